@@ -1,0 +1,174 @@
+//===- Manifest.h - The contract between compiler and runtime ---*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A manifest says what a compiled program computes with: its operands, the
+// sizes they share, and the ordered stages (kernels and runtime steps) that
+// produce the result. The compiler writes it into the object file, the runtime
+// reads it from there, and `print` shows it. Nothing else is agreed between
+// the two.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_MANIFEST_H
+#define TSGU_MANIFEST_H
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tsgu {
+
+/// The version that `serialize` writes and `parse` accepts.
+inline constexpr uint32_t manifestVersion = 1;
+
+/// Values of the C type `tsgu_type`.
+enum class ElementType : uint8_t { F32 = 0, F64 = 1, I32 = 2, I64 = 3 };
+
+/// Bytes of one element.
+int64_t elementSize(ElementType type);
+const char *elementName(ElementType type);
+
+/// A size on which the program depends: the extent of a dimension, or the
+/// number of stored entries of a pattern.
+struct Symbol {
+  std::string name;
+  int32_t storedOf = -1; ///< >= 0: the stored entries of this pattern.
+  int64_t fixed = 0;     ///< > 0: the kernels are specialised to this value.
+};
+
+/// A sparsity pattern shared by operands and results: CSR, or (batched) one CSR
+/// matrix per item of a leading dense dimension.
+struct PatternInfo {
+  std::string name;
+  std::vector<int32_t> shape; ///< Symbols, 2 or (batched) 3 of them.
+  int32_t stored = -1;        ///< The symbol of the stored entries.
+};
+
+/// The storage of a pattern with its levels in another order: {0, 1} is CSR,
+/// {1, 0} CSC, {0, 2, 1} batched CSC. The last level is compressed.
+struct LayoutInfo {
+  int32_t pattern = 0;
+  std::vector<int32_t> order;
+  ElementType indexType = ElementType::I32;
+};
+
+/// An operand, the result, or a scratch buffer of the program.
+struct Buffer {
+  enum Kind : uint8_t { Operand = 0, Result = 1, Scratch = 2 };
+  Kind kind = Operand;
+  int32_t index = 0;
+};
+
+/// An operand or result as the caller sees it. A sparse one is passed as its
+/// values, in the order of the pattern's CSR layout.
+struct TensorInfo {
+  std::string name;
+  ElementType type = ElementType::F64;
+  int32_t pattern = -1;       ///< >= 0: sparse, on this pattern.
+  std::vector<int32_t> shape; ///< Symbols of the logical dimensions.
+  bool read = true;           ///< false: only its shape matters.
+  int32_t resultOf = -1; ///< >= 0: holds the result of the program this one was
+                         ///< derived from, after that many more derivations.
+};
+
+/// A buffer that Launch provides for the duration of one run.
+struct ScratchInfo {
+  ElementType type = ElementType::F64;
+  std::vector<int32_t> shape; ///< Symbols; the elements are their product.
+};
+
+/// One pointer argument of a kernel.
+struct Argument {
+  enum Role : uint8_t { Positions = 0, Coordinates = 1, Values = 2, Dense = 3 };
+  Role role = Dense;
+  int32_t layout = -1; ///< Positions and Coordinates: of this layout.
+  Buffer buffer;       ///< Values and Dense: where the data is.
+  std::vector<int32_t> shape; ///< Dense: symbols, the last dimension contiguous.
+  /// Dense: for each partitioned loop the dimension that it indexes, or -1.
+  std::vector<int32_t> slice;
+  bool written = false;
+};
+
+/// One entry of a kernel's size list.
+struct SizeRef {
+  enum Kind : uint8_t {
+    Extent = 0, ///< The value of symbol `index`.
+    Range = 1,  ///< The iterations of partitioned loop `index` in this call.
+    Stride = 2  ///< Elements between neighbours in dimension `dim` of the
+                ///< Dense argument `index`.
+  };
+  Kind kind = Extent;
+  int32_t index = 0;
+  int32_t dim = 0;
+};
+
+/// The outermost loops of a kernel, which may be cut into ranges.
+struct Partition {
+  std::vector<int32_t> loops; ///< Symbols, outermost first: one, or batch+rows.
+  bool parallel = false;      ///< Proven: no two iterations write one element.
+  int32_t weightLayout = -1;  ///< Work is the stored entries of this layout's
+                              ///< rows; -1: every iteration is alike.
+  std::string proof;          ///< Why it is parallel, or why not.
+};
+
+/// A sum of products of symbols, for cost formulas.
+struct Cost {
+  struct Term {
+    double factor = 0;
+    std::vector<int32_t> symbols;
+  };
+  std::vector<Term> flops;
+  std::vector<Term> bytes; ///< Compulsory traffic: every byte once.
+};
+
+/// A kernel call or a runtime step.
+struct Stage {
+  enum Kind : uint8_t { Kernel = 0, PermuteValues = 1 };
+  Kind kind = Kernel;
+
+  // Kernel.
+  std::string name;
+  std::vector<Argument> arguments;
+  std::vector<SizeRef> sizes;
+  Partition partition;
+  Cost cost;
+
+  // PermuteValues: destination[k] = source[permutation of `layout` at k].
+  Buffer source, destination;
+  int32_t layout = -1;
+};
+
+struct Manifest {
+  std::string program; ///< Name and derivation, such as "spmm/vjp0".
+  std::string target;  ///< CPU and features that the kernels were compiled for.
+  std::vector<Symbol> symbols;
+  std::vector<PatternInfo> patterns;
+  std::vector<LayoutInfo> layouts;
+  std::vector<TensorInfo> operands;
+  TensorInfo result;
+  std::vector<ScratchInfo> scratch;
+  std::vector<Stage> stages; ///< Empty in a signature (see CompilerInterface.h).
+
+  /// Little-endian bytes: magic, version, total length, fields.
+  std::vector<uint8_t> serialize() const;
+
+  /// Reads what `serialize` wrote. Throws Error(CompileFailed) when the bytes
+  /// are not a manifest of this version, are cut short, or refer to symbols,
+  /// patterns, layouts or buffers that do not exist.
+  static Manifest parse(const void *data, size_t size);
+
+  /// For people: one line per operand, symbol and stage.
+  std::string print() const;
+
+  /// For programs: a JSON object with name, patterns, operands, result.
+  std::string signatureJSON() const;
+};
+
+} // namespace tsgu
+
+#endif // TSGU_MANIFEST_H

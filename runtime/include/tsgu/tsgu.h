@@ -1,0 +1,211 @@
+/*===- tsgu.h - The C API of the tsgu runtime --------------------*- C -*-===*\
+|*
+|* Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|* Patterns, programs and their execution. Every function that can fail returns
+|* a tsgu_status and leaves a message for tsgu_last_error(); nothing throws and
+|* no input crashes. All functions may be called from any thread.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#ifndef TSGU_TSGU_H
+#define TSGU_TSGU_H
+
+#include "tsgu/CompilerInterface.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define TSGU_API
+#else
+#define TSGU_API __attribute__((visibility("default")))
+#endif
+
+typedef enum tsgu_status {
+  TSGU_OK = 0,
+  TSGU_INVALID_ARGUMENT = 1, /* a shape, type or pointer that does not fit */
+  TSGU_INVALID_PATTERN = 2,  /* positions or coordinates that are corrupt */
+  TSGU_COMPILE_FAILED = 3,   /* no such program, or it could not be compiled */
+  TSGU_OUT_OF_MEMORY = 4,
+  TSGU_INTERNAL = 5
+} tsgu_status;
+
+typedef enum tsgu_type {
+  TSGU_F32 = 0,
+  TSGU_F64 = 1,
+  TSGU_I32 = 2,
+  TSGU_I64 = 3
+} tsgu_type;
+
+/* What went wrong in this thread's last failed call: what, where (row, column,
+ * value) and how to mend it. Valid until the thread's next call. */
+TSGU_API const char *tsgu_last_error(void);
+
+TSGU_API const char *tsgu_version(void);
+
+/*===-- Patterns -----------------------------------------------------------===*/
+
+/* Immutable sparsity pattern with its cached layouts; reference counted. */
+typedef struct tsgu_pattern tsgu_pattern;
+
+/* Called once when the pattern needs the caller's arrays no longer. */
+typedef void (*tsgu_release)(void *owner);
+
+/* A CSR pattern. rank 2: shape {rows, columns}, positions[rows + 1].
+ * rank 3: shape {items, rows, columns}, positions[items][rows + 1], each row of
+ * positions counting from 0, and coordinates[items][stored / items].
+ * Validated in O(stored): positions start at 0, do not decrease and end at the
+ * stored entries; columns are in range and strictly ascending within a row,
+ * otherwise TSGU_INVALID_PATTERN names row, column and value. Rows whose columns
+ * are unsorted or repeated are not corrupt: they are brought to canonical order
+ * with an entry map. The arrays are shared, not copied, where their content is
+ * already canonical; `release(owner)` (may be NULL) is called when they are no
+ * longer needed, also on failure. */
+TSGU_API tsgu_status tsgu_pattern_from_csr(int32_t rank, const int64_t *shape,
+                                           tsgu_type index_type,
+                                           const void *positions,
+                                           const void *coordinates,
+                                           int64_t stored, tsgu_release release,
+                                           void *owner, tsgu_pattern **pattern);
+
+/* A COO pattern: coordinates[d] points to the stored coordinates of dimension d,
+ * of rank 2 or 3. Sorted, unique entries share their last coordinate array;
+ * others are sorted, duplicates merged, with an entry map. */
+TSGU_API tsgu_status tsgu_pattern_from_coo(int32_t rank, const int64_t *shape,
+                                           tsgu_type index_type,
+                                           const void *const *coordinates,
+                                           int64_t stored, tsgu_release release,
+                                           void *owner, tsgu_pattern **pattern);
+
+TSGU_API void tsgu_pattern_retain(tsgu_pattern *pattern);
+TSGU_API void tsgu_pattern_release(tsgu_pattern *pattern);
+
+/* The canonical CSR layout, or the layout with the given level order (NULL: the
+ * CSR one; {1, 0}: CSC; rank 3: {0, 1, 2} or {0, 2, 1}), computed at the first
+ * request. `permutation[k]` is the CSR index of the layout's k-th entry, NULL
+ * for the identity. Pointers live as long as the pattern. */
+typedef struct tsgu_layout {
+  tsgu_type index_type;
+  tsgu_type permutation_type;
+  const void *positions;
+  const void *coordinates;
+  const void *permutation;
+  int64_t rows; /* length of positions less one */
+} tsgu_layout;
+TSGU_API tsgu_status tsgu_pattern_layout(tsgu_pattern *pattern,
+                                         const int32_t *order,
+                                         tsgu_layout *layout);
+
+typedef struct tsgu_pattern_info {
+  int32_t rank;
+  int64_t shape[3];
+  int64_t stored;            /* canonical stored entries */
+  int64_t entries;           /* entries that the caller gave */
+  const int64_t *entry_map;  /* entry -> stored; NULL: identity */
+  tsgu_type index_type;
+  int64_t bytes;             /* memory owned, layouts included */
+} tsgu_pattern_info;
+TSGU_API void tsgu_pattern_describe(const tsgu_pattern *pattern,
+                                    tsgu_pattern_info *info);
+
+/*===-- Programs -----------------------------------------------------------===*/
+
+/* A program, or one derived from it; never freed. */
+typedef struct tsgu_program tsgu_program;
+
+/* Finds a program of the library or one added before, by its path: "spmm",
+ * "softmax", and derived "spmm/vjp0", "spmm/jvp1", "softmax/batch/vjp0/vjp2".
+ * The signature needs the compiler; TSGU_COMPILE_FAILED if it is not there. */
+TSGU_API tsgu_status tsgu_program_open(const char *path,
+                                       tsgu_program **program);
+
+/* Adds a program given as MLIR text, under a name not yet taken (the same text
+ * under the same name is accepted). */
+TSGU_API tsgu_status tsgu_program_add(const char *name, const char *text);
+
+/* Takes a program compiled ahead of time; no compiler is needed to run it. */
+TSGU_API tsgu_status tsgu_program_from_object(const tsgu_object *object,
+                                              tsgu_program **program);
+
+/* JSON: {"name", "patterns": [{"name", "rank"}], "operands": [{"name",
+ * "pattern", "shape": [symbol names], "read", "result_of"}], "result": {...}}.
+ * Lives as long as the process. */
+TSGU_API const char *tsgu_program_signature(const tsgu_program *program);
+
+typedef struct tsgu_tensor {
+  void *data;
+  tsgu_type type;
+  int32_t rank;
+  const int64_t *shape;
+  const int64_t *strides; /* in elements; the last must be 1 (or extent <= 1) */
+} tsgu_tensor;
+
+/* Runs `task(context, begin, end)` over disjoint ranges that cover [0, count),
+ * from any threads; returns when all are done. */
+typedef void (*tsgu_task)(void *context, int64_t begin, int64_t end);
+typedef struct tsgu_executor {
+  int32_t threads; /* how many run at once; 1: call the task directly */
+  void (*parallel_for)(int64_t count, tsgu_task task, void *context);
+} tsgu_executor;
+
+/* The shape of the result, at most 8 dimensions; checks all operands: TSGU_INVALID_ARGUMENT
+ * names the operand and the sizes that do not fit. A sparse operand or result is
+ * its values: rank 1, length `stored`. Operands may carry one more leading
+ * dimension (a batch of values or dense operands on one pattern, all of the same
+ * length); the result then carries it too. An operand that the program does not
+ * read may have data NULL, but needs its shape. */
+TSGU_API tsgu_status tsgu_program_infer(tsgu_program *program,
+                                        tsgu_pattern *const *patterns,
+                                        int32_t pattern_count,
+                                        const tsgu_tensor *operands,
+                                        int32_t operand_count, int64_t *shape,
+                                        int32_t *rank);
+
+/* Computes the result into `result`, which it overwrites and which must overlap
+ * no operand. Compiles at the first call for its types and widths. executor
+ * NULL: the runtime's own pool. Bitwise the same for every number of threads. */
+TSGU_API tsgu_status tsgu_program_run(tsgu_program *program,
+                                      tsgu_pattern *const *patterns,
+                                      int32_t pattern_count,
+                                      const tsgu_tensor *operands,
+                                      int32_t operand_count,
+                                      const tsgu_tensor *result,
+                                      const tsgu_executor *executor);
+
+/* The printed manifest of the kernels that `run` would use; free with
+ * tsgu_string_free. */
+TSGU_API tsgu_status tsgu_program_manifest(tsgu_program *program,
+                                           const tsgu_specialization *specialization,
+                                           char **text);
+TSGU_API void tsgu_string_free(char *text);
+
+/*===-- The process ---------------------------------------------------------===*/
+
+/* Threads of the runtime's own pool; 0: as many as the machine has. */
+TSGU_API void tsgu_set_threads(int32_t threads);
+TSGU_API int32_t tsgu_threads(void);
+
+/* Where libtsgu-compiler is, when it does not lie beside libtsgu. */
+TSGU_API tsgu_status tsgu_set_compiler(const char *library);
+
+typedef struct tsgu_counters {
+  uint64_t compiled;      /* programs compiled in this process */
+  uint64_t loaded;        /* programs read from the disk cache */
+  uint64_t patterns;      /* patterns alive */
+  int64_t pattern_bytes;  /* memory they own */
+  int64_t scratch_bytes;  /* scratch kept for reuse */
+} tsgu_counters;
+TSGU_API void tsgu_get_counters(tsgu_counters *counters);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TSGU_TSGU_H */
