@@ -1,0 +1,32 @@
+//===- TsguDialect.h - The tsgu dialect and its ops ------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_DIALECT_TSGUDIALECT_H
+#define TSGU_DIALECT_TSGUDIALECT_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace tsgu {
+
+/// Names of the attributes described in TsguBase.td.
+inline constexpr llvm::StringLiteral patternAttr = "tsgu.pattern";
+inline constexpr llvm::StringLiteral nameAttr = "tsgu.name";
+inline constexpr llvm::StringLiteral resultOfAttr = "tsgu.result_of";
+inline constexpr llvm::StringLiteral sampledAttr = "tsgu.sampled";
+
+} // namespace tsgu
+
+#include "tsgu/Dialect/TsguDialect.h.inc"
+#define GET_OP_CLASSES
+#include "tsgu/Dialect/TsguOps.h.inc"
+
+#endif // TSGU_DIALECT_TSGUDIALECT_H

@@ -1,0 +1,58 @@
+//===- TsguOps.td - Ops of the tsgu dialect ----------------*- tablegen -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_OPS_TD
+#define TSGU_OPS_TD
+
+include "tsgu/Dialect/TsguBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Tsgu_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Tsgu_Dialect, mnemonic, traits>;
+
+def Tsgu_ZerosLikeOp : Tsgu_Op<"zeros_like", [Pure, SameOperandsAndResultType]> {
+  let summary = "the stored entries of a sparse tensor, all with value zero";
+  let description = [{
+    The start of a sampled output: a tensor on the operand's pattern.
+
+    ```mlir
+    %zero = tsgu.zeros_like %A : tensor<?x?xf64, #CSR>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$source);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source)";
+  let hasVerifier = 1;
+}
+
+def Tsgu_LogAddExpOp
+    : Tsgu_Op<"logaddexp", [Pure, Commutative, SameOperandsAndResultType]> {
+  let summary = "log(exp(x) + exp(y)) without overflow";
+  let description = [{
+    The addition of the log semiring. As the reduction of a `linalg.generic`
+    that starts at -inf it is the log-sum-exp; its derivative by a reduced
+    element x is exp(x - result).
+  }];
+  let arguments = (ins AnyFloat:$lhs, AnyFloat:$rhs);
+  let results = (outs AnyFloat:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
+}
+
+def Tsgu_StoredOp : Tsgu_Op<"stored", [MemoryEffects<[MemRead]>]> {
+  let summary = "the value at the position of the stored entry being visited";
+  let description = [{
+    Reads `values` at the position of the innermost loop over stored entries.
+    Only `--tsgu-lower-sampled` creates it, so that several operands on one
+    pattern are read in one loop; `--tsgu-export-abi` turns it into a load.
+  }];
+  let arguments = (ins MemRefRankOf<[AnyFloat], [1]>:$values);
+  let results = (outs AnyFloat:$result);
+  let assemblyFormat = "$values attr-dict `:` type($values) `->` type($result)";
+}
+
+#endif // TSGU_OPS_TD

@@ -1,0 +1,79 @@
+//===- TsguDialect.cpp - The tsgu dialect and its ops ---------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Dialect/TsguDialect.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+using namespace mlir;
+using namespace tsgu;
+
+#include "tsgu/Dialect/TsguDialect.cpp.inc"
+#define GET_OP_CLASSES
+#include "tsgu/Dialect/TsguOps.cpp.inc"
+
+void TsguDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "tsgu/Dialect/TsguOps.cpp.inc"
+      >();
+}
+
+LogicalResult TsguDialect::verifyOperationAttribute(Operation *op,
+                                                    NamedAttribute attr) {
+  if (attr.getName() == sampledAttr && !isa<linalg::GenericOp>(op))
+    return op->emitError() << "'" << sampledAttr
+                           << "' belongs on a linalg.generic";
+  return success();
+}
+
+/// Checks an attribute of a function's argument or result of the given type.
+static LogicalResult verifyTensorAttribute(Operation *op, Type type,
+                                           NamedAttribute attr) {
+  StringRef name = attr.getName();
+  if (name == patternAttr) {
+    if (!isa<FlatSymbolRefAttr>(attr.getValue()))
+      return op->emitError() << "'" << name << "' must name a pattern: @P";
+    if (!sparse_tensor::getSparseTensorEncoding(type))
+      return op->emitError() << "'" << name
+                             << "' belongs on a sparse tensor, not on " << type;
+  }
+  if (name == nameAttr && !isa<StringAttr>(attr.getValue()))
+    return op->emitError() << "'" << name << "' must be a string";
+  if (name == resultOfAttr && !isa<FlatSymbolRefAttr>(attr.getValue()))
+    return op->emitError() << "'" << name << "' must name a function: @f";
+  return success();
+}
+
+LogicalResult TsguDialect::verifyRegionArgAttribute(Operation *op, unsigned,
+                                                    unsigned argIndex,
+                                                    NamedAttribute attr) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function)
+    return success();
+  return verifyTensorAttribute(op, function.getArgumentTypes()[argIndex], attr);
+}
+
+LogicalResult TsguDialect::verifyRegionResultAttribute(Operation *op, unsigned,
+                                                       unsigned resultIndex,
+                                                       NamedAttribute attr) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function)
+    return success();
+  return verifyTensorAttribute(op, function.getResultTypes()[resultIndex],
+                               attr);
+}
+
+LogicalResult ZerosLikeOp::verify() {
+  if (!sparse_tensor::getSparseTensorEncoding(getSource().getType()))
+    return emitOpError("needs a sparse operand, got ") << getSource().getType();
+  return success();
+}
