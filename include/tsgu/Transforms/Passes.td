@@ -15,6 +15,34 @@
 
 include "mlir/Pass/PassBase.td"
 
+//===-- Programs ---------------------------------------------------------===//
+
+def Differentiate : Pass<"tsgu-differentiate", "::mlir::ModuleOp"> {
+  let summary = "write the gradient or tangent programs of a program";
+  let description = [{
+    For every public function and every operand asked for, adds the function
+    that computes the operand's cotangent (`@f_vjp0`) or the result's tangent
+    (`@f_jvp0`). Its arguments are those of `@f`, then the result of `@f` if it
+    is read (marked `tsgu.result_of = @f`), then the cotangent or tangent. A
+    sparse operand's cotangent is sampled on its own pattern. The originals stay
+    as private functions where an argument refers to them.
+  }];
+  let options = [
+    ListOption<"wrt", "wrt", "unsigned", "operands to differentiate by (all)">,
+    Option<"mode", "mode", "std::string", "\"reverse\"",
+           "reverse (cotangents) or forward (tangents)">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect",
+                           "::tsgu::TsguDialect"];
+}
+
+def Simplify : Pass<"tsgu-simplify", "::mlir::func::FuncOp"> {
+  let summary = "clean up a program: unused and equal ops, elementwise fusion";
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 //===-- Kernels ----------------------------------------------------------===//
 
 def RegisterTile : Pass<"tsgu-register-tile", "::mlir::func::FuncOp"> {

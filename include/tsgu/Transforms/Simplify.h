@@ -1,0 +1,27 @@
+//===- Simplify.h - Cleaning up derived programs ---------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TRANSFORMS_SIMPLIFY_H
+#define TSGU_TRANSFORMS_SIMPLIFY_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace tsgu {
+
+/// Removes what no result needs, merges equal ops, reads extents from arguments
+/// and fuses elementwise ops into their only reader.
+void simplifyProgram(mlir::func::FuncOp program);
+
+/// Replaces parts of payloads that compute an element of `definition`'s result,
+/// which `held` holds, by a read of `held`.
+void reuseResult(mlir::func::FuncOp program,
+                 mlir::linalg::GenericOp definition, mlir::Value held);
+
+} // namespace tsgu
+
+#endif // TSGU_TRANSFORMS_SIMPLIFY_H

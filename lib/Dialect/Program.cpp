@@ -1,0 +1,176 @@
+//===- Program.cpp - Reading programs -------------------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Dialect/Program.h"
+
+#include "tsgu/Dialect/TsguDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+
+using namespace mlir;
+
+namespace tsgu {
+
+FailureOr<func::FuncOp> getProgram(ModuleOp module) {
+  func::FuncOp program;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (!function.isPublic())
+      continue;
+    if (program)
+      return function.emitError("a program has one public function, but @")
+             << program.getName() << " is public as well";
+    program = function;
+  }
+  if (!program)
+    return module.emitError("no program: the module has no public function");
+  return program;
+}
+
+bool isSparse(Type type) {
+  return static_cast<bool>(sparse_tensor::getSparseTensorEncoding(type));
+}
+
+FlatSymbolRefAttr getPattern(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto zeros = dyn_cast<ZerosLikeOp>(op))
+      value = zeros.getSource();
+    else if (auto generic = dyn_cast<linalg::GenericOp>(op))
+      value = generic.getDpsInits()[cast<OpResult>(value).getResultNumber()];
+    else
+      return nullptr;
+  }
+  auto argument = cast<BlockArgument>(value);
+  auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  if (!function)
+    return nullptr;
+  return function.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(),
+                                                      patternAttr);
+}
+
+BlockArgument getPatternArgument(func::FuncOp function,
+                                 FlatSymbolRefAttr pattern) {
+  for (BlockArgument argument : function.getArguments())
+    if (isSparse(argument) && getPattern(argument) == pattern)
+      return argument;
+  return nullptr;
+}
+
+FlatSymbolRefAttr getResultOf(BlockArgument argument) {
+  auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  return function.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(),
+                                                      resultOfAttr);
+}
+
+FloatAttr getIdentity(Reduction reduction, FloatType type) {
+  const llvm::fltSemantics &semantics = type.getFloatSemantics();
+  switch (reduction) {
+  case Reduction::None:
+  case Reduction::Add:
+    return FloatAttr::get(type, APFloat::getZero(semantics));
+  case Reduction::Max:
+  case Reduction::LogAddExp:
+    return FloatAttr::get(type, APFloat::getInf(semantics, /*Negative=*/true));
+  case Reduction::Min:
+    return FloatAttr::get(type, APFloat::getInf(semantics));
+  }
+  llvm_unreachable("covered switch");
+}
+
+static std::optional<Reduction> getReduction(Operation *combiner) {
+  if (isa<arith::AddFOp>(combiner))
+    return Reduction::Add;
+  if (isa<arith::MaximumFOp>(combiner))
+    return Reduction::Max;
+  if (isa<arith::MinimumFOp>(combiner))
+    return Reduction::Min;
+  if (isa<LogAddExpOp>(combiner))
+    return Reduction::LogAddExp;
+  return std::nullopt;
+}
+
+FailureOr<Payload> getPayload(linalg::GenericOp op) {
+  if (op.getNumResults() != 1)
+    return op.emitError("a program's op has one result");
+  Value yielded = op.getBlock()->getTerminator()->getOperand(0);
+  BlockArgument out = op.getBlock()->getArguments().back();
+  if (out.use_empty()) {
+    if (op.getNumReductionLoops() == 0)
+      return Payload{Reduction::None, yielded};
+    return op.emitError("a reduction must combine its terms with the output");
+  }
+  Operation *combiner = yielded.getDefiningOp();
+  if (!combiner || !out.hasOneUse() || *out.user_begin() != combiner ||
+      !getReduction(combiner))
+    return op.emitError(
+        "the output may only be combined with one term, by arith.addf, "
+        "arith.maximumf, arith.minimumf or tsgu.logaddexp");
+  unsigned other = combiner->getOperand(0) == out ? 1 : 0;
+  return Payload{*getReduction(combiner), combiner->getOperand(other)};
+}
+
+bool isSampled(linalg::GenericOp op) { return op->hasAttr(sampledAttr); }
+
+void setSampled(linalg::GenericOp op) {
+  op->setAttr(sampledAttr, UnitAttr::get(op.getContext()));
+}
+
+bool annihilates(Value term, function_ref<bool(BlockArgument)> isSparse) {
+  if (auto argument = dyn_cast<BlockArgument>(term))
+    return isSparse(argument);
+  if (matchPattern(term, m_AnyZeroFloat()))
+    return true;
+  Operation *def = term.getDefiningOp();
+  auto zero = [&](unsigned i) {
+    return annihilates(def->getOperand(i), isSparse);
+  };
+  if (isa<arith::MulFOp>(def))
+    return zero(0) || zero(1);
+  if (isa<arith::AddFOp, arith::SubFOp, arith::MaximumFOp, arith::MinimumFOp>(
+          def))
+    return zero(0) && zero(1);
+  if (isa<arith::SelectOp>(def))
+    return zero(1) && zero(2);
+  if (isa<arith::DivFOp, arith::NegFOp, arith::ExtFOp, arith::TruncFOp,
+          math::AbsFOp, math::SqrtOp, math::SinOp, math::TanOp, math::SinhOp,
+          math::TanhOp, math::AsinOp, math::AtanOp, math::AsinhOp,
+          math::AtanhOp, math::ErfOp, math::ExpM1Op, math::Log1pOp>(def))
+    return zero(0);
+  return false;
+}
+
+bool annihilates(linalg::GenericOp op, Value term) {
+  return annihilates(term, [&](BlockArgument argument) {
+    return argument.getOwner() == op.getBlock() &&
+           isSparse(op->getOperand(argument.getArgNumber()));
+  });
+}
+
+LogicalResult generalizeNamedOps(func::FuncOp function) {
+  SmallVector<linalg::LinalgOp> named;
+  function.walk([&](linalg::LinalgOp op) {
+    if (!isa<linalg::GenericOp, linalg::FillOp>(op))
+      named.push_back(op);
+  });
+  IRRewriter rewriter(function.getContext());
+  for (linalg::LinalgOp op : named) {
+    rewriter.setInsertionPoint(op);
+    DictionaryAttr attributes = op->getDiscardableAttrDictionary();
+    FailureOr<linalg::GenericOp> generic =
+        linalg::generalizeNamedOp(rewriter, op);
+    if (failed(generic))
+      return op.emitError("cannot be written as a linalg.generic");
+    for (NamedAttribute attr : attributes)
+      (*generic)->setAttr(attr.getName(), attr.getValue());
+  }
+  return success();
+}
+
+} // namespace tsgu

@@ -1,0 +1,302 @@
+//===- Differentiate.cpp - Programs for gradients and tangents ------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The derivative of a program with respect to one operand is a program over
+//
+//   the operands, the program's result if it is needed, a cotangent or tangent.
+//
+// It starts as a copy of the program, followed by the rules of its ops in
+// reverse (or forward) order; what it does not need is then removed. An operand
+// that holds the result of another program is a function of the operands before
+// it: that program is copied in front, and differentiation goes through it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/LinalgRules.h"
+#include "tsgu/Transforms/Passes.h"
+#include "tsgu/Transforms/Simplify.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace tsgu {
+#define GEN_PASS_DEF_DIFFERENTIATE
+#include "tsgu/Transforms/Passes.h.inc"
+} // namespace tsgu
+
+using namespace mlir;
+using namespace tsgu;
+using linalg::GenericOp;
+
+namespace {
+
+/// Writes the derivative of `source` by operand number `wrt`.
+class ProgramDerivative {
+public:
+  ProgramDerivative(func::FuncOp source, unsigned wrt, bool forward)
+      : source(source), wrt(wrt), forward(forward),
+        builder(source.getContext()) {}
+
+  FailureOr<func::FuncOp> build();
+
+private:
+  /// A copied program: its ops, the value it returned, the argument that holds
+  /// that value.
+  struct Segment {
+    SmallVector<Operation *> ops;
+    Value returned;
+    BlockArgument held;
+  };
+
+  void createFunction();
+  LogicalResult copyPrograms();
+  LogicalResult copyProgram(func::FuncOp program, BlockArgument held);
+  FailureOr<Value> reverseMode();
+  FailureOr<Value> forwardMode();
+  void dropUnusedResult();
+
+  void accumulate(Value value, Value cotangent) {
+    Value &sum = derivatives[value];
+    sum = sum ? buildSum(builder, value.getLoc(), sum, cotangent) : cotangent;
+  }
+  Value stored(Value value) { return heldBy.lookup_or(value, value); }
+
+  func::FuncOp source;
+  unsigned wrt;
+  bool forward;
+  OpBuilder builder;
+  func::FuncOp function;
+  SmallVector<Segment> segments;
+  llvm::SmallDenseMap<Value, Value> heldBy;      // computed value -> argument
+  llvm::SmallDenseMap<Value, Value> derivatives; // cotangents or tangents
+};
+
+/// A name that no argument of the function has.
+StringAttr uniqueName(func::FuncOp function, StringRef base) {
+  auto taken = [&](StringRef name) {
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (auto other = function.getArgAttrOfType<StringAttr>(i, nameAttr))
+        if (other.getValue() == name)
+          return true;
+    return false;
+  };
+  std::string name = base.str();
+  for (unsigned i = 2; taken(name); ++i)
+    name = (base + Twine(i)).str();
+  return StringAttr::get(function.getContext(), name);
+}
+
+void ProgramDerivative::createFunction() {
+  Type resultType = source.getResultTypes()[0];
+  Type operandType = source.getArgumentTypes()[wrt];
+  SmallVector<Type> inputs(source.getArgumentTypes());
+  inputs.push_back(resultType);
+  inputs.push_back(forward ? operandType : resultType);
+  Type output = forward ? resultType : operandType;
+  std::string name =
+      (source.getName() + (forward ? "_jvp" : "_vjp") + Twine(wrt)).str();
+  builder.setInsertionPointAfter(source);
+  function = func::FuncOp::create(builder, source.getLoc(), name,
+                                  builder.getFunctionType(inputs, {output}));
+  unsigned count = source.getNumArguments();
+  for (unsigned i = 0; i < count; ++i)
+    function.setArgAttrs(i, source.getArgAttrDict(i));
+
+  Attribute resultPattern = source.getResultAttr(0, patternAttr);
+  Attribute operandPattern = source.getArgAttr(wrt, patternAttr);
+  auto setPattern = [&](unsigned argument, Attribute pattern) {
+    if (pattern)
+      function.setArgAttr(argument, patternAttr, pattern);
+  };
+  function.setArgAttr(count, resultOfAttr,
+                      FlatSymbolRefAttr::get(source.getNameAttr()));
+  function.setArgAttr(count, nameAttr, uniqueName(function, "Y"));
+  setPattern(count, resultPattern);
+  function.setArgAttr(count + 1, nameAttr,
+                      uniqueName(function, forward ? "T" : "G"));
+  setPattern(count + 1, forward ? operandPattern : resultPattern);
+  if (Attribute pattern = forward ? resultPattern : operandPattern)
+    function.setResultAttr(0, patternAttr, pattern);
+  builder.setInsertionPointToStart(function.addEntryBlock());
+}
+
+LogicalResult ProgramDerivative::copyProgram(func::FuncOp program,
+                                             BlockArgument held) {
+  Segment segment;
+  IRMapping mapping;
+  for (auto [from, to] :
+       llvm::zip(program.getArguments(), function.getArguments()))
+    mapping.map(from, to);
+  for (Operation &op : program.getBody().front().without_terminator())
+    segment.ops.push_back(builder.clone(op, mapping));
+  segment.returned = mapping.lookupOrDefault(
+      program.getBody().front().getTerminator()->getOperand(0));
+  segment.held = held;
+  if (!isa<BlockArgument>(segment.returned))
+    heldBy[segment.returned] = held;
+  segments.push_back(std::move(segment));
+  return success();
+}
+
+LogicalResult ProgramDerivative::copyPrograms() {
+  for (BlockArgument argument : function.getArguments()) {
+    FlatSymbolRefAttr name = getResultOf(argument);
+    if (!name)
+      continue;
+    auto program = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+        source, name);
+    if (!program || program.isExternal())
+      return source.emitError("argument ")
+             << argument.getArgNumber() << " holds the result of " << name
+             << ", which is not in the module";
+    if (program.getNumArguments() > argument.getArgNumber())
+      return source.emitError("argument ")
+             << argument.getArgNumber() << " holds the result of " << name
+             << ", which takes more arguments than stand before it";
+    if (failed(copyProgram(program, argument)))
+      return failure();
+  }
+  return success();
+}
+
+FailureOr<Value> ProgramDerivative::reverseMode() {
+  derivatives[segments.back().returned] = function.getArguments().back();
+  auto storedValue = [&](Value v) { return stored(v); };
+  for (Segment &segment : llvm::reverse(segments)) {
+    if (Value cotangent = derivatives.lookup(segment.held))
+      accumulate(segment.returned, cotangent);
+    for (Operation *op : llvm::reverse(segment.ops)) {
+      auto generic = dyn_cast<GenericOp>(op);
+      Value cotangent =
+          generic ? derivatives.lookup(generic.getResult(0)) : Value();
+      if (!cotangent)
+        continue;
+      for (OpOperand *input : generic.getDpsInputOperands()) {
+        if (!isa<RankedTensorType>(input->get().getType()))
+          continue;
+        FailureOr<Value> contribution =
+            buildCotangent(builder, generic, input->getOperandNumber(),
+                           cotangent, storedValue);
+        if (failed(contribution))
+          return failure();
+        if (*contribution)
+          accumulate(input->get(), *contribution);
+      }
+    }
+  }
+  BlockArgument operand = function.getArgument(wrt);
+  Value result = derivatives.lookup(operand);
+  return result ? result : buildZero(builder, operand.getLoc(), operand);
+}
+
+FailureOr<Value> ProgramDerivative::forwardMode() {
+  derivatives[function.getArgument(wrt)] = function.getArguments().back();
+  auto storedValue = [&](Value v) { return stored(v); };
+  for (Segment &segment : segments) {
+    for (Operation *op : segment.ops) {
+      auto generic = dyn_cast<GenericOp>(op);
+      if (!generic)
+        continue;
+      SmallVector<Value> tangents;
+      for (Value input : generic.getDpsInputs())
+        tangents.push_back(derivatives.lookup(input));
+      if (llvm::none_of(tangents, [](Value t) { return bool(t); }))
+        continue;
+      FailureOr<Value> tangent =
+          buildTangent(builder, generic, tangents, storedValue);
+      if (failed(tangent))
+        return failure();
+      if (*tangent)
+        derivatives[generic.getResult(0)] = *tangent;
+    }
+    if (Value tangent = derivatives.lookup(segment.returned))
+      derivatives[segment.held] = tangent;
+  }
+  Value returned = segments.back().returned;
+  Value result = derivatives.lookup(returned);
+  return result ? result : buildZero(builder, returned.getLoc(), returned);
+}
+
+/// Removes the argument for the program's result where the derivative does not
+/// read it.
+void ProgramDerivative::dropUnusedResult() {
+  unsigned argument = source.getNumArguments();
+  if (function.getArgument(argument).use_empty())
+    (void)function.eraseArgument(argument);
+}
+
+FailureOr<func::FuncOp> ProgramDerivative::build() {
+  createFunction();
+  if (failed(copyPrograms())) {
+    function.erase();
+    return failure();
+  }
+  FailureOr<Value> result = forward ? forwardMode() : reverseMode();
+  if (failed(result)) {
+    function.erase();
+    return failure();
+  }
+  func::ReturnOp::create(builder, source.getLoc(), *result);
+  for (Segment &segment : segments)
+    if (auto definition = segment.returned.getDefiningOp<GenericOp>())
+      reuseResult(function, definition, segment.held);
+  simplifyProgram(function);
+  dropUnusedResult();
+  return function;
+}
+
+struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
+  using DifferentiateBase::DifferentiateBase;
+
+  void runOnOperation() override {
+    SmallVector<func::FuncOp> programs;
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (function.isPublic() && !function.isExternal())
+        programs.push_back(function);
+    for (func::FuncOp program : programs)
+      if (failed(differentiate(program)))
+        return signalPassFailure();
+    // What is left of the originals serves tsgu.result_of.
+    for (func::FuncOp program : programs) {
+      program.setPrivate();
+      if (SymbolTable::symbolKnownUseEmpty(program, getOperation()))
+        program.erase();
+    }
+  }
+
+  LogicalResult differentiate(func::FuncOp program) {
+    if (failed(generalizeNamedOps(program)))
+      return failure();
+    if (mode != "reverse" && mode != "forward")
+      return program.emitError("mode must be reverse or forward, not ")
+             << mode.getValue();
+    SmallVector<unsigned> operands(wrt.begin(), wrt.end());
+    if (operands.empty())
+      for (BlockArgument argument : program.getArguments())
+        if (!getResultOf(argument))
+          operands.push_back(argument.getArgNumber());
+    for (unsigned operand : llvm::reverse(operands)) {
+      if (operand >= program.getNumArguments())
+        return program.emitError("has no operand ")
+               << operand << " to differentiate by";
+      if (FlatSymbolRefAttr held = getResultOf(program.getArgument(operand)))
+        return program.emitError("operand ")
+               << operand << " holds the result of " << held
+               << "; differentiate by the operands that it depends on";
+      if (failed(ProgramDerivative(program, operand, mode == "forward").build()))
+        return failure();
+    }
+    return success();
+  }
+};
+
+} // namespace

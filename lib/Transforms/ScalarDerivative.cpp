@@ -1,0 +1,262 @@
+//===- ScalarDerivative.cpp - Derivatives of scalar payloads --------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Forward accumulation through the payload: d(value)/d(variable), written with
+// the results of the payload where that is cheaper (exp, sqrt, tanh, division),
+// so that a stored result can stand in for them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Transforms/ScalarDerivative.h"
+
+#include "tsgu/Dialect/TsguDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <numbers>
+
+using namespace mlir;
+
+namespace {
+
+/// Differentiates one payload by one variable. Null is zero throughout.
+class Derivative {
+public:
+  Derivative(OpBuilder &builder, Value variable, const IRMapping &primal)
+      : b(builder), variable(variable), primal(primal) {}
+
+  FailureOr<Value> of(Value value) {
+    if (value == variable)
+      return constant(value, 1.0);
+    Operation *def = value.getDefiningOp();
+    if (!def || def->getParentRegion() != variable.getParentRegion())
+      return Value();
+    auto known = memo.find(value);
+    if (known != memo.end())
+      return known->second;
+    FailureOr<Value> derivative = ofOp(def);
+    if (succeeded(derivative))
+      memo[value] = *derivative;
+    return derivative;
+  }
+
+private:
+  FailureOr<Value> ofOp(Operation *op);
+  /// The slope of a function of one operand; null if there is no rule.
+  Value slope(Operation *op, Value x, Value y);
+  /// The slopes of a function of two operands.
+  std::optional<std::pair<Value, Value>> slopes(Operation *op, Value x,
+                                                Value y, Value result);
+
+  Value constant(Value like, double value) {
+    return arith::ConstantOp::create(
+        b, like.getLoc(), b.getFloatAttr(like.getType(), value));
+  }
+  static bool isConstant(Value v, double value) {
+    FloatAttr attr;
+    return matchPattern(v, m_Constant(&attr)) &&
+           attr.getValue().isExactlyValue(value);
+  }
+
+  Value add(Value x, Value y) {
+    if (!x || !y)
+      return x ? x : y;
+    return arith::AddFOp::create(b, x.getLoc(), x, y);
+  }
+  Value sub(Value x, Value y) {
+    return arith::SubFOp::create(b, x.getLoc(), x, y);
+  }
+  Value neg(Value x) {
+    return x ? arith::NegFOp::create(b, x.getLoc(), x).getResult() : x;
+  }
+  Value mul(Value x, Value y) {
+    if (!x || !y)
+      return nullptr;
+    if (isConstant(x, 1.0))
+      return y;
+    if (isConstant(y, 1.0))
+      return x;
+    if (isConstant(y, -1.0))
+      return neg(x);
+    return arith::MulFOp::create(b, x.getLoc(), x, y);
+  }
+  Value div(Value x, Value y) {
+    return x ? arith::DivFOp::create(b, y.getLoc(), x, y).getResult() : x;
+  }
+  Value compare(arith::CmpFPredicate predicate, Value x, Value y) {
+    return arith::CmpFOp::create(b, x.getLoc(), predicate, x, y);
+  }
+  Value select(Value condition, Value x, Value y) {
+    return arith::SelectOp::create(b, x.getLoc(), condition, x, y);
+  }
+  template <typename Op> Value unary(Value x) {
+    return Op::create(b, x.getLoc(), x);
+  }
+
+  OpBuilder &b;
+  Value variable;
+  const IRMapping &primal;
+  DenseMap<Value, Value> memo;
+};
+
+Value Derivative::slope(Operation *op, Value x, Value y) {
+  auto one = [&] { return constant(x, 1.0); };
+  using std::numbers::ln10;
+  using std::numbers::ln2;
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case([&](arith::NegFOp) { return constant(x, -1.0); })
+      .Case([&](math::AbsFOp) {
+        Value zero = constant(x, 0.0);
+        Value sign = math::CopySignOp::create(b, x.getLoc(), one(), x);
+        return select(compare(arith::CmpFPredicate::OEQ, x, zero), zero, sign);
+      })
+      .Case([&](math::ExpOp) { return y; })
+      .Case([&](math::Exp2Op) { return mul(y, constant(x, ln2)); })
+      .Case([&](math::ExpM1Op) { return add(y, one()); })
+      .Case([&](math::LogOp) { return div(one(), x); })
+      .Case([&](math::Log2Op) { return div(constant(x, 1.0 / ln2), x); })
+      .Case([&](math::Log10Op) { return div(constant(x, 1.0 / ln10), x); })
+      .Case([&](math::Log1pOp) { return div(one(), add(x, one())); })
+      .Case([&](math::SqrtOp) { return div(constant(x, 0.5), y); })
+      .Case([&](math::RsqrtOp) {
+        return mul(constant(x, -0.5), mul(y, mul(y, y)));
+      })
+      .Case([&](math::CbrtOp) {
+        return div(one(), mul(constant(x, 3.0), mul(y, y)));
+      })
+      .Case([&](math::SinOp) { return unary<math::CosOp>(x); })
+      .Case([&](math::CosOp) { return neg(unary<math::SinOp>(x)); })
+      .Case([&](math::TanOp) { return add(one(), mul(y, y)); })
+      .Case([&](math::SinhOp) { return unary<math::CoshOp>(x); })
+      .Case([&](math::CoshOp) { return unary<math::SinhOp>(x); })
+      .Case([&](math::TanhOp) { return sub(one(), mul(y, y)); })
+      .Case([&](math::AsinOp) {
+        return div(one(), unary<math::SqrtOp>(sub(one(), mul(x, x))));
+      })
+      .Case([&](math::AcosOp) {
+        return div(constant(x, -1.0),
+                   unary<math::SqrtOp>(sub(one(), mul(x, x))));
+      })
+      .Case([&](math::AtanOp) { return div(one(), add(one(), mul(x, x))); })
+      .Case([&](math::ErfOp) {
+        Value gauss = unary<math::ExpOp>(neg(mul(x, x)));
+        return mul(constant(x, 2.0 * std::numbers::inv_sqrtpi), gauss);
+      })
+      .Default([](Operation *) { return Value(); });
+}
+
+std::optional<std::pair<Value, Value>>
+Derivative::slopes(Operation *op, Value x, Value y, Value result) {
+  using Slopes = std::optional<std::pair<Value, Value>>;
+  // Ties share: the slope is 1 for the operand taken, 1/2 when both are equal.
+  auto extremum = [&](arith::CmpFPredicate taken) -> Slopes {
+    Value one = constant(x, 1.0), half = constant(x, 0.5),
+          zero = constant(x, 0.0);
+    Value tie = compare(arith::CmpFPredicate::OEQ, x, y);
+    Value first = select(compare(taken, x, y), one, zero);
+    Value second = select(compare(taken, y, x), one, zero);
+    return std::pair(select(tie, half, first), select(tie, half, second));
+  };
+  return llvm::TypeSwitch<Operation *, Slopes>(op)
+      .Case([&](arith::AddFOp) {
+        return std::pair(constant(x, 1.0), constant(x, 1.0));
+      })
+      .Case([&](arith::SubFOp) {
+        return std::pair(constant(x, 1.0), constant(x, -1.0));
+      })
+      .Case([&](arith::MulFOp) { return std::pair(y, x); })
+      .Case([&](arith::DivFOp) {
+        return std::pair(div(constant(x, 1.0), y), neg(div(result, y)));
+      })
+      .Case<arith::MaximumFOp, arith::MaxNumFOp>(
+          [&](auto) { return extremum(arith::CmpFPredicate::OGT); })
+      .Case<arith::MinimumFOp, arith::MinNumFOp>(
+          [&](auto) { return extremum(arith::CmpFPredicate::OLT); })
+      .Case([&](tsgu::LogAddExpOp) {
+        return std::pair(unary<math::ExpOp>(sub(x, result)),
+                         unary<math::ExpOp>(sub(y, result)));
+      })
+      .Case([&](math::Atan2Op) {
+        Value square = add(mul(x, x), mul(y, y));
+        return std::pair(div(y, square), neg(div(x, square)));
+      })
+      .Case([&](math::PowFOp) {
+        // x^y: y x^(y-1), and 0 for y = 0; x^y log x, and 0 for x = 0 <= y.
+        Value zero = constant(x, 0.0);
+        Value lower = math::PowFOp::create(b, x.getLoc(), x,
+                                           sub(y, constant(y, 1.0)));
+        Value none = compare(arith::CmpFPredicate::OEQ, y, zero);
+        Value base = select(none, zero, mul(y, lower));
+        Value flat = arith::AndIOp::create(
+            b, x.getLoc(), compare(arith::CmpFPredicate::OEQ, x, zero),
+            compare(arith::CmpFPredicate::OGE, y, zero));
+        Value exponent =
+            select(flat, zero, mul(result, unary<math::LogOp>(x)));
+        return std::pair(base, exponent);
+      })
+      .Default([&](Operation *) { return std::nullopt; });
+}
+
+FailureOr<Value> Derivative::ofOp(Operation *op) {
+  if (op->getNumResults() != 1 || !isa<FloatType>(op->getResult(0).getType()))
+    return Value(); // A comparison: piecewise constant.
+  SmallVector<Value> inner;
+  bool depends = false;
+  for (Value operand : op->getOperands()) {
+    FailureOr<Value> derivative = of(operand);
+    if (failed(derivative))
+      return failure();
+    inner.push_back(*derivative);
+    depends |= static_cast<bool>(*derivative);
+  }
+  if (!depends)
+    return Value();
+  if (isa<math::FloorOp, math::CeilOp, math::RoundOp, math::RoundEvenOp,
+          math::TruncOp>(op))
+    return Value();
+
+  auto at = [&](Value v) { return primal.lookupOrDefault(v); };
+  Value result = at(op->getResult(0));
+  if (isa<arith::SelectOp>(op)) {
+    Value zero = constant(result, 0.0);
+    return select(at(op->getOperand(0)), inner[1] ? inner[1] : zero,
+                  inner[2] ? inner[2] : zero);
+  }
+  if (isa<math::FmaOp>(op))
+    return add(add(mul(inner[0], at(op->getOperand(1))),
+                   mul(inner[1], at(op->getOperand(0)))),
+               inner[2]);
+  if (isa<arith::ExtFOp, arith::TruncFOp>(op)) {
+    OperationState state(op->getLoc(), op->getName());
+    state.addOperands(inner[0]);
+    state.addTypes(op->getResultTypes());
+    return b.create(state)->getResult(0);
+  }
+  // Written so that a quotient's derivative by its numerator stays a quotient.
+  if (isa<arith::DivFOp>(op) && !inner[1])
+    return div(inner[0], at(op->getOperand(1)));
+  if (op->getNumOperands() == 1) {
+    if (Value s = slope(op, at(op->getOperand(0)), result))
+      return mul(inner[0], s);
+  } else if (op->getNumOperands() == 2) {
+    if (auto s = slopes(op, at(op->getOperand(0)), at(op->getOperand(1)),
+                        result))
+      return add(mul(inner[0], s->first), mul(inner[1], s->second));
+  }
+  return op->emitError("has no derivative rule");
+}
+
+} // namespace
+
+FailureOr<Value> tsgu::differentiateScalar(OpBuilder &builder, Value value,
+                                           Value variable,
+                                           const IRMapping &primal) {
+  return Derivative(builder, variable, primal).of(value);
+}
