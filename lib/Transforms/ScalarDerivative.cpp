@@ -83,6 +83,8 @@ private:
       return y;
     if (isConstant(y, 1.0))
       return x;
+    if (isConstant(x, -1.0))
+      return neg(y);
     if (isConstant(y, -1.0))
       return neg(x);
     return arith::MulFOp::create(b, x.getLoc(), x, y);

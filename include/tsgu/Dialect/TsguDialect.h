@@ -23,6 +23,16 @@ inline constexpr llvm::StringLiteral nameAttr = "tsgu.name";
 inline constexpr llvm::StringLiteral resultOfAttr = "tsgu.result_of";
 inline constexpr llvm::StringLiteral sampledAttr = "tsgu.sampled";
 
+/// Names of the attributes by which the lowering passes speak to each other.
+inline constexpr llvm::StringLiteral derivedIndexAttr = "tsgu.derived_index";
+inline constexpr llvm::StringLiteral layoutAttr = "tsgu.layout";
+inline constexpr llvm::StringLiteral partitionAttr = "tsgu.partition";
+inline constexpr llvm::StringLiteral proofAttr = "tsgu.proof";
+inline constexpr llvm::StringLiteral kernelAttr = "tsgu.kernel";
+inline constexpr llvm::StringLiteral outputAttr = "tsgu.output";
+inline constexpr llvm::StringLiteral identityAttr = "tsgu.identity";
+inline constexpr llvm::StringLiteral manifestAttr = "tsgu.manifest";
+
 } // namespace tsgu
 
 #include "tsgu/Dialect/TsguDialect.h.inc"

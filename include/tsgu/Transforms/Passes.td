@@ -43,6 +43,39 @@ def Simplify : Pass<"tsgu-simplify", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::tensor::TensorDialect"];
 }
 
+def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
+  let summary = "set the value type, index widths and dense widths of a program";
+  let description = [{
+    Programs are written for f64, and for any width of dense operands. A width
+    that is known here ends up in registers. `widths` are in the order of the
+    signature's symbols, 0 for those that stay dynamic. Private functions, which
+    served differentiation, are removed.
+  }];
+  let options = [
+    Option<"value", "value", "std::string", "\"f64\"", "f32 or f64">,
+    Option<"index", "index", "unsigned", "32",
+           "bits of positions and coordinates in the patterns' own layout">,
+    Option<"derivedIndex", "derived-index", "unsigned", "32",
+           "bits of positions and coordinates in every other layout">,
+    ListOption<"widths", "widths", "int64_t", "extents by symbol, 0: dynamic">];
+}
+
+def ExpandLogSumExp : Pass<"tsgu-expand-log-sum-exp", "::mlir::func::FuncOp"> {
+  let summary = "compute log-sum-exp reductions as a maximum and a sum";
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect"];
+}
+
+def SelectLayout : Pass<"tsgu-select-layout", "::mlir::func::FuncOp"> {
+  let summary = "choose the layout of each op's sparse tensors and its loop order";
+  let description = [{
+    Chooses rows (CSR) or columns (CSC) so that the leading loops are parallel,
+    and says so in `tsgu.layout`, `tsgu.partition` (how many leading loops may be
+    cut into ranges) and `tsgu.proof`. A remark tells the choice.
+  }];
+}
+
 //===-- Kernels ----------------------------------------------------------===//
 
 def RegisterTile : Pass<"tsgu-register-tile", "::mlir::func::FuncOp"> {

@@ -1,0 +1,184 @@
+//===- ProgramSymbols.cpp - The sizes of a program ------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Dialect/ProgramSymbols.h"
+
+#include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/TsguDialect.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using linalg::GenericOp;
+
+namespace tsgu {
+
+ProgramSymbols::ProgramSymbols(func::FuncOp program) {
+  collect(program);
+  number(program);
+}
+
+static int64_t rankOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType()).getRank();
+}
+
+void ProgramSymbols::collect(func::FuncOp program) {
+  DenseMap<Attribute, Value> onPattern;
+  auto add = [&](Value tensor) -> SmallVector<Extent> & {
+    order.push_back(tensor);
+    SmallVector<Extent> &extents = extentsOf[tensor];
+    for (int64_t d = 0; d < rankOf(tensor); ++d)
+      extents.push_back(addExtent());
+    return extents;
+  };
+  auto uniteAll = [&](Value a, Value b) {
+    for (auto [x, y] : llvm::zip_equal(extentsOf[a], extentsOf[b]))
+      unite(x, y);
+  };
+  for (BlockArgument argument : program.getArguments()) {
+    if (!isa<RankedTensorType>(argument.getType()))
+      continue;
+    add(argument);
+    if (!isSparse(argument))
+      continue;
+    FlatSymbolRefAttr pattern = getPattern(argument);
+    auto [entry, inserted] = onPattern.try_emplace(pattern, argument);
+    if (inserted)
+      patternNames.push_back(pattern);
+    else
+      uniteAll(entry->second, argument);
+  }
+  program.walk([&](Operation *op) {
+    if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
+      SmallVector<Extent> extents = add(empty);
+      for (auto [d, extent] : llvm::enumerate(extents)) {
+        if (!empty.getType().isDynamicDim(d))
+          continue;
+        auto dim = empty.getDynamicSize(d).getDefiningOp<tensor::DimOp>();
+        if (dim && dim.getConstantIndex())
+          unite(extent, extentsOf[dim.getSource()][*dim.getConstantIndex()]);
+      }
+    } else if (auto zeros = dyn_cast<ZerosLikeOp>(op)) {
+      add(zeros);
+      uniteAll(zeros, zeros.getSource());
+    } else if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
+      Value result = op->getResult(0);
+      add(result);
+      uniteAll(result, linalgOp.getDpsInits()[0]);
+      SmallVector<Extent> loops;
+      for (unsigned i = 0; i < linalgOp.getNumLoops(); ++i)
+        loops.push_back(addExtent());
+      for (OpOperand &operand : op->getOpOperands()) {
+        if (!isa<RankedTensorType>(operand.get().getType()))
+          continue;
+        AffineMap map = linalgOp.getMatchingIndexingMap(&operand);
+        for (auto [extent, index] :
+             llvm::zip_equal(extentsOf[operand.get()], map.getResults()))
+          if (auto loop = dyn_cast<AffineDimExpr>(index))
+            unite(extent, loops[loop.getPosition()]);
+      }
+    }
+  });
+}
+
+void ProgramSymbols::number(func::FuncOp program) {
+  DenseMap<Extent, int32_t> numberOf;
+  for (Value tensor : order) {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    SmallVector<int32_t> &symbols = symbolsOf[tensor];
+    for (auto [d, extent] : llvm::enumerate(extentsOf[tensor])) {
+      classes.insert(extent);
+      Extent leader = classes.getLeaderValue(extent);
+      auto [entry, inserted] = numberOf.try_emplace(leader, table.size());
+      if (inserted)
+        table.push_back({"s" + std::to_string(table.size()), -1, 0});
+      symbols.push_back(entry->second);
+      if (!type.isDynamicDim(d))
+        table[entry->second].fixed = type.getDimSize(d);
+    }
+  }
+  for (auto [index, name] : llvm::enumerate(patternNames)) {
+    BlockArgument holder = getPatternArgument(program, name);
+    ArrayRef<int32_t> shape = of(holder);
+    std::string label = name ? name.getValue().str() : "pattern";
+    patternTable.push_back({label, {shape.begin(), shape.end()},
+                            static_cast<int32_t>(table.size())});
+    table.push_back(
+        {"stored(" + label + ")", static_cast<int32_t>(index), 0});
+  }
+}
+
+int32_t ProgramSymbols::ofLoop(Operation *op, unsigned loop) const {
+  auto linalgOp = cast<linalg::LinalgOp>(op);
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<RankedTensorType>(operand.get().getType()))
+      continue;
+    AffineMap map = linalgOp.getMatchingIndexingMap(&operand);
+    for (auto [d, index] : llvm::enumerate(map.getResults()))
+      if (auto dim = dyn_cast<AffineDimExpr>(index))
+        if (dim.getPosition() == loop)
+          return of(operand.get())[d];
+  }
+  llvm_unreachable("a loop that no operand is indexed by");
+}
+
+int32_t ProgramSymbols::patternOf(Value sparse) const {
+  auto found = llvm::find(patternNames, getPattern(sparse));
+  return found == patternNames.end() ? -1 : found - patternNames.begin();
+}
+
+static ElementType getElementType(Type type) {
+  return getElementTypeOrSelf(type).isF32() ? ElementType::F32
+                                            : ElementType::F64;
+}
+
+/// How many derivations lie between the program whose result the argument holds
+/// and this one, less one: 0 for the program it was derived from.
+static int32_t getResultDepth(func::FuncOp program, BlockArgument argument) {
+  FlatSymbolRefAttr held = getResultOf(argument);
+  if (!held)
+    return -1;
+  StringRef rest = program.getName();
+  int32_t depth = -1;
+  while (rest != held.getValue() && rest.contains('_')) {
+    rest = rest.rsplit('_').first;
+    ++depth;
+  }
+  return depth;
+}
+
+FailureOr<Manifest> getSignature(func::FuncOp program, StringRef path) {
+  ProgramSymbols symbols(program);
+  Manifest signature;
+  signature.program = path.str();
+  signature.symbols = symbols.symbols();
+  signature.patterns = symbols.patterns();
+  auto describe = [&](Value tensor, StringRef name) {
+    TensorInfo info;
+    info.name = name.str();
+    info.type = getElementType(tensor.getType());
+    info.pattern = isSparse(tensor) ? symbols.patternOf(tensor) : -1;
+    info.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
+    return info;
+  };
+  for (BlockArgument argument : program.getArguments()) {
+    unsigned number = argument.getArgNumber();
+    auto name = program.getArgAttrOfType<StringAttr>(number, nameAttr);
+    TensorInfo info = describe(
+        argument, name ? name.getValue() : "x" + std::to_string(number));
+    info.read = llvm::any_of(argument.getUsers(), [](Operation *user) {
+      return !isa<tensor::DimOp, ZerosLikeOp>(user);
+    });
+    info.resultOf = getResultDepth(program, argument);
+    signature.operands.push_back(info);
+  }
+  signature.result =
+      describe(program.getBody().front().getTerminator()->getOperand(0), "");
+  return signature;
+}
+
+} // namespace tsgu
