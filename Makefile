@@ -1,0 +1,69 @@
+# tsgu: everything a developer runs. `make help` lists it.
+
+SHELL   := /bin/bash
+BUILD   ?= build
+JOBS    ?= $(shell nproc)
+BENCH   ?= full
+VENV    := .venv
+PYTHON  := $(CURDIR)/$(VENV)/bin/python
+STAMP   := $(VENV)/.installed
+CXX_SOURCES = git ls-files '*.cpp' '*.h'
+export PYTHONPATH := $(CURDIR)/python
+export TSGU_LIBRARY_DIR := $(abspath $(BUILD))/lib
+
+.DEFAULT_GOAL := build
+.PHONY: help setup build demo test test-long sanitize bench lint tidy format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## system packages and .venv (apt and pip; once)
+
+$(STAMP): requirements.txt scripts/setup.sh
+	scripts/setup.sh $(VENV)
+	@touch $@
+
+build: setup ## libraries into build/lib, tools into build/bin
+	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	  -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DPython3_EXECUTABLE=$(PYTHON) \
+	  -DLLVM_EXTERNAL_LIT=$(CURDIR)/$(VENV)/bin/lit
+	cmake --build $(BUILD) -j $(JOBS)
+
+demo: build ## learn the edge weights of a finite-element mesh; draws demo/*.png
+	$(PYTHON) examples/demo/demo.py --output demo
+
+test: build ## lit and GoogleTest through ctest, then pytest; both always run
+	@worst=0; \
+	ctest --test-dir $(BUILD) --output-on-failure || worst=$$?; \
+	$(PYTHON) -m pytest || { status=$$?; (( status > worst )) && worst=$$status; }; \
+	exit $$worst
+
+test-long: build ## the same for longer: unit tests repeated and shuffled, more examples
+	scripts/test_long.sh $(BUILD) $(PYTHON)
+
+sanitize: setup ## runtime and compiler tests under ASan + UBSan and under TSan
+	scripts/sanitize.sh $(BUILD) $(PYTHON) $(JOBS)
+
+bench: build $(VENV)/.bench ## measure; BENCH=quick for two minutes instead of twenty-five
+	$(PYTHON) benchmarks/spmm.py --mode $(BENCH) --build $(BUILD)
+
+$(VENV)/.bench: benchmarks/requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+lint: setup ## formatting and Python lint
+	$(CXX_SOURCES) | xargs -r clang-format-22 --dry-run -Werror
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+
+tidy: build ## clang-tidy over every translation unit (minutes)
+	git ls-files 'runtime/*.cpp' 'lib/*.cpp' 'tools/*.cpp' 'python/*.cpp' | \
+	  xargs -r -n 1 -P $(JOBS) clang-tidy-22 -p $(BUILD) --quiet
+
+format: setup ## rewrite C++ and Python in the house style
+	$(CXX_SOURCES) | xargs -r clang-format-22 -i
+	$(PYTHON) -m ruff check --fix
+	$(PYTHON) -m ruff format
+
+clean: ## remove build folders and pictures; keeps .venv
+	rm -rf build build-asan build-tsan demo

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Installs what building and testing need: system packages (only those missing,
+# with apt) and the Python environment in the folder given.
+set -euo pipefail
+venv=${1:?usage: setup.sh VENV}
+cd "$(dirname "$0")/.."
+
+packages=(
+  g++ cmake ninja-build ccache git
+  libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools
+  clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev
+  libgtest-dev libeigen3-dev zlib1g-dev libzstd-dev libxml2-dev
+  python3 python3-venv python3-dev
+)
+
+if command -v dpkg >/dev/null && command -v apt-get >/dev/null; then
+  missing=()
+  for package in "${packages[@]}"; do
+    dpkg -s "$package" 2>/dev/null | grep -q '^Status: install ok installed' ||
+      missing+=("$package")
+  done
+  if ((${#missing[@]})); then
+    echo "installing: ${missing[*]}"
+    as_root=()
+    ((EUID == 0)) || as_root=(sudo)
+    "${as_root[@]}" apt-get update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y --no-install-recommends "${missing[@]}"
+  fi
+else
+  echo "no apt here: these packages, or their like, must be installed: ${packages[*]}"
+fi
+
+[[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+pip=("$venv/bin/python" -m pip install --disable-pip-version-check)
+"${pip[@]}" torch==2.13.0
+"${pip[@]}" -r requirements.txt
