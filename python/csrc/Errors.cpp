@@ -1,0 +1,61 @@
+//===- Errors.cpp - How failures reach Python -------------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Errors.h"
+
+#include <new>
+#include <stdexcept>
+
+using namespace tsgu::torch_plugin;
+
+static thread_local int32_t lastKind = 0;
+
+/// The ErrorKind of this thread's last failed operator; resets it to 0.
+extern "C" TSGU_API int32_t tsgu_torch_take_error_kind() {
+  int32_t kind = lastKind;
+  lastKind = 0;
+  return kind;
+}
+
+void tsgu::torch_plugin::fail(ErrorKind kind, const std::string &message) {
+  lastKind = static_cast<int32_t>(kind);
+  switch (kind) {
+  case ErrorKind::Value:
+  case ErrorKind::Type:
+  case ErrorKind::Pattern:
+    throw std::invalid_argument(message);
+  case ErrorKind::Memory:
+    throw std::bad_alloc();
+  case ErrorKind::Compile:
+  case ErrorKind::Internal:
+    break;
+  }
+  throw std::runtime_error(message);
+}
+
+void tsgu::torch_plugin::check(tsgu_status status) {
+  switch (status) {
+  case TSGU_OK:
+    return;
+  case TSGU_INVALID_ARGUMENT:
+    fail(ErrorKind::Value, tsgu_last_error());
+  case TSGU_INVALID_PATTERN:
+    fail(ErrorKind::Pattern, tsgu_last_error());
+  case TSGU_COMPILE_FAILED:
+    fail(ErrorKind::Compile, tsgu_last_error());
+  case TSGU_OUT_OF_MEMORY:
+    fail(ErrorKind::Memory, tsgu_last_error());
+  case TSGU_INTERNAL:
+    break;
+  }
+  fail(ErrorKind::Internal, tsgu_last_error());
+}
+
+void tsgu::torch_plugin::checkTorch(int32_t code, const char *what) {
+  if (code != 0) [[unlikely]]
+    fail(ErrorKind::Internal, std::string("torch could not ") + what);
+}

@@ -1,0 +1,228 @@
+//===- Operators.cpp - The operators that torch sees ------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// `run1` to `run4` run a program with one CSR pattern and so many operands; `run`
+// any program. The first are boxed by hand and carry as few numbers as they can:
+// an int costs three times a tensor at the boundary, a list ten times. They
+// carry no autograd and are registered for the CPU alone, so that torch refuses
+// other devices and layouts; `tsgu._autograd` and `tsgu._component_ops` build
+// the public operators on them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Errors.h"
+#include "PatternCache.h"
+#include "Run.h"
+
+#include <torch/csrc/stable/library.h>
+
+using namespace tsgu::torch_plugin;
+
+namespace {
+/// Reads a boxed call's arguments, whose tensors the callee owns.
+class Arguments {
+public:
+  explicit Arguments(StableIValue *stack) : stack(stack) {}
+
+  int64_t integer() { return static_cast<int64_t>(stack[next++]); }
+  TensorHandle tensor() {
+    return TensorHandle(
+        torch::stable::detail::to<AtenTensorHandle>(stack[next++]));
+  }
+
+private:
+  StableIValue *stack;
+  uint64_t next = 0;
+};
+
+/// The arguments that describe one pattern.
+struct PatternArguments {
+  explicit PatternArguments(Arguments &arguments)
+      : positions(arguments.tensor()), coordinates(arguments.tensor()) {
+    arrays.positions = positions.get();
+    arrays.coordinates = coordinates.get();
+    arrays.form = arguments.integer();
+    arrays.items = arguments.integer();
+    arrays.rows = arguments.integer();
+    arrays.columns = arguments.integer();
+    arrays.version = arguments.integer();
+  }
+  TensorHandle positions, coordinates;
+  IndexArrays arrays;
+};
+
+#define TSGU_RUN_SCHEMA                                                        \
+  "int program, Tensor positions, Tensor coordinates, int columns, "           \
+  "int version"
+#define TSGU_PATTERN_SCHEMA                                                    \
+  "Tensor positions, Tensor coordinates, int form, int items, int rows, "     \
+  "int columns, int version"
+} // namespace
+
+static void checkForm(const IndexArrays &arrays) {
+  if (arrays.form < 0 || arrays.form >= FormCount)
+    fail(ErrorKind::Value,
+         "no pattern form has the number " + std::to_string(arrays.form));
+}
+
+static void give(StableIValue &slot, TensorHandle tensor) {
+  slot = torch::stable::detail::from(tensor.release());
+}
+
+/// A matrix's positions are one-dimensional, a batch's two-dimensional.
+static void shapeFromPositions(IndexArrays &arrays) {
+  int64_t rank = 0, extent = 0;
+  checkTorch(aoti_torch_get_dim(arrays.positions, &rank), "read a rank");
+  if (rank != 1 && rank != 2)
+    fail(ErrorKind::Pattern, "positions must be one-dimensional, or "
+                             "two-dimensional for a batch");
+  checkTorch(aoti_torch_get_size(arrays.positions, rank - 1, &extent),
+             "read a size");
+  if (extent < 1)
+    fail(ErrorKind::Pattern, "positions are empty: n rows need n + 1");
+  arrays.rows = extent - 1;
+  arrays.items = -1;
+  if (rank == 2)
+    checkTorch(aoti_torch_get_size(arrays.positions, 0, &arrays.items),
+               "read a size");
+}
+
+template <int arity>
+static void runBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  int64_t number = arguments.integer();
+  TensorHandle positions = arguments.tensor();
+  TensorHandle coordinates = arguments.tensor();
+  IndexArrays arrays;
+  arrays.columns = arguments.integer();
+  arrays.version = arguments.integer();
+  TensorHandle owned[arity];
+  AtenTensorHandle operands[arity];
+  for (int k = 0; k < arity; ++k) {
+    owned[k] = arguments.tensor();
+    operands[k] = owned[k].get();
+  }
+  arrays.positions = positions.get();
+  arrays.coordinates = coordinates.get();
+  shapeFromPositions(arrays);
+  give(stack[0], run(findProgram(number), &arrays, 1, operands, arity));
+}
+
+static torch::stable::Tensor
+runLists(int64_t number, std::vector<torch::stable::Tensor> indices,
+         std::vector<int64_t> shapes,
+         std::vector<torch::stable::Tensor> operands) {
+  size_t patternCount = indices.size() / 2;
+  if (indices.size() % 2 || shapes.size() != 5 * patternCount ||
+      patternCount > maxPatterns || operands.size() > maxOperands)
+    fail(ErrorKind::Value,
+         "run takes, for each pattern, two index tensors and five numbers "
+         "(form, items, rows, columns, version); at most " +
+             std::to_string(maxPatterns) + " patterns and " +
+             std::to_string(maxOperands) + " operands");
+  IndexArrays arrays[maxPatterns];
+  for (size_t k = 0; k < patternCount; ++k) {
+    const int64_t *numbers = &shapes[5 * k];
+    arrays[k].positions = indices[2 * k].get();
+    arrays[k].coordinates = indices[2 * k + 1].get();
+    arrays[k].form = numbers[0];
+    arrays[k].items = numbers[1];
+    arrays[k].rows = numbers[2];
+    arrays[k].columns = numbers[3];
+    arrays[k].version = numbers[4];
+    checkForm(arrays[k]);
+  }
+  AtenTensorHandle handles[maxOperands];
+  for (size_t k = 0; k < operands.size(); ++k)
+    handles[k] = operands[k].get();
+  return torch::stable::Tensor(
+      run(findProgram(number), arrays, static_cast<int32_t>(patternCount),
+          handles, static_cast<int32_t>(operands.size()))
+          .release());
+}
+
+/// Writes the coordinates of every stored entry, dimension by dimension.
+template <typename Index>
+static void writeCoordinates(const tsgu_layout &layout, int64_t stored,
+                             bool batched, int64_t rowsPerItem, int64_t *to) {
+  const Index *positions = static_cast<const Index *>(layout.positions);
+  const Index *coordinates = static_cast<const Index *>(layout.coordinates);
+  int64_t *items = to;
+  int64_t *rows = batched ? to + stored : to;
+  int64_t *columns = rows + stored;
+  for (int64_t i = 0; i < layout.rows; ++i)
+    for (int64_t k = positions[i]; k < positions[i + 1]; ++k) {
+      if (batched)
+        items[k] = i / rowsPerItem;
+      rows[k] = batched ? i % rowsPerItem : i;
+      columns[k] = coordinates[k];
+    }
+}
+
+/// The pattern's own coordinates, sorted and unique, and for every entry the
+/// number of its stored entry (no elements: they are the same).
+static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  PatternArguments given(arguments);
+  checkForm(given.arrays);
+  auto pattern = PatternCache::get().find(given.arrays);
+  tsgu_pattern_info info;
+  tsgu_pattern_describe(pattern->pattern, &info);
+  tsgu_layout layout;
+  check(tsgu_pattern_layout(pattern->pattern, nullptr, &layout));
+
+  TensorView indices, map;
+  int64_t shape[] = {info.rank, info.stored};
+  TensorHandle indexTensor = allocate(TSGU_I64, 2, shape, indices);
+  auto write = layout.index_type == TSGU_I32 ? writeCoordinates<int32_t>
+                                             : writeCoordinates<int64_t>;
+  write(layout, info.stored, info.rank == 3, info.shape[info.rank - 2],
+        static_cast<int64_t *>(indices.data));
+
+  int64_t entries = pattern->entryMap ? pattern->entries : 0;
+  TensorHandle mapTensor = allocate(TSGU_I64, 1, &entries, map);
+  if (entries)
+    std::copy_n(pattern->entryMap, entries, static_cast<int64_t *>(map.data));
+  give(stack[0], std::move(indexTensor));
+  give(stack[1], std::move(mapTensor));
+}
+
+/// Finds the pattern, which validates it. 0: its entries are sorted and unique,
+/// 1: unique, 2: some are repeated.
+static void validateBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  PatternArguments given(arguments);
+  checkForm(given.arrays);
+  auto pattern = PatternCache::get().find(given.arrays);
+  int64_t order = pattern->stored != pattern->entries ? 2
+                  : pattern->entryMap                 ? 1
+                                                      : 0;
+  stack[0] = torch::stable::detail::from(order);
+}
+
+STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
+  library.def("run1(" TSGU_RUN_SCHEMA ", Tensor x0) -> Tensor");
+  library.def("run2(" TSGU_RUN_SCHEMA ", Tensor x0, Tensor x1) -> Tensor");
+  library.def("run3(" TSGU_RUN_SCHEMA
+              ", Tensor x0, Tensor x1, Tensor x2) -> Tensor");
+  library.def("run4(" TSGU_RUN_SCHEMA
+              ", Tensor x0, Tensor x1, Tensor x2, Tensor x3) -> Tensor");
+  library.def("run(int program, Tensor[] indices, int[] shapes, "
+              "Tensor[] operands) -> Tensor");
+  library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
+  library.def("canonical(" TSGU_PATTERN_SCHEMA ") -> (Tensor, Tensor)");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {
+  library.impl("run1", runBoxed<1>);
+  library.impl("run2", runBoxed<2>);
+  library.impl("run3", runBoxed<3>);
+  library.impl("run4", runBoxed<4>);
+  library.impl("run", TORCH_BOX(&runLists));
+  library.impl("validate", validateBoxed);
+  library.impl("canonical", canonicalBoxed);
+}

@@ -1,0 +1,207 @@
+//===- PatternCache.cpp - From index tensors to patterns --------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "PatternCache.h"
+#include "Errors.h"
+
+#include <cstdlib>
+#include <iterator>
+#if defined(__unix__)
+#include <pthread.h>
+#include <unistd.h>
+#endif
+
+using namespace tsgu::torch_plugin;
+
+/// What an entry costs besides its arrays: the list, the map, small objects.
+static constexpr int64_t aliasBytes = 1024;
+
+CachedPattern::CachedPattern(tsgu_pattern *pattern,
+                             std::shared_ptr<IndexSource> source)
+    : pattern(pattern), source(std::move(source)) {
+  tsgu_pattern_info info;
+  tsgu_pattern_describe(pattern, &info);
+  stored = info.stored;
+  entries = info.entries;
+  entryMap = info.entry_map;
+}
+
+/// An eighth of the machine's memory, so that a few matrices of a size that can
+/// be trained at all stay cached.
+static int64_t defaultLimit() {
+  if (const char *given = std::getenv("TSGU_PATTERN_CACHE_BYTES")) {
+    char *end = nullptr;
+    long long bytes = std::strtoll(given, &end, 10);
+    if (end != given && *end == '\0' && bytes >= 0)
+      return bytes;
+  }
+#if defined(__unix__)
+  int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGE_SIZE);
+  if (pages > 0 && size > 0)
+    return pages / 8 * size;
+#endif
+  return int64_t(1) << 30;
+}
+
+PatternCache::PatternCache() { count.limit = defaultLimit(); }
+
+/// Never destroyed: at exit torch may be gone before this library.
+PatternCache &PatternCache::get() {
+  static PatternCache *cache = [] {
+    auto *made = new PatternCache;
+#if defined(__unix__)
+    // A child of fork() must not inherit a lock held by a thread it has not.
+    static PatternCache *forked;
+    forked = made;
+    pthread_atfork(
+        [] {
+          forked->building.lock();
+          forked->access.lock();
+        },
+        [] {
+          forked->access.unlock();
+          forked->building.unlock();
+        },
+        [] {
+          forked->access.unlock();
+          forked->building.unlock();
+        });
+#endif
+    return made;
+  }();
+  return *cache;
+}
+
+size_t PatternCache::KeyHash::operator()(const IndexArrays::Key &key) const {
+  uint64_t hash = 0;
+  for (int64_t word : key)
+    hash = (hash ^ static_cast<uint64_t>(word)) * 0x9e3779b97f4a7c15ull;
+  return hash ^ (hash >> 32);
+}
+
+std::shared_ptr<CachedPattern>
+PatternCache::findIdentity(const IndexArrays &arrays) {
+  std::lock_guard<std::mutex> lock(access);
+  auto it = byIdentity.find(arrays.key);
+  if (it == byIdentity.end() || it->second->version != arrays.version)
+    return nullptr;
+  ++count.hits;
+  if (it->second != aliases.begin())
+    aliases.splice(aliases.begin(), aliases, it->second);
+  return it->second->pattern;
+}
+
+std::shared_ptr<CachedPattern>
+PatternCache::findContent(const IndexSource &source, uint64_t fingerprint) {
+  std::vector<std::shared_ptr<CachedPattern>> candidates;
+  {
+    std::lock_guard<std::mutex> lock(access);
+    auto [first, last] = byContent.equal_range(fingerprint);
+    while (first != last) {
+      if (auto pattern = first->second.lock()) {
+        candidates.push_back(std::move(pattern));
+        ++first;
+      } else {
+        first = byContent.erase(first);
+      }
+    }
+  }
+  // The same storage with the same fingerprint (its version moved because the
+  // values were written, as by an optimizer) compares equal without a read.
+  for (auto &candidate : candidates)
+    if (candidate->source->sameContent(source))
+      return candidate;
+  return nullptr;
+}
+
+std::shared_ptr<CachedPattern> PatternCache::find(IndexArrays &arrays) {
+  arrays.inspect();
+  if (auto pattern = findIdentity(arrays))
+    return pattern;
+
+  std::list<Alias> dropped; // freed last, under no lock
+  std::lock_guard<std::mutex> lock(building);
+  if (auto pattern = findIdentity(arrays))
+    return pattern;
+  arrays.checkLengths();
+  auto source = std::make_shared<IndexSource>(arrays);
+  uint64_t fingerprint = source->fingerprint();
+  std::shared_ptr<CachedPattern> pattern = findContent(*source, fingerprint);
+  bool found = pattern != nullptr;
+  if (!found)
+    pattern = std::make_shared<CachedPattern>(buildPattern(source), source);
+
+  std::lock_guard<std::mutex> guard(access);
+  ++(found ? count.contentHits : count.built);
+  if (!found)
+    byContent.emplace(fingerprint, pattern);
+  dropped = insert({arrays.key, arrays.version, std::move(source), pattern});
+  return pattern;
+}
+
+/// Returns what had to go for it.
+std::list<PatternCache::Alias> PatternCache::insert(Alias alias) {
+  std::list<Alias> dropped;
+  auto drop = [&](std::list<Alias>::iterator it) {
+    sourceBytes -= it->source->bytes;
+    byIdentity.erase(it->key);
+    dropped.splice(dropped.end(), aliases, it);
+  };
+  if (auto it = byIdentity.find(alias.key); it != byIdentity.end())
+    drop(it->second);
+  sourceBytes += alias.source->bytes;
+  aliases.push_front(std::move(alias));
+  byIdentity[aliases.front().key] = aliases.begin();
+
+  // The newest stays, whatever its size: the call at hand needs it. What goes
+  // is freed after this call, so its layouts are counted here.
+  int64_t excess = bytes() - count.limit;
+  while (excess > 0 && aliases.size() > 1) {
+    auto last = std::prev(aliases.end());
+    excess -= last->source->bytes + aliasBytes;
+    if (last->pattern.use_count() == 1) {
+      tsgu_pattern_info info;
+      tsgu_pattern_describe(last->pattern->pattern, &info);
+      excess -= info.bytes;
+    }
+    drop(last);
+    ++count.evicted;
+  }
+  return dropped;
+}
+
+int64_t PatternCache::bytes() const {
+  tsgu_counters runtime;
+  tsgu_get_counters(&runtime);
+  return sourceBytes + runtime.pattern_bytes +
+         static_cast<int64_t>(aliases.size()) * aliasBytes;
+}
+
+CacheCounters PatternCache::counters() {
+  std::lock_guard<std::mutex> lock(access);
+  CacheCounters now = count;
+  now.entries = aliases.size();
+  now.bytes = bytes();
+  return now;
+}
+
+void PatternCache::clear() {
+  std::list<Alias> dropped;
+  std::lock_guard<std::mutex> lock(access);
+  byIdentity.clear();
+  byContent.clear();
+  dropped.swap(aliases);
+  sourceBytes = 0;
+}
+
+extern "C" TSGU_API void tsgu_torch_cache_counters(CacheCounters *counters) {
+  *counters = PatternCache::get().counters();
+}
+
+extern "C" TSGU_API void tsgu_torch_cache_clear() {
+  PatternCache::get().clear();
+}

@@ -1,0 +1,92 @@
+//===- PatternCache.h - From index tensors to patterns ----------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Finds the Pattern of index tensors by the identity of their storage, which
+// the cache keeps alive so that a freed address is never mistaken for a new
+// tensor; and by content where the storage is new, so that equal patterns share
+// one validation and one set of layouts. Bounded in bytes, least recently used
+// first.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TORCH_PATTERNCACHE_H
+#define TSGU_TORCH_PATTERNCACHE_H
+
+#include "IndexArrays.h"
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+namespace tsgu::torch_plugin {
+
+/// A pattern, validated, with what every call asks of it.
+struct CachedPattern {
+  CachedPattern(tsgu_pattern *pattern, std::shared_ptr<IndexSource> source);
+  ~CachedPattern() { tsgu_pattern_release(pattern); }
+  CachedPattern(const CachedPattern &) = delete;
+  CachedPattern &operator=(const CachedPattern &) = delete;
+
+  tsgu_pattern *pattern;
+  std::shared_ptr<IndexSource> source;
+  int64_t stored;
+  int64_t entries;
+  const int64_t *entryMap; ///< entry -> stored entry; null for the identity
+};
+
+struct CacheCounters {
+  uint64_t hits = 0;         ///< found by identity
+  uint64_t contentHits = 0;  ///< found by content
+  uint64_t built = 0;        ///< not found
+  uint64_t evicted = 0;
+  uint64_t entries = 0; ///< index storages known now
+  int64_t bytes = 0;    ///< memory held now
+  int64_t limit = 0;    ///< TSGU_PATTERN_CACHE_BYTES
+};
+
+class PatternCache {
+public:
+  static PatternCache &get();
+
+  std::shared_ptr<CachedPattern> find(IndexArrays &arrays);
+  CacheCounters counters();
+  void clear();
+
+private:
+  PatternCache();
+
+  struct KeyHash {
+    size_t operator()(const IndexArrays::Key &key) const;
+  };
+  struct Alias {
+    IndexArrays::Key key;
+    int64_t version;
+    std::shared_ptr<IndexSource> source; ///< keeps the storage alive
+    std::shared_ptr<CachedPattern> pattern;
+  };
+
+  std::shared_ptr<CachedPattern> findIdentity(const IndexArrays &arrays);
+  std::shared_ptr<CachedPattern> findContent(const IndexSource &source,
+                                             uint64_t fingerprint);
+  std::list<Alias> insert(Alias alias);
+  int64_t bytes() const;
+
+  /// `building` lets one thread at a time validate a new pattern; `access`
+  /// guards the maps and is never held for long. Taken in this order.
+  std::mutex building, access;
+  std::list<Alias> aliases; ///< most recently used first
+  std::unordered_map<IndexArrays::Key, std::list<Alias>::iterator, KeyHash>
+      byIdentity;
+  std::unordered_multimap<uint64_t, std::weak_ptr<CachedPattern>> byContent;
+  CacheCounters count;
+  int64_t sourceBytes = 0; ///< of the index arrays of all aliases
+};
+
+} // namespace tsgu::torch_plugin
+
+#endif // TSGU_TORCH_PATTERNCACHE_H

@@ -1,0 +1,239 @@
+//===- Run.cpp - One run of a program over torch tensors --------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Run.h"
+#include "Errors.h"
+#include "PatternCache.h"
+
+#include <algorithm>
+
+using namespace tsgu::torch_plugin;
+
+//===-- Threads ------------------------------------------------------------===//
+
+namespace {
+struct TorchTask {
+  tsgu_task task;
+  void *context;
+};
+} // namespace
+
+/// Set when torch's pool refused a region, whose result is then incomplete.
+static thread_local bool poolFailed = false;
+
+static void torchParallelFor(int64_t count, tsgu_task task, void *context) {
+  TorchTask both{task, context};
+  auto forward = [](int64_t begin, int64_t end, void *at) {
+    auto *both = static_cast<TorchTask *>(at);
+    both->task(both->context, begin, end);
+  };
+  if (torch_parallel_for(0, count, 1, forward, &both) != 0)
+    poolFailed = true;
+}
+
+static tsgu_executor torchExecutor() {
+  uint32_t threads = 1;
+  checkTorch(torch_get_num_threads(&threads), "read its thread count");
+  return {static_cast<int32_t>(threads), torchParallelFor};
+}
+
+//===-- Entries and stored values ------------------------------------------===//
+
+/// Whether the caller's entries have to be brought to the pattern's order.
+static bool mapped(const CachedPattern &pattern) { return pattern.entryMap; }
+
+template <typename T>
+static void sumEntries(const CachedPattern &pattern, int64_t batch,
+                       int64_t batchStride, const void *from, void *to) {
+  const T *source = static_cast<const T *>(from);
+  T *target = static_cast<T *>(to);
+  for (int64_t b = 0; b < batch; ++b) {
+    std::fill(target, target + pattern.stored, T(0));
+    for (int64_t k = 0; k < pattern.entries; ++k)
+      target[pattern.entryMap[k]] += source[k];
+    source += batchStride;
+    target += pattern.stored;
+  }
+}
+
+template <typename T>
+static void spreadStored(const CachedPattern &pattern, int64_t batch,
+                         const void *from, void *to) {
+  const T *source = static_cast<const T *>(from);
+  T *target = static_cast<T *>(to);
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t k = 0; k < pattern.entries; ++k)
+      target[k] = source[pattern.entryMap[k]];
+    source += pattern.stored;
+    target += pattern.entries;
+  }
+}
+
+/// Values in the pattern's order, from values per entry.
+static TensorHandle storedValues(const CachedPattern &pattern,
+                                 TensorView &values, int k) {
+  if (values.rank < 1 || values.rank > 2 ||
+      values.shape[values.rank - 1] != pattern.entries)
+    fail(ErrorKind::Value, "operand " + std::to_string(k) +
+                               " must have one value for each of the " +
+                               std::to_string(pattern.entries) +
+                               " entries of its pattern");
+  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
+  int64_t stride = values.rank == 2 ? values.strides[0] : 0;
+  int64_t shape[] = {batch, pattern.stored};
+  TensorView summed;
+  TensorHandle handle =
+      allocate(values.type, values.rank, shape + 2 - values.rank, summed);
+  values.type == TSGU_F32
+      ? sumEntries<float>(pattern, batch, stride, values.data, summed.data)
+      : sumEntries<double>(pattern, batch, stride, values.data, summed.data);
+  values = summed;
+  return handle;
+}
+
+/// Values per entry, from values in the pattern's order.
+static TensorHandle entryValues(const CachedPattern &pattern,
+                                const TensorView &values) {
+  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
+  int64_t shape[] = {batch, pattern.entries};
+  TensorView spread;
+  TensorHandle handle =
+      allocate(values.type, values.rank, shape + 2 - values.rank, spread);
+  values.type == TSGU_F32
+      ? spreadStored<float>(pattern, batch, values.data, spread.data)
+      : spreadStored<double>(pattern, batch, values.data, spread.data);
+  return handle;
+}
+
+//===-- A run --------------------------------------------------------------===//
+
+namespace {
+/// Everything that must outlive the kernels of one run.
+struct Frame {
+  std::shared_ptr<CachedPattern> patterns[maxPatterns];
+  tsgu_pattern *handles[maxPatterns];
+  TensorHandle copies[maxOperands];
+  TensorView views[maxOperands];
+  tsgu_tensor tensors[maxOperands];
+  int64_t shapes[maxOperands][maxRank]; ///< of operands that are not read
+};
+
+/// Strides for operands without data.
+constexpr int64_t ones[maxRank] = {1, 1, 1, 1, 1, 1, 1, 1};
+} // namespace
+
+static tsgu_tensor toTensor(const TensorView &view) {
+  return {view.data, view.type, view.rank, view.shape, view.strides};
+}
+
+static void findPatterns(const Program &program, IndexArrays *arrays,
+                         int32_t count, Frame &frame) {
+  if (count != program.patterns)
+    fail(ErrorKind::Value, "the program has " +
+                               std::to_string(program.patterns) +
+                               " patterns, not " + std::to_string(count));
+  for (int32_t k = 0; k < count; ++k) {
+    frame.patterns[k] = PatternCache::get().find(arrays[k]);
+    const CachedPattern &pattern = *frame.patterns[k];
+    frame.handles[k] = pattern.pattern;
+    if (!program.sumsRepeated && pattern.stored != pattern.entries)
+      fail(ErrorKind::Pattern,
+           "the pattern names " +
+               std::to_string(pattern.entries - pattern.stored) +
+               " elements more than once, and this program has a sparse "
+               "result: coalesce the operand first");
+  }
+}
+
+/// An operand that is not read lends its shape alone.
+static void bindShape(const Program &program, Frame &frame, int32_t k,
+                      tsgu_type type) {
+  tsgu_tensor &tensor = frame.tensors[k];
+  tensor.data = nullptr;
+  tensor.type = type;
+  tensor.strides = ones;
+  int32_t number = program.operands[static_cast<size_t>(k)].pattern;
+  if (number < 0 || tensor.rank < 1)
+    return;
+  const CachedPattern &pattern = *frame.patterns[number];
+  int64_t &length = frame.shapes[k][tensor.rank - 1];
+  std::copy_n(tensor.shape, tensor.rank, frame.shapes[k]);
+  if (length == pattern.entries)
+    length = pattern.stored;
+  tensor.shape = frame.shapes[k];
+}
+
+static void bindOperand(const Program &program, Frame &frame, int32_t k,
+                        AtenTensorHandle operand) {
+  TensorView &view = frame.views[k];
+  int32_t last = view.rank - 1;
+  if (last >= 0 && view.strides[last] != 1 && view.shape[last] > 1) {
+    frame.copies[k] = contiguous(operand);
+    view = inspect(frame.copies[k].get(), "operand", k);
+  }
+  int32_t pattern = program.operands[static_cast<size_t>(k)].pattern;
+  if (pattern >= 0 && mapped(*frame.patterns[pattern]))
+    frame.copies[k] = storedValues(*frame.patterns[pattern], view, k);
+  frame.tensors[k] = toTensor(view);
+}
+
+static void bindOperands(const Program &program,
+                         const AtenTensorHandle *operands, int32_t count,
+                         Frame &frame) {
+  if (count != static_cast<int32_t>(program.operands.size()))
+    fail(ErrorKind::Value,
+         "the program has " + std::to_string(program.operands.size()) +
+             " operands, not " + std::to_string(count));
+  int32_t typed = -1;
+  for (int32_t k = 0; k < count; ++k) {
+    TensorView &view = frame.views[k];
+    view = inspect(operands[k], "operand", k);
+    frame.tensors[k] = toTensor(view);
+    if (!program.operands[static_cast<size_t>(k)].read)
+      continue;
+    if (!isFloat(view.type) ||
+        (typed >= 0 && view.type != frame.views[typed].type))
+      fail(ErrorKind::Type, "operand " + std::to_string(k) +
+                                " must have the dtype of the others, float32 "
+                                "or float64");
+    typed = k;
+    bindOperand(program, frame, k, operands[k]);
+  }
+  for (int32_t k = 0; k < count; ++k)
+    if (!program.operands[static_cast<size_t>(k)].read)
+      bindShape(program, frame, k, typed < 0 ? TSGU_F64 : frame.views[typed].type);
+}
+
+TensorHandle tsgu::torch_plugin::run(const Program &program,
+                                     IndexArrays *patterns,
+                                     int32_t patternCount,
+                                     const AtenTensorHandle *operands,
+                                     int32_t operandCount) {
+  Frame frame;
+  findPatterns(program, patterns, patternCount, frame);
+  bindOperands(program, operands, operandCount, frame);
+
+  int64_t shape[maxRank];
+  int32_t rank = 0;
+  check(tsgu_program_infer(program.program, frame.handles, patternCount,
+                           frame.tensors, operandCount, shape, &rank));
+  TensorView view;
+  TensorHandle result = allocate(frame.tensors[0].type, rank, shape, view);
+
+  tsgu_tensor target = toTensor(view);
+  tsgu_executor executor = torchExecutor();
+  poolFailed = false;
+  check(tsgu_program_run(program.program, frame.handles, patternCount,
+                         frame.tensors, operandCount, &target, &executor));
+  if (poolFailed)
+    fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
+
+  if (program.resultPattern < 0 ||
+      !mapped(*frame.patterns[program.resultPattern]))
+    return result;
+  return entryValues(*frame.patterns[program.resultPattern], view);
+}

@@ -1,0 +1,29 @@
+//===- Run.h - One run of a program over torch tensors ----------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TORCH_RUN_H
+#define TSGU_TORCH_RUN_H
+
+#include "IndexArrays.h"
+#include "Program.h"
+
+namespace tsgu::torch_plugin {
+
+/// The result of `program` for the patterns and operands given. Sparse operands
+/// and results are values per entry of the index tensors, in their order.
+/// Operands whose last stride is not 1 are copied first.
+TensorHandle run(const Program &program, IndexArrays *patterns,
+                 int32_t patternCount, const AtenTensorHandle *operands,
+                 int32_t operandCount);
+
+/// The most operands and patterns of a program.
+inline constexpr int32_t maxOperands = 16;
+inline constexpr int32_t maxPatterns = 4;
+
+} // namespace tsgu::torch_plugin
+
+#endif // TSGU_TORCH_RUN_H

@@ -1,0 +1,144 @@
+//===- Tensors.cpp - Torch tensors through the stable ABI -------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Tensors.h"
+#include "Errors.h"
+
+#include <torch/csrc/stable/ops.h>
+
+#include <cstdint>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+using namespace tsgu::torch_plugin;
+
+TensorHandle TensorHandle::share(AtenTensorHandle tensor) {
+  AtenTensorHandle handle = nullptr;
+  checkTorch(aoti_torch_new_tensor_handle(tensor, &handle), "share a tensor");
+  return TensorHandle(handle);
+}
+
+int64_t TensorView::elements() const {
+  int64_t count = 1;
+  for (int32_t d = 0; d < rank; ++d)
+    count *= shape[d];
+  return count;
+}
+
+bool TensorView::contiguous() const {
+  int64_t stride = 1;
+  for (int32_t d = rank - 1; d >= 0; --d) {
+    if (shape[d] == 0)
+      return true;
+    if (shape[d] != 1 && strides[d] != stride)
+      return false;
+    stride *= shape[d];
+  }
+  return true;
+}
+
+static std::string describe(const char *what, int index) {
+  return index < 0 ? what : std::string(what) + " " + std::to_string(index);
+}
+
+TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
+                                       const char *what, int index) {
+  static const int32_t cpu = aoti_torch_device_type_cpu();
+  static const int32_t strided = aoti_torch_layout_strided();
+  static const int32_t dtypes[] = {
+      aoti_torch_dtype_float32(), aoti_torch_dtype_float64(),
+      aoti_torch_dtype_int32(), aoti_torch_dtype_int64()};
+
+  int32_t device = -1, layout = -1, dtype = -1;
+  checkTorch(aoti_torch_get_device_type(tensor, &device), "read a device");
+  checkTorch(aoti_torch_get_layout(tensor, &layout), "read a layout");
+  checkTorch(aoti_torch_get_dtype(tensor, &dtype), "read a dtype");
+  if (device != cpu)
+    fail(ErrorKind::Type, describe(what, index) + " is not on the CPU: tsgu "
+                                                  "runs on the CPU, move it "
+                                                  "with .cpu()");
+  if (layout != strided)
+    fail(ErrorKind::Type, describe(what, index) +
+                              " is not a dense (strided) tensor: pass a sparse "
+                              "operand as its values");
+
+  TensorView view;
+  int32_t type = 0;
+  while (type < 4 && dtypes[type] != dtype)
+    ++type;
+  if (type == 4)
+    fail(ErrorKind::Type, describe(what, index) +
+                              " has an unsupported dtype: values are float32 "
+                              "or float64, indices int32 or int64");
+  view.type = static_cast<tsgu_type>(type);
+
+  int64_t rank = 0;
+  int64_t *shape = nullptr, *strides = nullptr;
+  checkTorch(aoti_torch_get_dim(tensor, &rank), "read a rank");
+  checkTorch(aoti_torch_get_sizes(tensor, &shape), "read a shape");
+  checkTorch(aoti_torch_get_strides(tensor, &strides), "read strides");
+  checkTorch(aoti_torch_get_data_ptr(tensor, &view.data), "read a pointer");
+  if (rank > maxRank)
+    fail(ErrorKind::Value, describe(what, index) + " has " +
+                               std::to_string(rank) + " dimensions, more than " +
+                               std::to_string(maxRank));
+  view.rank = static_cast<int32_t>(rank);
+  view.shape = shape;
+  view.strides = strides;
+  return view;
+}
+
+TensorHandle tsgu::torch_plugin::contiguous(AtenTensorHandle tensor) {
+  torch::stable::Tensor dense = torch::stable::contiguous(
+      torch::stable::Tensor(TensorHandle::share(tensor).release()));
+  return TensorHandle::share(dense.get());
+}
+
+/// Asks for huge pages in the part of [data, data + bytes) that consists of
+/// whole ones. Advice only: failure changes nothing.
+static void adviseHugePages(void *data, int64_t bytes) {
+#if defined(__linux__)
+  constexpr int64_t worthwhile = int64_t(4) << 20;
+  constexpr uintptr_t page = uintptr_t(2) << 20;
+  if (bytes < worthwhile)
+    return;
+  uintptr_t first = reinterpret_cast<uintptr_t>(data);
+  uintptr_t begin = (first + page - 1) & ~(page - 1);
+  uintptr_t end = (first + static_cast<uintptr_t>(bytes)) & ~(page - 1);
+  if (begin < end)
+    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)data;
+  (void)bytes;
+#endif
+}
+
+TensorHandle tsgu::torch_plugin::allocate(tsgu_type type, int32_t rank,
+                                          const int64_t *shape,
+                                          TensorView &view) {
+  static const int32_t cpu = aoti_torch_device_type_cpu();
+  static const int32_t dtypes[] = {
+      aoti_torch_dtype_float32(), aoti_torch_dtype_float64(),
+      aoti_torch_dtype_int32(), aoti_torch_dtype_int64()};
+  int64_t strides[maxRank];
+  int64_t elements = 1;
+  for (int32_t d = rank - 1; d >= 0; --d) {
+    strides[d] = elements ? elements : 1;
+    if (__builtin_mul_overflow(elements, shape[d], &elements))
+      fail(ErrorKind::Memory, "the result has too many elements");
+  }
+  AtenTensorHandle handle = nullptr;
+  // Only lack of memory makes this fail: shapes are inferred, not given.
+  if (aoti_torch_empty_strided(rank, shape, strides, dtypes[type], cpu, 0,
+                               &handle) != 0)
+    fail(ErrorKind::Memory, "out of memory for the result");
+  TensorHandle tensor(handle);
+  view = inspect(handle, "result", -1);
+  adviseHugePages(view.data, elements * elementSize(type));
+  return tensor;
+}

@@ -1,0 +1,83 @@
+//===- Tensors.h - Torch tensors through the stable ABI ---------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TORCH_TENSORS_H
+#define TSGU_TORCH_TENSORS_H
+
+#include "tsgu/tsgu.h"
+
+#include <torch/csrc/stable/c/shim.h>
+
+#include <string>
+#include <utility>
+
+namespace tsgu::torch_plugin {
+
+/// Owns one reference to a torch tensor.
+class TensorHandle {
+public:
+  TensorHandle() = default;
+  explicit TensorHandle(AtenTensorHandle handle) : handle(handle) {}
+  TensorHandle(TensorHandle &&other) noexcept
+      : handle(std::exchange(other.handle, nullptr)) {}
+  TensorHandle &operator=(TensorHandle &&other) noexcept {
+    std::swap(handle, other.handle);
+    return *this;
+  }
+  ~TensorHandle() {
+    if (handle)
+      aoti_torch_delete_tensor_object(handle);
+  }
+
+  AtenTensorHandle get() const { return handle; }
+  AtenTensorHandle release() { return std::exchange(handle, nullptr); }
+  explicit operator bool() const { return handle != nullptr; }
+
+  /// Another reference to a borrowed tensor.
+  static TensorHandle share(AtenTensorHandle tensor);
+
+private:
+  AtenTensorHandle handle = nullptr;
+};
+
+/// What a kernel needs to know of a dense CPU tensor. Borrows.
+struct TensorView {
+  void *data = nullptr;
+  tsgu_type type = TSGU_F64;
+  int32_t rank = 0;
+  const int64_t *shape = nullptr;
+  const int64_t *strides = nullptr;
+
+  int64_t elements() const;
+  bool contiguous() const;
+};
+
+/// The greatest rank of an operand, its batch dimension included.
+inline constexpr int32_t maxRank = 8;
+
+inline int64_t elementSize(tsgu_type type) {
+  return type == TSGU_F64 || type == TSGU_I64 ? 8 : 4;
+}
+inline bool isFloat(tsgu_type type) {
+  return type == TSGU_F32 || type == TSGU_F64;
+}
+
+/// Fails with a TypeError unless the tensor is dense, on the CPU and of type
+/// float32, float64, int32 or int64. `what` names the tensor in the message.
+TensorView inspect(AtenTensorHandle tensor, const char *what, int index);
+
+/// The same elements with all strides contiguous: a copy where they are not.
+TensorHandle contiguous(AtenTensorHandle tensor);
+
+/// A tensor whose memory is not yet initialised, in huge pages where it is
+/// large: first-touch faults on 4 KiB pages cost more than the kernel itself.
+TensorHandle allocate(tsgu_type type, int32_t rank, const int64_t *shape,
+                      TensorView &view);
+
+} // namespace tsgu::torch_plugin
+
+#endif // TSGU_TORCH_TENSORS_H

@@ -1,0 +1,278 @@
+"""The one family of autograd Functions that gives every program its gradients.
+
+Forward runs a program; backward runs the cotangent programs derived from it, and forward mode
+the tangent programs, through the same family: so derivatives of every order are programs too.
+"""
+
+import functools
+
+import torch
+from torch.autograd import Function, forward_ad
+
+from ._pattern import Pattern
+from ._program import program
+
+_transforms_active = torch._C._are_functorch_transforms_active
+_is_compiling = torch.compiler.is_compiling
+_is_grad_enabled = torch.is_grad_enabled
+
+
+def transforming():
+    """Whether a torch.func transform or forward-mode AD is active."""
+    return _transforms_active() or forward_ad._current_level >= 0
+
+
+def stand_in(shape, like):
+    """A tensor for an operand that is not read: it has a shape and next to no memory."""
+    return like.new_empty(()).expand(shape)
+
+
+class _Plan:
+    """What backward does for one choice of operands that need a gradient."""
+
+    def __init__(self, operator, needs):
+        wanted = [k for k, needed in enumerate(needs) if needed and operator.depends_on(k)]
+        self.steps = [(k, *operator.cotangent(k)) for k in wanted]
+        self.takes_result = any(takes_result for _, _, takes_result in self.steps)
+        self.saved = [
+            k
+            for k in range(len(needs))
+            if any(derived.depends_on(k) for _, derived, _ in self.steps)
+        ]
+
+
+class Operator:
+    """A program as a differentiable function of values.
+
+    `operator(pattern, *operands)` takes one `tsgu.Pattern` for each pattern of the program, then
+    its operands: a sparse one as its values, (entries,), a dense one as it is; all float32 or all
+    float64, on the CPU. Every operand may carry one more leading dimension, a batch of values on
+    the same pattern; the result then carries it too. Differentiable in every operand, to every
+    order, in reverse and forward mode, and under torch.func transforms and torch.compile.
+
+    Raises PatternError for corrupt index tensors, ValueError for shapes that do not fit,
+    TypeError for other dtypes, devices and layouts.
+    """
+
+    def __init__(self, path):
+        self.program = program(path)
+        self.path = path
+        self.signature = self.program.signature
+        self._plans = {}
+        self.call = self._make_call()
+
+    def __call__(self, *arguments):
+        count = len(self.signature.patterns)
+        if len(arguments) != count + len(self.signature.operands):
+            names = [name for name, _ in self.signature.patterns]
+            names = [f"pattern {name}" for name in names]
+            names += [operand.name for operand in self.signature.operands]
+            raise TypeError(f"{self.path} takes {', '.join(names)}; {len(arguments)} given")
+        for pattern in arguments[:count]:
+            if not isinstance(pattern, Pattern):
+                raise TypeError(f"{self.path} takes a tsgu.Pattern first, not {type(pattern)}")
+        for operand in arguments[count:]:
+            if not isinstance(operand, torch.Tensor):
+                raise TypeError(f"the operands of {self.path} are tensors, not {type(operand)}")
+        return self.call(arguments[:count], *arguments[count:])
+
+    def __repr__(self):
+        operands = ", ".join(operand.name for operand in self.signature.operands)
+        return f"<tsgu operator {self.path}({operands})>"
+
+    def depends_on(self, k):
+        """Whether the result depends on operand k, itself or through a result that is read."""
+        operands = self.signature.operands
+        if operands[k].result_of >= 0:
+            return operands[k].read
+        return operands[k].read or any(
+            later.result_of >= 0 and later.read for later in operands[k + 1 :]
+        )
+
+    def is_independent(self, k):
+        """Whether operand k has derivatives of its own: a result of a program has not."""
+        return self.signature.operands[k].result_of < 0 and self.depends_on(k)
+
+    def cotangent(self, k):
+        """The operator of operand k's cotangent, and whether it takes this one's result."""
+        return self._derived(f"vjp{k}")
+
+    def tangent(self, k):
+        """The operator of the result's tangent along operand k, and as above."""
+        return self._derived(f"jvp{k}")
+
+    @functools.cache
+    def _derived(self, step):
+        derived = operator(f"{self.path}/{step}")
+        takes_result = len(derived.signature.operands) == len(self.signature.operands) + 2
+        return derived, takes_result
+
+    def plan(self, needs):
+        plan = self._plans.get(needs)
+        if plan is None:
+            needed = tuple(need and self.is_independent(k) for k, need in enumerate(needs))
+            plan = self._plans.setdefault(needs, _Plan(self, needed))
+        return plan
+
+    def _make_call(self):
+        program = self.program
+        eager = super(Function, _eager_function(self)).apply
+        transform = _transform_function(self).apply
+
+        def call(patterns, *operands):
+            if _is_compiling():
+                return _compiled(self.path, patterns, operands)
+            if _transforms_active() or forward_ad._current_level >= 0:
+                return transform(patterns, *operands)
+            if _is_grad_enabled():
+                for operand in operands:
+                    if operand.requires_grad:
+                        return eager(patterns, *operands)
+            return program.run(patterns, *operands)
+
+        return call
+
+
+@functools.cache
+def operator(path):
+    """The operator of a program of the library, one added, or one derived from them."""
+    return Operator(path)
+
+
+def _compiled(path, patterns, operands):
+    from . import _component_ops
+
+    return _component_ops.call(path, patterns, operands)
+
+
+# ===-- Backward ------------------------------------------------------------===#
+
+
+def _save(ctx, op, patterns, operands):
+    """Keeps what backward needs; returns the operands to save and whether the result is."""
+    plan = op.plan(ctx.needs_input_grad[1:])
+    ctx.patterns = patterns
+    ctx.plan = plan
+    ctx.shapes = [operand.shape for operand in operands]
+    ctx.set_materialize_grads(False)
+    return [operands[k] for k in plan.saved], plan.takes_result
+
+
+def _backward(ctx, cotangent):
+    shapes, plan = ctx.shapes, ctx.plan
+    gradients = [None] * (len(shapes) + 1)
+    if cotangent is None or not plan.steps:
+        return tuple(gradients)
+    saved = ctx.saved_tensors
+    operands = [None] * len(shapes)
+    for k, operand in zip(plan.saved, saved):
+        operands[k] = operand
+    for k, operand in enumerate(operands):
+        if operand is None:
+            operands[k] = stand_in(shapes[k], cotangent)
+    # Derivatives go through the result, not into it.
+    result = (saved[-1].detach(),) if plan.takes_result else ()
+    for k, derived, takes_result in plan.steps:
+        extra = result if takes_result else ()
+        gradient = derived.call(ctx.patterns, *operands, *extra, cotangent)
+        # One operand shared by a batch of values: its gradients add up.
+        gradients[k + 1] = gradient.sum(0) if gradient.dim() > len(shapes[k]) else gradient
+    return tuple(gradients)
+
+
+def _eager_function(op):
+    """For calls under no transform: context in forward, which has no signature to bind."""
+    program = op.program
+
+    class Eager(Function):
+        @staticmethod
+        def forward(ctx, patterns, *operands):
+            result = program.run(patterns, *operands)
+            saved, takes_result = _save(ctx, op, patterns, operands)
+            ctx.save_for_backward(*saved, *((result,) if takes_result else ()))
+            return result
+
+        backward = staticmethod(_backward)
+
+    Eager.__name__ = Eager.__qualname__ = f"tsgu::{op.path}"
+    return Eager
+
+
+# ===-- Transforms ----------------------------------------------------------===#
+
+
+def _transform_function(op):
+    """For torch.func transforms and forward mode."""
+    program = op.program
+    count = len(op.signature.operands)
+
+    class Transform(Function):
+        @staticmethod
+        def forward(patterns, *operands):
+            return program.run(patterns, *operands)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            patterns, *operands = inputs
+            saved, takes_result = _save(ctx, op, patterns, operands)
+            ctx.save_for_backward(*saved, *((output,) if takes_result else ()))
+            ctx.save_for_forward(*operands, output)
+
+        backward = staticmethod(_backward)
+
+        @staticmethod
+        def jvp(ctx, _, *tangents):
+            *operands, result = ctx.saved_tensors
+            sum_ = None
+            for k in range(count):
+                if tangents[k] is None or not op.is_independent(k):
+                    continue
+                derived, takes_result = op.tangent(k)
+                extra = (result,) if takes_result else ()
+                term = derived.call(ctx.patterns, *operands, *extra, tangents[k])
+                sum_ = term if sum_ is None else sum_ + term
+            return torch.zeros_like(result) if sum_ is None else sum_.expand(result.shape)
+
+        @staticmethod
+        def vmap(info, in_dims, patterns, *operands):
+            return _vmap(op, info, in_dims[1:], patterns, operands)
+
+    Transform.__name__ = Transform.__qualname__ = f"tsgu::{op.path}"
+    return Transform
+
+
+def _vmap(op, info, in_dims, patterns, operands):
+    for pattern in patterns:
+        if torch._C._functorch.is_batchedtensor(pattern.positions):
+            raise ValueError(
+                "positions and coordinates cannot be mapped over: make one pattern of the batch "
+                "with a leading dimension of items"
+            )
+    moved = [
+        operand if dim is None else operand.movedim(dim, 0)
+        for operand, dim in zip(operands, in_dims)
+    ]
+    ranks = [operand.rank for operand in op.signature.operands]
+    inner = [
+        operand.shape[int(dim is not None)]
+        for operand, dim, rank in zip(moved, in_dims, ranks)
+        if operand.dim() - (dim is not None) > rank
+    ]
+    if not inner:
+        return op.call(patterns, *moved), 0
+
+    # The operands carry a batch of values already: both become one.
+    outer, inner = info.batch_size, inner[0]
+    folded = []
+    for operand, dim, rank in zip(moved, in_dims, ranks):
+        has_inner = operand.dim() - (dim is not None) > rank
+        if dim is None and not has_inner:
+            folded.append(operand)
+            continue
+        shape = operand.shape[operand.dim() - rank :]
+        if dim is None:
+            operand = operand.unsqueeze(0)
+        if not has_inner:
+            operand = operand.unsqueeze(1)
+        folded.append(operand.expand(outer, inner, *shape).reshape(outer * inner, *shape))
+    return op.call(patterns, *folded).unflatten(0, (outer, inner)), 0

@@ -1,0 +1,52 @@
+"""What is installed and what it has done so far."""
+
+import platform
+
+import torch
+
+from . import _library
+
+__version__ = "0.1.0"
+
+
+class Config(dict):
+    """A dictionary that prints one line per entry."""
+
+    def __str__(self):
+        width = max(map(len, self))
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in self.items())
+
+
+def _cpu():
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.split(":")[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def show_config():
+    """Versions, libraries, the CPU, and the counters of kernels and caches; print it."""
+    process, cache = _library.counters()
+    return Config(
+        {
+            "tsgu": __version__,
+            "libtsgu": _library.runtime.tsgu_version().decode(),
+            "torch": torch.__version__,
+            "libraries": str(_library.directory),
+            "cpu": _cpu(),
+            "threads": torch.get_num_threads(),
+            "programs compiled": process.compiled,
+            "programs loaded from disk": process.loaded,
+            "patterns alive": process.patterns,
+            "pattern bytes": process.pattern_bytes,
+            "scratch bytes": process.scratch_bytes,
+            "pattern cache hits": cache.hits,
+            "pattern cache hits by content": cache.content_hits,
+            "pattern cache misses": cache.built,
+            "pattern cache evictions": cache.evicted,
+            "pattern cache entries": cache.entries,
+            "pattern cache bytes": cache.bytes,
+            "pattern cache limit": cache.limit,
+        }
+    )

@@ -1,0 +1,157 @@
+"""Finds and loads the native libraries, and turns their failures into exceptions."""
+
+import ctypes
+import os
+import pathlib
+import sys
+
+import torch
+
+
+class PatternError(ValueError):
+    """Positions or coordinates that describe no sparse matrix; says where."""
+
+
+class CompileError(RuntimeError):
+    """A program that does not exist or could not be compiled; says why."""
+
+
+_SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
+
+
+def _directories():
+    package = pathlib.Path(__file__).resolve().parent
+    if given := os.environ.get("TSGU_LIBRARY_DIR"):
+        return [pathlib.Path(given)]
+    return [package / "lib", package.parents[1] / "build" / "lib"]
+
+
+def _find_directory():
+    for directory in _directories():
+        if (directory / f"libtsgu_torch{_SUFFIX}").exists():
+            return directory
+    searched = ", ".join(str(directory) for directory in _directories())
+    raise ImportError(
+        f"libtsgu_torch{_SUFFIX} is in none of: {searched}. Build the checkout with 'make', "
+        "or set TSGU_LIBRARY_DIR to the folder that has it."
+    )
+
+
+def _declare(library, name, result, *arguments):
+    function = getattr(library, name)
+    function.restype = result
+    function.argtypes = arguments
+
+
+class Counters(ctypes.Structure):
+    """tsgu_counters of tsgu.h."""
+
+    _fields_ = [
+        ("compiled", ctypes.c_uint64),
+        ("loaded", ctypes.c_uint64),
+        ("patterns", ctypes.c_uint64),
+        ("pattern_bytes", ctypes.c_int64),
+        ("scratch_bytes", ctypes.c_int64),
+    ]
+
+
+class CacheCounters(ctypes.Structure):
+    """CacheCounters of PatternCache.h."""
+
+    _fields_ = [
+        ("hits", ctypes.c_uint64),
+        ("content_hits", ctypes.c_uint64),
+        ("built", ctypes.c_uint64),
+        ("evicted", ctypes.c_uint64),
+        ("entries", ctypes.c_uint64),
+        ("bytes", ctypes.c_int64),
+        ("limit", ctypes.c_int64),
+    ]
+
+
+directory = _find_directory()
+runtime = ctypes.CDLL(str(directory / f"libtsgu{_SUFFIX}"))
+torch.ops.load_library(str(directory / f"libtsgu_torch{_SUFFIX}"))
+plugin = ctypes.CDLL(str(directory / f"libtsgu_torch{_SUFFIX}"))
+
+_INT32_ARRAY = ctypes.POINTER(ctypes.c_int32)
+_declare(runtime, "tsgu_last_error", ctypes.c_char_p)
+_declare(runtime, "tsgu_version", ctypes.c_char_p)
+_declare(
+    runtime, "tsgu_program_open", ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p)
+)
+_declare(runtime, "tsgu_program_add", ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p)
+_declare(runtime, "tsgu_program_signature", ctypes.c_char_p, ctypes.c_void_p)
+_declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(Counters))
+_declare(plugin, "tsgu_torch_take_error_kind", ctypes.c_int32)
+_declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
+_declare(plugin, "tsgu_torch_cache_clear", None)
+_declare(
+    plugin,
+    "tsgu_torch_add_program",
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_int32,
+    ctypes.c_int32,
+    _INT32_ARRAY,
+    _INT32_ARRAY,
+    ctypes.c_int32,
+    ctypes.c_int32,
+)
+
+# tsgu_status of tsgu.h, and ErrorKind of Errors.h.
+_OF_STATUS = {1: ValueError, 2: PatternError, 3: CompileError, 4: MemoryError}
+_OF_KIND = {1: ValueError, 2: TypeError, 3: PatternError, 4: CompileError, 5: MemoryError}
+
+
+def check(status):
+    """Raises the runtime's last error unless the status is 0."""
+    if status != 0:
+        message = runtime.tsgu_last_error().decode(errors="replace")
+        raise _OF_STATUS.get(status, RuntimeError)(message)
+
+
+def translate(error):
+    """The exception of the exact class for one raised by an operator of the plugin."""
+    kind = plugin.tsgu_torch_take_error_kind()
+    return _OF_KIND[kind](str(error)) if kind in _OF_KIND else error
+
+
+def open_program(path):
+    """The handle of a program and its signature as JSON text. Raises CompileError."""
+    program = ctypes.c_void_p()
+    check(runtime.tsgu_program_open(path.encode(), ctypes.byref(program)))
+    return program, runtime.tsgu_program_signature(program).decode()
+
+
+def add_program(name, text):
+    """Adds a program given as MLIR text. Raises CompileError."""
+    check(runtime.tsgu_program_add(name.encode(), text.encode()))
+
+
+def register_program(handle, patterns, operands, result_pattern, sums_repeated):
+    """The number under which the plugin's operators run a program.
+
+    `operands` has, for each operand, its pattern's number or -1 and whether it is read.
+    """
+    count = len(operands)
+    number = plugin.tsgu_torch_add_program(
+        handle,
+        patterns,
+        count,
+        (ctypes.c_int32 * count)(*(pattern for pattern, _ in operands)),
+        (ctypes.c_int32 * count)(*(int(read) for _, read in operands)),
+        result_pattern,
+        int(sums_repeated),
+    )
+    if number < 0:
+        raise RuntimeError("too many programs are open in this process")
+    return number
+
+
+def counters():
+    """The runtime's counters and those of the plugin's pattern cache."""
+    process, cache = Counters(), CacheCounters()
+    runtime.tsgu_get_counters(ctypes.byref(process))
+    plugin.tsgu_torch_cache_counters(ctypes.byref(cache))
+    return process, cache

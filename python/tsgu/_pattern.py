@@ -1,0 +1,149 @@
+"""The sparsity pattern of an operand, as the index tensors that describe it."""
+
+import torch
+
+from . import _library
+
+# Values of Form in IndexArrays.h.
+CSR, COO, TRANSPOSED = 0, 1, 2
+
+_validate = torch.ops.tsgu.validate.default
+
+
+class Pattern:
+    """Index tensors and a shape; values on it are a dense one-dimensional tensor.
+
+    Make one with `Pattern.csr` or `Pattern.coo`, or from a sparse tensor with `Pattern.of`.
+    The tensors are shared, not copied. What the native library keeps of a pattern (its
+    validation and layouts) is found again by their storage: write to them only through torch
+    operations, which are noticed.
+    """
+
+    # `values` keeps alive the values that a batched CSR tensor shares (see _tensors.parts).
+    __slots__ = (
+        "positions",
+        "coordinates",
+        "form",
+        "items",
+        "rows",
+        "columns",
+        "coalesced",
+        "values",
+    )
+
+    def __init__(self, positions, coordinates, form, items, rows, columns, coalesced):
+        self.positions = positions
+        self.coordinates = coordinates
+        self.form = form
+        self.items = items
+        self.rows = rows
+        self.columns = columns
+        self.coalesced = coalesced
+
+    @staticmethod
+    def csr(positions, coordinates, columns):
+        """CSR: positions (rows + 1,) and coordinates (entries,), int32 or int64.
+
+        A batch has positions (items, rows + 1) and coordinates (items, entries per item).
+        """
+        batched = positions.dim() == 2
+        return Pattern(
+            positions,
+            coordinates,
+            CSR,
+            positions.shape[0] if batched else -1,
+            positions.shape[-1] - 1,
+            columns,
+            False,
+        )
+
+    @staticmethod
+    def coo(indices, shape, coalesced=False):
+        """COO: indices (2, entries) of a matrix or (3, entries) of a ragged batch.
+
+        In any order; entries that name one element are summed. `coalesced` says that they are
+        sorted and name each element once.
+        """
+        *items, rows, columns = shape
+        items = items[0] if items else -1
+        return Pattern(indices, indices, COO, items, rows, columns, coalesced)
+
+    @staticmethod
+    def of(A):
+        """The pattern of a CSR or COO tensor. Raises TypeError for other layouts."""
+        if A.layout is torch.sparse_csr:
+            pattern = Pattern.csr(A.crow_indices(), A.col_indices(), A.shape[-1])
+            if pattern.shape != A.shape:
+                pattern.reject(A.shape)
+            return pattern
+        if A.layout is torch.sparse_coo:
+            return Pattern.coo(A._indices(), A.shape, A.is_coalesced())
+        raise TypeError(f"a pattern needs a CSR or COO tensor, not {A.layout}")
+
+    def reject(self, shape):
+        """Raises the error of positions that do not fit a CSR tensor's shape."""
+        raise _library.PatternError(
+            f"positions of shape {tuple(self.positions.shape)} do not describe a CSR tensor of "
+            f"shape {tuple(shape)}: n rows need n + 1 positions"
+        )
+
+    def transposed(self):
+        """The pattern of the transposed matrix; its values keep this pattern's order."""
+        return Pattern(
+            self.positions,
+            self.coordinates,
+            self.form ^ TRANSPOSED,
+            self.items,
+            self.rows,
+            self.columns,
+            self.coalesced,
+        )
+
+    @property
+    def shape(self):
+        """(rows, columns) or (items, rows, columns) of the matrix, transposed or not."""
+        matrix = (self.rows, self.columns)
+        if self.form & TRANSPOSED:
+            matrix = matrix[::-1]
+        return matrix if self.items == -1 else (self.items, *matrix)
+
+    @property
+    def entries(self):
+        """The number of values."""
+        return self.coordinates.shape[1] if self.form & COO else self.coordinates.numel()
+
+    def version(self):
+        """A number that changes when torch writes to the index tensors."""
+        try:
+            return self.positions._version + self.coordinates._version
+        except RuntimeError:  # inference tensors do not count
+            return -1
+
+    def numbers(self):
+        """What the operators take after the index tensors."""
+        return self.form, self.items, self.rows, self.columns, self.version()
+
+    def validate(self):
+        """Raises PatternError unless the index tensors describe a sparse matrix.
+
+        Returns 0 where entries are sorted and unique, 1 where they are unique, 2 otherwise.
+        """
+        try:
+            return _validate(self.positions, self.coordinates, *self.numbers())
+        except (ValueError, RuntimeError) as error:
+            raise _library.translate(error) from None
+
+    def canonical(self):
+        """The same elements as a coalesced COO pattern, and entry -> element (or None)."""
+        try:
+            indices, entry_map = torch.ops.tsgu.canonical(
+                self.positions, self.coordinates, *self.numbers()
+            )
+        except (ValueError, RuntimeError) as error:
+            raise _library.translate(error) from None
+        pattern = Pattern.coo(indices, self.shape, coalesced=True)
+        return pattern, entry_map if entry_map.numel() else None
+
+    def __repr__(self):
+        kind = "COO" if self.form & COO else "CSR"
+        return f"Pattern({kind}, shape={tuple(self.shape)}, entries={self.entries})"

@@ -1,0 +1,145 @@
+"""Programs: what they take and give, and running them on dense components."""
+
+import functools
+import json
+from typing import NamedTuple
+
+import torch
+
+from . import _library
+from ._pattern import CSR
+
+_FIXED_ARITY = {
+    1: torch.ops.tsgu.run1.default._op,
+    2: torch.ops.tsgu.run2.default._op,
+    3: torch.ops.tsgu.run3.default._op,
+    4: torch.ops.tsgu.run4.default._op,
+}
+_ANY_ARITY = torch.ops.tsgu.run.default._op
+
+
+class TensorInfo(NamedTuple):
+    """An operand or the result; a sparse one is passed as its values."""
+
+    name: str
+    pattern: int  # -1: dense
+    shape: tuple  # names of the sizes of the logical dimensions
+    read: bool  # False: only its shape matters
+    result_of: int  # >= 0: holds the result of the program so many derivations up, plus one
+
+    @property
+    def rank(self):
+        """Dimensions of the tensor that is passed, without a batch of values."""
+        return 1 if self.pattern >= 0 else len(self.shape)
+
+
+class Signature(NamedTuple):
+    """What a program takes and gives."""
+
+    patterns: tuple  # (name, rank) of each
+    operands: tuple  # TensorInfo of each
+    result: TensorInfo
+
+    @staticmethod
+    def parse(description):
+        names = [pattern["name"] for pattern in description["patterns"]]
+
+        def tensor(info):
+            return TensorInfo(
+                info["name"],
+                -1 if info["pattern"] is None else names.index(info["pattern"]),
+                tuple(info["shape"]),
+                info["read"],
+                -1 if info["result_of"] is None else info["result_of"],
+            )
+
+        return Signature(
+            tuple((pattern["name"], pattern["rank"]) for pattern in description["patterns"]),
+            tuple(map(tensor, description["operands"])),
+            tensor(description["result"]),
+        )
+
+
+@functools.cache
+def library_signatures():
+    """path -> Signature of the library's programs, written when tsgu was built."""
+    path = _library.directory / "programs.json"
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        raise ImportError(f"{path} is missing: build the checkout with 'make'") from None
+    return {entry["path"]: Signature.parse(entry) for entry in json.loads(text)}
+
+
+class Program:
+    """A program of the library, one added, or one derived from them, by its path.
+
+    Opened at first use: a program of the library needs no compiler before it runs.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.signature = library_signatures().get(path)
+        if self.signature is None:
+            self.signature = self._open()[1]
+
+    def _open(self):
+        handle, text = _library.open_program(self.path)
+        return handle, Signature.parse(json.loads(text))
+
+    @property
+    def sums_repeated(self):
+        """Whether entries that name one element may be summed: not with a sparse result."""
+        base = "/".join(step for step in self.path.split("/") if step[:3] not in ("vjp", "jvp"))
+        return program(base).signature.result.pattern < 0
+
+    @functools.cached_property
+    def number(self):
+        """The number under which the plugin's operators run this program."""
+        handle, signature = self._open()
+        return _library.register_program(
+            handle,
+            len(signature.patterns),
+            [(operand.pattern, operand.read) for operand in signature.operands],
+            signature.result.pattern,
+            self.sums_repeated,
+        )
+
+    @functools.cached_property
+    def run(self):
+        """`run(patterns, *operands)`: the result, without autograd.
+
+        Raises what the plugin reports: PatternError, ValueError, TypeError, CompileError.
+        """
+        number = self.number
+        fixed = _FIXED_ARITY.get(len(self.signature.operands))
+        if len(self.signature.patterns) != 1:
+            fixed = None
+
+        def run(patterns, *operands):
+            pattern = patterns[0]
+            try:
+                if fixed is not None and pattern.form == CSR:
+                    return fixed(
+                        number,
+                        pattern.positions,
+                        pattern.coordinates,
+                        pattern.columns,
+                        pattern.version(),
+                        *operands,
+                    )
+                indices, numbers = [], []
+                for pattern in patterns:
+                    indices += (pattern.positions, pattern.coordinates)
+                    numbers += pattern.numbers()
+                return _ANY_ARITY(number, indices, numbers, operands)
+            except (ValueError, RuntimeError) as error:
+                raise _library.translate(error) from None
+
+        return run
+
+
+@functools.cache
+def program(path):
+    """The one Program of a path. Raises CompileError where there is none."""
+    return Program(path)

@@ -1,0 +1,194 @@
+"""The product of a sparse and a dense matrix."""
+
+import torch
+from torch.autograd import Function
+
+from . import _library
+from ._autograd import operator, stand_in, transforming
+from ._pattern import CSR, Pattern
+from ._tensors import from_values, parts, put_together, take_apart
+
+__all__ = ["SparseMatMul", "sparse_mm"]
+
+_CSR = torch.sparse_csr
+_is_grad_enabled = torch.is_grad_enabled
+_run2 = torch.ops.tsgu.run2.default._op
+_run3 = torch.ops.tsgu.run3.default._op
+_MATRIX = operator("spmm")
+_BATCH = operator("spmm/batch")
+_PRODUCT = _MATRIX.program
+_COTANGENT_OF_A, _COTANGENT_OF_B = (_MATRIX.cotangent(k)[0].program for k in (0, 1))
+
+
+def _check_operands(A, B):
+    """Raises ValueError for the first thing that is wrong with the operands."""
+    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
+        raise ValueError("Both A and B should be instances of torch.Tensor")
+    if A.dim() < 2 or B.dim() < 2:
+        raise ValueError("Both A and B should be at least 2-dimensional tensors")
+    if A.dim() != B.dim() or A.dim() > 3:
+        raise ValueError("A and B must both be 2D or both be 3D tensors")
+    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
+        raise ValueError("A should be in either COO or CSR sparse format")
+    if B.layout is not torch.strided:
+        raise ValueError("B must be a dense (strided) tensor")
+    if A.dim() == 3 and A.shape[0] != B.shape[0]:
+        raise ValueError("If batched, A and B must have the same batch size")
+    if A.shape[-1] != B.shape[-2]:
+        raise ValueError(
+            f"Incompatible inner dimensions: A[..., {A.size(-1)}] vs B[..., {B.size(-2)}]"
+        )
+    if A.dense_dim() != 0:
+        raise ValueError("A must not be hybrid: its entries must be numbers, not dense blocks")
+
+
+def _operator(pattern):
+    return _MATRIX if pattern.items == -1 else _BATCH
+
+
+def _multiply(A, B):
+    """Pattern and values of A, and the product, without autograd."""
+    if A.layout is _CSR and A.dim() == 2:
+        # The common case, written out: its cost is that of its calls into torch.
+        positions, coordinates, values = A.crow_indices(), A.col_indices(), A.values()
+        rows, columns = A.shape
+        pattern = Pattern(positions, coordinates, CSR, -1, rows, columns, False)
+        if positions.numel() != rows + 1:
+            pattern.reject(A.shape)
+        result = _run2(
+            _PRODUCT.number, positions, coordinates, columns, pattern.version(), values, B
+        )
+        return pattern, values, result
+    pattern, values = take_apart(A)
+    return pattern, values, _operator(pattern).program.run((pattern,), values, B)
+
+
+class SparseMatMul(Function):
+    """`SparseMatMul.apply(A, B)` is `sparse_mm(A, B)` without its checks of the arguments."""
+
+    @staticmethod
+    def forward(ctx, A, B):
+        ctx.pattern, ctx.values, result = _multiply(A, B)
+        ctx.shape = B.shape
+        needs_A, needs_B = ctx.needs_input_grad
+        # The gradient of A reads B, that of B reads A.
+        if not needs_B:
+            ctx.values = None
+        ctx.save_for_backward(A if needs_B else None, B if needs_A else None)
+        return result
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        A, B = ctx.saved_tensors
+        needs_A, needs_B = ctx.needs_input_grad
+        pattern = ctx.pattern
+        if not cotangent.is_contiguous():
+            cotangent = cotangent.contiguous()
+        if _is_grad_enabled() or transforming():
+            return _differentiable_backward(pattern, A, B, ctx.shape, cotangent)
+        values = _unread(pattern) if A is None else ctx.values
+        dense = stand_in(ctx.shape, cotangent) if B is None else B
+        if pattern.form == CSR and pattern.items == -1:
+            return _backward_csr(pattern, values, dense, cotangent, needs_A, needs_B)
+        product, gradient_A, gradient_B = _operator(pattern), None, None
+        if needs_A:
+            run = product.cotangent(0)[0].program.run
+            gradient_A = put_together(pattern, run((pattern,), values, dense, cotangent))
+        if needs_B:
+            run = product.cotangent(1)[0].program.run
+            gradient_B = run((pattern,), values, dense, cotangent)
+        return gradient_A, gradient_B
+
+
+def _backward_csr(pattern, values, B, cotangent, needs_A, needs_B):
+    """The common case of backward, written out like that of _multiply."""
+    positions, coordinates, columns = pattern.positions, pattern.coordinates, pattern.columns
+    version = pattern.version()
+    gradient_A = gradient_B = None
+    try:
+        if needs_A:
+            gradient_A = torch.sparse_csr_tensor(
+                positions,
+                coordinates,
+                _run3(
+                    _COTANGENT_OF_A.number,
+                    positions,
+                    coordinates,
+                    columns,
+                    version,
+                    values,
+                    B,
+                    cotangent,
+                ),
+                (pattern.rows, columns),
+                check_invariants=False,
+            )
+        if needs_B:
+            gradient_B = _run3(
+                _COTANGENT_OF_B.number,
+                positions,
+                coordinates,
+                columns,
+                version,
+                values,
+                B,
+                cotangent,
+            )
+    except (ValueError, RuntimeError) as error:
+        raise _library.translate(error) from None
+    return gradient_A, gradient_B
+
+
+def _unread(pattern):
+    """A tensor with the shape of the pattern's values."""
+    coordinates = pattern.coordinates
+    if pattern.form:
+        return coordinates[0]
+    return coordinates if coordinates.dim() == 1 else coordinates.reshape(-1)
+
+
+def _differentiable_backward(pattern, A, B, shape_of_B, cotangent):
+    """As backward, through operators that can be differentiated again."""
+    product = _operator(pattern)
+    values = _unread(pattern) if A is None else parts(A)[1]
+    dense = stand_in(shape_of_B, cotangent) if B is None else B
+    gradient_A = gradient_B = None
+    if B is not None:
+        derived, _ = product.cotangent(0)
+        gradient_A = from_values(pattern, derived.call((pattern,), values, dense, cotangent))
+    if A is not None:
+        derived, _ = product.cotangent(1)
+        gradient_B = derived.call((pattern,), values, dense, cotangent)
+    return gradient_A, gradient_B
+
+
+# The base class's apply: the subclass's binds arguments to a signature at every call.
+_apply = super(Function, SparseMatMul).apply
+
+
+def sparse_mm(A, B):
+    """The product A B of a sparse A and a dense B, differentiable in both to any order.
+
+    A: COO (coalesced or not) or CSR, (n, m), or a batch (b, n, m) whose items may have different
+    numbers of entries; float32 or float64, indices int32 or int64. B: strided, (m, p) or
+    (b, m, p), of A's dtype; a copy is made unless its last stride is 1. The result is dense,
+    (n, p) or (b, n, p). The gradient of A is sparse, in A's layout and on A's pattern, with one
+    entry for each stored one; only the gradients asked for are computed.
+
+    Raises ValueError for operands that do not fit, TypeError for other dtypes and devices,
+    PatternError for a corrupt A.
+    """
+    try:
+        batched = A.dim() != 2 or B.dim() != 2
+        if batched:
+            _check_operands(A, B)
+        if transforming() or (batched or not A.is_leaf) and A.requires_grad:
+            pattern, values = parts(A)
+            return _operator(pattern).call((pattern,), values, B)
+        if _is_grad_enabled() and (A.requires_grad or B.requires_grad):
+            return _apply(A, B)
+        return _multiply(A, B)[2]
+    except Exception as error:
+        # Checked only now: correct calls need not pay for it.
+        _check_operands(A, B)
+        raise _library.translate(error) from None

@@ -1,0 +1,53 @@
+"""Softmax over the stored entries of a sparse matrix."""
+
+import torch
+
+from ._autograd import operator
+from ._pattern import COO, Pattern
+from ._tensors import from_values, parts
+
+__all__ = ["sparse_softmax"]
+
+
+def _reduces_rows(A, dim):
+    """Whether the softmax is taken along each row. Raises for what has no meaning."""
+    if not isinstance(A, torch.Tensor):
+        raise TypeError("A should be an instance of torch.Tensor")
+    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
+        raise ValueError("A should be in either COO or CSR sparse format")
+    if A.dim() not in (2, 3) or A.dense_dim() != 0:
+        raise ValueError("A should be a 2-dimensional sparse tensor or a batch of them")
+    if not -A.dim() <= dim < A.dim():
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-A.dim()}, {A.dim() - 1}], "
+            f"but got {dim})"
+        )
+    axis = dim % A.dim() - A.dim()
+    if axis == -3:
+        raise ValueError("softmax over the batch dimension (0) has no meaning on a pattern")
+    return axis == -1
+
+
+def sparse_softmax(A, dim):
+    """The softmax over the stored entries of each row (dim -1) or column (dim -2) of A.
+
+    Entries that are not stored take no part: they count as -inf, as in torch.sparse.softmax.
+    A: COO or CSR, (n, m) or a batch (b, n, m), float32 or float64. The result is a sparse tensor
+    of A's layout and pattern, differentiable to any order; that of an uncoalesced A is coalesced,
+    as its duplicates are summed first.
+
+    Raises ValueError or TypeError for operands that do not fit, IndexError for a dim out of
+    range, PatternError for a corrupt A.
+    """
+    rows = _reduces_rows(A, dim)
+    pattern, values = parts(A)
+    if pattern.form == COO and not pattern.coalesced:
+        coalesced, element = pattern.canonical()
+        if element is None:
+            coalesced = Pattern.coo(pattern.positions, pattern.shape, coalesced=True)
+        else:
+            values = values.new_zeros(coalesced.entries).index_add(0, element, values)
+        pattern = coalesced
+    softmax = operator("softmax" if pattern.items == -1 else "softmax/batch")
+    along = pattern if rows else pattern.transposed()
+    return from_values(pattern, softmax.call((along,), values))

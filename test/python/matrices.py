@@ -1,0 +1,70 @@
+"""Sparse matrices of every kind that the package accepts."""
+
+import torch
+
+
+def random_indices(rows, columns, density=0.3, items=None, generator=None):
+    """Sorted, unique coordinates; items (if any) have different numbers of entries."""
+    shape = (rows, columns) if items is None else (items, rows, columns)
+    return (torch.rand(shape, generator=generator) < density).nonzero().T.contiguous()
+
+
+def coo(rows, columns, dtype=torch.float64, items=None, density=0.3):
+    """Coalesced; ragged if batched."""
+    indices = random_indices(rows, columns, density, items)
+    shape = (rows, columns) if items is None else (items, rows, columns)
+    values = torch.randn(indices.shape[1], dtype=dtype)
+    return torch.sparse_coo_tensor(
+        indices, values, shape, is_coalesced=True, check_invariants=True
+    )
+
+
+def uncoalesced(rows, columns, dtype=torch.float64, items=None):
+    """Unsorted, with elements that are named several times."""
+    indices = random_indices(rows, columns, items=items)
+    count = indices.shape[1]
+    order = torch.randint(0, max(count, 1), (count + count // 2,))
+    shape = (rows, columns) if items is None else (items, rows, columns)
+    values = torch.randn(order.numel(), dtype=dtype)
+    return torch.sparse_coo_tensor(indices[:, order], values, shape)
+
+
+def csr(rows, columns, dtype=torch.float64, index=torch.int64, density=0.3):
+    A = coo(rows, columns, dtype, density=density).to_sparse_csr()
+    return torch.sparse_csr_tensor(
+        A.crow_indices().to(index), A.col_indices().to(index), A.values(), (rows, columns)
+    )
+
+
+def batched_csr(items, rows, columns, dtype=torch.float64, index=torch.int64):
+    """Items of equal numbers of entries but different patterns."""
+    per_row = min(3, columns)
+    coordinates = torch.stack(
+        [
+            torch.cat([torch.randperm(columns)[:per_row].sort()[0] for _ in range(rows)])
+            if rows
+            else torch.zeros(0, dtype=torch.int64)
+            for _ in range(items)
+        ]
+    )
+    positions = (torch.arange(rows + 1) * per_row).expand(items, -1)
+    values = torch.randn(items, rows * per_row, dtype=dtype)
+    return torch.sparse_csr_tensor(
+        positions.to(index).contiguous(), coordinates.to(index), values, (items, rows, columns)
+    )
+
+
+# name -> a maker of (rows, columns, dtype)
+MATRICES = {
+    "csr32": lambda n, m, dtype: csr(n, m, dtype, torch.int32),
+    "csr64": lambda n, m, dtype: csr(n, m, dtype, torch.int64),
+    "coo": lambda n, m, dtype: coo(n, m, dtype),
+    "uncoalesced": lambda n, m, dtype: uncoalesced(n, m, dtype),
+}
+BATCHES = {
+    "batched csr32": lambda n, m, dtype: batched_csr(3, n, m, dtype, torch.int32),
+    "batched csr64": lambda n, m, dtype: batched_csr(3, n, m, dtype, torch.int64),
+    "ragged coo": lambda n, m, dtype: coo(n, m, dtype, items=3),
+    "ragged uncoalesced": lambda n, m, dtype: uncoalesced(n, m, dtype, items=3),
+}
+ALL = {**MATRICES, **BATCHES}
