@@ -1,17 +1,32 @@
-//===- RegisterTile.cpp - Accumulators in vector registers ----------------===//
+//===- RegisterTile.cpp - Accumulators in registers -----------------------===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// A nest that accumulates rows of its output,
+//
+//   for i { for k in stored entries of row i { for j { C[i, j] += ... } } }
+//
+// becomes panels of columns whose accumulators the reduction loops carry,
+//
+//   for i { for panels { for k iter_args(...) { chunks of j }, store chunks } }
+//
+// so that the output is never loaded and each element is stored once.
+//
+//===----------------------------------------------------------------------===//
 
+#include "tsgu/Transforms/KernelLoops.h"
 #include "tsgu/Transforms/Passes.h"
+#include "tsgu/Transforms/VectorBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/PatternMatch.h"
 
 namespace tsgu {
 #define GEN_PASS_DEF_REGISTERTILE
@@ -19,10 +34,467 @@ namespace tsgu {
 } // namespace tsgu
 
 using namespace mlir;
+using namespace tsgu;
+
+//===----------------------------------------------------------------------===//
+// Scalar accumulators
+//===----------------------------------------------------------------------===//
+
+/// A load of an output element and the store that updates it.
+struct Update {
+  memref::LoadOp load;
+  memref::StoreOp store;
+};
+
+/// The only accesses to the output within `loop`, if they are one update, in
+/// its body itself, of an element that is the same in all iterations.
+static std::optional<Update> findInvariantUpdate(Kernel kernel,
+                                                 scf::ForOp loop) {
+  Update update;
+  unsigned accesses = 0;
+  loop.getBody()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (!llvm::is_contained(op->getOperands(), Value(kernel.output)))
+      return;
+    ++accesses;
+    if (op->getBlock() != loop.getBody())
+      return;
+    if (auto load = dyn_cast<memref::LoadOp>(op))
+      update.load = load;
+    if (auto store = dyn_cast<memref::StoreOp>(op))
+      update.store = store;
+  });
+  if (accesses != 2 || !update.load || !update.store ||
+      !update.load->isBeforeInBlock(update.store) ||
+      !llvm::equal(update.load.getIndices(), update.store.getIndices()) ||
+      !llvm::all_of(update.load.getIndices(), [&](Value index) {
+        return loop.isDefinedOutsideOfLoop(index);
+      }))
+    return std::nullopt;
+  return update;
+}
+
+/// Lets the loop carry the element: loaded before it, stored after it.
+static void carryElement(IRRewriter &rewriter, scf::ForOp loop, Update update) {
+  rewriter.setInsertionPoint(loop);
+  auto first = cast<memref::LoadOp>(rewriter.clone(*update.load));
+  Value updated = update.store.getValueToStore();
+  auto replacement = loop.replaceWithAdditionalYields(
+      rewriter, first.getResult(), /*replaceInitOperandUsesInLoop=*/false,
+      [&](OpBuilder &, Location, ArrayRef<BlockArgument>) {
+        return SmallVector<Value>{updated};
+      });
+  if (failed(replacement))
+    return;
+  auto carrying = cast<scf::ForOp>(**replacement);
+  rewriter.replaceAllUsesWith(update.load.getResult(),
+                              carrying.getRegionIterArgs().back());
+  rewriter.setInsertionPointAfter(carrying);
+  memref::StoreOp::create(rewriter, update.store.getLoc(),
+                          carrying.getResults().back(), first.getMemRef(),
+                          first.getIndices());
+  rewriter.eraseOp(update.store);
+  rewriter.eraseOp(update.load);
+}
+
+static unsigned carryElements(Kernel kernel) {
+  IRRewriter rewriter(kernel.func.getContext());
+  unsigned count = 0;
+  SmallVector<scf::ForOp> loops;
+  kernel.func.walk([&](scf::ForOp loop) { loops.push_back(loop); });
+  for (scf::ForOp loop : loops) // inner loops first
+    if (auto update = findInvariantUpdate(kernel, loop)) {
+      carryElement(rewriter, loop, *update);
+      ++count;
+    }
+  return count;
+}
+
+//===----------------------------------------------------------------------===//
+// Panels of vector accumulators
+//===----------------------------------------------------------------------===//
 
 namespace {
+
+/// A dense loop that updates consecutive elements of the output, within loops
+/// that update the same elements again and again.
+struct Accumulation {
+  VectorBody body;
+  /// The outermost loop that does not move in the output.
+  scf::ForOp reduction;
+
+  scf::ForOp dense() const { return body.getLoop(); }
+};
+
+} // namespace
+
+static bool readsOnly(Kernel kernel, scf::ForOp loop, Operation *except) {
+  return !loop.getBody()
+              ->walk<WalkOrder::PreOrder>([&](Operation *op) {
+                if (op == except)
+                  return WalkResult::skip();
+                if (auto load = dyn_cast<memref::LoadOp>(op))
+                  return kernel.isReadOnly(load.getMemRef())
+                             ? WalkResult::advance()
+                             : WalkResult::interrupt();
+                return isa<scf::ForOp, scf::YieldOp>(op) || isPure(op)
+                           ? WalkResult::advance()
+                           : WalkResult::interrupt();
+              })
+              .wasInterrupted();
+}
+
+static scf::ForOp findReduction(Kernel kernel, const VectorBody &body) {
+  scf::ForOp reduction = body.getLoop();
+  auto rows = body.getOutputStore().getIndices().drop_back();
+  while (auto outer = dyn_cast<scf::ForOp>(reduction->getParentOp())) {
+    bool invariant = llvm::all_of(
+        rows, [&](Value index) { return outer.isDefinedOutsideOfLoop(index); });
+    // The panels replace the dense loop outside of `outer`.
+    bool sameExtent =
+        outer.isDefinedOutsideOfLoop(body.getLoop().getLowerBound()) &&
+        outer.isDefinedOutsideOfLoop(body.getLoop().getUpperBound());
+    if (!invariant || !sameExtent || outer.getNumRegionIterArgs() != 0 ||
+        !readsOnly(kernel, outer, body.getLoop()))
+      break;
+    reduction = outer;
+  }
+  return reduction;
+}
+
+static SmallVector<Accumulation> findAccumulations(Kernel kernel) {
+  SmallVector<Accumulation> found;
+  kernel.func.walk([&](scf::ForOp loop) {
+    std::string whyNot;
+    auto body = VectorBody::analyze(kernel, loop, whyNot);
+    if (failed(body)) {
+      bool innermost = loop.getBody()->getOps<LoopLikeOpInterface>().empty();
+      if (innermost)
+        remark::missed(loop.getLoc(), remarkOn(kernel, "RegisterTile"))
+            << remark::reason("{0}", whyNot);
+      return;
+    }
+    if (!body->getOutputLoad() || !body->getOutputStore())
+      return;
+    scf::ForOp reduction = findReduction(kernel, *body);
+    if (reduction != loop)
+      found.push_back({*body, reduction});
+  });
+  return found;
+}
+
+/// The loops that remain around an update of the output when accumulators
+/// cross those of its accumulation.
+static std::optional<SmallVector<scf::ForOp>>
+getLoopsOutside(ArrayRef<Accumulation> accumulations, Operation *access) {
+  auto loops = getLoopsAround(access);
+  if (loops)
+    for (const Accumulation &each : accumulations)
+      if (each.reduction->isProperAncestor(access))
+        llvm::erase_if(*loops, [&](scf::ForOp loop) {
+          return loop != each.dense() && each.reduction->isAncestor(loop);
+        });
+  return loops;
+}
+
+/// Whether the nest visits every element of the output once, when accumulators
+/// are carried, so that each may start from the identity and no fill is needed.
+static bool visitsElementsOnce(Kernel kernel,
+                               ArrayRef<Accumulation> accumulations) {
+  auto type = cast<MemRefType>(kernel.output.getType());
+  memref::LoadOp load;
+  memref::StoreOp store;
+  for (Operation *user : kernel.output.getUsers()) {
+    if (auto next = dyn_cast<memref::LoadOp>(user); next && !load)
+      load = next;
+    else if (auto next = dyn_cast<memref::StoreOp>(user); next && !store)
+      store = next;
+    else
+      return false;
+  }
+  if (!store)
+    return false;
+  auto loops = getLoopsOutside(accumulations, store);
+  if (!loops || !coverOnce(*loops, store.getIndices(), type))
+    return false;
+  return !load || (load->getBlock() == store->getBlock() &&
+                   load->isBeforeInBlock(store) &&
+                   llvm::equal(load.getIndices(), store.getIndices()));
+}
+
+namespace {
+
+/// Writes the panels of one accumulation.
+class PanelBuilder {
+public:
+  PanelBuilder(Kernel kernel, const Accumulation &accumulation,
+               bool fromIdentity, unsigned vectorBits)
+      : kernel(kernel), accumulation(accumulation), fromIdentity(fromIdentity),
+        vectorBits(vectorBits), lanes(accumulation.body.getLanes(vectorBits)),
+        builder(accumulation.reduction), loc(accumulation.dense().getLoc()) {}
+
+  /// Returns the number of accumulators of the largest panel.
+  unsigned build() {
+    auto extent = getStaticTripCount(accumulation.dense());
+    unsigned accumulators = extent ? buildStatic(*extent) : buildDynamic();
+    accumulation.reduction->erase();
+    return accumulators;
+  }
+
+private:
+  using Panel = SmallVector<Chunk>;
+
+  Value constant(int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+
+  /// As many as leave registers for the operands.
+  unsigned maxAccumulators() const { return vectorBits >= 512 ? 16 : 8; }
+
+  unsigned buildStatic(int64_t extent);
+  unsigned buildDynamic();
+  Chunk buildLastChunk(int64_t base, int64_t active);
+  void buildPanelLoop(Value from, Value to, int64_t chunks);
+  void buildPanel(const Panel &panel);
+  SmallVector<Value> cloneNest(scf::ForOp loop, IRMapping &mapping,
+                               const Panel &panel, SmallVector<Value> values);
+  SmallVector<Value> getIndices(const Chunk &chunk);
+
+  Kernel kernel;
+  const Accumulation &accumulation;
+  bool fromIdentity;
+  unsigned vectorBits;
+  int64_t lanes;
+  OpBuilder builder;
+  Location loc;
+};
+
+} // namespace
+
+/// The last, partial chunk: the narrowest vector that holds it.
+Chunk PanelBuilder::buildLastChunk(int64_t base, int64_t active) {
+  int64_t narrowest = std::max<int64_t>(lanes * 128 / vectorBits, 2);
+  int64_t width = std::min<int64_t>(
+      lanes, std::max<int64_t>(narrowest, llvm::PowerOf2Ceil(active)));
+  Value mask =
+      width == active ? Value() : buildMask(builder, loc, active, width);
+  return {constant(base), width, mask};
+}
+
+unsigned PanelBuilder::buildStatic(int64_t extent) {
+  unsigned chunks = llvm::divideCeil(extent, lanes);
+  unsigned panels =
+      std::max<unsigned>(llvm::divideCeil(chunks, maxAccumulators()), 1);
+  unsigned perPanel = llvm::divideCeil(chunks, panels);
+  for (unsigned first = 0; first < chunks; first += perPanel) {
+    Panel panel;
+    for (unsigned i = first; i < std::min(first + perPanel, chunks); ++i) {
+      int64_t base = i * lanes, active = std::min(lanes, extent - base);
+      panel.push_back(active == lanes ? Chunk{constant(base), lanes, {}}
+                                      : buildLastChunk(base, active));
+    }
+    buildPanel(panel);
+  }
+  return perPanel;
+}
+
+/// Panels at `from`, `from` + their width, ... below `to`.
+void PanelBuilder::buildPanelLoop(Value from, Value to, int64_t chunks) {
+  auto loop =
+      scf::ForOp::create(builder, loc, from, to, constant(chunks * lanes));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Panel panel;
+  for (int64_t i = 0; i < chunks; ++i)
+    panel.push_back({arith::AddIOp::create(builder, loc, loop.getInductionVar(),
+                                           constant(i * lanes)),
+                     lanes,
+                     {}});
+  buildPanel(panel);
+}
+
+/// Wide panels, then narrower ones, then a masked one.
+unsigned PanelBuilder::buildDynamic() {
+  Value from = accumulation.dense().getLowerBound();
+  Value to = accumulation.dense().getUpperBound();
+  constexpr int64_t narrow = 4;
+  for (int64_t chunks : {int64_t(maxAccumulators()), narrow}) {
+    Value extent = arith::SubIOp::create(builder, loc, to, from);
+    Value rest =
+        arith::RemUIOp::create(builder, loc, extent, constant(chunks * lanes));
+    Value end = arith::SubIOp::create(builder, loc, to, rest);
+    buildPanelLoop(from, end, chunks);
+    from = end;
+  }
+  Value some =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, from, to);
+  auto last = scf::IfOp::create(builder, loc, some, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(last.thenBlock());
+  auto maskType = VectorType::get({lanes}, builder.getI1Type());
+  Panel panel;
+  for (int64_t i = 0; i < narrow; ++i) {
+    Value base = arith::AddIOp::create(builder, loc, from, constant(i * lanes));
+    Value left = arith::SubIOp::create(builder, loc, to, base);
+    Value mask = vector::CreateMaskOp::create(builder, loc, maskType, left);
+    panel.push_back({base, lanes, mask});
+  }
+  buildPanel(panel);
+  return maxAccumulators();
+}
+
+SmallVector<Value> PanelBuilder::getIndices(const Chunk &chunk) {
+  SmallVector<Value> indices(
+      accumulation.body.getOutputStore().getIndices().drop_back());
+  indices.push_back(chunk.base);
+  return indices;
+}
+
+void PanelBuilder::buildPanel(const Panel &panel) {
+  SmallVector<Value> values;
+  for (const Chunk &chunk : panel)
+    values.push_back(
+        fromIdentity
+            ? buildSplat(builder, loc, kernel.identity, chunk.lanes)
+            : buildLoad(builder, loc, kernel.output, getIndices(chunk), chunk));
+  IRMapping mapping;
+  values = cloneNest(accumulation.reduction, mapping, panel, std::move(values));
+  for (auto [chunk, value] : llvm::zip_equal(panel, values))
+    buildStore(builder, loc, value, kernel.output, getIndices(chunk), chunk);
+}
+
+/// Copies a loop of the nest, carrying the accumulators through it.
+SmallVector<Value> PanelBuilder::cloneNest(scf::ForOp loop, IRMapping &mapping,
+                                           const Panel &panel,
+                                           SmallVector<Value> values) {
+  if (loop == accumulation.dense()) {
+    VectorEmitter emitter(accumulation.body, builder, mapping);
+    for (auto [chunk, value] : llvm::zip_equal(panel, values))
+      emitter.emit(chunk, {}, &value);
+    return values;
+  }
+  auto copy = scf::ForOp::create(
+      builder, loop.getLoc(), mapping.lookupOrDefault(loop.getLowerBound()),
+      mapping.lookupOrDefault(loop.getUpperBound()),
+      mapping.lookupOrDefault(loop.getStep()), values);
+  mapping.map(loop.getInductionVar(), copy.getInductionVar());
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(copy.getBody());
+    values.assign(copy.getRegionIterArgs().begin(),
+                  copy.getRegionIterArgs().end());
+    for (Operation &op : loop.getBody()->without_terminator()) {
+      if (op.isAncestor(accumulation.dense()))
+        values =
+            cloneNest(cast<scf::ForOp>(op), mapping, panel, std::move(values));
+      else
+        builder.clone(op, mapping);
+    }
+    scf::YieldOp::create(builder, loc, values);
+  }
+  // What the accumulators leave of 32 registers, less operands in flight.
+  hoistInvariants(kernel, copy, 24 - std::min<size_t>(panel.size(), 20));
+  return SmallVector<Value>(copy.getResults());
+}
+
+//===----------------------------------------------------------------------===//
+// The start of accumulation
+//===----------------------------------------------------------------------===//
+
+/// Stores the identity to every element of the output.
+static void fillOutput(Kernel kernel) {
+  OpBuilder builder = OpBuilder::atBlockBegin(&kernel.func.getBody().front());
+  Location loc = kernel.func.getLoc();
+  Value identity = arith::ConstantOp::create(builder, loc, kernel.identity);
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  SmallVector<Value> indices;
+  unsigned rank = cast<MemRefType>(kernel.output.getType()).getRank();
+  for (unsigned dim = 0; dim < rank; ++dim) {
+    Value extent = memref::DimOp::create(builder, loc, kernel.output, dim);
+    auto loop = scf::ForOp::create(builder, loc, zero, extent, one);
+    builder.setInsertionPointToStart(loop.getBody());
+    indices.push_back(loop.getInductionVar());
+  }
+  memref::StoreOp::create(builder, loc, identity, kernel.output, indices);
+}
+
+/// Whether the output holds values of stored entries, of which a call owns only
+/// those of its rows.
+static bool isIndexedByPositions(Kernel kernel) {
+  return llvm::any_of(kernel.output.getUsers(), [](Operation *user) {
+    auto store = dyn_cast<memref::StoreOp>(user);
+    return store && llvm::any_of(store.getIndices(), [](Value index) {
+             auto argument = dyn_cast<BlockArgument>(index);
+             auto loop =
+                 argument
+                     ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp())
+                     : nullptr;
+             return loop && !isConstantIntValue(loop.getLowerBound(), 0);
+           });
+  });
+}
+
+/// Replaces loads of elements that nothing has stored yet.
+static void startFromIdentity(Kernel kernel) {
+  for (Operation *user : llvm::make_early_inc_range(kernel.output.getUsers())) {
+    auto load = dyn_cast<memref::LoadOp>(user);
+    if (!load)
+      continue;
+    OpBuilder builder(load);
+    Value identity =
+        arith::ConstantOp::create(builder, load.getLoc(), kernel.identity);
+    load.replaceAllUsesWith(identity);
+    load.erase();
+  }
+}
+
+namespace {
+
 struct RegisterTile : tsgu::impl::RegisterTileBase<RegisterTile> {
   using RegisterTileBase::RegisterTileBase;
-  void runOnOperation() override {}
+
+  void runOnOperation() override {
+    auto kernel = Kernel::get(getOperation());
+    if (failed(kernel))
+      return signalPassFailure();
+    if (*kernel && failed(tile(**kernel)))
+      signalPassFailure();
+  }
+
+  LogicalResult tile(Kernel kernel) {
+    unsigned elements = carryElements(kernel);
+    SmallVector<Accumulation> accumulations = findAccumulations(kernel);
+    bool once = visitsElementsOnce(kernel, accumulations);
+    if (elements)
+      remark::passed(kernel.func.getLoc(), remarkOn(kernel, "RegisterTile"))
+          << remark::add("loops carry an element of the output")
+          << remark::metric("loops", elements);
+    for (const Accumulation &each : accumulations) {
+      Location loc = each.dense().getLoc();
+      int64_t lanes = each.body.getLanes(vectorBits);
+      unsigned count =
+          PanelBuilder(kernel, each, kernel.identity && once, vectorBits)
+              .build();
+      remark::passed(loc, remarkOn(kernel, "RegisterTile"))
+          << remark::add("accumulators in registers")
+          << remark::metric("accumulators", count)
+          << remark::metric("lanes", lanes);
+    }
+    if (!kernel.identity)
+      return success();
+    kernel.func->removeAttr("tsgu.identity");
+    if (once)
+      return startFromIdentity(kernel), success();
+    if (isIndexedByPositions(kernel))
+      return kernel.func.emitError(
+          "accumulates into stored entries in an order that visits them more "
+          "than once");
+    fillOutput(kernel);
+    remark::missed(kernel.func.getLoc(), remarkOn(kernel, "RegisterTile"))
+        << remark::reason("the output is filled first: its elements are not "
+                          "each visited once");
+    return success();
+  }
 };
+
 } // namespace

@@ -1,0 +1,113 @@
+//===- VectorBody.h - Loop bodies at vector width --------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TRANSFORMS_VECTORBODY_H
+#define TSGU_TRANSFORMS_VECTORBODY_H
+
+#include "tsgu/Transforms/KernelLoops.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace tsgu {
+
+/// A run of iterations computed at once: base, base + 1, ..., as many as there
+/// are lanes, or as the mask (null: all of them) has bits set.
+struct Chunk {
+  mlir::Value base;
+  int64_t lanes;
+  mlir::Value mask;
+};
+
+/// What an innermost loop computes, known to be computable for several
+/// iterations at once: every access is at the same place in all iterations, at
+/// consecutive places, or a gather; every loop-carried value is a reduction.
+class VectorBody {
+public:
+  /// On failure `whyNot` says what stands in the way.
+  static mlir::FailureOr<VectorBody>
+  analyze(Kernel kernel, mlir::scf::ForOp loop, std::string &whyNot);
+
+  mlir::scf::ForOp getLoop() const { return loop; }
+  /// Lanes of the widest element type that the loop computes with.
+  int64_t getLanes(unsigned vectorBits) const;
+  /// The only load of the output and its only store, at the same indices; null
+  /// where there is none.
+  mlir::memref::LoadOp getOutputLoad() const { return outputLoad; }
+  mlir::memref::StoreOp getOutputStore() const { return outputStore; }
+  /// How loop-carried value number `i` is reduced.
+  mlir::vector::CombiningKind getKind(unsigned i) const { return kinds[i]; }
+  bool hasGather() const { return gathers; }
+  /// Whether it calls functions that cost more than loading their arguments.
+  bool hasMathCalls() const { return mathCalls; }
+
+private:
+  friend class VectorEmitter;
+  bool analyzeLoad(Kernel kernel, mlir::memref::LoadOp load,
+                   std::string &whyNot);
+  bool analyzeStore(Kernel kernel, mlir::memref::StoreOp store,
+                    std::string &whyNot);
+  bool analyzeScalar(mlir::Operation &op, std::string &whyNot);
+  bool analyzeReductions(std::string &whyNot);
+  bool isVarying(mlir::Value value) const;
+
+  mlir::scf::ForOp loop;
+  llvm::DenseSet<mlir::Operation *> varying;
+  llvm::SmallVector<mlir::vector::CombiningKind> kinds;
+  mlir::memref::LoadOp outputLoad;
+  mlir::memref::StoreOp outputStore;
+  bool gathers = false;
+  bool mathCalls = false;
+};
+
+/// Writes a body at vector width, chunk by chunk into one block.
+class VectorEmitter {
+public:
+  /// `scalars` maps values of the original function to those in the block;
+  /// what the iterations share is computed at once and added to it.
+  VectorEmitter(const VectorBody &body, mlir::OpBuilder &builder,
+                mlir::IRMapping &scalars);
+
+  /// The loop-carried values after the chunk. If `output` is given it holds the
+  /// chunk's elements of the output, which are updated instead of stored.
+  llvm::SmallVector<mlir::Value> emit(const Chunk &chunk,
+                                      mlir::ValueRange carried,
+                                      mlir::Value *output = nullptr);
+
+private:
+  mlir::Value widen(mlir::Value value);
+  mlir::Value emitLoad(mlir::memref::LoadOp load);
+  void emitStore(mlir::memref::StoreOp store);
+
+  const VectorBody &body;
+  mlir::OpBuilder &builder;
+  mlir::IRMapping &scalars;
+  Chunk chunk;
+  llvm::DenseMap<mlir::Value, mlir::Value> vectors;
+  llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> broadcasts;
+};
+
+/// A vector constant with all lanes equal.
+mlir::Value buildSplat(mlir::OpBuilder &builder, mlir::Location loc,
+                       mlir::TypedAttr value, int64_t lanes);
+
+/// The constant mask of the first `active` lanes.
+mlir::Value buildMask(mlir::OpBuilder &builder, mlir::Location loc,
+                      int64_t active, int64_t lanes);
+
+/// Accesses to a chunk of a memref's innermost dimension.
+mlir::Value buildLoad(mlir::OpBuilder &builder, mlir::Location loc,
+                      mlir::Value memref, mlir::ValueRange indices,
+                      const Chunk &chunk);
+void buildStore(mlir::OpBuilder &builder, mlir::Location loc,
+                mlir::Value vector, mlir::Value memref,
+                mlir::ValueRange indices, const Chunk &chunk);
+
+} // namespace tsgu
+
+#endif // TSGU_TRANSFORMS_VECTORBODY_H
