@@ -5,12 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `run1` to `run4` run a program with one CSR pattern and so many operands; `run`
-// any program. The first are boxed by hand and carry as few numbers as they can:
-// an int costs three times a tensor at the boundary, a list ten times. They
-// carry no autograd and are registered for the CPU alone, so that torch refuses
-// other devices and layouts; `tsgu._autograd` and `tsgu._component_ops` build
-// the public operators on them.
+// `run1` to `run4` run a program with one CSR pattern and so many operands; they
+// are boxed by hand and carry as few numbers as they can: an int costs three
+// times a tensor at the boundary, a list ten times. `run_form1` to `run_form4`
+// do the same for the other forms, `run` for any program. They carry no autograd
+// and are registered for the CPU alone, so that torch refuses other devices and
+// layouts; `tsgu._autograd` and `tsgu._component_ops` build the public operators
+// on them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -73,6 +74,9 @@ static void give(StableIValue &slot, TensorHandle tensor) {
   slot = torch::stable::detail::from(tensor.release());
 }
 
+/// Rows of a CSR pattern that is yet to be described by its positions.
+static constexpr int64_t fromPositions = -1;
+
 /// A matrix's positions are one-dimensional, a batch's two-dimensional.
 static void shapeFromPositions(IndexArrays &arrays) {
   int64_t rank = 0, extent = 0;
@@ -92,24 +96,41 @@ static void shapeFromPositions(IndexArrays &arrays) {
 }
 
 template <int arity>
-static void runBoxed(StableIValue *stack, uint64_t, uint64_t) {
-  Arguments arguments(stack);
-  int64_t number = arguments.integer();
-  TensorHandle positions = arguments.tensor();
-  TensorHandle coordinates = arguments.tensor();
-  IndexArrays arrays;
-  arrays.columns = arguments.integer();
-  arrays.version = arguments.integer();
+static TensorHandle runFixed(int64_t number, Arguments &arguments,
+                             IndexArrays &arrays) {
   TensorHandle owned[arity];
   AtenTensorHandle operands[arity];
   for (int k = 0; k < arity; ++k) {
     owned[k] = arguments.tensor();
     operands[k] = owned[k].get();
   }
+  if (arrays.rows == fromPositions)
+    shapeFromPositions(arrays);
+  checkForm(arrays);
+  return run(findProgram(number), &arrays, 1, operands, arity);
+}
+
+template <int arity>
+static void runBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  int64_t number = arguments.integer();
+  TensorHandle positions = arguments.tensor();
+  TensorHandle coordinates = arguments.tensor();
+  IndexArrays arrays;
   arrays.positions = positions.get();
   arrays.coordinates = coordinates.get();
-  shapeFromPositions(arrays);
-  give(stack[0], run(findProgram(number), &arrays, 1, operands, arity));
+  arrays.rows = fromPositions;
+  arrays.columns = arguments.integer();
+  arrays.version = arguments.integer();
+  give(stack[0], runFixed<arity>(number, arguments, arrays));
+}
+
+template <int arity>
+static void runFormBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  int64_t number = arguments.integer();
+  PatternArguments pattern(arguments);
+  give(stack[0], runFixed<arity>(number, arguments, pattern.arrays));
 }
 
 static torch::stable::Tensor
@@ -205,12 +226,15 @@ static void validateBoxed(StableIValue *stack, uint64_t, uint64_t) {
 }
 
 STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
-  library.def("run1(" TSGU_RUN_SCHEMA ", Tensor x0) -> Tensor");
-  library.def("run2(" TSGU_RUN_SCHEMA ", Tensor x0, Tensor x1) -> Tensor");
-  library.def("run3(" TSGU_RUN_SCHEMA
-              ", Tensor x0, Tensor x1, Tensor x2) -> Tensor");
-  library.def("run4(" TSGU_RUN_SCHEMA
-              ", Tensor x0, Tensor x1, Tensor x2, Tensor x3) -> Tensor");
+#define TSGU_DEFINE(name, schema)                                              \
+  library.def(name "1(" schema ", Tensor x0) -> Tensor");                      \
+  library.def(name "2(" schema ", Tensor x0, Tensor x1) -> Tensor");           \
+  library.def(name "3(" schema ", Tensor x0, Tensor x1, Tensor x2) -> Tensor"); \
+  library.def(name "4(" schema                                                 \
+                   ", Tensor x0, Tensor x1, Tensor x2, Tensor x3) -> Tensor")
+  TSGU_DEFINE("run", TSGU_RUN_SCHEMA);
+  TSGU_DEFINE("run_form", "int program, " TSGU_PATTERN_SCHEMA);
+#undef TSGU_DEFINE
   library.def("run(int program, Tensor[] indices, int[] shapes, "
               "Tensor[] operands) -> Tensor");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
@@ -222,6 +246,10 @@ STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {
   library.impl("run2", runBoxed<2>);
   library.impl("run3", runBoxed<3>);
   library.impl("run4", runBoxed<4>);
+  library.impl("run_form1", runFormBoxed<1>);
+  library.impl("run_form2", runFormBoxed<2>);
+  library.impl("run_form3", runFormBoxed<3>);
+  library.impl("run_form4", runFormBoxed<4>);
   library.impl("run", TORCH_BOX(&runLists));
   library.impl("validate", validateBoxed);
   library.impl("canonical", canonicalBoxed);

@@ -123,6 +123,7 @@ class Operator:
             if _is_compiling():
                 return _compiled(self.path, patterns, operands)
             if _transforms_active() or forward_ad._current_level >= 0:
+                _check_unmapped(patterns)
                 return transform(patterns, *operands)
             if _is_grad_enabled():
                 for operand in operands:
@@ -201,6 +202,16 @@ def _eager_function(op):
 # ===-- Transforms ----------------------------------------------------------===#
 
 
+def _check_unmapped(patterns):
+    is_mapped = torch._C._functorch.is_batchedtensor
+    for pattern in patterns:
+        if is_mapped(pattern.positions) or is_mapped(pattern.coordinates):
+            raise ValueError(
+                "positions and coordinates cannot be mapped over: make one pattern of the batch, "
+                "with a leading dimension of items"
+            )
+
+
 def _transform_function(op):
     """For torch.func transforms and forward mode."""
     program = op.program
@@ -242,12 +253,6 @@ def _transform_function(op):
 
 
 def _vmap(op, info, in_dims, patterns, operands):
-    for pattern in patterns:
-        if torch._C._functorch.is_batchedtensor(pattern.positions):
-            raise ValueError(
-                "positions and coordinates cannot be mapped over: make one pattern of the batch "
-                "with a leading dimension of items"
-            )
     moved = [
         operand if dim is None else operand.movedim(dim, 0)
         for operand, dim in zip(operands, in_dims)

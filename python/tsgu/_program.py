@@ -9,13 +9,9 @@ import torch
 from . import _library
 from ._pattern import CSR
 
-_FIXED_ARITY = {
-    1: torch.ops.tsgu.run1.default._op,
-    2: torch.ops.tsgu.run2.default._op,
-    3: torch.ops.tsgu.run3.default._op,
-    4: torch.ops.tsgu.run4.default._op,
-}
-_ANY_ARITY = torch.ops.tsgu.run.default._op
+_RUN = {k: getattr(torch.ops.tsgu, f"run{k}").default._op for k in (1, 2, 3, 4)}
+_RUN_FORM = {k: getattr(torch.ops.tsgu, f"run_form{k}").default._op for k in (1, 2, 3, 4)}
+_RUN_ANY = torch.ops.tsgu.run.default._op
 
 
 class TensorInfo(NamedTuple):
@@ -111,32 +107,46 @@ class Program:
 
         Raises what the plugin reports: PatternError, ValueError, TypeError, CompileError.
         """
-        number = self.number
-        fixed = _FIXED_ARITY.get(len(self.signature.operands))
-        if len(self.signature.patterns) != 1:
-            fixed = None
+        arity = len(self.signature.operands)
+        if len(self.signature.patterns) == 1 and arity in _RUN:
+            return _bind(self.number, _RUN[arity], _RUN_FORM[arity])
+        return _bind_any(self.number)
 
-        def run(patterns, *operands):
-            pattern = patterns[0]
-            try:
-                if fixed is not None and pattern.form == CSR:
-                    return fixed(
-                        number,
-                        pattern.positions,
-                        pattern.coordinates,
-                        pattern.columns,
-                        pattern.version(),
-                        *operands,
-                    )
-                indices, numbers = [], []
-                for pattern in patterns:
-                    indices += (pattern.positions, pattern.coordinates)
-                    numbers += pattern.numbers()
-                return _ANY_ARITY(number, indices, numbers, operands)
-            except (ValueError, RuntimeError) as error:
-                raise _library.translate(error) from None
 
-        return run
+def _bind(number, run_csr, run_form):
+    def run(patterns, *operands):
+        (pattern,) = patterns
+        try:
+            if pattern.form == CSR:
+                return run_csr(
+                    number,
+                    pattern.positions,
+                    pattern.coordinates,
+                    pattern.columns,
+                    pattern.version(),
+                    *operands,
+                )
+            return run_form(
+                number, pattern.positions, pattern.coordinates, *pattern.numbers(), *operands
+            )
+        except (ValueError, RuntimeError) as error:
+            raise _library.translate(error) from None
+
+    return run
+
+
+def _bind_any(number):
+    def run(patterns, *operands):
+        indices, numbers = [], []
+        for pattern in patterns:
+            indices += (pattern.positions, pattern.coordinates)
+            numbers += pattern.numbers()
+        try:
+            return _RUN_ANY(number, indices, numbers, operands)
+        except (ValueError, RuntimeError) as error:
+            raise _library.translate(error) from None
+
+    return run
 
 
 @functools.cache

@@ -64,8 +64,21 @@ class _FromValues(Function):
         return None, _values_on(ctx.pattern, cotangent)
 
 
+# The base class's apply, which knows no transforms and costs less.
+_values_of = super(Function, _ValuesOf).apply
+_from_values = super(Function, _FromValues).apply
+
+
 def parts(A):
     """The pattern and the values, (entries,), of a CSR or COO tensor; differentiable."""
+    if torch._C._are_functorch_transforms_active():
+        # No transform tracks a sparse tensor, and their wrappers of one fail.
+        with torch._C._DisableFuncTorch():
+            return _parts(A)
+    return _parts(A)
+
+
+def _parts(A):
     if not (A.requires_grad and torch.is_grad_enabled()):
         return take_apart(A)
     made = getattr(A, "_tsgu_made", None)
@@ -73,7 +86,7 @@ def parts(A):
         return made[1:]
     if A.layout is torch.sparse_csr and A.dim() == 3:
         return _shared_parts(A)
-    return Pattern.of(A), _ValuesOf.apply(A)
+    return Pattern.of(A), _values_of(A)
 
 
 def _shared_parts(A):
@@ -82,7 +95,7 @@ def _shared_parts(A):
     known = getattr(A, "_tsgu_values", None)
     values = None if known is None else known()
     if values is None:
-        values = _ValuesOf.apply(A)
+        values = _values_of(A)
         # Weak: the values' graph leads to A.
         A._tsgu_values = weakref.ref(values)
     pattern.values = values
@@ -93,7 +106,7 @@ def from_values(pattern, values):
     """The sparse tensor of these values; differentiable in the values."""
     if not (values.requires_grad and torch.is_grad_enabled()):
         return put_together(pattern, values)
-    A = _FromValues.apply(pattern, values)
+    A = _from_values(pattern, values)
     # Taking it apart again gives these very values, whose gradients add up as dense tensors.
     A._tsgu_made = (A._version, pattern, values)
     return A

@@ -38,7 +38,9 @@ def _check_operands(A, B):
         raise ValueError(
             f"Incompatible inner dimensions: A[..., {A.size(-1)}] vs B[..., {B.size(-2)}]"
         )
-    if A.dense_dim() != 0:
+    with torch._C._DisableFuncTorch():  # whose wrappers of sparse tensors fail
+        hybrid = A.dense_dim() != 0
+    if hybrid:
         raise ValueError("A must not be hybrid: its entries must be numbers, not dense blocks")
 
 
