@@ -39,10 +39,15 @@ void ProgramSymbols::collect(func::FuncOp program) {
     for (auto [x, y] : llvm::zip_equal(extentsOf[a], extentsOf[b]))
       unite(x, y);
   };
+  DenseMap<int32_t, Extent> given; // By tsgu.shape, once types hold extents.
   for (BlockArgument argument : program.getArguments()) {
     if (!isa<RankedTensorType>(argument.getType()))
       continue;
-    add(argument);
+    SmallVector<Extent> extents = add(argument);
+    if (auto shape = program.getArgAttrOfType<DenseI32ArrayAttr>(
+            argument.getArgNumber(), shapeAttr))
+      for (auto [extent, symbol] : llvm::zip(extents, shape.asArrayRef()))
+        unite(extent, given.try_emplace(symbol, extent).first->second);
     if (!isSparse(argument))
       continue;
     FlatSymbolRefAttr pattern = getPattern(argument);

@@ -99,9 +99,15 @@ static void setExtents(func::FuncOp program, ArrayRef<int64_t> widths) {
     return withExtents(cast<RankedTensorType>(value.getType()),
                        symbols.of(value), widths);
   };
-  for (BlockArgument argument : program.getArguments())
-    if (isa<RankedTensorType>(argument.getType()))
-      argument.setType(newType(argument));
+  for (BlockArgument argument : program.getArguments()) {
+    if (!isa<RankedTensorType>(argument.getType()))
+      continue;
+    argument.setType(newType(argument));
+    // An extent in the type no longer tells which others equal it.
+    program.setArgAttr(
+        argument.getArgNumber(), shapeAttr,
+        DenseI32ArrayAttr::get(program.getContext(), symbols.of(argument)));
+  }
   program.walk([&](Operation *op) {
     if (auto empty = dyn_cast<tensor::EmptyOp>(op))
       return updateEmpty(empty, newType(empty));

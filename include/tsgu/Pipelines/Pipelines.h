@@ -8,9 +8,34 @@
 #ifndef TSGU_PIPELINES_PIPELINES_H
 #define TSGU_PIPELINES_PIPELINES_H
 
+#include "mlir/Pass/PassManager.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
 namespace tsgu {
 
-/// Makes the pipelines known to tools by name.
+/// What to specialise a program to (see tsgu_specialization), and for which CPU.
+struct LoweringOptions {
+  std::string value = "f64";
+  unsigned index = 32;
+  unsigned derivedIndex = 32;
+  std::vector<int64_t> widths;
+  unsigned vectorBits = 512;
+};
+
+/// A program over tensors -> kernels over buffers, with their manifest.
+void addLowerToKernels(mlir::OpPassManager &pm, const LoweringOptions &options);
+
+/// Kernels over buffers -> loops tiled for registers and vectorised.
+void addOptimizeKernels(mlir::OpPassManager &pm, const LoweringOptions &options);
+
+/// Optimised kernels -> LLVM dialect with entry points.
+void addLowerToLLVM(mlir::OpPassManager &pm);
+
+/// Makes the pipelines known to tools: tsgu-lower-to-kernels,
+/// tsgu-optimize-kernels, tsgu-lower-to-llvm, and tsgu-lower-to-cpu for all.
 void registerPipelines();
 
 } // namespace tsgu

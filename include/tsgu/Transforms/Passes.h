@@ -8,9 +8,14 @@
 #ifndef TSGU_TRANSFORMS_PASSES_H
 #define TSGU_TRANSFORMS_PASSES_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace tsgu {
+
+/// Checks a function against the grammar of programs, turning named ops into
+/// linalg.generic; emits an error at what does not fit.
+mlir::LogicalResult verifyProgram(mlir::func::FuncOp program);
 
 #define GEN_PASS_DECL
 #include "tsgu/Transforms/Passes.h.inc"

@@ -17,6 +17,15 @@ include "mlir/Pass/PassBase.td"
 
 //===-- Programs ---------------------------------------------------------===//
 
+def VerifyProgram : Pass<"tsgu-verify-program", "::mlir::ModuleOp"> {
+  let summary = "check that the module is a program that the passes can carry";
+  let description = [{
+    Named linalg ops become `linalg.generic`. What passes compiles; anything else
+    gets a diagnostic that says what to write instead.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def Differentiate : Pass<"tsgu-differentiate", "::mlir::ModuleOp"> {
   let summary = "write the gradient or tangent programs of a program";
   let description = [{
@@ -36,6 +45,19 @@ def Differentiate : Pass<"tsgu-differentiate", "::mlir::ModuleOp"> {
                            "::mlir::math::MathDialect",
                            "::mlir::tensor::TensorDialect",
                            "::tsgu::TsguDialect"];
+}
+
+def Batch : Pass<"tsgu-batch", "::mlir::ModuleOp"> {
+  let summary = "add a leading index to operands of a program";
+  let description = [{
+    The batch of `@f` is `@f_batch`. Items of a sparse operand have patterns of
+    their own, with any numbers of stored entries.
+  }];
+  let options = [
+    ListOption<"operands", "operands", "unsigned", "operands to batch (all)">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def Simplify : Pass<"tsgu-simplify", "::mlir::func::FuncOp"> {
@@ -74,6 +96,41 @@ def SelectLayout : Pass<"tsgu-select-layout", "::mlir::func::FuncOp"> {
     and says so in `tsgu.layout`, `tsgu.partition` (how many leading loops may be
     cut into ranges) and `tsgu.proof`. A remark tells the choice.
   }];
+}
+
+def Stage : Pass<"tsgu-stage", "::mlir::ModuleOp"> {
+  let summary = "split a program into kernels and runtime steps";
+  let description = [{
+    Replaces the program by one function per op, marked `tsgu.kernel`, and the
+    attribute `tsgu.manifest` of the module: buffers, symbols, layouts, and the
+    order of kernels and permutations of values. A kernel that accumulates says
+    from which `tsgu.identity`; the content of its output on entry is undefined.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect",
+                           "::mlir::linalg::LinalgDialect"];
+}
+
+def LowerSampled : Pass<"tsgu-lower-sampled", "::mlir::func::FuncOp"> {
+  let summary = "write ops on sparse tensors as the sparsifier accepts them";
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::sparse_tensor::SparseTensorDialect",
+                           "::tsgu::TsguDialect"];
+}
+
+def ExportABI : Pass<"tsgu-export-abi", "::mlir::ModuleOp"> {
+  let summary = "turn sparsified kernels into functions of buffers and sizes";
+  let description = [{
+    The manifest then lists every argument and size; `tsgu.output` is the number
+    of the argument that the kernel writes.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
+def EmitEntryPoints : Pass<"tsgu-emit-entry-points", "::mlir::ModuleOp"> {
+  let summary = "add the C entry points and the program object";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
 //===-- Kernels ----------------------------------------------------------===//

@@ -1,0 +1,68 @@
+//===- CompilerInterface.cpp - The engine behind a C table ----------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/CompilerInterface.h"
+
+#include "tsgu/Engine/Engine.h"
+
+using namespace tsgu;
+
+/// Never destroyed: kernels may run until the process ends.
+static Engine &getEngine() {
+  static Engine *engine = new Engine();
+  return *engine;
+}
+
+using Report = void (*)(void *context, const char *message);
+
+/// Reports an error; gives what the C function returns.
+static int finish(llvm::Error error, void *context, Report report) {
+  if (!error)
+    return 0;
+  report(context, llvm::toString(std::move(error)).c_str());
+  return 1;
+}
+
+static int addProgram(const char *name, const char *text, void *context,
+                      Report report) {
+  return finish(getEngine().getCompiler().addProgram(name, text), context,
+                report);
+}
+
+static int getSignature(const char *path, void *context,
+                        void (*take)(void *, const void *, uint64_t),
+                        Report report) {
+  llvm::Expected<Manifest> signature =
+      getEngine().getCompiler().getSignature(path);
+  if (!signature)
+    return finish(signature.takeError(), context, report);
+  std::vector<uint8_t> bytes = signature->serialize();
+  take(context, bytes.data(), bytes.size());
+  return 0;
+}
+
+static int compile(const char *path, const tsgu_specialization *specialization,
+                   const tsgu_object **object, void *context, Report report) {
+  llvm::Expected<const tsgu_object *> found =
+      getEngine().get(path, *specialization);
+  if (!found)
+    return finish(found.takeError(), context, report);
+  *object = *found;
+  return 0;
+}
+
+static void getCounters(uint64_t *compiled, uint64_t *loaded) {
+  *compiled = getEngine().getCompiled();
+  *loaded = getEngine().getLoaded();
+}
+
+extern "C" __attribute__((visibility("default"))) const tsgu_compiler *
+tsgu_compiler_interface(void) {
+  static const tsgu_compiler table = {TSGU_COMPILER_ABI, addProgram,
+                                      getSignature, compile, getCounters};
+  return &table;
+}

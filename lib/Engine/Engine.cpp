@@ -1,0 +1,85 @@
+//===- Engine.cpp - Programs to kernels in this process -------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Engine/Engine.h"
+
+#include "tsgu/Engine/BuildId.h"
+
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/SHA256.h"
+
+using namespace llvm;
+
+namespace tsgu {
+
+Engine::Engine(std::string cacheDirectory) : disk(std::move(cacheDirectory)) {}
+
+/// Everything that decides the object's bytes: the program's text and path, the
+/// specialisation, the target, and this build of the compiler.
+Expected<DiskCache::Key>
+Engine::getKey(StringRef path, const tsgu_specialization &specialization) {
+  Expected<std::string> text = compiler.getText(path);
+  if (!text)
+    return text.takeError();
+  SHA256 hash;
+  auto add = [&](StringRef part) {
+    uint64_t length = part.size();
+    hash.update(StringRef(reinterpret_cast<const char *>(&length), 8));
+    hash.update(part);
+  };
+  add(getBuildId());
+  add(LLVM_VERSION_STRING);
+  add(target.triple);
+  add(target.describe());
+  add(path);
+  add(*text);
+  const uint8_t types[] = {specialization.value_type,
+                           specialization.index_type,
+                           specialization.derived_index_type};
+  hash.update(ArrayRef(types));
+  add(StringRef(reinterpret_cast<const char *>(specialization.widths),
+                specialization.width_count * sizeof(int64_t)));
+  return hash.final();
+}
+
+Expected<const tsgu_object *>
+Engine::find(const DiskCache::Key &key, StringRef path,
+             const tsgu_specialization &specialization) {
+  std::string symbol = Compiler::getSymbol(path);
+  if (auto object = disk.load(key)) {
+    auto loaded = loader.load(std::move(object), symbol);
+    if (loaded) {
+      ++fromDisk;
+      return loaded;
+    }
+    consumeError(loaded.takeError()); // Compiled again instead.
+  }
+  auto object = compiler.compile(path, specialization, target);
+  if (!object)
+    return object.takeError();
+  ++compiled;
+  disk.store(key, (*object)->getBuffer());
+  return loader.load(std::move(*object), symbol);
+}
+
+Expected<const tsgu_object *>
+Engine::get(StringRef path, const tsgu_specialization &specialization) {
+  Expected<DiskCache::Key> key = getKey(path, specialization);
+  if (!key)
+    return key.takeError();
+  StringRef name(reinterpret_cast<const char *>(key->data()), key->size());
+  std::lock_guard lock(mutex);
+  auto known = objects.find(name);
+  if (known != objects.end())
+    return known->second;
+  auto object = find(*key, path, specialization);
+  if (object)
+    objects[name] = *object;
+  return object;
+}
+
+} // namespace tsgu

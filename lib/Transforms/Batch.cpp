@@ -1,0 +1,202 @@
+//===- Batch.cpp - A leading index for every operand ----------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A batched tensor has one more dimension in front, a sparse one a dense level
+// with as many stored entries per item as there are. Every op with a batched
+// operand gets one more loop in front, which indexes its output.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace tsgu {
+#define GEN_PASS_DEF_BATCH
+#include "tsgu/Transforms/Passes.h.inc"
+} // namespace tsgu
+
+using namespace mlir;
+using namespace tsgu;
+using linalg::GenericOp;
+using mlir::utils::IteratorType;
+namespace st = mlir::sparse_tensor;
+
+static RankedTensorType batchType(RankedTensorType type) {
+  SmallVector<int64_t> shape(type.getShape());
+  shape.insert(shape.begin(), ShapedType::kDynamic);
+  Attribute encoding = type.getEncoding();
+  if (auto sparse = st::getSparseTensorEncoding(type)) {
+    SmallVector<st::LevelType> levels(sparse.getLvlTypes());
+    levels.insert(levels.begin(), *st::buildLevelType(st::LevelFormat::Dense,
+                                                      true, true));
+    encoding = st::SparseTensorEncodingAttr::get(
+        type.getContext(), levels,
+        AffineMap::getMultiDimIdentityMap(shape.size(), type.getContext()),
+        AffineMap(), sparse.getPosWidth(), sparse.getCrdWidth());
+  }
+  return RankedTensorType::get(shape, type.getElementType(), encoding);
+}
+
+namespace {
+
+/// Rewrites one program in place.
+class Batching {
+public:
+  explicit Batching(func::FuncOp program)
+      : program(program), builder(program.getContext()) {}
+
+  LogicalResult run(ArrayRef<unsigned> operands);
+
+private:
+  bool isBatched(Value value) { return batched.contains(value); }
+  Value items(Location loc) {
+    return tensor::DimOp::create(builder, loc, leader, 0).getResult();
+  }
+  void batchOp(Operation *op);
+  Value batchEmpty(tensor::EmptyOp op);
+  Value batchFill(linalg::FillOp op);
+  Value batchGeneric(GenericOp op);
+  /// The op with this result belongs to the batched part of the program.
+  bool needsBatch(Operation *op);
+
+  func::FuncOp program;
+  OpBuilder builder;
+  BlockArgument leader; ///< A batched argument: tells the number of items.
+  llvm::DenseSet<Value> batched;
+};
+
+/// Inits become batched when an op that writes over them is.
+bool Batching::needsBatch(Operation *op) {
+  if (llvm::any_of(op->getOperands(), [&](Value v) { return isBatched(v); }))
+    return true;
+  return isa<tensor::EmptyOp, linalg::FillOp, ZerosLikeOp>(op) &&
+         llvm::any_of(op->getUsers(),
+                      [&](Operation *user) { return needsBatch(user); });
+}
+
+Value Batching::batchEmpty(tensor::EmptyOp op) {
+  SmallVector<Value> extents(op.getDynamicSizes());
+  extents.insert(extents.begin(), items(op.getLoc()));
+  return tensor::EmptyOp::create(builder, op.getLoc(),
+                                 batchType(op.getType()), extents);
+}
+
+Value Batching::batchFill(linalg::FillOp op) {
+  return linalg::FillOp::create(builder, op.getLoc(), op.value(), op.output())
+      .getResult(0);
+}
+
+Value Batching::batchGeneric(GenericOp op) {
+  SmallVector<AffineMap> maps;
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand).shiftDims(1);
+    if (isBatched(operand.get()))
+      map = map.insertResult(builder.getAffineDimExpr(0), 0);
+    maps.push_back(map);
+  }
+  SmallVector<IteratorType> iterators = op.getIteratorTypesArray();
+  iterators.insert(iterators.begin(), IteratorType::parallel);
+  auto result = GenericOp::create(
+      builder, op.getLoc(), op.getDpsInits()[0].getType(), op.getDpsInputs(),
+      op.getDpsInits(), maps, iterators);
+  result.getRegion().takeBody(op.getRegion());
+  if (isSampled(op))
+    setSampled(result);
+  return result.getResult(0);
+}
+
+void Batching::batchOp(Operation *op) {
+  builder.setInsertionPoint(op);
+  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+    if (!isBatched(dim.getSource()))
+      return;
+    Value moved = tensor::DimOp::create(builder, op->getLoc(), dim.getSource(),
+                                        *dim.getConstantIndex() + 1);
+    dim.replaceAllUsesWith(moved);
+    dim.erase();
+    return;
+  }
+  if (op->getNumResults() != 1 || !isa<TensorType>(op->getResult(0).getType()) ||
+      !needsBatch(op))
+    return;
+  Value result =
+      llvm::TypeSwitch<Operation *, Value>(op)
+          .Case([&](tensor::EmptyOp empty) { return batchEmpty(empty); })
+          .Case([&](linalg::FillOp fill) { return batchFill(fill); })
+          .Case([&](ZerosLikeOp zeros) -> Value {
+            return ZerosLikeOp::create(builder, op->getLoc(),
+                                       zeros.getSource());
+          })
+          .Case([&](GenericOp generic) { return batchGeneric(generic); });
+  batched.insert(result);
+  op->getResult(0).replaceAllUsesWith(result);
+  op->erase();
+}
+
+LogicalResult Batching::run(ArrayRef<unsigned> operands) {
+  if (failed(verifyProgram(program)))
+    return failure();
+  for (unsigned operand : operands) {
+    if (operand >= program.getNumArguments())
+      return program.emitError("has no operand ") << operand << " to batch";
+    BlockArgument argument = program.getArgument(operand);
+    auto type = cast<RankedTensorType>(argument.getType());
+    if (isSparse(type) && type.getRank() != 2)
+      return program.emitError("operand ")
+             << operand << " is sparse and batched already";
+    argument.setType(batchType(type));
+    batched.insert(argument);
+    if (!leader)
+      leader = argument;
+  }
+  for (BlockArgument argument : program.getArguments()) {
+    if (getResultOf(argument))
+      return program.emitError("holds the result of another program: batch it "
+                               "before differentiating");
+    // One pattern is batched for all its tensors or for none.
+    for (BlockArgument other : program.getArguments())
+      if (isSparse(argument) && isSparse(other) &&
+          getPattern(argument) == getPattern(other) &&
+          isBatched(argument) != isBatched(other))
+        return program.emitError("operands ")
+               << argument.getArgNumber() << " and " << other.getArgNumber()
+               << " share a pattern: batch both";
+  }
+  SmallVector<Operation *> ops;
+  for (Operation &op : program.getBody().front())
+    ops.push_back(&op);
+  for (Operation *op : ops)
+    batchOp(op);
+  program.setName((program.getName() + "_batch").str());
+  program.setType(builder.getFunctionType(
+      program.getBody().getArgumentTypes(),
+      program.getBody().front().getTerminator()->getOperandTypes()));
+  return success();
+}
+
+struct Batch : tsgu::impl::BatchBase<Batch> {
+  using BatchBase::BatchBase;
+
+  void runOnOperation() override {
+    FailureOr<func::FuncOp> program = getProgram(getOperation());
+    if (failed(program))
+      return signalPassFailure();
+    SmallVector<unsigned> chosen(operands.begin(), operands.end());
+    if (chosen.empty())
+      chosen = llvm::to_vector(
+          llvm::seq<unsigned>(0, program->getNumArguments()));
+    if (failed(Batching(*program).run(chosen)))
+      signalPassFailure();
+  }
+};
+
+} // namespace

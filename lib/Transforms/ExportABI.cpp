@@ -1,0 +1,293 @@
+//===- ExportABI.cpp - Kernels over raw buffers ---------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// After sparsification a sparse argument is three buffers and a struct of sizes.
+// This pass replaces the struct by plain sizes, results by writes in place, and
+// dense arguments by buffers with any leading strides. What a kernel does not
+// use is dropped, and the manifest lists what is left: no allocation, no copy.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Dialect/ManifestAttr.h"
+#include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
+
+namespace tsgu {
+#define GEN_PASS_DEF_EXPORTABI
+#include "tsgu/Transforms/Passes.h.inc"
+} // namespace tsgu
+
+using namespace mlir;
+using namespace tsgu;
+namespace st = mlir::sparse_tensor;
+
+namespace {
+
+/// Rewrites one kernel and completes its stage in the manifest.
+class KernelExport {
+public:
+  KernelExport(func::FuncOp kernel, Stage &stage, const Manifest &manifest)
+      : kernel(kernel), stage(stage), manifest(manifest),
+        builder(kernel.getContext()) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult nameArguments();
+  LogicalResult replaceSpecifier(BlockArgument specifier, int32_t layout);
+  LogicalResult replaceSizes();
+  LogicalResult replaceStored();
+  void makeStrided();
+  void dropResults();
+  void dropUnusedArguments();
+  void relaxFloatingPoint();
+  LogicalResult checkNothingHidden();
+  void appendStrides();
+
+  Value sizeOf(SizeRef::Kind kind, int32_t index);
+  Value levelSize(int32_t layout, unsigned level);
+
+  func::FuncOp kernel;
+  Stage &stage;
+  const Manifest &manifest;
+  OpBuilder builder;
+  SmallVector<Argument> arguments; ///< One per buffer argument, in order.
+  SmallVector<std::pair<BlockArgument, int32_t>> specifiers; ///< And layouts.
+  unsigned bufferCount = 0;
+};
+
+/// The size argument for this value, added at the end at its first use.
+Value KernelExport::sizeOf(SizeRef::Kind kind, int32_t index) {
+  for (auto [number, size] : llvm::enumerate(stage.sizes))
+    if (size.kind == kind && size.index == index)
+      return kernel.getBody().getArgument(bufferCount + number);
+  stage.sizes.push_back({kind, index, 0});
+  return kernel.getBody().addArgument(builder.getIndexType(), kernel.getLoc());
+}
+
+Value KernelExport::levelSize(int32_t layout, unsigned level) {
+  if (level < stage.partition.loops.size())
+    return sizeOf(SizeRef::Range, level);
+  const LayoutInfo &info = manifest.layouts[layout];
+  return sizeOf(SizeRef::Extent,
+                manifest.patterns[info.pattern].shape[info.order[level]]);
+}
+
+/// Lists what each argument is, now that sparse ones are three and a specifier.
+LogicalResult KernelExport::nameArguments() {
+  unsigned next = 0;
+  auto arg = [&](unsigned i) { return kernel.getArgument(i); };
+  for (const Argument &tensor : stage.arguments) {
+    unsigned count = tensor.role == Argument::Values ? 4 : 1;
+    if (next + count > kernel.getNumArguments())
+      return kernel.emitError("has fewer arguments than its manifest lists");
+    if (count == 4) {
+      if (!isa<st::StorageSpecifierType>(arg(next + 3).getType()))
+        return kernel.emitError("argument ")
+               << next + 3 << " is no storage specifier; run --tsgu-sparsify "
+                              "first";
+      Argument positions = tensor, coordinates = tensor;
+      positions.role = Argument::Positions;
+      coordinates.role = Argument::Coordinates;
+      positions.written = coordinates.written = false;
+      arguments.append({positions, coordinates, tensor});
+      specifiers.push_back({arg(next + 3), tensor.layout});
+    } else {
+      arguments.push_back(tensor);
+    }
+    next += count;
+  }
+  return success();
+}
+
+LogicalResult KernelExport::replaceSpecifier(BlockArgument specifier,
+                                             int32_t layout) {
+  for (Operation *user : llvm::make_early_inc_range(specifier.getUsers())) {
+    auto get = dyn_cast<st::GetStorageSpecifierOp>(user);
+    if (!get)
+      return user->emitError("uses a storage specifier for more than its sizes");
+    if (get.getSpecifierKind() == st::StorageSpecifierKind::LvlSize) {
+      get.getResult().replaceAllUsesWith(
+          levelSize(layout, *get.getLevel()));
+    } else {
+      // The length of a buffer: only ever used to cut the buffer to it.
+      for (Operation *cut :
+           llvm::make_early_inc_range(get.getResult().getUsers())) {
+        auto view = dyn_cast<memref::SubViewOp>(cut);
+        if (!view)
+          return cut->emitError("uses the length of a sparse buffer");
+        view.getResult().replaceAllUsesWith(view.getSource());
+        view.erase();
+      }
+    }
+    get.erase();
+  }
+  return success();
+}
+
+LogicalResult KernelExport::replaceSizes() {
+  SmallVector<memref::DimOp> dims;
+  kernel.walk([&](memref::DimOp op) { dims.push_back(op); });
+  for (memref::DimOp op : dims) {
+    auto buffer = dyn_cast<BlockArgument>(op.getSource());
+    std::optional<int64_t> dim = op.getConstantIndex();
+    if (!buffer || buffer.getOwner() != &kernel.getBody().front() || !dim)
+      return op.emitError("is not the extent of an argument");
+    const Argument &argument = arguments[buffer.getArgNumber()];
+    auto loop = llvm::find(argument.slice, *dim);
+    Value size = loop != argument.slice.end()
+                     ? sizeOf(SizeRef::Range, loop - argument.slice.begin())
+                     : sizeOf(SizeRef::Extent, argument.shape[*dim]);
+    op.replaceAllUsesWith(size);
+    op.erase();
+  }
+  return success();
+}
+
+/// Whether a loop runs over stored entries: it starts at a position loaded.
+static bool isOverStoredEntries(scf::ForOp loop) {
+  Operation *def = loop.getLowerBound().getDefiningOp();
+  while (isa_and_nonnull<arith::IndexCastOp, arith::ExtUIOp, arith::ExtSIOp>(
+      def))
+    def = def->getOperand(0).getDefiningOp();
+  return isa_and_nonnull<memref::LoadOp>(def);
+}
+
+LogicalResult KernelExport::replaceStored() {
+  SmallVector<StoredOp> reads;
+  kernel.walk([&](StoredOp op) { reads.push_back(op); });
+  for (StoredOp op : reads) {
+    auto loop = op->getParentOfType<scf::ForOp>();
+    while (loop && !isOverStoredEntries(loop))
+      loop = loop->getParentOfType<scf::ForOp>();
+    if (!loop)
+      return op.emitError("is in no loop over stored entries");
+    builder.setInsertionPoint(op);
+    op.replaceAllUsesWith(memref::LoadOp::create(builder, op.getLoc(),
+                                                 op.getValues(),
+                                                 loop.getInductionVar())
+                              .getResult());
+    op.erase();
+  }
+  return success();
+}
+
+/// Dense arguments may have any leading strides; the last dimension is
+/// contiguous.
+void KernelExport::makeStrided() {
+  for (auto [number, argument] : llvm::enumerate(arguments)) {
+    auto type = dyn_cast<MemRefType>(kernel.getArgument(number).getType());
+    if (!type || type.getRank() < 2)
+      continue;
+    SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
+    strides.back() = 1;
+    kernel.getArgument(number).setType(MemRefType::get(
+        type.getShape(), type.getElementType(),
+        StridedLayoutAttr::get(kernel.getContext(), 0, strides)));
+  }
+}
+
+void KernelExport::dropResults() {
+  kernel.getBody().front().getTerminator()->setOperands({});
+}
+
+void KernelExport::dropUnusedArguments() {
+  for (unsigned i = arguments.size(); i-- > 0;)
+    if (kernel.getArgument(i).use_empty() && !arguments[i].written) {
+      kernel.getBody().eraseArgument(i);
+      arguments.erase(arguments.begin() + i);
+    }
+}
+
+/// Allows multiply and add to become one rounding, as hand-written kernels do.
+void KernelExport::relaxFloatingPoint() {
+  auto flags = arith::FastMathFlagsAttr::get(kernel.getContext(),
+                                             arith::FastMathFlags::contract);
+  kernel.walk([&](Operation *op) {
+    if (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp>(op))
+      op->setAttr("fastmath", flags);
+  });
+}
+
+LogicalResult KernelExport::checkNothingHidden() {
+  auto result = kernel.walk([&](Operation *op) {
+    if (isa<memref::AllocOp, memref::AllocaOp, memref::CopyOp,
+            memref::ReallocOp, func::CallOp>(op) ||
+        llvm::isa_and_nonnull<st::SparseTensorDialect>(op->getDialect())) {
+      op->emitError("has no place in a kernel: the program is not in a form "
+                    "that compiles without allocations and copies");
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+void KernelExport::appendStrides() {
+  for (auto [number, argument] : llvm::enumerate(arguments))
+    if (argument.role == Argument::Dense)
+      for (size_t d = 0; d + 1 < argument.shape.size(); ++d)
+        stage.sizes.push_back({SizeRef::Stride, static_cast<int32_t>(number),
+                               static_cast<int32_t>(d)});
+}
+
+LogicalResult KernelExport::run() {
+  if (failed(nameArguments()))
+    return failure();
+  dropResults();
+  bufferCount = kernel.getNumArguments(); // Sizes come after all of them.
+  for (auto [specifier, layout] : specifiers)
+    if (failed(replaceSpecifier(specifier, layout)))
+      return failure();
+  for (auto [specifier, layout] : llvm::reverse(specifiers)) {
+    kernel.getBody().eraseArgument(specifier.getArgNumber());
+    --bufferCount;
+  }
+  if (failed(replaceSizes()) || failed(replaceStored()) ||
+      failed(checkNothingHidden()))
+    return failure();
+  makeStrided();
+  dropUnusedArguments();
+  relaxFloatingPoint();
+  auto output = llvm::find_if(arguments, [](auto &a) { return a.written; });
+  kernel->setAttr(outputAttr,
+                  builder.getI64IntegerAttr(output - arguments.begin()));
+  kernel.setType(
+      builder.getFunctionType(kernel.getBody().getArgumentTypes(), {}));
+  appendStrides();
+  stage.arguments.assign(arguments.begin(), arguments.end());
+  return success();
+}
+
+struct ExportABI : tsgu::impl::ExportABIBase<ExportABI> {
+  void runOnOperation() override {
+    FailureOr<Manifest> manifest = getManifest(getOperation());
+    if (failed(manifest))
+      return signalPassFailure();
+    for (Stage &stage : manifest->stages) {
+      if (stage.kind != Stage::Kernel)
+        continue;
+      auto kernel = getOperation().lookupSymbol<func::FuncOp>(stage.name);
+      if (!kernel) {
+        getOperation().emitError("has no kernel @") << stage.name;
+        return signalPassFailure();
+      }
+      if (failed(KernelExport(kernel, stage, *manifest).run()))
+        return signalPassFailure();
+    }
+    setManifest(getOperation(), *manifest);
+  }
+};
+
+} // namespace

@@ -1,0 +1,428 @@
+//===- Stage.cpp - A program as kernels and runtime steps -----------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each op becomes a function of its own, to be compiled as a kernel; the order
+// in which they run, their buffers and the values to be permuted for another
+// layout go into the manifest. Intermediate results live in scratch buffers.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Dialect/ManifestAttr.h"
+#include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/ProgramSymbols.h"
+#include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+
+namespace tsgu {
+#define GEN_PASS_DEF_STAGE
+#include "tsgu/Transforms/Passes.h.inc"
+} // namespace tsgu
+
+using namespace mlir;
+using namespace tsgu;
+using linalg::GenericOp;
+using mlir::utils::IteratorType;
+
+/// Makes an op of every constant tensor that is read or returned, and of a
+/// returned argument, so that all data comes from ops.
+static void materializeConstants(func::FuncOp program) {
+  auto isInit = [](OpOperand &use) {
+    auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
+    return op && op.isDpsInit(&use);
+  };
+  auto materialize = [&](OpOperand &use) {
+    Value source = use.get();
+    OpBuilder builder(use.getOwner());
+    AffineMap map = builder.getMultiDimIdentityMap(
+        cast<RankedTensorType>(source.getType()).getRank());
+    SmallVector<IteratorType> loops(map.getNumDims(), IteratorType::parallel);
+    SmallVector<Value> inputs;
+    SmallVector<AffineMap> maps{map};
+    Value init = source, constant;
+    if (auto fill = source.getDefiningOp<linalg::FillOp>()) {
+      constant = fill.value();
+      init = fill.output();
+    } else if (source.getDefiningOp<ZerosLikeOp>()) {
+      constant = arith::ConstantOp::create(
+          builder, source.getLoc(),
+          builder.getZeroAttr(getElementTypeOrSelf(source)));
+    } else {
+      inputs.push_back(source);
+      maps.push_back(map);
+      if (isSparse(source)) {
+        init = ZerosLikeOp::create(builder, source.getLoc(), source);
+      } else {
+        SmallVector<Value> extents;
+        auto type = cast<RankedTensorType>(source.getType());
+        for (int64_t d = 0; d < type.getRank(); ++d)
+          if (type.isDynamicDim(d))
+            extents.push_back(
+                tensor::DimOp::create(builder, source.getLoc(), source, d));
+        init = tensor::EmptyOp::create(builder, source.getLoc(), type, extents);
+      }
+    }
+    auto op = GenericOp::create(
+        builder, source.getLoc(), init.getType(), inputs, init, maps, loops,
+        [&](OpBuilder &inner, Location loc, ValueRange elements) {
+          linalg::YieldOp::create(inner, loc,
+                                  constant ? constant : elements[0]);
+        });
+    op->setAttr(partitionAttr, builder.getI64IntegerAttr(map.getNumDims() > 0));
+    op->setAttr(proofAttr,
+                builder.getStringAttr("every iteration writes its own element"));
+    if (isSparse(init)) {
+      setSampled(op);
+      op->setAttr(layoutAttr, builder.getDenseI64ArrayAttr(llvm::to_vector(
+                                  llvm::seq<int64_t>(0, map.getNumDims()))));
+    }
+    use.set(op.getResult(0));
+  };
+  SmallVector<OpOperand *> uses;
+  program.walk([&](Operation *op) {
+    bool returns = isa<func::ReturnOp>(op);
+    if (!returns && !isa<GenericOp>(op))
+      return;
+    for (OpOperand &use : op->getOpOperands())
+      if (!use.get().getDefiningOp<GenericOp>() && !isInit(use) &&
+          (returns || use.get().getDefiningOp<linalg::FillOp>() ||
+           use.get().getDefiningOp<ZerosLikeOp>()))
+        uses.push_back(&use);
+  });
+  for (OpOperand *use : uses)
+    materialize(*use);
+}
+
+namespace {
+
+/// Outlines the ops of one program and writes its manifest.
+class Staging {
+public:
+  explicit Staging(func::FuncOp program)
+      : program(program), symbols(program), builder(program.getContext()) {}
+
+  FailureOr<Manifest> build();
+
+private:
+  void outline(GenericOp op);
+  bool runsOverStoredValues(GenericOp op);
+  RankedTensorType kernelType(GenericOp op, Value tensor, bool storedValues);
+  Argument describe(GenericOp op, OpOperand &operand, bool storedValues,
+                    const Partition &partition);
+  Partition describePartition(GenericOp op, bool storedValues);
+  Cost getCost(GenericOp op, const Stage &stage, bool storedValues);
+  GenericOp cloneInto(func::FuncOp kernel, GenericOp op, bool storedValues);
+
+  int32_t layoutOf(GenericOp op, Value sparse);
+  Buffer bufferOf(Value tensor);
+  Buffer permuted(Buffer source, int32_t layout, ElementType type);
+  ElementType elementType(Type type) {
+    return getElementTypeOrSelf(type).isF32() ? ElementType::F32
+                                              : ElementType::F64;
+  }
+
+  func::FuncOp program;
+  ProgramSymbols symbols;
+  OpBuilder builder;
+  Manifest manifest;
+  DenseMap<Value, Buffer> buffers;
+  std::vector<std::tuple<Buffer, int32_t, Buffer>> permutations;
+};
+
+/// The layout's number in the manifest, adding it if it is new.
+int32_t Staging::layoutOf(GenericOp op, Value sparse) {
+  auto levels = op->getAttrOfType<DenseI64ArrayAttr>(layoutAttr).asArrayRef();
+  auto encoding = sparse_tensor::getSparseTensorEncoding(sparse.getType());
+  LayoutInfo layout;
+  layout.pattern = symbols.patternOf(sparse);
+  layout.order.assign(levels.begin(), levels.end());
+  int64_t width =
+      llvm::is_sorted(levels)
+          ? encoding.getCrdWidth()
+          : program->getAttrOfType<IntegerAttr>(derivedIndexAttr).getInt();
+  layout.indexType = width == 32 ? ElementType::I32 : ElementType::I64;
+  for (auto [index, known] : llvm::enumerate(manifest.layouts))
+    if (known.pattern == layout.pattern && known.order == layout.order)
+      return index;
+  manifest.layouts.push_back(layout);
+  return manifest.layouts.size() - 1;
+}
+
+Buffer Staging::bufferOf(Value tensor) {
+  if (auto argument = dyn_cast<BlockArgument>(tensor))
+    return {Buffer::Operand, static_cast<int32_t>(argument.getArgNumber())};
+  auto known = buffers.find(tensor);
+  if (known != buffers.end())
+    return known->second;
+  Buffer buffer{Buffer::Result, 0};
+  if (program.getBody().front().getTerminator()->getOperand(0) != tensor) {
+    ScratchInfo scratch;
+    scratch.type = elementType(tensor.getType());
+    if (isSparse(tensor))
+      scratch.shape = {
+          manifest.patterns[symbols.patternOf(tensor)].stored};
+    else
+      scratch.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
+    buffer = {Buffer::Scratch, static_cast<int32_t>(manifest.scratch.size())};
+    manifest.scratch.push_back(scratch);
+  }
+  return buffers[tensor] = buffer;
+}
+
+/// The buffer with the values in the order of another layout, and the step that
+/// fills it, added once.
+Buffer Staging::permuted(Buffer source, int32_t layout, ElementType type) {
+  for (auto &[from, known, to] : permutations)
+    if (from.kind == source.kind && from.index == source.index &&
+        known == layout)
+      return to;
+  Buffer destination{Buffer::Scratch,
+                     static_cast<int32_t>(manifest.scratch.size())};
+  int32_t pattern = manifest.layouts[layout].pattern;
+  manifest.scratch.push_back({type, {manifest.patterns[pattern].stored}});
+  Stage stage;
+  stage.kind = Stage::PermuteValues;
+  stage.source = source;
+  stage.destination = destination;
+  stage.layout = layout;
+  manifest.stages.push_back(stage);
+  permutations.emplace_back(source, layout, destination);
+  return destination;
+}
+
+/// Whether an op combines values on one pattern entry by entry: it needs no
+/// positions then, one loop over the values will do.
+bool Staging::runsOverStoredValues(GenericOp op) {
+  return llvm::all_of(op->getOpOperands(), [&](OpOperand &operand) {
+    return isSparse(operand.get()) &&
+           op.getMatchingIndexingMap(&operand).isPermutation() &&
+           op.getMatchingIndexingMap(&operand) ==
+               op.getIndexingMapsArray().back();
+  });
+}
+
+RankedTensorType Staging::kernelType(GenericOp op, Value tensor,
+                                     bool storedValues) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  auto encoding = sparse_tensor::getSparseTensorEncoding(type);
+  if (!encoding)
+    return type;
+  if (storedValues)
+    return RankedTensorType::get({ShapedType::kDynamic}, type.getElementType());
+  const LayoutInfo &layout = manifest.layouts[layoutOf(op, tensor)];
+  SmallVector<AffineExpr> levels;
+  for (int32_t dim : layout.order)
+    levels.push_back(builder.getAffineDimExpr(dim));
+  AffineMap map =
+      AffineMap::get(type.getRank(), 0, levels, builder.getContext());
+  unsigned width = layout.indexType == ElementType::I32 ? 32 : 64;
+  return RankedTensorType::get(
+      type.getShape(), type.getElementType(),
+      sparse_tensor::SparseTensorEncodingAttr::get(
+          builder.getContext(), encoding.getLvlTypes(), map, AffineMap(), width,
+          width));
+}
+
+Partition Staging::describePartition(GenericOp op, bool storedValues) {
+  Partition partition;
+  partition.proof = op->getAttrOfType<StringAttr>(proofAttr).str();
+  int64_t loops = op->getAttrOfType<IntegerAttr>(partitionAttr).getInt();
+  partition.parallel = loops > 0;
+  if (storedValues) {
+    Value output = op.getDpsInits()[0];
+    partition.loops = {manifest.patterns[symbols.patternOf(output)].stored};
+    return partition;
+  }
+  for (int64_t loop = 0; loop < loops; ++loop)
+    partition.loops.push_back(symbols.ofLoop(op, loop));
+  for (Value operand : op->getOperands())
+    if (isSparse(operand))
+      partition.weightLayout = layoutOf(op, operand);
+  return partition;
+}
+
+/// Says what a tensor argument of the kernel is. A sparse one stands for three,
+/// its positions, coordinates and values, until the ABI is exported.
+Argument Staging::describe(GenericOp op, OpOperand &operand, bool storedValues,
+                           const Partition &partition) {
+  Value tensor = operand.get();
+  bool isOutput = op.isDpsInit(&operand);
+  Argument argument;
+  argument.buffer = bufferOf(isOutput ? op.getResult(0) : tensor);
+  argument.written = isOutput;
+  if (storedValues) {
+    argument.shape = partition.loops;
+    argument.slice = {0};
+    return argument;
+  }
+  if (isSparse(tensor)) {
+    argument.role = Argument::Values;
+    argument.layout = layoutOf(op, tensor);
+    bool read = !isOutput && !op.getMatchingBlockArgument(&operand).use_empty();
+    if (read && !llvm::is_sorted(manifest.layouts[argument.layout].order))
+      argument.buffer = permuted(argument.buffer, argument.layout,
+                                 elementType(tensor.getType()));
+    return argument;
+  }
+  argument.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  for (size_t loop = 0; loop < partition.loops.size(); ++loop) {
+    auto dim = map.getResultPosition(builder.getAffineDimExpr(loop));
+    argument.slice.push_back(dim ? static_cast<int32_t>(*dim) : -1);
+  }
+  return argument;
+}
+
+/// Counts the payload's operations per iteration, and every byte once.
+Cost Staging::getCost(GenericOp op, const Stage &stage, bool storedValues) {
+  Cost cost;
+  double operations = 0;
+  for (Operation &inner : op.getBlock()->without_terminator())
+    operations += !isa<arith::ConstantOp>(inner);
+  std::vector<int32_t> iterations;
+  int32_t pattern = -1;
+  AffineMap sparseMap;
+  for (OpOperand &operand : op->getOpOperands())
+    if (isSparse(operand.get())) {
+      pattern = symbols.patternOf(operand.get());
+      sparseMap = op.getMatchingIndexingMap(&operand);
+    }
+  if (pattern >= 0)
+    iterations.push_back(manifest.patterns[pattern].stored);
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+    if (!sparseMap ||
+        !sparseMap.getResultPosition(builder.getAffineDimExpr(loop)))
+      iterations.push_back(symbols.ofLoop(op, loop));
+  cost.flops.push_back({operations, iterations});
+
+  bool counted = false;
+  for (auto [argument, operand] :
+       llvm::zip(stage.arguments, op->getOpOperands())) {
+    double size = elementSize(elementType(operand.get().getType()));
+    if (argument.role == Argument::Dense) {
+      cost.bytes.push_back({size, argument.shape});
+      continue;
+    }
+    const LayoutInfo &layout = manifest.layouts[argument.layout];
+    const PatternInfo &info = manifest.patterns[layout.pattern];
+    cost.bytes.push_back({size, {info.stored}});
+    if (std::exchange(counted, true))
+      continue;
+    double index = elementSize(layout.indexType);
+    cost.bytes.push_back({index, {info.stored}});
+    std::vector<int32_t> rows;
+    for (size_t level = 0; level + 1 < layout.order.size(); ++level)
+      rows.push_back(info.shape[layout.order[level]]);
+    cost.bytes.push_back({index, rows});
+  }
+  return cost;
+}
+
+/// Writes the op into the kernel, with its arguments as operands and constants
+/// of the program copied along.
+GenericOp Staging::cloneInto(func::FuncOp kernel, GenericOp op,
+                             bool storedValues) {
+  OpBuilder inner = OpBuilder::atBlockBegin(kernel.addEntryBlock());
+  ValueRange arguments = kernel.getArguments();
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  SmallVector<IteratorType> iterators = op.getIteratorTypesArray();
+  if (storedValues) {
+    maps.assign(arguments.size(), inner.getMultiDimIdentityMap(1));
+    iterators = {IteratorType::parallel};
+  }
+  IRMapping mapping;
+  op.getRegion().walk([&](Operation *nested) {
+    for (Value operand : nested->getOperands())
+      if (Operation *def = operand.getDefiningOp())
+        if (!op->isAncestor(def) && !mapping.contains(operand))
+          inner.clone(*def, mapping);
+  });
+  auto copy = GenericOp::create(inner, op.getLoc(), arguments.back().getType(),
+                                arguments.drop_back(), arguments.back(), maps,
+                                iterators);
+  op.getRegion().cloneInto(&copy.getRegion(), mapping);
+  if (isSampled(op) && !storedValues)
+    setSampled(copy);
+  func::ReturnOp::create(inner, op.getLoc(), copy.getResult(0));
+  return copy;
+}
+
+void Staging::outline(GenericOp op) {
+  bool storedValues = runsOverStoredValues(op);
+  Stage stage;
+  stage.partition = describePartition(op, storedValues);
+  SmallVector<Type> inputs;
+  for (OpOperand &operand : op->getOpOperands()) {
+    inputs.push_back(kernelType(op, operand.get(), storedValues));
+    stage.arguments.push_back(
+        describe(op, operand, storedValues, stage.partition));
+  }
+  stage.cost = getCost(op, stage, storedValues);
+  unsigned number = llvm::count_if(manifest.stages, [](const Stage &s) {
+    return s.kind == Stage::Kernel;
+  });
+  stage.name = (program.getName() + "_k" + Twine(number)).str();
+
+  builder.setInsertionPoint(program);
+  auto kernel = func::FuncOp::create(
+      builder, op.getLoc(), stage.name,
+      builder.getFunctionType(inputs, {inputs.back()}));
+  kernel->setAttr(kernelAttr, builder.getUnitAttr());
+  GenericOp copy = cloneInto(kernel, op, storedValues);
+  Payload payload = *getPayload(copy);
+  bool accumulates = payload.reduction != Reduction::None;
+  // A dense output of sparse operands is zero where they are absent.
+  bool scatters = !isSparse(copy.getDpsInits()[0]) &&
+                  llvm::any_of(copy.getDpsInputs(),
+                               [](Value v) { return isSparse(v); });
+  if (accumulates || scatters)
+    kernel->setAttr(identityAttr,
+                    getIdentity(payload.reduction,
+                                cast<FloatType>(payload.term.getType())));
+  manifest.stages.push_back(std::move(stage));
+}
+
+FailureOr<Manifest> Staging::build() {
+  FailureOr<Manifest> signature = getSignature(program, program.getName());
+  if (failed(signature))
+    return failure();
+  manifest = std::move(*signature);
+  for (auto op : program.getOps<GenericOp>()) {
+    if (!op->hasAttr(partitionAttr))
+      return op.emitError("has no layout; run --tsgu-select-layout first");
+    if (failed(getPayload(op)))
+      return failure();
+  }
+  for (auto op : program.getOps<GenericOp>())
+    outline(op);
+  return std::move(manifest);
+}
+
+struct StagePass : tsgu::impl::StageBase<StagePass> {
+  void runOnOperation() override {
+    FailureOr<func::FuncOp> program = getProgram(getOperation());
+    if (failed(program))
+      return signalPassFailure();
+    if (!(*program)->hasAttr(derivedIndexAttr)) {
+      program->emitError("is not specialised; run --tsgu-specialize first");
+      return signalPassFailure();
+    }
+    materializeConstants(*program);
+    FailureOr<Manifest> manifest = Staging(*program).build();
+    if (failed(manifest))
+      return signalPassFailure();
+    setManifest(getOperation(), *manifest);
+    program->erase();
+  }
+};
+
+} // namespace
