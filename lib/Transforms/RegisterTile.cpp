@@ -369,7 +369,7 @@ SmallVector<Value> PanelBuilder::cloneNest(scf::ForOp loop, IRMapping &mapping,
   if (loop == accumulation.dense()) {
     VectorEmitter emitter(accumulation.body, builder, mapping);
     for (auto [chunk, value] : llvm::zip_equal(panel, values))
-      emitter.emit(chunk, {}, &value);
+      value = emitter.emitUpdate(chunk, value);
     return values;
   }
   auto copy = scf::ForOp::create(

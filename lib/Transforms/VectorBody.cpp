@@ -45,7 +45,7 @@ static std::string describe(Operation &op) {
 bool VectorBody::isVarying(Value value) const {
   if (auto argument = dyn_cast<BlockArgument>(value))
     return argument.getOwner() == getLoop().getBody();
-  return varying.contains(value.getDefiningOp());
+  return value == given || varying.contains(value.getDefiningOp());
 }
 
 bool VectorBody::analyzeLoad(Kernel kernel, memref::LoadOp load,
@@ -121,18 +121,40 @@ bool VectorBody::analyzeReductions(std::string &whyNot) {
   return true;
 }
 
+/// The ops of the loop that its stores need, up to `given`.
+static SmallVector<Operation *> collectNeeded(scf::ForOp loop, Value given) {
+  SetVector<Operation *> needed;
+  for (auto store : loop.getBody()->getOps<memref::StoreOp>())
+    needed.insert(store);
+  for (size_t i = 0; i < needed.size(); ++i)
+    for (Value operand : needed[i]->getOperands()) {
+      Operation *op = operand.getDefiningOp();
+      if (op && operand != given && op->getBlock() == loop.getBody())
+        needed.insert(op);
+    }
+  SmallVector<Operation *> ops = needed.takeVector();
+  llvm::sort(ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  return ops;
+}
+
 FailureOr<VectorBody> VectorBody::analyze(Kernel kernel, scf::ForOp loop,
-                                          std::string &whyNot) {
+                                          std::string &whyNot, Value given) {
   VectorBody body;
   body.loop = loop;
+  body.given = given;
   if (!hasUnitStep(loop))
     return whyNot = "a step that is not 1", failure();
-  for (Operation &op : loop.getBody()->without_terminator()) {
+  if (given)
+    body.ops = collectNeeded(loop, given);
+  else
+    for (Operation &op : loop.getBody()->without_terminator())
+      body.ops.push_back(&op);
+  for (Operation *op : body.ops) {
     auto load = dyn_cast<memref::LoadOp>(op);
     auto store = dyn_cast<memref::StoreOp>(op);
     bool known = load    ? body.analyzeLoad(kernel, load, whyNot)
                  : store ? body.analyzeStore(kernel, store, whyNot)
-                         : body.analyzeScalar(op, whyNot);
+                         : body.analyzeScalar(*op, whyNot);
     if (!known)
       return failure();
   }
@@ -174,6 +196,15 @@ Value tsgu::buildSplat(OpBuilder &builder, Location loc, TypedAttr value,
                                    DenseElementsAttr::get(type, value));
 }
 
+Value tsgu::buildNeutral(OpBuilder &builder, Operation *combiner,
+                         int64_t lanes) {
+  Type type = combiner->getResult(0).getType();
+  TypedAttr neutral = isa<arith::AddFOp>(combiner)
+                          ? builder.getZeroAttr(type)
+                          : *arith::getNeutralElement(combiner);
+  return buildSplat(builder, combiner->getLoc(), neutral, lanes);
+}
+
 Value tsgu::buildMask(OpBuilder &builder, Location loc, int64_t active,
                       int64_t lanes) {
   SmallVector<bool> bits(lanes, false);
@@ -207,9 +238,9 @@ void tsgu::buildStore(OpBuilder &builder, Location loc, Value vector,
 VectorEmitter::VectorEmitter(const VectorBody &body, OpBuilder &builder,
                              IRMapping &scalars)
     : body(body), builder(builder), scalars(scalars) {
-  for (Operation &op : body.getLoop().getBody()->without_terminator())
-    if (!body.varying.contains(&op))
-      builder.clone(op, scalars);
+  for (Operation *op : body.ops)
+    if (!body.varying.contains(op))
+      builder.clone(*op, scalars);
 }
 
 /// The value in every lane: that of each iteration, or copies of a shared one.
@@ -263,42 +294,76 @@ void VectorEmitter::emitStore(memref::StoreOp store) {
              scalars.lookupOrDefault(store.getMemRef()), indices, chunk);
 }
 
-SmallVector<Value> VectorEmitter::emit(const Chunk &next, ValueRange carried,
-                                       Value *output) {
-  chunk = next;
-  vectors.clear();
-  for (auto [argument, value] :
-       llvm::zip_equal(body.getLoop().getRegionIterArgs(), carried))
-    vectors[argument] = value;
-  for (Operation &op : body.getLoop().getBody()->without_terminator()) {
-    if (!body.varying.contains(&op))
+Value VectorEmitter::emitScalar(Operation &op) {
+  SmallVector<Value> operands;
+  for (Value operand : op.getOperands()) {
+    // The first term of a reduction is its value.
+    auto argument = dyn_cast<BlockArgument>(operand);
+    if (argument && operand != body.getLoop().getInductionVar() &&
+        argument.getOwner() == body.getLoop().getBody() &&
+        !vectors.lookup(operand))
+      return widen(op.getOperand(op.getOperand(0) == operand ? 1 : 0));
+    operands.push_back(widen(operand));
+  }
+  auto type = VectorType::get({chunk.lanes}, op.getResult(0).getType());
+  return clone(builder, &op, TypeRange{type}, operands)->getResult(0);
+}
+
+void VectorEmitter::emitOps() {
+  for (Operation *op : body.ops) {
+    if (!body.varying.contains(op))
       continue;
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
-      bool held = output && load == body.outputLoad;
-      vectors[load] = held ? *output : emitLoad(load);
+      bool inRegister = held && load == body.outputLoad;
+      vectors[load] = inRegister ? held : emitLoad(load);
     } else if (auto store = dyn_cast<memref::StoreOp>(op)) {
-      if (output)
-        *output = widen(store.getValueToStore());
+      if (held)
+        held = widen(store.getValueToStore());
       else
         emitStore(store);
     } else {
-      SmallVector<Value> operands;
-      for (Value operand : op.getOperands())
-        operands.push_back(widen(operand));
-      auto type = VectorType::get({chunk.lanes}, op.getResult(0).getType());
-      vectors[op.getResult(0)] =
-          clone(builder, &op, TypeRange{type}, operands)->getResult(0);
+      vectors[op->getResult(0)] = emitScalar(*op);
     }
   }
+}
+
+SmallVector<Value> VectorEmitter::emit(const Chunk &next,
+                                       ArrayRef<Value> carried) {
+  chunk = next;
+  held = {};
+  vectors.clear();
+  scf::ForOp loop = body.getLoop();
+  for (auto [argument, value] :
+       llvm::zip_equal(loop.getRegionIterArgs(), carried))
+    if (value)
+      vectors[argument] = value;
+  emitOps();
   SmallVector<Value> results;
-  for (auto [value, before] :
-       llvm::zip_equal(body.getLoop().getYieldedValues(), carried)) {
-    Value after = vectors.lookup(value);
+  for (auto [i, before] : llvm::enumerate(carried)) {
+    Value after = vectors.lookup(loop.getYieldedValues()[i]);
     // Lanes beyond the end keep what they hold.
     if (chunk.mask)
-      after = arith::SelectOp::create(builder, body.getLoop().getLoc(),
-                                      chunk.mask, after, before);
+      after = arith::SelectOp::create(
+          builder, loop.getLoc(), chunk.mask, after,
+          before ? before
+                 : buildNeutral(builder, body.getCombiner(i), chunk.lanes));
     results.push_back(after);
   }
   return results;
+}
+
+Value VectorEmitter::emitUpdate(const Chunk &next, Value output) {
+  chunk = next;
+  held = output;
+  vectors.clear();
+  emitOps();
+  return held;
+}
+
+void VectorEmitter::emitGiven(const Chunk &next, Value given) {
+  chunk = next;
+  held = {};
+  vectors.clear();
+  vectors[body.given] = given;
+  emitOps();
 }

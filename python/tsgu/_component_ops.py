@@ -64,9 +64,9 @@ def _fake(signature, patterns, operands):
 # ===-- Backward ------------------------------------------------------------===#
 
 
-def _save(ctx, path, patterns, operands, needs, result):
+def _save(ctx, path, patterns, operands, result):
     op = operator(path)
-    ctx.plan = op.plan(tuple(needs))
+    ctx.plan = op.plan(tuple(operand.requires_grad for operand in operands))
     ctx.shapes = [operand.shape for operand in operands]
     ctx.patterns = [(p.form, p.items, p.rows, p.columns, p.coalesced) for p in patterns]
     indices = [index for p in patterns for index in (p.positions, p.coordinates)]
@@ -121,7 +121,7 @@ def _register_apply():
     def setup_context(ctx, inputs, output):
         path, indices, shapes, operands = inputs
         ctx.indices = len(indices)
-        _save(ctx, path, _unpack(indices, shapes), operands, ctx.needs_input_grad[3], output)
+        _save(ctx, path, _unpack(indices, shapes), operands, output)
 
     def backward(ctx, cotangent):
         return None, [None] * ctx.indices, None, _gradients(ctx, cotangent)
@@ -168,7 +168,7 @@ def _register(path, signature):
         return _fake(signature, *unpack(arguments))
 
     def setup_context(ctx, inputs, output):
-        _save(ctx, path, *unpack(inputs), ctx.needs_input_grad[count:], output)
+        _save(ctx, path, *unpack(inputs), output)
 
     def backward(ctx, cotangent):
         return *([None] * count), *_gradients(ctx, cotangent)

@@ -29,9 +29,12 @@ struct Chunk {
 /// consecutive places, or a gather; every loop-carried value is a reduction.
 class VectorBody {
 public:
-  /// On failure `whyNot` says what stands in the way.
-  static mlir::FailureOr<VectorBody>
-  analyze(Kernel kernel, mlir::scf::ForOp loop, std::string &whyNot);
+  /// On failure `whyNot` says what stands in the way. If `given` is set, only
+  /// what the stores need besides that value, computed elsewhere, is looked at.
+  static mlir::FailureOr<VectorBody> analyze(Kernel kernel,
+                                             mlir::scf::ForOp loop,
+                                             std::string &whyNot,
+                                             mlir::Value given = {});
 
   mlir::scf::ForOp getLoop() const { return loop; }
   /// Lanes of the widest element type that the loop computes with.
@@ -40,7 +43,10 @@ public:
   /// where there is none.
   mlir::memref::LoadOp getOutputLoad() const { return outputLoad; }
   mlir::memref::StoreOp getOutputStore() const { return outputStore; }
-  /// How loop-carried value number `i` is reduced.
+  /// The op that reduces loop-carried value number `i`, and how.
+  mlir::Operation *getCombiner(unsigned i) const {
+    return getLoop().getYieldedValues()[i].getDefiningOp();
+  }
   mlir::vector::CombiningKind getKind(unsigned i) const { return kinds[i]; }
   bool hasGather() const { return gathers; }
   /// Whether it calls functions that cost more than loading their arguments.
@@ -57,6 +63,8 @@ private:
   bool isVarying(mlir::Value value) const;
 
   mlir::scf::ForOp loop;
+  mlir::Value given;
+  llvm::SmallVector<mlir::Operation *> ops;
   llvm::DenseSet<mlir::Operation *> varying;
   llvm::SmallVector<mlir::vector::CombiningKind> kinds;
   mlir::memref::LoadOp outputLoad;
@@ -88,6 +96,8 @@ private:
   mlir::OpBuilder &builder;
   mlir::IRMapping &scalars;
   Chunk chunk;
+  /// The chunk of the output if it is held in a register.
+  mlir::Value held;
   llvm::DenseMap<mlir::Value, mlir::Value> vectors;
   llvm::DenseMap<std::pair<mlir::Value, int64_t>, mlir::Value> broadcasts;
 };
@@ -95,6 +105,10 @@ private:
 /// A vector constant with all lanes equal.
 mlir::Value buildSplat(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::TypedAttr value, int64_t lanes);
+
+/// The start of a reduction in every lane.
+mlir::Value buildNeutral(mlir::OpBuilder &builder, mlir::Operation *combiner,
+                         int64_t lanes);
 
 /// The constant mask of the first `active` lanes.
 mlir::Value buildMask(mlir::OpBuilder &builder, mlir::Location loc,
