@@ -1,0 +1,38 @@
+"""Corrupt index tensors: a typed error each, in a process that must not crash."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import malformed
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    run = subprocess.run(
+        [sys.executable, malformed.__file__], capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("case", malformed.CASES)
+def test_malformed_input_is_refused(case, outcomes):
+    results = outcomes[case]
+    assert results, "no call was made"
+    for call, (kind, text) in results.items():
+        assert kind in ("PatternError", "ValueError", "TypeError"), f"{call}: {kind} {text}"
+        assert text
+
+
+def test_a_message_says_where():
+    import tsgu
+
+    positions = torch.tensor([0, 1, 2])
+    with pytest.raises(tsgu.PatternError) as caught:
+        tsgu.csr(positions, torch.tensor([0, 7]), torch.ones(2), (2, 3))
+    text = str(caught.value)
+    assert "row 1" in text and "7" in text and "3" in text

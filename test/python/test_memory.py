@@ -1,0 +1,87 @@
+"""A training step allocates its results, the layouts, and nothing like nnz x p or n x m."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import CHECKOUT
+
+STEP = """
+import json, sys
+import torch, tsgu
+
+rows, per_row, p, layout = 10**6, 3, 32, sys.argv[1]
+
+def read(name):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+def matrix(rows):
+    torch.manual_seed(0)
+    first = torch.randint(0, max(rows // per_row, 1), (rows, 1), dtype=torch.int32)
+    coordinates = (first + torch.arange(per_row, dtype=torch.int32) * (rows // per_row)).reshape(-1)
+    if layout == "coo":
+        row = torch.arange(rows).repeat_interleave(per_row)
+        indices = torch.stack([row, coordinates.long()])
+        return torch.sparse_coo_tensor(indices, torch.randn(rows * per_row), (rows, rows),
+                                       is_coalesced=True, check_invariants=False)
+    positions = torch.arange(0, rows * per_row + 1, per_row, dtype=torch.int32)
+    return torch.sparse_csr_tensor(positions, coordinates, torch.randn(rows * per_row),
+                                   (rows, rows), check_invariants=False)
+
+def sizes(*tensors):
+    total = 0
+    for x in tensors:
+        if x.layout is torch.sparse_csr:
+            total += sizes(x.crow_indices(), x.col_indices(), x.values())
+        elif x.layout is torch.sparse_coo:
+            total += sizes(x._indices(), x._values())
+        else:
+            total += x.numel() * x.element_size()
+    return total
+
+def step(A, B, weight):
+    A.grad = B.grad = None
+    result = tsgu.sparse_mm(A, B)
+    result.backward(weight)
+    return result
+
+def operands(rows):
+    return matrix(rows).requires_grad_(), torch.randn(rows, p, requires_grad=True), torch.randn(rows, p)
+
+small = operands(1000)
+step(*small)                      # compiles
+base = read("VmRSS")
+A, B, weight = operands(rows)
+step(A, B, weight)                # makes the layouts
+open("/proc/self/clear_refs", "w").write("5")
+result = step(A, B, weight)
+peak = read("VmHWM") - base
+print(json.dumps({
+    "peak": peak,
+    "tensors": sizes(A.detach(), B, weight, result, A.grad, B.grad),
+    "entries": rows * per_row,
+}))
+"""
+
+
+@pytest.mark.parametrize("layout", ["csr", "coo"])
+def test_peak_of_a_training_step(layout):
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", STEP, layout],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}/python"},
+    )
+    assert run.returncode == 0, run.stderr
+    measured = json.loads(run.stdout)
+    # Inputs, outputs and gradients; 24 bytes for each entry, for the layouts. The rest is what
+    # the allocator keeps: up to a huge page at both ends of about ten large buffers.
+    allowed = measured["tensors"] + 24 * measured["entries"] + (40 << 20)
+    assert measured["peak"] <= allowed, measured
+    # The bound would not hold with one temporary of entries x p.
+    assert 24 * measured["entries"] + (40 << 20) < 4 * 32 * measured["entries"]

@@ -1,0 +1,117 @@
+"""Patterns are found by storage, then by content; the cache is bounded."""
+
+import subprocess
+import sys
+
+import matrices
+import oracle
+import torch
+
+import tsgu
+from conftest import CHECKOUT
+
+
+def counts():
+    config = tsgu.show_config()
+    names = ("hits", "hits by content", "misses", "entries")
+    return [config[f"pattern cache {name}"] for name in names]
+
+
+def test_the_same_storage_is_a_hit():
+    A = matrices.csr(11, 12)
+    B = torch.ones(12, 2, dtype=torch.float64)
+    tsgu.sparse_mm(A, B)
+    hits, content, misses, entries = counts()
+    tsgu.sparse_mm(A, B)
+    tsgu.sparse_mm(A * 2, B)
+    assert counts()[2] == misses
+    assert counts()[0] >= hits + 1
+
+
+def test_equal_content_in_new_storage_shares_the_pattern():
+    A = matrices.csr(13, 12)
+    B = torch.ones(12, 2, dtype=torch.float64)
+    tsgu.sparse_mm(A, B)
+    _, content, misses, _ = counts()
+    patterns = tsgu.show_config()["patterns alive"]
+    result = tsgu.sparse_mm(A.clone(), B)
+    assert counts()[1:3] == [content + 1, misses]
+    assert tsgu.show_config()["patterns alive"] == patterns
+    assert torch.equal(result, tsgu.sparse_mm(A, B))
+
+
+def test_indices_written_in_place_are_noticed():
+    positions, coordinates = torch.tensor([0, 1, 2]), torch.tensor([0, 1])
+    values, B = torch.ones(2), torch.eye(2)
+    spmm = tsgu.operator("spmm")
+
+    def product():
+        dense = spmm(tsgu.Pattern.csr(positions, coordinates, 2), values, B)
+        (gradient,) = torch.func.vjp(
+            lambda b: spmm(tsgu.Pattern.csr(positions, coordinates, 2), values, b), B
+        )[1](torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        return dense, gradient
+
+    product()
+    coordinates.copy_(torch.tensor([1, 0]))
+    dense, gradient = product()
+    assert dense.tolist() == [[0, 1], [1, 0]]
+    assert gradient.tolist() == [[3, 4], [1, 2]]
+    coordinates.fill_(5)
+    try:
+        product()
+    except tsgu.PatternError:
+        return
+    raise AssertionError("a corrupt pattern was accepted")
+
+
+def test_csr_tensors_copied_into_are_noticed():
+    A = torch.sparse_csr_tensor([0, 1, 2], [0, 1], [1.0, 2.0], (2, 2))
+    other = torch.sparse_csr_tensor([0, 1, 2], [1, 0], [3.0, 4.0], (2, 2))
+    B = torch.randn(2, 2, requires_grad=True)
+    tsgu.sparse_mm(A, B).sum().backward()
+    A.copy_(other)
+    B.grad = None
+    result = tsgu.sparse_mm(A, B)
+    oracle.assert_close(result.detach(), other.to_dense() @ B.detach())
+    weight = torch.randn(2, 2)
+    (gradient,) = torch.autograd.grad(result, B, weight)
+    oracle.assert_close(gradient, other.to_dense().T @ weight)
+
+
+def test_freed_storage_is_never_mistaken():
+    """New tensors at the addresses of dead ones have their own patterns."""
+    B = torch.randn(30, 3, dtype=torch.float64)
+    for _ in range(200):
+        A = matrices.csr(30, 30, density=0.1)
+        oracle.assert_close(tsgu.sparse_mm(A, B), A.to_dense() @ B)
+
+
+def test_the_cache_is_bounded():
+    program = """
+import torch, tsgu
+B = torch.ones(1000, 1)
+for k in range(60):
+    A = torch.rand(1000, 1000).lt(0.01).float().to_sparse_csr()
+    torch.testing.assert_close(tsgu.sparse_mm(A, B), A.to_dense() @ B)
+config = tsgu.show_config()
+assert config["pattern cache limit"] == 1 << 20
+assert config["pattern cache bytes"] < 2 << 20, config
+assert config["pattern cache evictions"] > 30, config
+assert config["patterns alive"] < 20, config
+"""
+    environment = {"TSGU_PATTERN_CACHE_BYTES": str(1 << 20), "PYTHONPATH": f"{CHECKOUT}/python"}
+    import os
+
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        check=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+
+
+def test_show_config_prints():
+    text = str(tsgu.show_config())
+    for name in ("tsgu", "torch", "cpu", "pattern cache hits"):
+        assert name in text

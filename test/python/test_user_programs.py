@@ -1,0 +1,113 @@
+"""A new operator is one .mlir text: gradients, torch.compile and batches come with it."""
+
+import matrices
+import oracle
+import pytest
+import torch
+
+import tsgu
+
+# y_i = sum over j of a_ij^2 w_j
+WEIGHTED_ROW_SUM = """
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+#entry = affine_map<(i, j) -> (i, j)>
+#column = affine_map<(i, j) -> (j)>
+#row = affine_map<(i, j) -> (i)>
+
+func.func @weighted_row_sum(%A: tensor<?x?xf64, #CSR> {tsgu.name = "A", tsgu.pattern = @A},
+                            %w: tensor<?xf64> {tsgu.name = "w"}) -> tensor<?xf64> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f64
+  %rows = tensor.dim %A, %c0 : tensor<?x?xf64, #CSR>
+  %empty = tensor.empty(%rows) : tensor<?xf64>
+  %init = linalg.fill ins(%zero : f64) outs(%empty : tensor<?xf64>) -> tensor<?xf64>
+  %y = linalg.generic {indexing_maps = [#entry, #column, #row],
+                       iterator_types = ["parallel", "reduction"]}
+      ins(%A, %w : tensor<?x?xf64, #CSR>, tensor<?xf64>) outs(%init : tensor<?xf64>) {
+  ^bb0(%a: f64, %x: f64, %sum: f64):
+    %square = arith.mulf %a, %a : f64
+    %term = arith.mulf %square, %x : f64
+    %next = arith.addf %sum, %term : f64
+    linalg.yield %next : f64
+  } -> tensor<?xf64>
+  return %y : tensor<?xf64>
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def weighted_row_sum():
+    return tsgu.load_program(WEIGHTED_ROW_SUM)
+
+
+def case(dtype=torch.float64):
+    A = matrices.csr(6, 7, dtype)
+    values = A.values().clone().requires_grad_()
+    w = torch.randn(7, dtype=dtype, requires_grad=True)
+    indices = oracle.indices_of(A)
+
+    def reference(values, w):
+        return (oracle.dense(indices, values, A.shape) ** 2) @ w
+
+    return tsgu.Pattern.of(A), reference, values, w
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_new_operator_and_its_gradients(weighted_row_sum, dtype):
+    pattern, reference, values, w = case(dtype)
+    oracle.assert_same_derivatives(
+        lambda v, x: weighted_row_sum(pattern, v, x), reference, (values, w), order=2
+    )
+
+
+def test_transforms_of_a_new_operator(weighted_row_sum):
+    pattern, reference, values, w = case()
+    for transform in (torch.func.hessian, torch.func.jacfwd):
+        oracle.assert_close(
+            transform(lambda v: weighted_row_sum(pattern, v, w.detach()))(values.detach()),
+            transform(lambda v: reference(v, w.detach()))(values.detach()),
+        )
+
+
+def test_a_new_operator_compiled(weighted_row_sum):
+    pattern, reference, values, w = case()
+    compiled = torch.compile(
+        lambda v, x: weighted_row_sum(pattern, v, x) * 2, fullgraph=True, backend="aot_eager"
+    )
+    actual, expected = compiled(values, w), 2 * reference(values, w)
+    oracle.assert_close(actual.detach(), expected.detach())
+    for left, right in zip(
+        torch.autograd.grad(actual.sum(), (values, w)),
+        torch.autograd.grad(expected.sum(), (values, w)),
+    ):
+        oracle.assert_close(left, right)
+
+
+def test_a_batch_of_it():
+    tsgu.load_program(WEIGHTED_ROW_SUM)
+    A = matrices.coo(4, 5, items=3)
+    w = torch.randn(3, 5, dtype=torch.float64)
+    result = tsgu.operator("weighted_row_sum/batch")(tsgu.Pattern.of(A), A._values(), w)
+    oracle.assert_close(result, (A.to_dense() ** 2 @ w.unsqueeze(-1)).squeeze(-1))
+
+
+def test_from_a_file_and_under_another_name(tmp_path):
+    path = tmp_path / "program.mlir"
+    path.write_text(WEIGHTED_ROW_SUM)
+    pattern, reference, values, w = case()
+    for given in (path, str(path)):
+        op = tsgu.load_program(given, name="squares_of_rows")
+        oracle.assert_close(op(pattern, values, w).detach(), reference(values, w).detach())
+
+
+def test_programs_that_are_refused(weighted_row_sum):
+    with pytest.raises(tsgu.CompileError):
+        tsgu.load_program("func.func @nonsense(\n", name="nonsense")
+    with pytest.raises(tsgu.CompileError):
+        tsgu.load_program("module {}\n")
+    with pytest.raises(tsgu.CompileError):
+        tsgu.load_program(WEIGHTED_ROW_SUM.replace("mulf %a, %a", "addf %a, %a"))
+    with pytest.raises(ValueError, match="no name"):
+        tsgu.load_program(WEIGHTED_ROW_SUM, name="a/b")
+    with pytest.raises(FileNotFoundError):
+        tsgu.load_program("no/such/file.mlir")
