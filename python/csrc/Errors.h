@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // torch turns std::invalid_argument into ValueError and std::runtime_error into
-// RuntimeError, and knows no finer classes. The kind of the last failure is kept
-// per thread for the Python package, which raises the exact class.
+// RuntimeError, and knows no finer classes. The kind of the last failure is
+// kept per thread for the Python package, which raises the exact class.
 //
 //===----------------------------------------------------------------------===//
 

@@ -15,11 +15,11 @@ using namespace tsgu::torch_plugin;
 void IndexArrays::inspect() {
   positionsView = torch_plugin::inspect(
       positions, isCOO() ? "the index tensor" : "the positions tensor", -1);
-  coordinatesView = isCOO() ? positionsView
-                            : torch_plugin::inspect(
-                                  coordinates, "the coordinates tensor", -1);
-  if (isFloat(positionsView.type) ||
-      positionsView.type != coordinatesView.type)
+  coordinatesView =
+      isCOO()
+          ? positionsView
+          : torch_plugin::inspect(coordinates, "the coordinates tensor", -1);
+  if (isFloat(positionsView.type) || positionsView.type != coordinatesView.type)
     fail(ErrorKind::Type, "positions and coordinates must both be int32 or "
                           "both be int64");
   auto stride = [](const TensorView &view, int32_t d) {
@@ -49,9 +49,9 @@ static std::string text(int64_t value) { return std::to_string(value); }
 static void checkCOOLengths(const IndexArrays &arrays) {
   const TensorView &indices = arrays.positionsView;
   if (indices.rank != 2 || indices.shape[0] != arrays.rank())
-    fail(ErrorKind::Pattern,
-         "the indices of a COO pattern must have shape (" +
-             text(arrays.rank()) + ", entries), one row per dimension");
+    fail(ErrorKind::Pattern, "the indices of a COO pattern must have shape (" +
+                                 text(arrays.rank()) +
+                                 ", entries), one row per dimension");
 }
 
 static void checkCSRLengths(const IndexArrays &arrays) {
@@ -64,10 +64,10 @@ static void checkCSRLengths(const IndexArrays &arrays) {
                    : "positions and coordinates of a batch must be "
                      "two-dimensional, one row per item");
   if (positions.shape[rank - 1] != arrays.rows + 1)
-    fail(ErrorKind::Pattern,
-         "positions have " + text(positions.shape[rank - 1]) +
-             " elements, but " + text(arrays.rows) + " rows need " +
-             text(arrays.rows + 1));
+    fail(ErrorKind::Pattern, "positions have " +
+                                 text(positions.shape[rank - 1]) +
+                                 " elements, but " + text(arrays.rows) +
+                                 " rows need " + text(arrays.rows + 1));
   if (rank == 2 && (positions.shape[0] != arrays.items ||
                     coordinates.shape[0] != arrays.items))
     fail(ErrorKind::Pattern, "positions and coordinates must have one row for "
@@ -81,14 +81,17 @@ void IndexArrays::checkLengths() const {
   isCOO() ? checkCOOLengths(*this) : checkCSRLengths(*this);
 }
 
-//===-- Content ------------------------------------------------------------===//
+//===-- Content
+//------------------------------------------------------------===//
 
 IndexSource::IndexSource(const IndexArrays &given)
     : type(given.positionsView.type),
       shape{given.form, given.items, given.rows, given.columns} {
   auto keep = [&](AtenTensorHandle tensor, const TensorView &view) {
-    tensors.push_back(view.contiguous() ? TensorHandle::share(tensor)
-                                        : contiguous(tensor));
+    // The given tensor too: the cache knows it by its address.
+    tensors.push_back(TensorHandle::share(tensor));
+    if (!view.contiguous())
+      tensors.push_back(contiguous(tensor));
     bytes += view.elements() * elementSize(type);
     return inspect(tensors.back().get(), "an index tensor", -1);
   };
@@ -152,7 +155,8 @@ bool IndexSource::sameContent(const IndexSource &other) const {
   return true;
 }
 
-//===-- Patterns -----------------------------------------------------------===//
+//===-- Patterns
+//-----------------------------------------------------------===//
 
 namespace {
 /// What a pattern keeps alive: the source, and arrays made from it.

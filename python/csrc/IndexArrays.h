@@ -18,9 +18,9 @@ namespace tsgu::torch_plugin {
 
 /// How index tensors describe a pattern; `tsgu._pattern` has the same values.
 enum Form : int64_t {
-  CSR = 0,          ///< positions and coordinates
-  COO = 1,          ///< both tensors are the (rank, entries) indices
-  Transposed = 2,   ///< flag: the pattern of the transposed matrix
+  CSR = 0,        ///< positions and coordinates
+  COO = 1,        ///< both tensors are the (rank, entries) indices
+  Transposed = 2, ///< flag: the pattern of the transposed matrix
   FormCount = 4
 };
 

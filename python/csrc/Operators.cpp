@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `run1` to `run4` run a program with one CSR pattern and so many operands; they
-// are boxed by hand and carry as few numbers as they can: an int costs three
-// times a tensor at the boundary, a list ten times. `run_form1` to `run_form4`
-// do the same for the other forms, `run` for any program. They carry no autograd
-// and are registered for the CPU alone, so that torch refuses other devices and
-// layouts; `tsgu._autograd` and `tsgu._component_ops` build the public operators
-// on them.
+// `run1` to `run4` run a program with one CSR pattern and so many operands;
+// they are boxed by hand and carry as few numbers as they can: an int costs
+// three times a tensor at the boundary, a list ten times. `run_form1` to
+// `run_form4` do the same for the other forms, `run` for any program. They
+// carry no autograd and are registered for the CPU alone, so that torch refuses
+// other devices and layouts; `tsgu._autograd` and `tsgu._component_ops` build
+// the public operators on them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -60,7 +60,7 @@ struct PatternArguments {
   "int program, Tensor positions, Tensor coordinates, int columns, "           \
   "int version"
 #define TSGU_PATTERN_SCHEMA                                                    \
-  "Tensor positions, Tensor coordinates, int form, int items, int rows, "     \
+  "Tensor positions, Tensor coordinates, int form, int items, int rows, "      \
   "int columns, int version"
 } // namespace
 
@@ -160,10 +160,10 @@ runLists(int64_t number, std::vector<torch::stable::Tensor> indices,
   AtenTensorHandle handles[maxOperands];
   for (size_t k = 0; k < operands.size(); ++k)
     handles[k] = operands[k].get();
-  return torch::stable::Tensor(
-      run(findProgram(number), arrays, static_cast<int32_t>(patternCount),
-          handles, static_cast<int32_t>(operands.size()))
-          .release());
+  return torch::stable::Tensor(run(findProgram(number), arrays,
+                                   static_cast<int32_t>(patternCount), handles,
+                                   static_cast<int32_t>(operands.size()))
+                                   .release());
 }
 
 /// Writes the coordinates of every stored entry, dimension by dimension.
@@ -229,7 +229,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
 #define TSGU_DEFINE(name, schema)                                              \
   library.def(name "1(" schema ", Tensor x0) -> Tensor");                      \
   library.def(name "2(" schema ", Tensor x0, Tensor x1) -> Tensor");           \
-  library.def(name "3(" schema ", Tensor x0, Tensor x1, Tensor x2) -> Tensor"); \
+  library.def(name "3(" schema                                                 \
+                   ", Tensor x0, Tensor x1, Tensor x2) -> Tensor");            \
   library.def(name "4(" schema                                                 \
                    ", Tensor x0, Tensor x1, Tensor x2, Tensor x3) -> Tensor")
   TSGU_DEFINE("run", TSGU_RUN_SCHEMA);

@@ -40,9 +40,9 @@ struct CachedPattern {
 };
 
 struct CacheCounters {
-  uint64_t hits = 0;         ///< found by identity
-  uint64_t contentHits = 0;  ///< found by content
-  uint64_t built = 0;        ///< not found
+  uint64_t hits = 0;        ///< found by identity
+  uint64_t contentHits = 0; ///< found by content
+  uint64_t built = 0;       ///< not found
   uint64_t evicted = 0;
   uint64_t entries = 0; ///< index storages known now
   int64_t bytes = 0;    ///< memory held now

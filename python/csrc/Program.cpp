@@ -18,8 +18,8 @@ static std::array<std::atomic<const Program *>, 1 << 16> programs;
 static std::atomic<int64_t> programCount;
 
 /// Adds a program and returns its number, -1 when there is no room.
-/// `operandPatterns[k]` is the pattern of operand k or -1, `read[k]` whether the
-/// program reads it.
+/// `operandPatterns[k]` is the pattern of operand k or -1, `read[k]` whether
+/// the program reads it.
 extern "C" TSGU_API int64_t tsgu_torch_add_program(
     tsgu_program *program, int32_t patterns, int32_t operands,
     const int32_t *operandPatterns, const int32_t *read, int32_t resultPattern,
@@ -27,8 +27,8 @@ extern "C" TSGU_API int64_t tsgu_torch_add_program(
   int64_t number = programCount.fetch_add(1);
   if (number >= static_cast<int64_t>(programs.size()))
     return -1;
-  auto *added = new Program{program, patterns, {}, resultPattern,
-                            sumsRepeated != 0};
+  auto *added =
+      new Program{program, patterns, {}, resultPattern, sumsRepeated != 0};
   for (int32_t k = 0; k < operands; ++k)
     added->operands.push_back({operandPatterns[k], read[k] != 0});
   programs[static_cast<size_t>(number)].store(added, std::memory_order_release);
@@ -37,9 +37,8 @@ extern "C" TSGU_API int64_t tsgu_torch_add_program(
 
 const Program &tsgu::torch_plugin::findProgram(int64_t number) {
   if (number >= 0 && number < static_cast<int64_t>(programs.size()))
-    if (const Program *program =
-            programs[static_cast<size_t>(number)].load(std::memory_order_acquire))
+    if (const Program *program = programs[static_cast<size_t>(number)].load(
+            std::memory_order_acquire))
       return *program;
-  fail(ErrorKind::Value,
-       "no program has the number " + std::to_string(number));
+  fail(ErrorKind::Value, "no program has the number " + std::to_string(number));
 }

@@ -13,7 +13,8 @@
 
 using namespace tsgu::torch_plugin;
 
-//===-- Threads ------------------------------------------------------------===//
+//===-- Threads
+//------------------------------------------------------------===//
 
 namespace {
 struct TorchTask {
@@ -41,7 +42,8 @@ static tsgu_executor torchExecutor() {
   return {static_cast<int32_t>(threads), torchParallelFor};
 }
 
-//===-- Entries and stored values ------------------------------------------===//
+//===-- Entries and stored values
+//------------------------------------------===//
 
 /// Whether the caller's entries have to be brought to the pattern's order.
 static bool mapped(const CachedPattern &pattern) { return pattern.entryMap; }
@@ -109,7 +111,8 @@ static TensorHandle entryValues(const CachedPattern &pattern,
   return handle;
 }
 
-//===-- A run --------------------------------------------------------------===//
+//===-- A run
+//--------------------------------------------------------------===//
 
 namespace {
 /// Everything that must outlive the kernels of one run.
@@ -185,9 +188,9 @@ static void bindOperands(const Program &program,
                          const AtenTensorHandle *operands, int32_t count,
                          Frame &frame) {
   if (count != static_cast<int32_t>(program.operands.size()))
-    fail(ErrorKind::Value,
-         "the program has " + std::to_string(program.operands.size()) +
-             " operands, not " + std::to_string(count));
+    fail(ErrorKind::Value, "the program has " +
+                               std::to_string(program.operands.size()) +
+                               " operands, not " + std::to_string(count));
   int32_t typed = -1;
   for (int32_t k = 0; k < count; ++k) {
     TensorView &view = frame.views[k];
@@ -205,7 +208,8 @@ static void bindOperands(const Program &program,
   }
   for (int32_t k = 0; k < count; ++k)
     if (!program.operands[static_cast<size_t>(k)].read)
-      bindShape(program, frame, k, typed < 0 ? TSGU_F64 : frame.views[typed].type);
+      bindShape(program, frame, k,
+                typed < 0 ? TSGU_F64 : frame.views[typed].type);
 }
 
 TensorHandle tsgu::torch_plugin::run(const Program &program,

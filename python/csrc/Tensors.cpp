@@ -84,9 +84,9 @@ TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
   checkTorch(aoti_torch_get_strides(tensor, &strides), "read strides");
   checkTorch(aoti_torch_get_data_ptr(tensor, &view.data), "read a pointer");
   if (rank > maxRank)
-    fail(ErrorKind::Value, describe(what, index) + " has " +
-                               std::to_string(rank) + " dimensions, more than " +
-                               std::to_string(maxRank));
+    fail(ErrorKind::Value,
+         describe(what, index) + " has " + std::to_string(rank) +
+             " dimensions, more than " + std::to_string(maxRank));
   view.rank = static_cast<int32_t>(rank);
   view.shape = shape;
   view.strides = strides;

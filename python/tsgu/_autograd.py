@@ -59,6 +59,7 @@ class Operator:
         self.path = path
         self.signature = self.program.signature
         self._plans = {}
+        self._derivatives = {}
         self.call = self._make_call()
 
     def __call__(self, *arguments):
@@ -101,11 +102,13 @@ class Operator:
         """The operator of the result's tangent along operand k, and as above."""
         return self._derived(f"jvp{k}")
 
-    @functools.cache
     def _derived(self, step):
-        derived = operator(f"{self.path}/{step}")
-        takes_result = len(derived.signature.operands) == len(self.signature.operands) + 2
-        return derived, takes_result
+        known = self._derivatives.get(step)
+        if known is None:
+            derived = operator(f"{self.path}/{step}")
+            takes_result = len(derived.signature.operands) == len(self.signature.operands) + 2
+            known = self._derivatives[step] = derived, takes_result
+        return known
 
     def plan(self, needs):
         plan = self._plans.get(needs)
@@ -166,7 +169,7 @@ def _backward(ctx, cotangent):
         return tuple(gradients)
     saved = ctx.saved_tensors
     operands = [None] * len(shapes)
-    for k, operand in zip(plan.saved, saved):
+    for k, operand in zip(plan.saved, saved, strict=True):
         operands[k] = operand
     for k, operand in enumerate(operands):
         if operand is None:
@@ -255,12 +258,12 @@ def _transform_function(op):
 def _vmap(op, info, in_dims, patterns, operands):
     moved = [
         operand if dim is None else operand.movedim(dim, 0)
-        for operand, dim in zip(operands, in_dims)
+        for operand, dim in zip(operands, in_dims, strict=True)
     ]
     ranks = [operand.rank for operand in op.signature.operands]
     inner = [
         operand.shape[int(dim is not None)]
-        for operand, dim, rank in zip(moved, in_dims, ranks)
+        for operand, dim, rank in zip(moved, in_dims, ranks, strict=True)
         if operand.dim() - (dim is not None) > rank
     ]
     if not inner:
@@ -269,7 +272,7 @@ def _vmap(op, info, in_dims, patterns, operands):
     # The operands carry a batch of values already: both become one.
     outer, inner = info.batch_size, inner[0]
     folded = []
-    for operand, dim, rank in zip(moved, in_dims, ranks):
+    for operand, dim, rank in zip(moved, in_dims, ranks, strict=True):
         has_inner = operand.dim() - (dim is not None) > rank
         if dim is None and not has_inner:
             folded.append(operand)

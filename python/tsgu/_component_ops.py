@@ -42,7 +42,7 @@ def _fake(signature, patterns, operands):
     tensors = [*signature.operands, signature.result]
     for k, pattern in enumerate(patterns):
         info = next(info for info in tensors if info.pattern == k)
-        sizes.update(zip(info.shape, pattern.shape))
+        sizes.update(zip(info.shape, pattern.shape, strict=True))
     for operand, info in zip(operands, signature.operands, strict=True):
         extra = operand.dim() - info.rank
         if extra not in (0, 1):
@@ -52,7 +52,7 @@ def _fake(signature, patterns, operands):
         if extra:
             batch = [operand.shape[0]]
         if info.pattern < 0:
-            sizes.update(zip(info.shape, operand.shape[extra:]))
+            sizes.update(zip(info.shape, operand.shape[extra:], strict=True))
     result = signature.result
     if result.pattern >= 0:
         shape = [patterns[result.pattern].entries]
@@ -82,10 +82,9 @@ def _gradients(ctx, cotangent):
         positions, coordinates = saved.pop(0), saved.pop(0)
         patterns.append(Pattern(positions, coordinates, form, items, rows, columns, coalesced))
     result = (saved.pop(),) if ctx.plan.takes_result else ()
-    known = dict(zip(ctx.plan.saved, saved))
+    known = dict(zip(ctx.plan.saved, saved, strict=True))
     operands = [
-        known[k] if k in known else stand_in(shape, cotangent)
-        for k, shape in enumerate(ctx.shapes)
+        known[k] if k in known else stand_in(shape, cotangent) for k, shape in enumerate(ctx.shapes)
     ]
     gradients = [None] * len(operands)
     for k, derived, takes_result in ctx.plan.steps:

@@ -67,7 +67,9 @@ for _index in (torch.int32, torch.int64):
         ("too many positions", [0, 1, 2, 3, 3], [0, 1, 2]),
         ("one position", [0], []),
     ]:
-        CASES[f"{_what}, {_name}"] = lambda p=_positions, c=_coordinates, i=_index: csr(p, c, index=i)
+        CASES[f"{_what}, {_name}"] = lambda p=_positions, c=_coordinates, i=_index: csr(
+            p, c, index=i
+        )
 
 for _what, _positions, _coordinates in [
     ("second item's positions decrease", [[0, 1, 2], [0, 3, 2]], [[0, 1], [0, 1]]),

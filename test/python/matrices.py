@@ -14,9 +14,7 @@ def coo(rows, columns, dtype=torch.float64, items=None, density=0.3):
     indices = random_indices(rows, columns, density, items)
     shape = (rows, columns) if items is None else (items, rows, columns)
     values = torch.randn(indices.shape[1], dtype=dtype)
-    return torch.sparse_coo_tensor(
-        indices, values, shape, is_coalesced=True, check_invariants=True
-    )
+    return torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True, check_invariants=True)
 
 
 def uncoalesced(rows, columns, dtype=torch.float64, items=None):

@@ -17,7 +17,7 @@ def indices_of(A):
         return torch.stack([rows.repeat_interleave(positions.diff()), coordinates])
     parts = [
         torch.stack([torch.full_like(c, b), rows.repeat_interleave(p.diff()), c])
-        for b, (p, c) in enumerate(zip(positions, coordinates))
+        for b, (p, c) in enumerate(zip(positions, coordinates, strict=True))
     ]
     return torch.cat(parts, 1) if parts else torch.zeros(3, 0, dtype=torch.int64)
 
@@ -29,9 +29,7 @@ def stored_values(A):
 
 
 def dense(indices, values, shape):
-    return torch.zeros(shape, dtype=values.dtype).index_put(
-        tuple(indices), values, accumulate=True
-    )
+    return torch.zeros(shape, dtype=values.dtype).index_put(tuple(indices), values, accumulate=True)
 
 
 def spmm(indices, values, shape, B):
@@ -69,20 +67,16 @@ def assert_same_derivatives(function, reference, inputs, order=3, terms=1024):
                 assert_close(actual.detach(), expected.detach(), terms)
         if level == order:
             break
-        weights = [
-            None if result is None else torch.randn_like(result) for result in results[1]
-        ]
+        weights = [None if result is None else torch.randn_like(result) for result in results[1]]
         results = tuple(_gradients(side, weights, inputs) for side in results)
 
 
 def _gradients(results, weights, inputs):
     functional = sum(
         (result * weight).sum()
-        for result, weight in zip(results, weights)
+        for result, weight in zip(results, weights, strict=True)
         if result is not None and result.requires_grad
     )
-    gradients = torch.autograd.grad(
-        functional, inputs, create_graph=True, materialize_grads=True
-    )
+    gradients = torch.autograd.grad(functional, inputs, create_graph=True, materialize_grads=True)
     # A later order of an input that does not take part is zero in both: kept comparable.
     return [gradient + 0 * sum(x.sum() for x in inputs) for gradient in gradients]

@@ -2,7 +2,6 @@
 
 import oracle
 import torch
-
 import tsgu
 
 

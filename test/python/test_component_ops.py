@@ -4,7 +4,6 @@ import matrices
 import oracle
 import pytest
 import torch
-
 import tsgu
 from tsgu._program import library_signatures
 
@@ -18,7 +17,7 @@ def sizes(signature, batched):
     known = {}
     for info in tensors:
         if info.pattern >= 0:
-            known.update(zip(info.shape, items))
+            known.update(zip(info.shape, items, strict=True))
     for info in tensors:
         for name in info.shape:
             known.setdefault(name, 3)
@@ -84,6 +83,7 @@ def assert_same_gradients(function, reference, inputs):
     for left, right in zip(
         torch.autograd.grad(actual, inputs, weight),
         torch.autograd.grad(expected, inputs, weight),
+        strict=True,
     ):
         oracle.assert_close(left, right, terms=1024)
 

@@ -3,7 +3,6 @@
 import matrices
 import pytest
 import torch
-
 import tsgu
 
 

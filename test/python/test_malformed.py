@@ -4,10 +4,9 @@ import json
 import subprocess
 import sys
 
+import malformed
 import pytest
 import torch
-
-import malformed
 
 
 @pytest.fixture(scope="module")

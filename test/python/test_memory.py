@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from conftest import CHECKOUT
 
 STEP = """
@@ -50,7 +49,8 @@ def step(A, B, weight):
     return result
 
 def operands(rows):
-    return matrix(rows).requires_grad_(), torch.randn(rows, p, requires_grad=True), torch.randn(rows, p)
+    A, B = matrix(rows), torch.randn(rows, p)
+    return A.requires_grad_(), B.requires_grad_(), torch.randn(rows, p)
 
 small = operands(1000)
 step(*small)                      # compiles

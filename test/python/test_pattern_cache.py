@@ -6,7 +6,6 @@ import sys
 import matrices
 import oracle
 import torch
-
 import tsgu
 from conftest import CHECKOUT
 
@@ -115,3 +114,12 @@ def test_show_config_prints():
     text = str(tsgu.show_config())
     for name in ("tsgu", "torch", "cpu", "pattern cache hits"):
         assert name in text
+
+
+def test_freed_storage_of_strided_indices():
+    for _ in range(200):
+        entries = matrices.random_indices(20, 20, 0.1).T.contiguous()
+        A = torch.sparse_coo_tensor(entries.T, torch.randn(len(entries)), (20, 20))
+        B = torch.randn(20, 2)
+        oracle.assert_close(tsgu.sparse_mm(A, B), A.to_dense() @ B)
+        del A, entries

@@ -2,10 +2,9 @@
 
 import oracle
 import torch
+import tsgu
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import tsgu
 
 
 @st.composite
@@ -79,7 +78,7 @@ def is_csr(positions, coordinates, columns):
     return (
         positions[0] == 0
         and positions[-1] == len(coordinates)
-        and all(a <= b for a, b in zip(positions, positions[1:]))
+        and all(a <= b for a, b in zip(positions, positions[1:], strict=True))
         and all(0 <= column < columns for column in coordinates)
     )
 
@@ -109,6 +108,4 @@ def test_any_index_tensors(positions, coordinates, columns, index):
     counts = torch.tensor(positions).diff()
     rows = torch.arange(len(counts)).repeat_interleave(counts)
     indices = torch.stack([rows, torch.tensor(coordinates, dtype=torch.int64)])
-    oracle.assert_close(
-        result, oracle.spmm(indices, values, (len(counts), columns), B)
-    )
+    oracle.assert_close(result, oracle.spmm(indices, values, (len(counts), columns), B))

@@ -4,7 +4,6 @@ import matrices
 import oracle
 import pytest
 import torch
-
 import tsgu
 
 DTYPES = [torch.float32, torch.float64]
@@ -94,7 +93,7 @@ def test_third_order_in_leaves(kind):
                 on_values = tsgu.values(on_values).reshape(-1)
             found.append((on_values.detach(), gradients[1].detach()))
             scalar = (on_values**2 * weights[0]).sum() + (gradients[1] ** 2 * weights[1]).sum()
-    for actual, expected in zip(found[:3], found[3:]):
+    for actual, expected in zip(found[:3], found[3:], strict=True):
         scale = [x.abs().max() for x in expected]
         oracle.assert_close(actual[0] / scale[0], expected[0] / scale[0], terms=4096)
         oracle.assert_close(actual[1] / scale[1], expected[1] / scale[1], terms=4096)

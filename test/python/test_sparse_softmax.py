@@ -4,7 +4,6 @@ import matrices
 import oracle
 import pytest
 import torch
-
 import tsgu
 
 

@@ -9,7 +9,6 @@ import matrices
 import oracle
 import pytest
 import torch
-
 import tsgu
 from conftest import CHECKOUT
 

@@ -4,9 +4,8 @@ import matrices
 import oracle
 import pytest
 import torch
-from torch.autograd import forward_ad
-
 import tsgu
+from torch.autograd import forward_ad
 
 func = torch.func
 
@@ -120,7 +119,7 @@ def test_vmap(case, in_dims):
     case, ours, reference = case
     operands = [
         operand if dim is None else torch.randn(3, *operand.shape).double().movedim(0, dim)
-        for operand, dim in zip((case.values, case.B), in_dims)
+        for operand, dim in zip((case.values, case.B), in_dims, strict=True)
     ]
 
     def compare(transform, size=None):
@@ -141,9 +140,7 @@ def test_gradients_through_vmap(case):
     batch = torch.randn(3, *case.values.shape, dtype=torch.float64)
 
     def transform(f):
-        return func.grad(
-            lambda v, b: func.vmap(f, (0, None))(v, b).sin().sum(), argnums=(0, 1)
-        )
+        return func.grad(lambda v, b: func.vmap(f, (0, None))(v, b).sin().sum(), argnums=(0, 1))
 
     assert_tree_close(transform(ours)(batch, case.B), transform(reference)(batch, case.B))
     B = torch.randn(3, *case.B.shape, dtype=torch.float64)
@@ -190,7 +187,7 @@ def test_forward_mode(case):
             both = forward_ad.unpack_dual(function(values, B))
             one = forward_ad.unpack_dual(function(case.values, B))
             results.append([*both, one.primal, one.tangent])
-    for actual, expected in zip(*results):
+    for actual, expected in zip(*results, strict=True):
         assert (actual is None) == (expected is None)
         if actual is not None:
             oracle.assert_close(actual, expected, terms=1024)
@@ -231,24 +228,22 @@ def test_sparse_gradcheck():
         assert check(tsgu.sparse_mm, (A, B), masked=True)
 
 
-def test_transforms_over_the_dense_operand_of_sparse_mm():
-    for kind in ("csr32", "coo", "ragged coo", "batched csr32"):
-        A = matrices.ALL[kind](4, 5, torch.float64)
-        indices, values = oracle.indices_of(A), oracle.stored_values(A)
-        *items, _, inner = A.shape
-        B = torch.randn(3, *items, inner, 2, dtype=torch.float64)
+@pytest.mark.parametrize("kind", ["csr32", "coo", "ragged coo", "batched csr32"])
+def test_transforms_over_the_dense_operand_of_sparse_mm(kind):
+    A = matrices.ALL[kind](4, 5, torch.float64)
+    indices, values = oracle.indices_of(A), oracle.stored_values(A)
+    *items, _, inner = A.shape
+    B = torch.randn(3, *items, inner, 2, dtype=torch.float64)
 
-        def reference(b):
-            return (oracle.spmm(indices, values, A.shape, b) ** 3).sum()
+    def reference(b):
+        return (oracle.spmm(indices, values, A.shape, b) ** 3).sum()
 
-        def ours(b):
-            return (tsgu.sparse_mm(A, b) ** 3).sum()
+    def ours(b):
+        return (tsgu.sparse_mm(A, b) ** 3).sum()
 
-        for transform in (func.grad, func.hessian, func.jacfwd):
-            assert_tree_close(transform(ours)(B[0]), transform(reference)(B[0]))
-            assert_tree_close(
-                func.vmap(transform(ours))(B), func.vmap(transform(reference))(B)
-            )
+    for transform in (func.grad, func.hessian, func.jacfwd):
+        assert_tree_close(transform(ours)(B[0]), transform(reference)(B[0]))
+        assert_tree_close(func.vmap(transform(ours))(B), func.vmap(transform(reference))(B))
 
 
 def test_index_tensors_cannot_be_mapped_over():

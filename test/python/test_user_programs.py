@@ -4,7 +4,6 @@ import matrices
 import oracle
 import pytest
 import torch
-
 import tsgu
 
 # y_i = sum over j of a_ij^2 w_j
@@ -79,6 +78,7 @@ def test_a_new_operator_compiled(weighted_row_sum):
     for left, right in zip(
         torch.autograd.grad(actual.sum(), (values, w)),
         torch.autograd.grad(expected.sum(), (values, w)),
+        strict=True,
     ):
         oracle.assert_close(left, right)
 
