@@ -195,6 +195,9 @@ struct ElementMatcher {
   GenericOp definition, reader;
   DenseMap<unsigned, unsigned> loops; // of the definition -> of the reader
 
+  ElementMatcher(GenericOp definition, GenericOp reader)
+      : definition(definition), reader(reader) {}
+
   bool matchMaps(AffineMap defined, AffineMap read) {
     for (auto [x, y] : llvm::zip_equal(defined.getResults(), read.getResults())) {
       unsigned from = cast<AffineDimExpr>(x).getPosition();
@@ -250,7 +253,7 @@ static bool reuseOnce(func::FuncOp program, GenericOp definition, Value term,
     if (reader == definition)
       continue;
     for (Operation &inner : reader.getBlock()->without_terminator()) {
-      ElementMatcher matcher{definition, reader, {}};
+      ElementMatcher matcher(definition, reader);
       if (inner.getNumResults() != 1 || inner.use_empty() ||
           !matcher.match(term, inner.getResult(0)))
         continue;
