@@ -7,22 +7,29 @@
 
 #include "Errors.h"
 
+#include <cstring>
 #include <new>
 #include <stdexcept>
 
 using namespace tsgu::torch_plugin;
 
-static thread_local int32_t lastKind = 0;
+namespace {
+struct Failure {
+  int32_t kind = 0;
+  std::string message;
+};
+} // namespace
 
-/// The ErrorKind of this thread's last failed operator; resets it to 0.
-extern "C" TSGU_API int32_t tsgu_torch_take_error_kind() {
-  int32_t kind = lastKind;
-  lastKind = 0;
-  return kind;
+static thread_local Failure last;
+
+/// The ErrorKind of this thread's last failure if `text`, an exception's, is
+/// its text; otherwise 0.
+extern "C" TSGU_API int32_t tsgu_torch_error_kind(const char *text) {
+  return last.kind && std::strstr(text, last.message.c_str()) ? last.kind : 0;
 }
 
 void tsgu::torch_plugin::fail(ErrorKind kind, const std::string &message) {
-  lastKind = static_cast<int32_t>(kind);
+  last = {static_cast<int32_t>(kind), message};
   switch (kind) {
   case ErrorKind::Value:
   case ErrorKind::Type:

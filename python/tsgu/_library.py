@@ -83,7 +83,7 @@ _declare(
 _declare(runtime, "tsgu_program_add", ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p)
 _declare(runtime, "tsgu_program_signature", ctypes.c_char_p, ctypes.c_void_p)
 _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(Counters))
-_declare(plugin, "tsgu_torch_take_error_kind", ctypes.c_int32)
+_declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)
 _declare(
@@ -113,8 +113,13 @@ def check(status):
 
 def translate(error):
     """The exception of the exact class for one raised by an operator of the plugin."""
-    kind = plugin.tsgu_torch_take_error_kind()
-    return _OF_KIND[kind](str(error)) if kind in _OF_KIND else error
+    text = str(error)
+    kind = plugin.tsgu_torch_error_kind(text.encode())
+    if kind in _OF_KIND:
+        return _OF_KIND[kind](text)
+    if isinstance(error, NotImplementedError):  # by torch's dispatcher
+        return TypeError("operands of tsgu are dense tensors on the CPU; torch says: " + text)
+    return error
 
 
 def open_program(path):

@@ -68,11 +68,11 @@ def test_mixed_dtypes_are_refused():
 
 def test_other_devices_are_refused():
     A = matrices.csr(3, 3, torch.float32)
-    with pytest.raises((TypeError, NotImplementedError)):
+    with pytest.raises(TypeError, match="CPU"):
         tsgu.sparse_mm(A, torch.ones(3, 2, device="meta"))
     spmm = tsgu.operator("spmm")
     pattern = tsgu.Pattern.of(A)
-    with pytest.raises((TypeError, NotImplementedError)):
+    with pytest.raises(TypeError, match="CPU"):
         spmm(pattern, A.values().to("meta"), torch.ones(3, 2, device="meta"))
 
 

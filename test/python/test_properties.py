@@ -1,5 +1,7 @@
 """Random shapes, patterns and layouts, and random index tensors, right or refused."""
 
+from itertools import pairwise
+
 import oracle
 import torch
 import tsgu
@@ -78,7 +80,7 @@ def is_csr(positions, coordinates, columns):
     return (
         positions[0] == 0
         and positions[-1] == len(coordinates)
-        and all(a <= b for a, b in zip(positions, positions[1:], strict=True))
+        and all(a <= b for a, b in pairwise(positions))
         and all(0 <= column < columns for column in coordinates)
     )
 
