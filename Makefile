@@ -45,6 +45,7 @@ sanitize: setup ## runtime and compiler tests under ASan + UBSan and under TSan
 	scripts/sanitize.sh $(BUILD) $(PYTHON) $(JOBS)
 
 bench: build $(VENV)/.bench ## measure; BENCH=quick for two minutes instead of twenty-five
+	cmake --build $(BUILD) --target tsgu_bench
 	$(PYTHON) benchmarks/spmm.py --mode $(BENCH) --build $(BUILD)
 
 $(VENV)/.bench: benchmarks/requirements.txt

@@ -1,0 +1,103 @@
+"""Timing: candidates take turns in one process, on memory with huge pages."""
+
+import gc
+import mmap
+import os
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+_HUGE_PAGE = 2 << 20
+_SHORT = 0.02  # seconds; shorter calls are measured in bursts
+_BURST = 5
+_SETTLE = 0.003  # seconds for the idle threads of the last candidate to go to sleep
+
+
+def array(shape, dtype):
+    """Uninitialised memory, aligned to and advised to use huge pages."""
+    size = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+    memory = mmap.mmap(-1, size + _HUGE_PAGE)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    start = -np.frombuffer(memory, np.uint8).ctypes.data % _HUGE_PAGE
+    return np.frombuffer(memory, np.uint8)[start : start + size].view(dtype).reshape(shape)
+
+
+@dataclass
+class Timing:
+    """Seconds."""
+
+    best: float
+    median: float
+    samples: int
+
+
+def _time(call):
+    start = time.perf_counter()
+    result = call()
+    elapsed = time.perf_counter() - start
+    del result
+    return elapsed
+
+
+def interleave(candidates, samples=20, slow_samples=5, slow=0.3):
+    """Times each callable at least `samples` times, all of them in turn.
+
+    A call above `slow` seconds is repeated `slow_samples` times only. Short calls come in bursts
+    after one that is not counted, so that each finds its own threads awake. Returns
+    {name: Timing}.
+    """
+    estimate = {name: min(_time(call), _time(call)) for name, call in candidates.items()}
+    wanted = {
+        name: slow_samples if seconds > slow else samples for name, seconds in estimate.items()
+    }
+    times = {name: [] for name in candidates}
+    gc.collect()
+    gc.disable()
+    try:
+        while any(len(times[name]) < wanted[name] for name in candidates):
+            for name, call in candidates.items():
+                if len(times[name]) >= wanted[name]:
+                    continue
+                time.sleep(_SETTLE)
+                if estimate[name] < _SHORT:
+                    call()
+                    times[name] += [_time(call) for _ in range(_BURST)]
+                else:
+                    times[name].append(_time(call))
+    finally:
+        gc.enable()
+    return {
+        name: Timing(min(seconds), statistics.median(seconds), len(seconds))
+        for name, seconds in times.items()
+    }
+
+
+class OtherLoad:
+    """The share of the machine's processor time that other processes took meanwhile."""
+
+    def __init__(self):
+        self._start = self._now()
+
+    @staticmethod
+    def _now():
+        ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+        own = os.times()
+        busy = sum(ticks[:3]) + sum(ticks[5:8])
+        idle = ticks[3] + ticks[4]
+        hertz = os.sysconf("SC_CLK_TCK")
+        return busy / hertz - sum(own[:4]), (busy + idle) / hertz
+
+    def share(self):
+        other, total = (now - then for now, then in zip(self._now(), self._start, strict=True))
+        return max(0.0, other / total) if total else 0.0
+
+
+def cpu_name():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return os.uname().machine

@@ -1,0 +1,207 @@
+"""Measures SpMM and its gradient against hand-written kernels, MKL and torch.
+
+Writes RESULTS.md and results.json beside this file (a quick run: into the build folder), after
+checking every kernel against SciPy. All rivals take turns in this one process.
+"""
+
+import argparse
+import ctypes
+import dataclasses
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# MKL's idle threads would spin for 0.2 s on the cores of the next candidate.
+os.environ.setdefault("KMP_BLOCKTIME", "1")
+
+import matrices
+import numpy as np
+import report
+import scipy
+import torch
+from measure import OtherLoad, cpu_name, interleave
+from oracle import Oracle
+from peers import MKL, Hand, Problem, Tsgu
+from roofline import Roofs
+
+import tsgu
+
+_HERE = Path(__file__).resolve().parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to measure, and how often."""
+
+    dtypes: tuple
+    threads: tuple
+    widths: tuple
+    gradient_widths: tuple
+    samples: int
+    slow_samples: int
+
+
+_PLANS = {
+    "full": Plan(("f32", "f64"), (1, 2), (1, 16, 32, 64, 128), (1, 32, 64), 20, 5),
+    "quick": Plan(("f32",), (2,), (1, 32), (32,), 5, 2),
+}
+
+
+class Bench:
+    def __init__(self, plan, build):
+        library = ctypes.CDLL(str(build / "lib" / "libtsgu_bench.so"))
+        self.plan = plan
+        self.roofs = Roofs(library)
+        self.tsgu = Tsgu(ctypes.CDLL(str(build / "lib" / "libtsgu.so")))
+        self.peers = [self.tsgu]
+        self.absent = []
+        for peer in (lambda: Hand(library), MKL):
+            try:
+                self.peers.append(peer())
+            except RuntimeError as reason:
+                print(f"left out: {reason}")
+                self.absent.append(str(reason))
+        self.tables = {"kernel": [], "sampled": [], "user": [], "gradient": []}
+
+    def _set_threads(self, count):
+        for peer in self.peers:
+            peer.set_threads(count)
+        torch.set_num_threads(count)
+
+    def _record(self, table, problem, threads, timings, floor=None):
+        row = {
+            "gflop": 2e-9 * problem.matrix.stored * problem.width,
+            "matrix": problem.matrix.name,
+            "dtype": problem.dtype,
+            "threads": threads,
+            "width": problem.width,
+            "times": {name: dataclasses.asdict(timing) for name, timing in timings.items()},
+            "floor": dataclasses.asdict(floor) if floor else None,
+        }
+        self.tables[table].append(row)
+        print(report.line(table, row), flush=True)
+
+    def _interleave(self, candidates):
+        return interleave(candidates, self.plan.samples, self.plan.slow_samples)
+
+    def kernels(self, problem, threads, oracle):
+        """Into a given buffer, which every candidate overwrites."""
+        candidates = {peer.name: peer.spmm(problem) for peer in self.peers}
+        for name, call in candidates.items():
+            oracle.check_product(name, call, problem.C)
+        timings = interleave(candidates, self.plan.samples, self.plan.samples)
+        floor = self.roofs.spmm(problem.matrix, problem.value_size, problem.width, threads)
+        self._record("kernel", problem, threads, timings, floor)
+
+        candidates = {peer.name: peer.sddmm(problem) for peer in self.peers if peer.name != "MKL"}
+        for name, call in candidates.items():
+            oracle.check_sampled(name, call, problem.sampled, problem.width)
+        timings = interleave(candidates, self.plan.samples, self.plan.samples)
+        floor = self.roofs.sddmm(problem.matrix, problem.value_size, problem.width, threads)
+        self._record("sampled", problem, threads, timings, floor)
+
+    def users(self, problem, threads, oracle):
+        """As a user calls it: torch tensors in, a new tensor out."""
+        matrix, B = problem.matrix, torch.from_numpy(problem.B)
+        A = torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.positions),
+            torch.from_numpy(matrix.coordinates),
+            torch.from_numpy(problem.values),
+            (matrix.rows, matrix.rows),
+            check_invariants=False,
+        )
+        candidates = {
+            "tsgu": lambda: tsgu.sparse_mm(A, B),
+            "torch": lambda: torch.sparse.mm(A, B),
+        }
+        for name, call in candidates.items():
+            oracle.check_product(
+                name, lambda call=call: problem.C.__setitem__(..., call()), problem.C
+            )
+        self._record("user", problem, threads, self._interleave(candidates))
+        if problem.width in self.plan.gradient_widths:
+            self._gradients(problem, threads, oracle, A, B)
+
+    def _gradients(self, problem, threads, oracle, A, B):
+        A, B = A.clone().requires_grad_(), B.clone().requires_grad_()
+        G = torch.from_numpy(problem.G)
+
+        def step(multiply):
+            return lambda: torch.autograd.grad(multiply(A, B), (A, B), G)
+
+        candidates = {"tsgu": step(tsgu.sparse_mm), "torch": step(torch.sparse.mm)}
+        for name, call in candidates.items():
+            grad_A, grad_B = call()
+            oracle.check_gradients(name, grad_A.values().numpy(), grad_B.numpy())
+        with_forward = {"tsgu forward": lambda: tsgu.sparse_mm(A.detach(), B.detach())}
+        self._record("gradient", problem, threads, self._interleave(candidates | with_forward))
+
+    def matrix(self, matrix):
+        rng = np.random.default_rng(7)
+        shape = (matrix.rows, max(self.plan.widths))
+        B, G = (rng.standard_normal(shape, dtype=np.float32) for _ in range(2))
+        oracle = Oracle(
+            matrix, B.astype(np.float64), G.astype(np.float64), max(self.plan.gradient_widths)
+        )
+        for dtype in self.plan.dtypes:
+            for width in self.plan.widths:
+                problem = Problem.make(matrix, dtype, width, (B, G))
+                for threads in self.plan.threads:
+                    self._set_threads(threads)
+                    self.kernels(problem, threads, oracle)
+                    self.users(problem, threads, oracle)
+                    gc.collect()
+
+
+def overheads(mode):
+    """The tables of overhead.py, which needs processes of its own."""
+    command = [sys.executable, str(_HERE / "overhead.py"), "--mode", mode]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--mode", choices=_PLANS, default="full")
+    parser.add_argument("--build", type=Path, default=_HERE.parent / "build")
+    parser.add_argument("--matrices", nargs="+", choices=matrices.NAMES, default=matrices.NAMES)
+    arguments = parser.parse_args()
+
+    start, load = time.time(), OtherLoad()
+    bench = Bench(_PLANS[arguments.mode], arguments.build)
+    small = overheads(arguments.mode)
+    for name in arguments.matrices:
+        bench.matrix(matrices.load(name, arguments.build / "bench-data"))
+    results = {
+        "mode": arguments.mode,
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "other_load": load.share(),
+        "seconds": time.time() - start,
+        "versions": {
+            "tsgu": tsgu.__version__,
+            "torch": torch.__version__,
+            "scipy": scipy.__version__,
+            "numpy": np.__version__,
+            "MKL": next((peer.version() for peer in bench.peers if peer.name == "MKL"), "absent"),
+        },
+        "absent": bench.absent,
+        "titles": {name: matrices.title(name) for name in arguments.matrices},
+        "roofs": bench.roofs.table(bench.plan.threads),
+        "gathers": bench.roofs.gathers(),
+        "tables": bench.tables,
+        "overheads": small,
+    }
+    folder = _HERE if arguments.mode == "full" else arguments.build
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "RESULTS.md").write_text(report.markdown(results))
+    print(report.markdown_goals(results))
+    print(f"written: {folder / 'RESULTS.md'} and results.json")
+
+
+if __name__ == "__main__":
+    main()
