@@ -195,6 +195,10 @@ TSGU_API int32_t tsgu_threads(void);
 /* Where libtsgu-compiler is, when it does not lie beside libtsgu. */
 TSGU_API tsgu_status tsgu_set_compiler(const char *library);
 
+/* Asks for huge pages behind a fresh buffer of 4 MiB or more, whose first use
+ * then costs far less. A hint: nothing happens where it cannot be followed. */
+TSGU_API void tsgu_advise_huge(void *data, int64_t bytes);
+
 typedef struct tsgu_counters {
   uint64_t compiled;      /* programs compiled in this process */
   uint64_t loaded;        /* programs read from the disk cache */

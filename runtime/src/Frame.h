@@ -1,0 +1,64 @@
+//===- Frame.h - The memory of one call -------------------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_FRAME_H
+#define TSGU_SRC_FRAME_H
+
+#include "Plan.h"
+
+namespace tsgu::runtime {
+
+/// A pointer moved by bytes; NULL may move, as kernels do not follow it then.
+inline char *moved(const void *pointer, int64_t bytes) {
+  return reinterpret_cast<char *>(reinterpret_cast<uintptr_t>(pointer) +
+                                  static_cast<uintptr_t>(bytes));
+}
+
+/// Where the buffers of one call are, in the order of slotOf.
+class Frame {
+public:
+  Frame(const Plan &plan, const Binding &binding, const Arguments &arguments,
+        const tsgu_tensor &result);
+
+  struct Slot {
+    char *data;
+    const int64_t *strides; ///< Of the dimensions without that of the batch.
+    int64_t itemBytes;      ///< From one item of the batch to the next.
+  };
+
+  /// The data of a buffer for one item of the batch.
+  char *data(int32_t slot, int64_t item) const {
+    return moved(slots[slot].data, item * slots[slot].itemBytes);
+  }
+  const int64_t *strides(int32_t slot) const { return slots[slot].strides; }
+  const Layout &layout(int32_t index) const { return *layouts[index]; }
+  /// Rows of one item of a batched layout.
+  int64_t rowsPerItem(int32_t layout) const { return itemRows[layout]; }
+
+  int64_t scratchBytes() const { return scratchEnd; }
+  /// Puts the scratch buffers into this memory.
+  void placeScratch(char *memory);
+  void alias(int32_t slot, char *data) { slots[slot].data = data; }
+
+private:
+  void addTensor(const tsgu_tensor &tensor, ElementType type, int32_t slot,
+                 const TensorInfo &info);
+
+  const Plan &plan;
+  int32_t firstScratch;
+  int64_t scratchEnd = 0;
+  // Only as many as the plan has are ever written or read.
+  std::array<Slot, maxSlots> slots;
+  std::array<const Layout *, maxLayouts> layouts;
+  std::array<int64_t, maxLayouts> itemRows;
+  std::array<int64_t, maxScratch> scratchAt;
+  std::array<std::array<int64_t, maxDims>, maxScratch> scratchStrides;
+};
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_FRAME_H

@@ -1,0 +1,194 @@
+//===- ManifestCheck.cpp - Is a manifest consistent? ----------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ManifestCheck.h"
+#include "tsgu/Error.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tsgu::runtime {
+namespace {
+
+class Checker {
+public:
+  explicit Checker(const Manifest &manifest) : m(manifest) {}
+
+  void run() {
+    for (const Symbol &symbol : m.symbols) {
+      require(symbol.storedOf == -1 || in(symbol.storedOf, m.patterns),
+              "symbol ", symbol.name, " counts the entries of no pattern");
+      require(symbol.fixed >= 0, "symbol ", symbol.name, " is negative");
+    }
+    for (size_t p = 0; p < m.patterns.size(); ++p)
+      pattern(static_cast<int32_t>(p));
+    for (const LayoutInfo &layout : m.layouts)
+      this->layout(layout);
+    for (const TensorInfo &operand : m.operands)
+      tensor(operand);
+    tensor(m.result);
+    for (const ScratchInfo &scratch : m.scratch)
+      symbols(scratch.shape, "a scratch buffer");
+    for (const Stage &stage : m.stages)
+      stage.kind == Stage::Kernel ? kernel(stage) : permute(stage);
+  }
+
+private:
+  template <typename... Parts>
+  void require(bool condition, const Parts &...parts) {
+    if (!condition)
+      fail(Status::CompileFailed, "the manifest of ", m.program,
+           " is inconsistent: ", parts...);
+  }
+  template <typename T> static bool in(int32_t index, const std::vector<T> &v) {
+    return index >= 0 && static_cast<size_t>(index) < v.size();
+  }
+  void symbols(const std::vector<int32_t> &list, const std::string &user) {
+    for (int32_t symbol : list)
+      require(in(symbol, m.symbols), user, " refers to symbol ", symbol, " of ",
+              m.symbols.size());
+  }
+
+  void pattern(int32_t index) {
+    const PatternInfo &info = m.patterns[index];
+    require(info.shape.size() == 2 || info.shape.size() == 3, "pattern ",
+            info.name, " has rank ", info.shape.size());
+    symbols(info.shape, "pattern " + info.name);
+    require(in(info.stored, m.symbols) &&
+                m.symbols[info.stored].storedOf == index,
+            "pattern ", info.name, " has no symbol for its stored entries");
+  }
+
+  void layout(const LayoutInfo &info) {
+    require(in(info.pattern, m.patterns), "a layout is of no pattern");
+    const auto rank =
+        static_cast<int32_t>(m.patterns[info.pattern].shape.size());
+    using Order = std::vector<int32_t>;
+    require(info.order == (rank == 2 ? Order{0, 1} : Order{0, 1, 2}) ||
+                info.order == (rank == 2 ? Order{1, 0} : Order{0, 2, 1}),
+            "a layout of pattern ", m.patterns[info.pattern].name,
+            " has a level order that no layout has");
+    require(info.indexType == ElementType::I32 ||
+                info.indexType == ElementType::I64,
+            "a layout has indices of type ", elementName(info.indexType));
+  }
+
+  void tensor(const TensorInfo &info) {
+    symbols(info.shape, info.name);
+    require(info.pattern == -1 || in(info.pattern, m.patterns), info.name,
+            " is on no pattern");
+    require(info.resultOf >= -1, info.name, " holds the result of nothing");
+  }
+
+  void buffer(const Buffer &buffer, const std::string &user) {
+    bool exists = buffer.kind == Buffer::Operand ? in(buffer.index, m.operands)
+                  : buffer.kind == Buffer::Scratch ? in(buffer.index, m.scratch)
+                                                   : buffer.index == 0;
+    require(exists, user, " refers to buffer ", buffer.index,
+            " that does not exist");
+  }
+
+  void argument(const Argument &argument, const Stage &stage) {
+    if (argument.role == Argument::Positions ||
+        argument.role == Argument::Coordinates) {
+      require(in(argument.layout, m.layouts), stage.name,
+              " refers to a layout that does not exist");
+      require(!argument.written, stage.name, " writes to a pattern");
+      return;
+    }
+    buffer(argument.buffer, stage.name);
+    require(!argument.written || argument.buffer.kind != Buffer::Operand,
+            stage.name, " writes to an operand");
+    if (argument.role == Argument::Values)
+      return;
+    symbols(argument.shape, stage.name);
+    const std::vector<int32_t> &slice = argument.slice;
+    require(slice.empty() || slice.size() == stage.partition.loops.size(),
+            stage.name, " has an argument sliced by loops that do not exist");
+    for (int32_t dim : slice)
+      require(dim == -1 || in(dim, argument.shape), stage.name,
+              " has an argument sliced along dimension ", dim,
+              " that does not exist");
+  }
+
+  void size(const SizeRef &size, const Stage &stage) {
+    const std::vector<Argument> &arguments = stage.arguments;
+    bool exists = size.kind == SizeRef::Extent ? in(size.index, m.symbols)
+                  : size.kind == SizeRef::Range
+                      ? in(size.index, stage.partition.loops)
+                      : in(size.index, arguments) &&
+                            arguments[size.index].role == Argument::Dense &&
+                            in(size.dim, arguments[size.index].shape);
+    require(exists, stage.name, " has a size that refers to nothing");
+  }
+
+  void cost(const std::vector<Cost::Term> &terms, const Stage &stage) {
+    for (const Cost::Term &term : terms) {
+      require(std::isfinite(term.factor) && term.factor >= 0, stage.name,
+              " has a cost that is no number");
+      symbols(term.symbols, stage.name);
+    }
+  }
+
+  void kernel(const Stage &stage) {
+    const Partition &partition = stage.partition;
+    require(partition.loops.size() <= 2, stage.name, " partitions ",
+            partition.loops.size(), " loops");
+    symbols(partition.loops, stage.name);
+    require(!partition.parallel || !partition.loops.empty(), stage.name,
+            " is parallel in no loop");
+    require(partition.weightLayout == -1 ||
+                in(partition.weightLayout, m.layouts),
+            stage.name, " weighs its work by a layout that does not exist");
+    for (const Argument &argument : stage.arguments)
+      this->argument(argument, stage);
+    for (const SizeRef &size : stage.sizes)
+      this->size(size, stage);
+    cost(stage.cost.flops, stage);
+    cost(stage.cost.bytes, stage);
+  }
+
+  /// Whether a buffer holds the values of a pattern.
+  bool holdsValues(const Buffer &buffer, int32_t pattern) {
+    if (buffer.kind == Buffer::Scratch)
+      return m.scratch[buffer.index].shape ==
+             std::vector<int32_t>{m.patterns[pattern].stored};
+    const TensorInfo &info =
+        buffer.kind == Buffer::Operand ? m.operands[buffer.index] : m.result;
+    return info.pattern == pattern;
+  }
+
+  ElementType typeOf(const Buffer &buffer) {
+    return buffer.kind == Buffer::Scratch   ? m.scratch[buffer.index].type
+           : buffer.kind == Buffer::Operand ? m.operands[buffer.index].type
+                                            : m.result.type;
+  }
+
+  void permute(const Stage &stage) {
+    require(in(stage.layout, m.layouts), "values are permuted for no layout");
+    buffer(stage.source, "a permutation of values");
+    buffer(stage.destination, "a permutation of values");
+    int32_t pattern = m.layouts[stage.layout].pattern;
+    require(stage.destination.kind != Buffer::Operand,
+            "a permutation of values writes to an operand");
+    require(holdsValues(stage.source, pattern) &&
+                holdsValues(stage.destination, pattern) &&
+                typeOf(stage.source) == typeOf(stage.destination) &&
+                (stage.source.kind != stage.destination.kind ||
+                 stage.source.index != stage.destination.index),
+            "a permutation takes other than values of pattern ",
+            m.patterns[pattern].name);
+  }
+
+  const Manifest &m;
+};
+
+} // namespace
+
+void checkManifest(const Manifest &manifest) { Checker(manifest).run(); }
+
+} // namespace tsgu::runtime

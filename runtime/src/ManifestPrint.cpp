@@ -1,0 +1,202 @@
+//===- ManifestPrint.cpp - Manifests as text ------------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tsgu/Manifest.h"
+
+#include <sstream>
+
+namespace tsgu {
+namespace {
+
+class Printer {
+public:
+  explicit Printer(const Manifest &manifest) : m(manifest) {}
+
+  std::string run() {
+    out << "program " << m.program;
+    if (!m.target.empty())
+      out << " for " << m.target;
+    out << '\n';
+    for (const Symbol &symbol : m.symbols)
+      this->symbol(symbol);
+    for (const PatternInfo &pattern : m.patterns)
+      out << "  pattern " << pattern.name << ' ' << shape(pattern.shape) << ", "
+          << name(pattern.stored) << " stored\n";
+    for (size_t i = 0; i < m.layouts.size(); ++i)
+      out << "  layout " << i << ": " << layout(static_cast<int32_t>(i))
+          << '\n';
+    for (const TensorInfo &operand : m.operands)
+      tensor("operand", operand);
+    tensor("result", m.result);
+    for (size_t i = 0; i < m.scratch.size(); ++i)
+      out << "  scratch " << i << ": " << elementName(m.scratch[i].type) << ' '
+          << shape(m.scratch[i].shape) << '\n';
+    for (const Stage &stage : m.stages)
+      stage.kind == Stage::Kernel ? kernel(stage) : permute(stage);
+    return out.str();
+  }
+
+private:
+  const std::string &name(int32_t symbol) { return m.symbols[symbol].name; }
+
+  std::string list(const std::vector<int32_t> &symbols, const char *between) {
+    std::string text;
+    for (int32_t symbol : symbols)
+      text += (text.empty() ? "" : between) + name(symbol);
+    return text;
+  }
+  std::string shape(const std::vector<int32_t> &symbols) {
+    return '[' + list(symbols, " x ") + ']';
+  }
+
+  std::string layout(int32_t index) {
+    const LayoutInfo &info = m.layouts[index];
+    std::string text = m.patterns[info.pattern].name + " {";
+    for (size_t i = 0; i < info.order.size(); ++i)
+      text += (i ? ", " : "") + std::to_string(info.order[i]);
+    return text + "} " + elementName(info.indexType);
+  }
+
+  std::string buffer(const Buffer &buffer) {
+    if (buffer.kind == Buffer::Scratch)
+      return "scratch " + std::to_string(buffer.index);
+    return buffer.kind == Buffer::Result ? "result"
+                                         : m.operands[buffer.index].name;
+  }
+
+  void symbol(const Symbol &symbol) {
+    out << "  size " << symbol.name;
+    if (symbol.fixed > 0)
+      out << " = " << symbol.fixed;
+    if (symbol.storedOf >= 0)
+      out << ", the stored entries of " << m.patterns[symbol.storedOf].name;
+    out << '\n';
+  }
+
+  void tensor(const char *kind, const TensorInfo &info) {
+    out << "  " << kind << ' ' << info.name << ": " << elementName(info.type)
+        << ' ' << shape(info.shape);
+    if (info.pattern >= 0)
+      out << " on " << m.patterns[info.pattern].name;
+    if (!info.read)
+      out << ", not read";
+    if (info.resultOf >= 0)
+      out << ", a result of " << info.resultOf << " derivations before";
+    out << '\n';
+  }
+
+  void argument(const Argument &argument, const Partition &partition) {
+    static constexpr const char *roles[] = {"positions", "coordinates",
+                                            "values", "dense"};
+    out << "    " << roles[argument.role] << ' ';
+    if (argument.role <= Argument::Coordinates)
+      out << "of layout " << argument.layout;
+    else
+      out << buffer(argument.buffer);
+    if (argument.role == Argument::Dense)
+      out << ' ' << shape(argument.shape);
+    for (size_t loop = 0; loop < argument.slice.size(); ++loop)
+      if (argument.slice[loop] >= 0)
+        out << ", dimension " << argument.slice[loop] << " follows "
+            << name(partition.loops[loop]);
+    out << (argument.written ? ", written\n" : "\n");
+  }
+
+  void size(const SizeRef &size, const Partition &partition) {
+    if (size.kind == SizeRef::Extent)
+      out << ' ' << name(size.index);
+    else if (size.kind == SizeRef::Range)
+      out << " range(" << name(partition.loops[size.index]) << ')';
+    else
+      out << " stride(" << size.index << ", " << size.dim << ')';
+  }
+
+  void cost(const char *what, const std::vector<Cost::Term> &terms) {
+    out << "    " << what << ':';
+    for (size_t i = 0; i < terms.size(); ++i) {
+      out << (i ? " + " : " ") << terms[i].factor;
+      if (!terms[i].symbols.empty())
+        out << ' ' << list(terms[i].symbols, " ");
+    }
+    out << '\n';
+  }
+
+  void kernel(const Stage &stage) {
+    const Partition &partition = stage.partition;
+    out << "  kernel " << stage.name << '\n';
+    for (const Argument &argument : stage.arguments)
+      this->argument(argument, partition);
+    out << "    sizes:";
+    for (const SizeRef &size : stage.sizes)
+      this->size(size, partition);
+    out << "\n    " << (partition.parallel ? "parallel over " : "serial")
+        << (partition.parallel ? list(partition.loops, ", ") : "");
+    if (partition.weightLayout >= 0)
+      out << ", work by the rows of layout " << partition.weightLayout;
+    out << (partition.proof.empty() ? "" : ": ") << partition.proof << '\n';
+    cost("flops", stage.cost.flops);
+    cost("bytes", stage.cost.bytes);
+  }
+
+  void permute(const Stage &stage) {
+    out << "  permute values of " << buffer(stage.source) << " to layout "
+        << stage.layout << " in " << buffer(stage.destination) << '\n';
+  }
+
+  const Manifest &m;
+  std::ostringstream out;
+};
+
+/// Bytes beyond ASCII are taken for Latin-1: always valid JSON.
+std::string quoted(const std::string &text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string result = "\"";
+  for (char character : text) {
+    auto byte = static_cast<unsigned char>(character);
+    if (byte < 0x20 || byte >= 0x7f) {
+      result += "\\u00";
+      result += digits[byte >> 4];
+      result += digits[byte & 15];
+      continue;
+    }
+    if (byte == '"' || byte == '\\')
+      result += '\\';
+    result += character;
+  }
+  return result + '"';
+}
+
+std::string tensorJSON(const Manifest &m, const TensorInfo &info) {
+  std::string text = "{\"name\": " + quoted(info.name) + ", \"pattern\": ";
+  text += info.pattern < 0 ? "null" : quoted(m.patterns[info.pattern].name);
+  text += ", \"shape\": [";
+  for (size_t i = 0; i < info.shape.size(); ++i)
+    text += (i ? ", " : "") + quoted(m.symbols[info.shape[i]].name);
+  text += "], \"read\": ";
+  text += info.read ? "true" : "false";
+  text += ", \"result_of\": ";
+  text += info.resultOf < 0 ? "null" : std::to_string(info.resultOf);
+  return text + "}";
+}
+
+} // namespace
+
+std::string Manifest::print() const { return Printer(*this).run(); }
+
+std::string Manifest::signatureJSON() const {
+  std::string text = "{\"name\": " + quoted(program) + ", \"patterns\": [";
+  for (size_t i = 0; i < patterns.size(); ++i)
+    text += (i ? ", " : "") + std::string("{\"name\": ") +
+            quoted(patterns[i].name) +
+            ", \"rank\": " + std::to_string(patterns[i].shape.size()) + "}";
+  text += "], \"operands\": [";
+  for (size_t i = 0; i < operands.size(); ++i)
+    text += (i ? ", " : "") + tensorJSON(*this, operands[i]);
+  return text + "], \"result\": " + tensorJSON(*this, result) + "}";
+}
+
+} // namespace tsgu

@@ -1,0 +1,70 @@
+//===- Pattern.cpp - An immutable sparsity pattern ------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Pattern.h"
+
+#include <algorithm>
+
+namespace tsgu::runtime {
+
+static std::atomic<uint64_t> patternsAlive{0};
+static std::atomic<int64_t> patternBytes{0};
+
+Pattern::Pattern(int32_t rank, const int64_t *shape, int64_t entries,
+                 CallerArrays arrays)
+    : dims(rank), given(entries), callerArrays(std::move(arrays)) {
+  std::copy_n(shape, rank, extents);
+  patternsAlive.fetch_add(1, std::memory_order_relaxed);
+  own(sizeof(Pattern));
+}
+
+Pattern::~Pattern() {
+  patternsAlive.fetch_sub(1, std::memory_order_relaxed);
+  patternBytes.fetch_sub(bytes(), std::memory_order_relaxed);
+}
+
+void Pattern::own(int64_t bytes) {
+  owned.fetch_add(bytes, std::memory_order_relaxed);
+  patternBytes.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void Pattern::release() {
+  if (references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    delete this;
+}
+
+const Layout &Pattern::transposed() {
+  if (const Layout *ready = transposed_.load(std::memory_order_acquire))
+    return *ready;
+  std::lock_guard<std::mutex> lock(transposing);
+  if (!transposed_.load(std::memory_order_relaxed)) {
+    transposedMemory = transpose(csr_, items(), rows(), columns());
+    own(transposedMemory.bytes());
+    transposed_.store(&transposedMemory.layout, std::memory_order_release);
+  }
+  return transposedMemory.layout;
+}
+
+const Layout &Pattern::layout(const int32_t *order) {
+  if (!order)
+    return csr_;
+  const int32_t *inner = order + (dims - 2);
+  if (dims == 2 || order[0] == 0) {
+    if (inner[0] == dims - 2 && inner[1] == dims - 1)
+      return csr_;
+    if (inner[0] == dims - 1 && inner[1] == dims - 2)
+      return transposed();
+  }
+  fail(Status::InvalidArgument, "no layout has this level order; a pattern of ",
+       dims == 2 ? "rank 2 has {0, 1} and {1, 0}"
+                 : "rank 3 has {0, 1, 2} and {0, 2, 1}");
+}
+
+uint64_t Pattern::alive() { return patternsAlive.load(); }
+int64_t Pattern::bytesAlive() { return patternBytes.load(); }
+
+} // namespace tsgu::runtime

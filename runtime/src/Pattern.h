@@ -1,0 +1,114 @@
+//===- Pattern.h - An immutable sparsity pattern ----------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_PATTERN_H
+#define TSGU_SRC_PATTERN_H
+
+#include "Layout.h"
+#include "tsgu/tsgu.h"
+
+#include <atomic>
+#include <mutex>
+
+namespace tsgu::runtime {
+
+/// The caller's arrays, given back exactly once.
+class CallerArrays {
+public:
+  CallerArrays() = default;
+  CallerArrays(tsgu_release release, void *owner)
+      : release(release), owner(owner) {}
+  CallerArrays(CallerArrays &&other) noexcept
+      : release(std::exchange(other.release, nullptr)), owner(other.owner) {}
+  CallerArrays &operator=(CallerArrays &&other) noexcept {
+    std::swap(release, other.release);
+    std::swap(owner, other.owner);
+    return *this;
+  }
+  ~CallerArrays() {
+    if (release)
+      release(owner);
+  }
+
+private:
+  tsgu_release release = nullptr;
+  void *owner = nullptr;
+};
+
+/// A canonical, validated pattern: its CSR layout, shared with the caller where
+/// possible, and the transposed one from its first use on. Thread-safe.
+class Pattern {
+public:
+  /// As tsgu_pattern_from_csr and _from_coo, with one reference held.
+  static Pattern *fromCSR(int32_t rank, const int64_t *shape, ElementType type,
+                          const void *positions, const void *coordinates,
+                          int64_t stored, CallerArrays arrays);
+  static Pattern *fromCOO(int32_t rank, const int64_t *shape, ElementType type,
+                          const void *const *coordinates, int64_t stored,
+                          CallerArrays arrays);
+
+  void retain() { references.fetch_add(1, std::memory_order_relaxed); }
+  void release();
+
+  int32_t rank() const { return dims; }
+  int64_t extent(int32_t dim) const { return extents[dim]; }
+  int64_t items() const { return dims == 3 ? extents[0] : 1; }
+  int64_t rows() const { return extents[dims - 2]; }
+  int64_t columns() const { return extents[dims - 1]; }
+  int64_t stored() const { return csr_.stored; }
+  int64_t entries() const { return given; }
+  /// NULL: the entries were given in canonical order.
+  const int64_t *entryMap() const { return map.as<int64_t>(); }
+  ElementType indexType() const { return csr_.indexType; }
+  ElementType derivedIndexType() const {
+    return runtime::derivedIndexType(rows(), columns(), stored());
+  }
+
+  const Layout &csr() const { return csr_; }
+  /// Rows and columns exchanged; computed once.
+  const Layout &transposed();
+  /// By level order; NULL: CSR. Throws InvalidArgument for other orders.
+  const Layout &layout(const int32_t *order);
+
+  /// Memory owned.
+  int64_t bytes() const { return owned.load(std::memory_order_relaxed); }
+
+  /// Patterns alive, and what they own together.
+  static uint64_t alive();
+  static int64_t bytesAlive();
+
+private:
+  Pattern(int32_t rank, const int64_t *shape, int64_t entries,
+          CallerArrays arrays);
+  ~Pattern();
+  Pattern(const Pattern &) = delete;
+
+  template <typename I>
+  void importCSR(const I *positions, const I *coordinates);
+  template <typename I> void importCOO(const void *const *coordinates);
+  void share(ElementType type, const void *positions, const void *coordinates,
+             int64_t stored);
+  template <typename I> void adopt(struct Canonical canonical);
+  void own(int64_t bytes);
+
+  std::atomic<int64_t> references{1};
+  int32_t dims;
+  int64_t extents[3] = {0, 0, 0};
+  int64_t given;
+  CallerArrays callerArrays;
+  Layout csr_;
+  Block positionBlock, coordinateBlock, map;
+  std::atomic<int64_t> owned{0};
+
+  std::mutex transposing;
+  std::atomic<const Layout *> transposed_{nullptr};
+  OwnedLayout transposedMemory;
+};
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_PATTERN_H

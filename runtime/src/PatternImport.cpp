@@ -1,0 +1,164 @@
+//===- PatternImport.cpp - Patterns from CSR and COO arrays ---------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Canonicalize.h"
+#include "Pattern.h"
+#include "Validate.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace tsgu::runtime {
+
+static void checkShape(int32_t rank, const int64_t *shape, ElementType type,
+                       int64_t stored) {
+  if (rank != 2 && rank != 3)
+    fail(Status::InvalidArgument, "a pattern has rank 2, or 3 with a leading ",
+         "dimension of items; got rank ", rank);
+  if (!shape)
+    fail(Status::InvalidArgument, "shape is NULL");
+  if (type != ElementType::I32 && type != ElementType::I64)
+    fail(Status::InvalidArgument, "index type ", static_cast<int>(type),
+         " is none; positions and coordinates are int32 or int64");
+  for (int32_t d = 0; d < rank; ++d)
+    if (shape[d] < 0)
+      fail(Status::InvalidArgument, "dimension ", d, " of the shape is ",
+           shape[d], "; extents are not negative");
+  if (stored < 0)
+    fail(Status::InvalidArgument, "the number of stored entries is ", stored,
+         "; it cannot be negative");
+  if (type == ElementType::I32 && !fitsInt32(stored))
+    fail(Status::InvalidArgument, "int32 positions cannot count ", stored,
+         " stored entries; pass the pattern with int64 indices");
+}
+
+static void checkPointer(const void *data, ElementType type, int64_t length,
+                         const char *name) {
+  if (length == 0)
+    return;
+  if (!data)
+    fail(Status::InvalidArgument, name, " is NULL, but ", length,
+         " elements are needed");
+  if (reinterpret_cast<uintptr_t>(data) % elementSize(type) != 0)
+    fail(Status::InvalidArgument, name, " is not aligned to its ",
+         elementSize(type), "-byte elements");
+}
+
+void Pattern::share(ElementType type, const void *positions,
+                    const void *coordinates, int64_t stored) {
+  csr_.indexType = type;
+  csr_.positions = positions;
+  csr_.coordinates = coordinates;
+  csr_.rows = items() * rows();
+  csr_.stored = stored;
+  own(positionBlock.bytes() + coordinateBlock.bytes() + map.bytes());
+}
+
+/// Takes the place of the caller's arrays, which go back.
+template <typename I> void Pattern::adopt(Canonical canonical) {
+  positionBlock = std::move(canonical.positions);
+  coordinateBlock = std::move(canonical.coordinates);
+  map = std::move(canonical.entryMap);
+  share(indexTypeOf<I>(), positionBlock.data(), coordinateBlock.data(),
+        canonical.stored);
+  callerArrays = CallerArrays();
+}
+
+template <typename I>
+void Pattern::importCSR(const I *positions, const I *coordinates) {
+  const bool batched = dims == 3;
+  const int64_t perItem = items() ? given / items() : 0;
+  const int64_t flatRows = multiply(items(), rows());
+  if (batched) {
+    positionBlock = blockOf<I>(add(flatRows, 1));
+    I *flat = positionBlock.as<I>();
+    flat[0] = 0;
+    for (int64_t item = 0; item < items(); ++item) {
+      const I *own = positions + item * (rows() + 1);
+      checkPositions(own, rows(), perItem, item);
+      for (int64_t row = 0; row < rows(); ++row)
+        flat[item * rows() + row + 1] =
+            static_cast<I>(own[row + 1] + item * perItem);
+    }
+    positions = flat;
+  } else {
+    checkPositions(positions, flatRows, given, -1);
+  }
+  checkColumns(positions, flatRows, rows(), batched, coordinates, given,
+               columns());
+  if (columnsAscend(positions, flatRows, coordinates, given))
+    share(indexTypeOf<I>(), positions, coordinates, given);
+  else
+    adopt<I>(canonicalize(positions, flatRows, coordinates, nullptr));
+}
+
+Pattern *Pattern::fromCSR(int32_t rank, const int64_t *shape, ElementType type,
+                          const void *positions, const void *coordinates,
+                          int64_t stored, CallerArrays arrays) {
+  checkShape(rank, shape, type, stored);
+  int64_t positionCount = add(shape[rank - 2], 1);
+  if (rank == 3) {
+    positionCount = multiply(shape[0], positionCount);
+    if (shape[0] == 0 ? stored != 0 : stored % shape[0] != 0)
+      fail(Status::InvalidPattern, stored,
+           " stored entries do not divide into ", shape[0],
+           " items; in this format all items store equally many");
+  }
+  checkPointer(positions, type, positionCount, "positions");
+  checkPointer(coordinates, type, stored, "coordinates");
+  // Exists before the arrays are looked at, so that they are given back once.
+  std::unique_ptr<Pattern, void (*)(Pattern *)> pattern(
+      new Pattern(rank, shape, stored, std::move(arrays)),
+      [](Pattern *p) { p->release(); });
+  withIndexType(type, [&]<typename I>(I) {
+    pattern->importCSR(static_cast<const I *>(positions),
+                       static_cast<const I *>(coordinates));
+  });
+  return pattern.release();
+}
+
+template <typename I> void Pattern::importCOO(const void *const *coordinates) {
+  const I *typed[3] = {};
+  for (int32_t d = 0; d < dims; ++d) {
+    typed[d] = static_cast<const I *>(coordinates[d]);
+    checkCoordinates(typed[d], given, d, extents[d]);
+  }
+  if (!entriesAscend(typed, dims, given)) {
+    adopt<I>(canonicalizeEntries(typed, dims, extents, given));
+    return;
+  }
+  const int64_t flatRows = multiply(items(), rows());
+  positionBlock = blockOf<I>(add(flatRows, 1));
+  I *positions = positionBlock.as<I>();
+  const I *rowOf = typed[dims - 2];
+  int64_t next = 0; // The first row whose beginning is not known yet.
+  for (int64_t k = 0; k < given; ++k) {
+    int64_t row = dims == 3 ? typed[0][k] * rows() + rowOf[k] : rowOf[k];
+    for (; next <= row; ++next)
+      positions[next] = static_cast<I>(k);
+  }
+  std::fill(positions + next, positions + flatRows + 1, static_cast<I>(given));
+  share(indexTypeOf<I>(), positions, typed[dims - 1], given);
+}
+
+Pattern *Pattern::fromCOO(int32_t rank, const int64_t *shape, ElementType type,
+                          const void *const *coordinates, int64_t stored,
+                          CallerArrays arrays) {
+  checkShape(rank, shape, type, stored);
+  if (!coordinates)
+    fail(Status::InvalidArgument, "coordinates is NULL");
+  for (int32_t d = 0; d < rank; ++d)
+    checkPointer(coordinates[d], type, stored, "an array of coordinates");
+  std::unique_ptr<Pattern, void (*)(Pattern *)> pattern(
+      new Pattern(rank, shape, stored, std::move(arrays)),
+      [](Pattern *p) { p->release(); });
+  withIndexType(type,
+                [&]<typename I>(I) { pattern->importCOO<I>(coordinates); });
+  return pattern.release();
+}
+
+} // namespace tsgu::runtime

@@ -1,0 +1,191 @@
+//===- Plan.cpp - What all calls of a compiled program share --------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Plan.h"
+
+#include <algorithm>
+
+namespace tsgu::runtime {
+
+int32_t slotOf(const Manifest &manifest, const Buffer &buffer) {
+  const auto operands = static_cast<int32_t>(manifest.operands.size());
+  switch (buffer.kind) {
+  case Buffer::Operand:
+    return buffer.index;
+  case Buffer::Result:
+    return operands;
+  case Buffer::Scratch:
+    break;
+  }
+  return operands + 1 + buffer.index;
+}
+
+static ElementType typeOf(const Manifest &m, const Buffer &buffer) {
+  return buffer.kind == Buffer::Scratch   ? m.scratch[buffer.index].type
+         : buffer.kind == Buffer::Operand ? m.operands[buffer.index].type
+                                          : m.result.type;
+}
+
+/// Dimensions of a buffer without those of a batch.
+static size_t rankOf(const Manifest &m, const Buffer &buffer) {
+  if (buffer.kind == Buffer::Scratch)
+    return m.scratch[buffer.index].shape.size();
+  const TensorInfo &info =
+      buffer.kind == Buffer::Operand ? m.operands[buffer.index] : m.result;
+  return info.pattern >= 0 ? 1 : info.shape.size();
+}
+
+static bool reads(const Manifest &m, const Buffer &buffer) {
+  return buffer.kind != Buffer::Operand || m.operands[buffer.index].read;
+}
+
+Plan::Plan(const tsgu_object &object)
+    : m(Manifest::parse(object.manifest, object.manifest_size)) {
+  size_t kernels = 0;
+  for (const Stage &stage : m.stages) {
+    if (stage.kind == Stage::PermuteValues) {
+      stagePlans.push_back(planPermute(stage));
+      continue;
+    }
+    if (kernels >= object.kernel_count || !object.kernels ||
+        !object.kernels[kernels])
+      fail(Status::CompileFailed, m.program, " has no kernel ", kernels, ", ",
+           stage.name);
+    stagePlans.push_back(planKernel(stage, object.kernels[kernels++]));
+  }
+  if (kernels != object.kernel_count)
+    fail(Status::CompileFailed, m.program, " has ", object.kernel_count,
+         " kernels for ", kernels, " stages");
+  for (size_t i = 0; i < stagePlans.size(); ++i)
+    if (StagePlan &plan = stagePlans[i]; plan.source >= 0)
+      plan.mayAlias = m.stages[i].destination.kind == Buffer::Scratch &&
+                      !writtenFrom(0, plan.destination) &&
+                      !writtenFrom(i, plan.source);
+}
+
+/// Whether a kernel, or another permutation, writes to the buffer.
+bool Plan::writtenFrom(size_t first, int32_t slot) const {
+  int32_t permutations = 0;
+  for (size_t i = first; i < m.stages.size(); ++i) {
+    const Stage &stage = m.stages[i];
+    if (stage.kind == Stage::PermuteValues)
+      permutations += slotOf(m, stage.destination) == slot;
+    for (const Argument &argument : stage.arguments)
+      if (argument.written && slotOf(m, argument.buffer) == slot)
+        return true;
+  }
+  return permutations > 1;
+}
+
+/// The dense levels of the layout are the innermost partitioned loops, or the
+/// batch alone is partitioned.
+void Plan::planSteps(const LayoutInfo &layout, const Stage &stage,
+                     ArgumentPlan &plan) const {
+  const std::vector<int32_t> &loops = stage.partition.loops;
+  const PatternInfo &pattern = m.patterns[layout.pattern];
+  const size_t levels = layout.order.size() - 1;
+  const size_t skipped = loops.size() > levels ? loops.size() - levels : 0;
+  for (size_t level = 0; level < levels && level + skipped < loops.size();
+       ++level)
+    if (loops[level + skipped] == pattern.shape[layout.order[level]])
+      plan.steps[level + skipped].kind =
+          level + 1 == levels ? Step::Row : Step::Item;
+}
+
+ArgumentPlan Plan::planArgument(const Argument &argument,
+                                const Stage &stage) const {
+  ArgumentPlan plan;
+  if (argument.role == Argument::Positions ||
+      argument.role == Argument::Coordinates) {
+    const LayoutInfo &layout = m.layouts[argument.layout];
+    plan.layout = argument.layout;
+    plan.coordinates = argument.role == Argument::Coordinates;
+    plan.elementSize = elementSize(layout.indexType);
+    if (!plan.coordinates)
+      planSteps(layout, stage, plan);
+    return plan;
+  }
+  plan.slot = slotOf(m, argument.buffer);
+  plan.elementSize = elementSize(typeOf(m, argument.buffer));
+  if (!reads(m, argument.buffer))
+    fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
+         " takes an operand of which only the shape is there");
+  if (argument.role != Argument::Dense)
+    return plan;
+  if (argument.shape.size() != rankOf(m, argument.buffer))
+    fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
+         " takes a buffer of rank ", rankOf(m, argument.buffer), " as one of ",
+         argument.shape.size());
+  for (size_t loop = 0; loop < argument.slice.size(); ++loop)
+    if (argument.slice[loop] >= 0)
+      plan.steps[loop] = {Step::Stride, argument.slice[loop]};
+  return plan;
+}
+
+StagePlan Plan::planKernel(const Stage &stage, tsgu_kernel kernel) const {
+  if (stage.arguments.size() > maxArguments || stage.sizes.size() > maxSizes)
+    fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
+         " has ", stage.arguments.size(), " arguments and ", stage.sizes.size(),
+         " sizes; this runtime carries at most ", maxArguments, " and ",
+         maxSizes);
+  StagePlan plan;
+  plan.stage = &stage;
+  plan.kernel = kernel;
+  plan.parallel = stage.partition.parallel;
+  for (const Argument &argument : stage.arguments)
+    plan.arguments.push_back(planArgument(argument, stage));
+  if (plan.parallel && stage.partition.weightLayout >= 0) {
+    // The same rule as for positions: loops are dense levels.
+    const LayoutInfo &layout = m.layouts[stage.partition.weightLayout];
+    const size_t loops = stage.partition.loops.size();
+    ArgumentPlan weights;
+    planSteps(layout, stage, weights);
+    const auto steps =
+        std::count_if(weights.steps, weights.steps + 2,
+                      [](const Step &step) { return step.kind != Step::None; });
+    if (static_cast<size_t>(steps) != std::min(loops, layout.order.size() - 1))
+      fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
+           " weighs its work by rows that are not its loops");
+    plan.wholeItems = loops + 1 < layout.order.size();
+  }
+  return plan;
+}
+
+StagePlan Plan::planPermute(const Stage &stage) const {
+  StagePlan plan;
+  plan.stage = &stage;
+  plan.source = slotOf(m, stage.source);
+  plan.destination = slotOf(m, stage.destination);
+  plan.elementSize = elementSize(typeOf(m, stage.source));
+  if (!reads(m, stage.source))
+    fail(Status::CompileFailed, m.program,
+         " permutes values of which only the shape is there");
+  return plan;
+}
+
+static bool fits(const TensorInfo &given, const TensorInfo &expected) {
+  return given.pattern == expected.pattern && given.shape == expected.shape &&
+         given.read == expected.read &&
+         isFloat(given.type) == isFloat(expected.type);
+}
+
+void Plan::checkSignature(const Manifest &signature) const {
+  bool same = m.symbols.size() == signature.symbols.size() &&
+              m.patterns.size() == signature.patterns.size() &&
+              m.operands.size() == signature.operands.size() &&
+              fits(m.result, signature.result);
+  for (size_t i = 0; same && i < m.patterns.size(); ++i)
+    same = m.patterns[i].shape == signature.patterns[i].shape &&
+           m.patterns[i].stored == signature.patterns[i].stored;
+  for (size_t i = 0; same && i < m.operands.size(); ++i)
+    same = fits(m.operands[i], signature.operands[i]);
+  if (!same)
+    fail(Status::CompileFailed, "the compiled ", signature.program,
+         " takes other operands than its signature says");
+}
+
+} // namespace tsgu::runtime
