@@ -18,9 +18,9 @@ _CALLS = 200  # per sample
 
 def _small_calls(samples):
     import torch
-    from measure import Timing
 
     import tsgu
+    from measure import Timing
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

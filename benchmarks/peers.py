@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from measure import array
 
 _TYPES = {"f32": np.float32, "f64": np.float64}

@@ -18,17 +18,17 @@ from pathlib import Path
 # MKL's idle threads would spin for 0.2 s on the cores of the next candidate.
 os.environ.setdefault("KMP_BLOCKTIME", "1")
 
-import matrices
 import numpy as np
-import report
 import scipy
 import torch
+
+import matrices
+import report
+import tsgu
 from measure import OtherLoad, cpu_name, interleave
 from oracle import Oracle
 from peers import MKL, Hand, Problem, Tsgu
 from roofline import Roofs
-
-import tsgu
 
 _HERE = Path(__file__).resolve().parent
 
