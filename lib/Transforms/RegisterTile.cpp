@@ -96,6 +96,15 @@ static void carryElement(IRRewriter &rewriter, scf::ForOp loop, Update update) {
   rewriter.eraseOp(update.load);
 }
 
+/// Puts the body of loops over dense rows of one element in their place.
+static void inlineSingleIterations(Kernel kernel) {
+  IRRewriter rewriter(kernel.func.getContext());
+  SmallVector<scf::ForOp> loops;
+  kernel.func.walk([&](scf::ForOp loop) { loops.push_back(loop); });
+  for (scf::ForOp loop : loops)
+    (void)loop.promoteIfSingleIteration(rewriter);
+}
+
 static unsigned carryElements(Kernel kernel) {
   IRRewriter rewriter(kernel.func.getContext());
   unsigned count = 0;
@@ -161,18 +170,24 @@ static scf::ForOp findReduction(Kernel kernel, const VectorBody &body) {
   return reduction;
 }
 
+/// Says why a dense loop that accumulates stays as it is.
+static void reportScalar(Kernel kernel, scf::ForOp loop, StringRef whyNot) {
+  bool accumulates = llvm::any_of(*loop.getBody(), [&](Operation &op) {
+    auto load = dyn_cast<memref::LoadOp>(op);
+    return load && kernel.isOutput(load.getMemRef());
+  });
+  if (accumulates && loop.getBody()->getOps<scf::ForOp>().empty())
+    remark::missed(loop.getLoc(), remarkOn(kernel, "RegisterTile"))
+        << remark::reason("{0}", whyNot);
+}
+
 static SmallVector<Accumulation> findAccumulations(Kernel kernel) {
   SmallVector<Accumulation> found;
   kernel.func.walk([&](scf::ForOp loop) {
     std::string whyNot;
     auto body = VectorBody::analyze(kernel, loop, whyNot);
-    if (failed(body)) {
-      bool innermost = loop.getBody()->getOps<LoopLikeOpInterface>().empty();
-      if (innermost)
-        remark::missed(loop.getLoc(), remarkOn(kernel, "RegisterTile"))
-            << remark::reason("{0}", whyNot);
-      return;
-    }
+    if (failed(body))
+      return reportScalar(kernel, loop, whyNot);
     if (!body->getOutputLoad() || !body->getOutputStore())
       return;
     scf::ForOp reduction = findReduction(kernel, *body);
@@ -368,6 +383,7 @@ SmallVector<Value> PanelBuilder::cloneNest(scf::ForOp loop, IRMapping &mapping,
                                            SmallVector<Value> values) {
   if (loop == accumulation.dense()) {
     VectorEmitter emitter(accumulation.body, builder, mapping);
+    emitter.emitShared();
     for (auto [chunk, value] : llvm::zip_equal(panel, values))
       value = emitter.emitUpdate(chunk, value);
     return values;
@@ -462,6 +478,7 @@ struct RegisterTile : tsgu::impl::RegisterTileBase<RegisterTile> {
   }
 
   LogicalResult tile(Kernel kernel) {
+    inlineSingleIterations(kernel);
     unsigned elements = carryElements(kernel);
     SmallVector<Accumulation> accumulations = findAccumulations(kernel);
     bool once = visitsElementsOnce(kernel, accumulations);

@@ -133,7 +133,8 @@ static SmallVector<Operation *> collectNeeded(scf::ForOp loop, Value given) {
         needed.insert(op);
     }
   SmallVector<Operation *> ops = needed.takeVector();
-  llvm::sort(ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  llvm::sort(ops,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   return ops;
 }
 
@@ -235,9 +236,7 @@ void tsgu::buildStore(OpBuilder &builder, Location loc, Value vector,
     vector::StoreOp::create(builder, loc, vector, memref, indices);
 }
 
-VectorEmitter::VectorEmitter(const VectorBody &body, OpBuilder &builder,
-                             IRMapping &scalars)
-    : body(body), builder(builder), scalars(scalars) {
+void VectorEmitter::emitShared() {
   for (Operation *op : body.ops)
     if (!body.varying.contains(op))
       builder.clone(*op, scalars);

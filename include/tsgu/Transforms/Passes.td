@@ -136,12 +136,49 @@ def EmitEntryPoints : Pass<"tsgu-emit-entry-points", "::mlir::ModuleOp"> {
 //===-- Kernels ----------------------------------------------------------===//
 
 def RegisterTile : Pass<"tsgu-register-tile", "::mlir::func::FuncOp"> {
-  let summary = "vectorise the dense loops and keep accumulators in registers";
+  let summary = "keep the accumulators of a kernel in registers";
+  let description = [{
+    Where reduction loops update rows of the output again and again, the row is
+    cut into panels of vector accumulators that the reduction loops carry; single
+    elements are carried likewise. Accumulators start from `tsgu.identity` and
+    are stored once, if the nest visits each element of the output once;
+    otherwise the kernel fills its output first. Either way the output's content
+    on entry does not matter afterwards, and the attribute is gone.
+  }];
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512",
                         "bits of a vector register">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def Vectorize : Pass<"tsgu-vectorize", "::mlir::func::FuncOp"> {
+  let summary = "compute innermost loops at vector width";
+  let description = [{
+    Loops over dense rows or stored entries whose accesses are consecutive,
+    invariant, or (where functions like exp are computed) gathers: chunks of
+    iterations, then a masked chunk. Reductions end in one horizontal reduction.
+    Loops of short constant length are unrolled.
+  }];
+  let options = [Option<"vectorBits", "vector-bits", "unsigned", "512",
+                        "bits of a vector register">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
+  let summary = "reduce the vectors of four stored entries at a time";
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def ExpandMath : Pass<"tsgu-expand-math"> {
+  let summary = "compute exp and log inline, other functions by element";
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect"];
 }
 

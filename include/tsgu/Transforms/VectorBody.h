@@ -76,18 +76,26 @@ private:
 /// Writes a body at vector width, chunk by chunk into one block.
 class VectorEmitter {
 public:
-  /// `scalars` maps values of the original function to those in the block;
-  /// what the iterations share is computed at once and added to it.
+  /// `scalars` maps values of the original function to those in the block; what
+  /// the iterations share must be in it (`emitShared`).
   VectorEmitter(const VectorBody &body, mlir::OpBuilder &builder,
-                mlir::IRMapping &scalars);
+                mlir::IRMapping &scalars)
+      : body(body), builder(builder), scalars(scalars) {}
 
-  /// The loop-carried values after the chunk. If `output` is given it holds the
-  /// chunk's elements of the output, which are updated instead of stored.
+  /// Computes what the iterations share and adds it to `scalars`.
+  void emitShared();
+
+  /// The loop-carried values after the chunk; null ones have none before it.
   llvm::SmallVector<mlir::Value> emit(const Chunk &chunk,
-                                      mlir::ValueRange carried,
-                                      mlir::Value *output = nullptr);
+                                      llvm::ArrayRef<mlir::Value> carried);
+  /// The chunk's elements of the output, updated instead of loaded and stored.
+  mlir::Value emitUpdate(const Chunk &chunk, mlir::Value output);
+  /// For a body with a `given` value, whose lanes are passed.
+  void emitGiven(const Chunk &chunk, mlir::Value given);
 
 private:
+  void emitOps();
+  mlir::Value emitScalar(mlir::Operation &op);
   mlir::Value widen(mlir::Value value);
   mlir::Value emitLoad(mlir::memref::LoadOp load);
   void emitStore(mlir::memref::StoreOp store);
