@@ -136,12 +136,12 @@ Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path) {
       return diagnostics.error("'" + name + "' is not a program");
     function->setName(name);
   }
-  while (!rest.empty()) {
-    auto [derivation, next] = rest.split('/');
+  SmallVector<StringRef> derivations;
+  if (path.contains('/'))
+    rest.split(derivations, '/');
+  for (StringRef derivation : derivations)
     if (Error error = apply(*module, path, derivation))
       return error;
-    rest = next;
-  }
   return module;
 }
 

@@ -379,12 +379,12 @@ void Staging::outline(GenericOp op) {
   kernel->setAttr(kernelAttr, builder.getUnitAttr());
   GenericOp copy = cloneInto(kernel, op, storedValues);
   Payload payload = *getPayload(copy);
-  bool accumulates = payload.reduction != Reduction::None;
-  // A dense output of sparse operands is zero where they are absent.
-  bool scatters = !isSparse(copy.getDpsInits()[0]) &&
-                  llvm::any_of(copy.getDpsInputs(),
-                               [](Value v) { return isSparse(v); });
-  if (accumulates || scatters)
+  // Sums of a sparse output run innermost and start from the identity anyway; a
+  // dense output of sparse operands is zero where they are absent.
+  bool accumulates = payload.reduction != Reduction::None ||
+                     llvm::any_of(copy.getDpsInputs(),
+                                  [](Value v) { return isSparse(v); });
+  if (accumulates && !isSparse(copy.getDpsInits()[0]))
     kernel->setAttr(identityAttr,
                     getIdentity(payload.reduction,
                                 cast<FloatType>(payload.term.getType())));
