@@ -49,7 +49,12 @@ void addLowerToKernels(OpPassManager &pm, const LoweringOptions &options) {
 void addOptimizeKernels(OpPassManager &pm, const LoweringOptions &options) {
   RegisterTileOptions tile;
   tile.vectorBits = options.vectorBits;
+  VectorizeOptions vectorize;
+  vectorize.vectorBits = options.vectorBits;
   pm.addNestedPass<func::FuncOp>(createRegisterTile(tile));
+  pm.addNestedPass<func::FuncOp>(createVectorize(vectorize));
+  pm.addNestedPass<func::FuncOp>(createJamNonzeros());
+  pm.addPass(createExpandMath());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
