@@ -9,8 +9,8 @@ _HEADINGS = {
     "gradient": "Forward and backward of both operands, layouts cached",
 }
 _NOTES = {
-    "kernel": "Every kernel overwrites the same buffers, on memory with huge pages. `of roof` is the "
-    "least time divided by ours, with the roof that binds.",
+    "kernel": "Every kernel overwrites the same buffers, on memory with huge pages. `of roof` is "
+    "the least time divided by ours, with the roof that binds.",
     "sampled": "MKL has no such kernel.",
     "user": "torch gets the same CSR tensor with int32 indices.",
     "gradient": "`x forward` is our forward and backward divided by our forward.",
@@ -217,7 +217,8 @@ Other processes took {100 * results["other_load"]:.0f} % of the machine meanwhil
 {results["seconds"] / 60:.0f} minutes.
 
 Times are milliseconds, best / median of at least 20 calls, all candidates taking turns in one
-process; the number of calls is given where there were fewer (torch above 0.3 s). Ratios are of best times.
+process; the number of calls is given where there were fewer (above 0.3 s, not for kernels).
+Ratios are of best times.
 Every kernel was checked against SciPy, on outputs poisoned with NaN, before it was timed.
 The roofs were measured in the same run. A kernel's least time is the longest of its compulsory
 bytes at the rate of the memory they fit in, its gathers at the rate at which a loop that does

@@ -49,7 +49,9 @@ class Mesh:
         n = len(self.vertices)
         K = scipy.sparse.coo_array((local.ravel(), (rows, columns)), (n, n)).tocsr()
         inside = self.inside()
-        return K[inside][:, inside]
+        K = K[inside][:, inside]
+        K.sort_indices()
+        return K
 
 
 def airfoil(refinements=0):
