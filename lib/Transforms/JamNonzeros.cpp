@@ -196,8 +196,10 @@ static FailureOr<EntryLoop> analyzeEntryLoop(Kernel kernel, scf::ForOp loop,
   return EntryLoop{loop, reduction, *rest};
 }
 
-/// Copies, for the entry at `position`, what leads to the vector to reduce.
-static Value cloneProduct(OpBuilder &builder, EntryLoop entry, Value position) {
+/// Copies what leads to the vectors to reduce for four entries from `first` on,
+/// op by op side by side: four independent chains of multiply-adds.
+static SmallVector<Value> cloneProducts(OpBuilder &builder, EntryLoop entry,
+                                        Value first) {
   SetVector<Operation *> needed;
   needed.insert(entry.reduction.getVector().getDefiningOp());
   for (size_t i = 0; i < needed.size(); ++i)
@@ -205,12 +207,21 @@ static Value cloneProduct(OpBuilder &builder, EntryLoop entry, Value position) {
       if (Operation *op = operand.getDefiningOp())
         if (op->getBlock() == entry.loop.getBody())
           needed.insert(op);
-  IRMapping mapping;
-  mapping.map(entry.loop.getInductionVar(), position);
+  SmallVector<IRMapping> mappings(jammed);
+  for (auto [i, mapping] : llvm::enumerate(mappings)) {
+    Location loc = entry.loop.getLoc();
+    Value offset = arith::ConstantIndexOp::create(builder, loc, i);
+    mapping.map(entry.loop.getInductionVar(),
+                arith::AddIOp::create(builder, loc, first, offset));
+  }
   for (Operation &op : entry.loop.getBody()->without_terminator())
     if (needed.contains(&op))
-      builder.clone(op, mapping);
-  return mapping.lookup(entry.reduction.getVector());
+      for (IRMapping &mapping : mappings)
+        builder.clone(op, mapping);
+  SmallVector<Value> products;
+  for (IRMapping &mapping : mappings)
+    products.push_back(mapping.lookup(entry.reduction.getVector()));
+  return products;
 }
 
 static void jam(EntryLoop entry) {
@@ -226,13 +237,8 @@ static void jam(EntryLoop entry) {
   Value end = arith::SubIOp::create(builder, loc, to, left);
   auto fours = scf::ForOp::create(builder, loc, from, end, constant(jammed));
   builder.setInsertionPointToStart(fours.getBody());
-  SmallVector<Value> products;
-  for (int64_t i = 0; i < jammed; ++i) {
-    Value position = fours.getInductionVar();
-    if (i)
-      position = arith::AddIOp::create(builder, loc, position, constant(i));
-    products.push_back(cloneProduct(builder, entry, position));
-  }
+  SmallVector<Value> products =
+      cloneProducts(builder, entry, fours.getInductionVar());
   Value sums = ReductionTree(builder, entry.reduction).reduceFour(products);
   IRMapping scalars;
   VectorEmitter emitter(entry.rest, builder, scalars);
