@@ -18,7 +18,7 @@ namespace {
 /// All programs; guarded by processLock() and never destroyed.
 struct Table {
   std::map<std::string, Program *> byPath;
-  std::map<const tsgu_object *, Program *> byObject;
+  std::vector<Program *> fromObjects; // So that they count as in use.
 };
 
 Table &table() {
@@ -50,12 +50,9 @@ Program &Program::open(const std::string &path) {
 }
 
 Program &Program::fromObject(const tsgu_object &object) {
-  Lock lock(processLock());
-  auto known = table().byObject.find(&object);
-  if (known != table().byObject.end())
-    return *known->second;
   std::unique_ptr<Program> program(new Program(object));
-  table().byObject.emplace(&object, program.get());
+  Lock lock(processLock());
+  table().fromObjects.push_back(program.get());
   return *program.release();
 }
 
