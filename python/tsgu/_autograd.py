@@ -169,7 +169,7 @@ def _backward(ctx, cotangent):
         return tuple(gradients)
     saved = ctx.saved_tensors
     operands = [None] * len(shapes)
-    for k, operand in zip(plan.saved, saved, strict=True):
+    for k, operand in zip(plan.saved, saved, strict=False):  # the result may follow
         operands[k] = operand
     for k, operand in enumerate(operands):
         if operand is None:

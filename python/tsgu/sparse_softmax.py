@@ -31,7 +31,8 @@ def _reduces_rows(A, dim):
 def sparse_softmax(A, dim):
     """The softmax over the stored entries of each row (dim -1) or column (dim -2) of A.
 
-    Entries that are not stored take no part: they count as -inf, as in torch.sparse.softmax.
+    Entries that are not stored take no part: they count as -inf, as in torch.sparse.softmax. Next
+    to +inf, finite entries are 0 (torch: NaN).
     A: COO or CSR, (n, m) or a batch (b, n, m), float32 or float64. The result is a sparse tensor
     of A's layout and pattern, differentiable to any order; that of an uncoalesced A is coalesced,
     as its duplicates are summed first.

@@ -1,7 +1,8 @@
 """Index tensors that are unusual but not corrupt give right results."""
 
-import oracle
 import torch
+
+import oracle
 import tsgu
 
 

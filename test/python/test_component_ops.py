@@ -1,9 +1,10 @@
 """The operators in torch.ops.tsgu: opcheck, torch.compile, export."""
 
-import matrices
-import oracle
 import pytest
 import torch
+
+import matrices
+import oracle
 import tsgu
 from tsgu._program import library_signatures
 

@@ -1,8 +1,9 @@
 """What is refused, with which class and text."""
 
-import matrices
 import pytest
 import torch
+
+import matrices
 import tsgu
 
 
@@ -101,7 +102,7 @@ def test_numbers_that_are_no_program():
 
 
 def test_unknown_programs():
-    for path in ("nonsense", "spmm/vjp7", "spmm/", ""):
+    for path in ("nonsense", "spmm/vjp7", "spmm/nonsense", "spmm/vjp-1", "/spmm", ""):
         with pytest.raises(tsgu.CompileError):
             tsgu.operator(path)
     assert issubclass(tsgu.CompileError, RuntimeError)

@@ -34,4 +34,4 @@ def test_a_message_says_where():
     with pytest.raises(tsgu.PatternError) as caught:
         tsgu.csr(positions, torch.tensor([0, 7]), torch.ones(2), (2, 3))
     text = str(caught.value)
-    assert "row 1" in text and "7" in text and "3" in text
+    assert "row 1" in text and "column 7" in text and "0 to 2" in text

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 
+import torch
+from conftest import CHECKOUT
+
 import matrices
 import oracle
-import torch
 import tsgu
-from conftest import CHECKOUT
 
 
 def counts():

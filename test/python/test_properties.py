@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 
-import oracle
 import torch
-import tsgu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import oracle
+import tsgu
 
 
 @st.composite

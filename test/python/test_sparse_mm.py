@@ -1,9 +1,10 @@
 """sparse_mm against dense torch, in every layout, dtype and order of derivative."""
 
-import matrices
-import oracle
 import pytest
 import torch
+
+import matrices
+import oracle
 import tsgu
 
 DTYPES = [torch.float32, torch.float64]

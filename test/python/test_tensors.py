@@ -1,9 +1,10 @@
 """Sparse tensors apart and together, and what autograd does in between."""
 
-import matrices
-import oracle
 import pytest
 import torch
+
+import matrices
+import oracle
 import tsgu
 
 

@@ -5,12 +5,13 @@ import subprocess
 import sys
 import threading
 
-import matrices
-import oracle
 import pytest
 import torch
-import tsgu
 from conftest import CHECKOUT
+
+import matrices
+import oracle
+import tsgu
 
 
 @pytest.fixture

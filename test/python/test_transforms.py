@@ -1,11 +1,12 @@
 """torch.func transforms, forward mode and gradcheck, over values."""
 
-import matrices
-import oracle
 import pytest
 import torch
-import tsgu
 from torch.autograd import forward_ad
+
+import matrices
+import oracle
+import tsgu
 
 func = torch.func
 

@@ -1,9 +1,10 @@
 """A new operator is one .mlir text: gradients, torch.compile and batches come with it."""
 
-import matrices
-import oracle
 import pytest
 import torch
+
+import matrices
+import oracle
 import tsgu
 
 # y_i = sum over j of a_ij^2 w_j
