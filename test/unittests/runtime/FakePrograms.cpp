@@ -130,9 +130,10 @@ public:
   /// Returns the symbol of the stored entries.
   int32_t pattern(std::vector<int32_t> shape) {
     auto index = static_cast<int32_t>(m.patterns.size());
-    m.symbols.push_back({"z" + std::to_string(index), index, 0});
+    const char digit = static_cast<char>('0' + index);
+    m.symbols.push_back({{'z', digit}, index, 0});
     auto stored = static_cast<int32_t>(m.symbols.size()) - 1;
-    m.patterns.push_back({"P" + std::to_string(index), shape, stored});
+    m.patterns.push_back({{'P', digit}, shape, stored});
     return stored;
   }
   void layout(std::vector<int32_t> order) {
