@@ -54,7 +54,7 @@ def _network(axes, mesh, S, start, norm, title):
         array=np.clip(weight[order], norm.vmin, norm.vmax),
         cmap=_MAP,
         norm=norm,
-        linewidths=1.3,
+        linewidths=1.0,
         capstyle="round",
     )
     axes.add_collection(lines)
