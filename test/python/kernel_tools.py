@@ -12,7 +12,12 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 LIBRARIES = pathlib.Path(os.environ.get("TSGU_LIBRARY_DIR", CHECKOUT / "build" / "lib"))
 TSGU_OPT = LIBRARIES.parent / "bin" / "tsgu-opt"
 LLVM = pathlib.Path("/usr/lib/llvm-22/bin")
-PASSES = ["tsgu-register-tile", "tsgu-vectorize", "tsgu-jam-nonzeros", "tsgu-expand-math"]
+PASSES = [
+    "tsgu-register-tile=vector-bits={bits}",
+    "tsgu-vectorize=vector-bits={bits}",
+    "tsgu-jam-nonzeros",
+    "tsgu-expand-math",
+]
 LOWERING = [
     "canonicalize",
     "cse",
@@ -36,9 +41,9 @@ def run_tool(command, text):
     return done.stdout
 
 
-def compile_kernels(source, passes=PASSES):
+def compile_kernels(source, bits):
     """The shared library of the kernels; its functions take memref descriptors."""
-    flags = [f"--{name}" for name in [*passes, *LOWERING]]
+    flags = ["--" + name.format(bits=bits) for name in [*PASSES, *LOWERING]]
     lowered = run_tool([str(TSGU_OPT), *flags], source)
     ir = run_tool([str(LLVM / "mlir-translate"), "--mlir-to-llvmir"], lowered)
     with tempfile.TemporaryDirectory() as folder:

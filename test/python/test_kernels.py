@@ -52,9 +52,10 @@ def sources():
     return kernels
 
 
-@pytest.fixture(scope="module")
-def library():
-    return compile_kernels("\n".join(sources().values()))
+@pytest.fixture(scope="module", params=[512, 256])
+def library(request):
+    """The kernels for vectors of 512 and 256 bits."""
+    return compile_kernels("\n".join(sources().values()), request.param)
 
 
 class Matrix:
