@@ -13,6 +13,7 @@ import numpy as np
 _HUGE_PAGE = 2 << 20
 _SHORT = 0.02  # seconds; shorter calls are measured in bursts
 _BURST = 5
+_SLOW = 0.3  # seconds
 _SETTLE = 0.003  # seconds for the idle threads of the last candidate to go to sleep
 
 
@@ -43,16 +44,21 @@ def _time(call):
     return elapsed
 
 
-def interleave(candidates, samples=20, slow_samples=5, slow=0.3):
-    """Times each callable at least `samples` times, all of them in turn.
+def interleave(candidates, samples, few=()):
+    """Times each callable at least `samples` times, all of them in turn: {name: Timing}.
 
-    A call above `slow` seconds is repeated `slow_samples` times only. Short calls come in bursts
-    after one that is not counted, so that each finds its own threads awake. Returns
-    {name: Timing}.
+    Of the candidates named in `few`, those that take longer than 0.3 s run three times only.
+    Short calls come in bursts after one that is not counted, so that each finds its own threads
+    awake.
     """
-    estimate = {name: min(_time(call), _time(call)) for name, call in candidates.items()}
+    first = {name: _time(call) for name, call in candidates.items()}
+    estimate = {
+        name: seconds if seconds > _SLOW else _time(candidates[name])
+        for name, seconds in first.items()
+    }
     wanted = {
-        name: slow_samples if seconds > slow else samples for name, seconds in estimate.items()
+        name: 3 if name in few and seconds > _SLOW else samples
+        for name, seconds in estimate.items()
     }
     times = {name: [] for name in candidates}
     gc.collect()
