@@ -56,9 +56,8 @@ struct PatternArguments {
   IndexArrays arrays;
 };
 
-#define TSGU_RUN_SCHEMA                                                        \
-  "int program, Tensor positions, Tensor coordinates, int columns, "           \
-  "int version"
+#define TSGU_CSR_SCHEMA                                                        \
+  "Tensor positions, Tensor coordinates, int columns, int version"
 #define TSGU_PATTERN_SCHEMA                                                    \
   "Tensor positions, Tensor coordinates, int form, int items, int rows, "      \
   "int columns, int version"
@@ -123,6 +122,28 @@ static void runBoxed(StableIValue *stack, uint64_t, uint64_t) {
   arrays.columns = arguments.integer();
   arrays.version = arguments.integer();
   give(stack[0], runFixed<arity>(number, arguments, arrays));
+}
+
+/// Two programs of the same operands, as backward needs: one crossing of the
+/// boundary instead of two.
+static void runPairBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  int64_t first = arguments.integer(), second = arguments.integer();
+  TensorHandle positions = arguments.tensor();
+  TensorHandle coordinates = arguments.tensor();
+  IndexArrays arrays;
+  arrays.positions = positions.get();
+  arrays.coordinates = coordinates.get();
+  arrays.columns = arguments.integer();
+  arrays.version = arguments.integer();
+  TensorHandle owned[3] = {arguments.tensor(), arguments.tensor(),
+                           arguments.tensor()};
+  AtenTensorHandle operands[] = {owned[0].get(), owned[1].get(),
+                                 owned[2].get()};
+  shapeFromPositions(arrays);
+  TensorHandle result = run(findProgram(first), &arrays, 1, operands, 3);
+  give(stack[1], run(findProgram(second), &arrays, 1, operands, 3));
+  give(stack[0], std::move(result));
 }
 
 template <int arity>
@@ -233,7 +254,9 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
                    ", Tensor x0, Tensor x1, Tensor x2) -> Tensor");            \
   library.def(name "4(" schema                                                 \
                    ", Tensor x0, Tensor x1, Tensor x2, Tensor x3) -> Tensor")
-  TSGU_DEFINE("run", TSGU_RUN_SCHEMA);
+  TSGU_DEFINE("run", "int program, " TSGU_CSR_SCHEMA);
+  library.def("run_pair3(int first, int second, " TSGU_CSR_SCHEMA
+              ", Tensor x0, Tensor x1, Tensor x2) -> (Tensor, Tensor)");
   TSGU_DEFINE("run_form", "int program, " TSGU_PATTERN_SCHEMA);
 #undef TSGU_DEFINE
   library.def("run(int program, Tensor[] indices, int[] shapes, "
@@ -247,6 +270,7 @@ STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {
   library.impl("run2", runBoxed<2>);
   library.impl("run3", runBoxed<3>);
   library.impl("run4", runBoxed<4>);
+  library.impl("run_pair3", runPairBoxed);
   library.impl("run_form1", runFormBoxed<1>);
   library.impl("run_form2", runFormBoxed<2>);
   library.impl("run_form3", runFormBoxed<3>);

@@ -14,6 +14,7 @@ _CSR = torch.sparse_csr
 _is_grad_enabled = torch.is_grad_enabled
 _run2 = torch.ops.tsgu.run2.default._op
 _run3 = torch.ops.tsgu.run3.default._op
+_run_pair3 = torch.ops.tsgu.run_pair3.default._op
 _MATRIX = operator("spmm")
 _BATCH = operator("spmm/batch")
 _PRODUCT = _MATRIX.program
@@ -57,9 +58,9 @@ def _multiply(A, B):
         pattern = Pattern(positions, coordinates, CSR, -1, rows, columns, False)
         if positions.numel() != rows + 1:
             pattern.reject(A.shape)
-        result = _run2(
-            _PRODUCT.number, positions, coordinates, columns, pattern.version(), values, B
-        )
+        # As Pattern.version: the parts of a tensor share one counter.
+        version = -1 if A.is_inference() else 2 * A._version
+        result = _run2(_PRODUCT.number, positions, coordinates, columns, version, values, B)
         return pattern, values, result
     pattern, values = take_apart(A)
     return pattern, values, _operator(pattern).program.run((pattern,), values, B)
@@ -70,12 +71,13 @@ class SparseMatMul(Function):
 
     @staticmethod
     def forward(ctx, A, B):
-        ctx.pattern, ctx.values, result = _multiply(A, B)
-        ctx.shape = B.shape
+        ctx.pattern, values, result = _multiply(A, B)
         needs_A, needs_B = ctx.needs_input_grad
         # The gradient of A reads B, that of B reads A.
-        if not needs_B:
-            ctx.values = None
+        if needs_B:
+            ctx.values = values
+        if not needs_A:
+            ctx.shape = B.shape
         ctx.save_for_backward(A if needs_B else None, B if needs_A else None)
         return result
 
@@ -84,10 +86,11 @@ class SparseMatMul(Function):
         A, B = ctx.saved_tensors
         needs_A, needs_B = ctx.needs_input_grad
         pattern = ctx.pattern
-        if not cotangent.is_contiguous():
+        if cotangent.stride(-1) != 1:
             cotangent = cotangent.contiguous()
         if _is_grad_enabled() or transforming():
-            return _differentiable_backward(pattern, A, B, ctx.shape, cotangent)
+            dense = stand_in(ctx.shape, cotangent) if B is None else B
+            return _differentiable_backward(pattern, A, dense, cotangent, needs_A, needs_B)
         values = _unread(pattern) if A is None else ctx.values
         dense = stand_in(ctx.shape, cotangent) if B is None else B
         if pattern.form == CSR and pattern.items == -1:
@@ -105,39 +108,22 @@ class SparseMatMul(Function):
 def _backward_csr(pattern, values, B, cotangent, needs_A, needs_B):
     """The common case of backward, written out like that of _multiply."""
     positions, coordinates, columns = pattern.positions, pattern.coordinates, pattern.columns
-    version = pattern.version()
-    gradient_A = gradient_B = None
+    arguments = positions, coordinates, columns, pattern.version(), values, B, cotangent
+    on_pattern = gradient_B = None
     try:
-        if needs_A:
-            gradient_A = torch.sparse_csr_tensor(
-                positions,
-                coordinates,
-                _run3(
-                    _COTANGENT_OF_A.number,
-                    positions,
-                    coordinates,
-                    columns,
-                    version,
-                    values,
-                    B,
-                    cotangent,
-                ),
-                (pattern.rows, columns),
-                check_invariants=False,
+        if needs_A and needs_B:
+            on_pattern, gradient_B = _run_pair3(
+                _COTANGENT_OF_A.number, _COTANGENT_OF_B.number, *arguments
             )
-        if needs_B:
-            gradient_B = _run3(
-                _COTANGENT_OF_B.number,
-                positions,
-                coordinates,
-                columns,
-                version,
-                values,
-                B,
-                cotangent,
-            )
+        elif needs_A:
+            on_pattern = _run3(_COTANGENT_OF_A.number, *arguments)
+        else:
+            return None, _run3(_COTANGENT_OF_B.number, *arguments)
     except (ValueError, RuntimeError) as error:
         raise _library.translate(error) from None
+    gradient_A = torch.sparse_csr_tensor(
+        positions, coordinates, on_pattern, (pattern.rows, columns), check_invariants=False
+    )
     return gradient_A, gradient_B
 
 
@@ -149,18 +135,17 @@ def _unread(pattern):
     return coordinates if coordinates.dim() == 1 else coordinates.reshape(-1)
 
 
-def _differentiable_backward(pattern, A, B, shape_of_B, cotangent):
+def _differentiable_backward(pattern, A, B, cotangent, needs_A, needs_B):
     """As backward, through operators that can be differentiated again."""
     product = _operator(pattern)
     values = _unread(pattern) if A is None else parts(A)[1]
-    dense = stand_in(shape_of_B, cotangent) if B is None else B
     gradient_A = gradient_B = None
-    if B is not None:
+    if needs_A:
         derived, _ = product.cotangent(0)
-        gradient_A = from_values(pattern, derived.call((pattern,), values, dense, cotangent))
-    if A is not None:
+        gradient_A = from_values(pattern, derived.call((pattern,), values, B, cotangent))
+    if needs_B:
         derived, _ = product.cotangent(1)
-        gradient_B = derived.call((pattern,), values, dense, cotangent)
+        gradient_B = derived.call((pattern,), values, B, cotangent)
     return gradient_A, gradient_B
 
 

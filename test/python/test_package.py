@@ -1,0 +1,68 @@
+"""What the package exports, loads and links."""
+
+import importlib
+import os
+import pathlib
+import subprocess
+import sys
+
+import tsgu
+from conftest import CHECKOUT
+from tsgu import _library
+
+
+def test_exports():
+    for name in tsgu.__all__:
+        assert getattr(tsgu, name) is not None
+    assert tsgu.__version__ == tsgu.show_config()["tsgu"]
+    assert (pathlib.Path(tsgu.__file__).parent / "py.typed").exists()
+
+
+def test_a_function_and_its_module_share_a_name():
+    module = importlib.import_module("tsgu.sparse_softmax")
+    assert module is not tsgu.sparse_softmax
+    assert module.sparse_softmax is tsgu.sparse_softmax
+    assert importlib.import_module("tsgu.sparse_matmul").sparse_mm is tsgu.sparse_mm
+
+
+def test_import_does_not_load_the_compiler():
+    program = """
+import tsgu
+maps = open("/proc/self/maps").read()
+assert "libtsgu_torch" in maps
+assert "libtsgu-compiler" not in maps and "libLLVM" not in maps and "libMLIR" not in maps
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/python"}
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, env=environment)
+
+
+def test_missing_libraries_are_named(tmp_path):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{CHECKOUT}/python",
+        "TSGU_LIBRARY_DIR": str(tmp_path),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", "import tsgu"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+    )
+    assert run.returncode == 1
+    assert str(tmp_path) in run.stderr and "TSGU_LIBRARY_DIR" in run.stderr
+
+
+def test_the_plugin_needs_only_the_stable_abi():
+    plugin = _library.directory / "libtsgu_torch.so"
+    symbols = subprocess.run(
+        ["nm", "-D", "--undefined-only", plugin], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert "torch_parallel_for" in symbols
+    foreign = [
+        name
+        for name in symbols
+        if name.startswith(("Py", "_Py"))
+        or any(part in name for part in ("N2at", "N3c10", "N5torch", "caffe2", "GOMP", "kmpc"))
+    ]
+    assert not foreign
