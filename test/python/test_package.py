@@ -6,8 +6,9 @@ import pathlib
 import subprocess
 import sys
 
-import tsgu
 from conftest import CHECKOUT
+
+import tsgu
 from tsgu import _library
 
 
