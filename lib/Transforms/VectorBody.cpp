@@ -197,13 +197,55 @@ Value tsgu::buildSplat(OpBuilder &builder, Location loc, TypedAttr value,
                                    DenseElementsAttr::get(type, value));
 }
 
-Value tsgu::buildNeutral(OpBuilder &builder, Operation *combiner,
-                         int64_t lanes) {
+/// Sums start at +0 rather than -0, which is no constant of its own in
+/// registers, and the extremes of numbers at infinity rather than NaN.
+TypedAttr tsgu::getNeutral(Operation *combiner) {
+  Builder builder(combiner->getContext());
   Type type = combiner->getResult(0).getType();
-  TypedAttr neutral = isa<arith::AddFOp>(combiner)
-                          ? builder.getZeroAttr(type)
-                          : *arith::getNeutralElement(combiner);
-  return buildSplat(builder, combiner->getLoc(), neutral, lanes);
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (isa<arith::AddFOp>(combiner))
+    return builder.getZeroAttr(type);
+  if (isa<arith::MaxNumFOp>(combiner))
+    return builder.getFloatAttr(type, -infinity);
+  if (isa<arith::MinNumFOp>(combiner))
+    return builder.getFloatAttr(type, infinity);
+  return *arith::getNeutralElement(combiner);
+}
+
+/// Extremes of numbers are a comparison and a choice, which is one instruction:
+/// accumulators are never NaN, and a term that is NaN compares false.
+Value tsgu::buildCombine(OpBuilder &builder, Location loc, CombiningKind kind,
+                         Value accumulated, Value term) {
+  using P = arith::CmpFPredicate;
+  bool largest = kind == CombiningKind::MAXNUMF;
+  if (!largest && kind != CombiningKind::MINNUMF)
+    return vector::makeArithReduction(builder, loc, kind, accumulated, term);
+  Value better = arith::CmpFOp::create(builder, loc, largest ? P::OGT : P::OLT,
+                                       term, accumulated);
+  return arith::SelectOp::create(builder, loc, better, term, accumulated);
+}
+
+Value tsgu::buildReduction(OpBuilder &builder, Location loc, CombiningKind kind,
+                           Value vector) {
+  auto type = cast<VectorType>(vector.getType());
+  if (kind != CombiningKind::MAXNUMF && kind != CombiningKind::MINNUMF) {
+    auto flags = arith::FastMathFlags::none;
+    if (isa<FloatType>(type.getElementType()))
+      flags = arith::FastMathFlags::reassoc | arith::FastMathFlags::contract;
+    return vector::ReductionOp::create(builder, loc, kind, vector, flags);
+  }
+  for (int64_t half = type.getNumElements() / 2; half > 0; half /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t i = 0; i < half; ++i) {
+      low.push_back(i);
+      high.push_back(i + half);
+    }
+    vector = buildCombine(
+        builder, loc, kind,
+        vector::ShuffleOp::create(builder, loc, vector, vector, low),
+        vector::ShuffleOp::create(builder, loc, vector, vector, high));
+  }
+  return vector::ExtractOp::create(builder, loc, vector, 0);
 }
 
 Value tsgu::buildMask(OpBuilder &builder, Location loc, int64_t active,
@@ -304,8 +346,17 @@ Value VectorEmitter::emitScalar(Operation &op) {
       return widen(op.getOperand(op.getOperand(0) == operand ? 1 : 0));
     operands.push_back(widen(operand));
   }
+  if (isReducedNumber(op))
+    return buildCombine(builder, op.getLoc(), *getCombiningKind(&op),
+                        operands[0], operands[1]);
   auto type = VectorType::get({chunk.lanes}, op.getResult(0).getType());
   return clone(builder, &op, TypeRange{type}, operands)->getResult(0);
+}
+
+/// Whether an op is the maximum or minimum of numbers that a reduction carries.
+bool VectorEmitter::isReducedNumber(Operation &op) const {
+  return isa<arith::MaxNumFOp, arith::MinNumFOp>(op) &&
+         llvm::is_contained(body.getLoop().getYieldedValues(), op.getResult(0));
 }
 
 void VectorEmitter::emitOps() {
@@ -345,7 +396,8 @@ SmallVector<Value> VectorEmitter::emit(const Chunk &next,
       after = arith::SelectOp::create(
           builder, loop.getLoc(), chunk.mask, after,
           before ? before
-                 : buildNeutral(builder, body.getCombiner(i), chunk.lanes));
+                 : buildSplat(builder, loop.getLoc(),
+                              getNeutral(body.getCombiner(i)), chunk.lanes));
     results.push_back(after);
   }
   return results;

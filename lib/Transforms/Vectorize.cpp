@@ -140,8 +140,8 @@ SmallVector<Value> LoopBuilder::combineAccumulators(ArrayRef<Value> carried) {
   while (values.size() > count) {
     size_t half = values.size() / 2;
     for (size_t i = 0; i < half; ++i)
-      values[i] = vector::makeArithReduction(
-          builder, loc, body.getKind(i % count), values[i], values[i + half]);
+      values[i] = buildCombine(builder, loc, body.getKind(i % count), values[i],
+                               values[i + half]);
     values.resize(half);
   }
   return values;
@@ -162,7 +162,8 @@ SmallVector<Value> LoopBuilder::buildLooped() {
   int64_t unroll = dense && loop.getNumRegionIterArgs() != 0 ? 4 : 1;
   for (int64_t copy = 0; copy < unroll; ++copy)
     for (unsigned i = 0; i < loop.getNumRegionIterArgs(); ++i)
-      carried.push_back(buildNeutral(builder, body.getCombiner(i), lanes));
+      carried.push_back(
+          buildSplat(builder, loc, getNeutral(body.getCombiner(i)), lanes));
   if (unroll > 1) {
     Value end = roundDown(from, unroll * lanes);
     carried = combineAccumulators(buildChunks(from, end, unroll, carried));
@@ -175,21 +176,14 @@ SmallVector<Value> LoopBuilder::buildLooped() {
 
 /// The scalar result of a reduction, its start included.
 Value LoopBuilder::reduce(unsigned i, Value vector) {
-  auto flags = arith::FastMathFlags::reassoc | arith::FastMathFlags::contract;
-  bool isFloat = isa<FloatType>(loop.getResult(i).getType());
-  Value result =
-      vector::ReductionOp::create(builder, loc, body.getKind(i), vector,
-                                  isFloat ? flags : arith::FastMathFlags::none);
+  vector::CombiningKind kind = body.getKind(i);
+  Value result = buildReduction(builder, loc, kind, vector);
   Value init = loop.getInitArgs()[i];
-  Value neutral = buildNeutral(builder, body.getCombiner(i), 1);
-  DenseElementsAttr lane;
   TypedAttr start;
-  matchPattern(neutral, m_Constant(&lane));
   if (matchPattern(init, m_Constant(&start)) &&
-      start == lane.getSplatValue<TypedAttr>())
+      start == getNeutral(body.getCombiner(i)))
     return result;
-  return vector::makeArithReduction(builder, loc, body.getKind(i), init,
-                                    result);
+  return vector::makeArithReduction(builder, loc, kind, init, result);
 }
 
 void LoopBuilder::build() {

@@ -163,7 +163,7 @@ def spmv(name, s):
 
 def row_sum(name, s, term):
     """y[i] = the sum over row i of: val ("sum"), val * w ("dot"), exp(val - m[i]) ("exp"),
-    exp(val - x[k]) ("gather"); "max": the largest val."""
+    exp(val - x[k]) ("gather"); "max", "maxnum": the largest val."""
     text = s.load("a", "val", "kk")
     start, combine, first = "zero", "addf", ""
     if term == "dot":
@@ -175,10 +175,10 @@ def row_sum(name, s, term):
         text += s.op("d", "arith.subf %a, %m") + s.op("t", "math.exp %d")
     else:
         text += s.op("t", "arith.addf %a, %zero")
-    if term == "max":
+    if term.startswith("max"):
         infinity = {"f32": "0xFF800000", "f64": "0xFFF0000000000000"}[s.value]
         first = f"%least = arith.constant {infinity} : {s.value}\n"
-        start, combine = "least", "maximumf"
+        start, combine = "least", "maxnumf" if term == "maxnum" else "maximumf"
     arguments = s.pattern() + [("n", "index"), ("w", s.values), ("x", s.values), ("y", s.values)]
     body = first + s.rows(s.entry_sum(text, start, combine) + s.store("r", "y", "i"))
     return s.function(name, arguments, len(arguments) - 1, body)

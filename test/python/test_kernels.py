@@ -43,7 +43,7 @@ def sources():
             add(ks.map_2d, "map", value, index, width)
             add(ks.batched_spmm, "batched", value, index, width)
         add(ks.spmv, "spmv", value, index, None)
-        for term in ["sum", "dot", "exp", "gather", "max"]:
+        for term in ["sum", "dot", "exp", "gather", "max", "maxnum"]:
             add(ks.row_sum, f"row_{term}", value, index, None, term)
         add(ks.per_entry, "entry", value, index, None)
         add(ks.per_entry, "entry_gather", value, index, None, gather=True)
@@ -254,14 +254,14 @@ def test_spmv(library, value, index):
 
 
 @types
-@pytest.mark.parametrize("term", ["sum", "dot", "exp", "gather", "max"])
+@pytest.mark.parametrize("term", ["sum", "dot", "exp", "gather", "max", "maxnum"])
 def test_row_reductions(library, value, index, term):
     A = Matrix(value, index)
     w, x = A.vector(len(A.val)), A.vector(max(ROWS, COLUMNS))
     y = np.full(ROWS, np.nan, A.dtype)
     run_rows(library, f"row_{term}_{value}_None", A, [w, x], y, [x] if term == "exp" else [])
     val = A.val.astype(float)
-    if term == "max":
+    if term.startswith("max"):
         assert np.array_equal(y, A.scatter(A.val, -np.inf, np.maximum))
         return
     if term in ("exp", "gather"):
@@ -269,6 +269,19 @@ def test_row_reductions(library, value, index, term):
     elif term == "dot":
         val = val * w
     assert_close(y, A.scatter(val), A.scatter(np.abs(val)))
+
+
+@types
+def test_maximum_and_nan(library, value, index):
+    """maximumf hands NaN on, maxnumf passes over it; empty rows stay at -inf."""
+    A = Matrix(value, index)
+    A.val[::7] = np.nan
+    x, y = A.vector(len(A.val)), np.full(ROWS, np.nan, A.dtype)
+    call(library, f"row_max_{value}_None", A.pos, A.crd, A.val, ROWS, x, x, y)
+    expected = A.scatter(A.val, -np.inf, np.maximum)
+    assert np.array_equal(y, expected, equal_nan=True)
+    call(library, f"row_maxnum_{value}_None", A.pos, A.crd, A.val, ROWS, x, x, y)
+    assert np.array_equal(y, A.scatter(A.val, -np.inf, np.fmax))
 
 
 @types

@@ -96,6 +96,7 @@ public:
 private:
   void emitOps();
   mlir::Value emitScalar(mlir::Operation &op);
+  bool isReducedNumber(mlir::Operation &op) const;
   mlir::Value widen(mlir::Value value);
   mlir::Value emitLoad(mlir::memref::LoadOp load);
   void emitStore(mlir::memref::StoreOp store);
@@ -114,9 +115,18 @@ private:
 mlir::Value buildSplat(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::TypedAttr value, int64_t lanes);
 
-/// The start of a reduction in every lane.
-mlir::Value buildNeutral(mlir::OpBuilder &builder, mlir::Operation *combiner,
-                         int64_t lanes);
+/// Where the accumulators of a reduction start.
+mlir::TypedAttr getNeutral(mlir::Operation *combiner);
+
+/// One step of a reduction.
+mlir::Value buildCombine(mlir::OpBuilder &builder, mlir::Location loc,
+                         mlir::vector::CombiningKind kind,
+                         mlir::Value accumulated, mlir::Value term);
+
+/// The reduction of all lanes of a vector to a scalar.
+mlir::Value buildReduction(mlir::OpBuilder &builder, mlir::Location loc,
+                           mlir::vector::CombiningKind kind,
+                           mlir::Value vector);
 
 /// The constant mask of the first `active` lanes.
 mlir::Value buildMask(mlir::OpBuilder &builder, mlir::Location loc,
