@@ -99,7 +99,7 @@ template <> struct Vec<double> {
 
 /// C = A B over rows begin..end.
 template <typename T, int N>
-AVX512 void spmmRows(const Operands<T> &o, int64_t begin, int64_t end) {
+AVX512 void spmmRows(Operands<T> o, int64_t begin, int64_t end) {
   using V = Vec<T>;
   constexpr int64_t p = int64_t(N) * V::lanes;
   for (int64_t i = begin; i < end; ++i) {
@@ -134,7 +134,7 @@ AVX512_INLINE typename Vec<T>::Type product(const typename Vec<T>::Type *g,
 
 /// values[k] = G[i, :] . B[j, :] over rows begin..end, four entries at a time.
 template <typename T, int N>
-AVX512 void sddmmRows(const Operands<T> &o, int64_t begin, int64_t end) {
+AVX512 void sddmmRows(Operands<T> o, int64_t begin, int64_t end) {
   using V = Vec<T>;
   constexpr int64_t p = int64_t(N) * V::lanes;
   for (int64_t i = begin; i < end; ++i) {
@@ -164,7 +164,7 @@ AVX512 void sddmmRows(const Operands<T> &o, int64_t begin, int64_t end) {
 }
 
 /// C = A B for one dense column, by gathers.
-AVX512 void spmvRows(const Operands<float> &o, int64_t begin, int64_t end) {
+AVX512 void spmvRows(Operands<float> o, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     __m512 sum = _mm512_setzero_ps();
     for (int64_t k = o.positions[i], stop = o.positions[i + 1]; k < stop;
@@ -179,7 +179,7 @@ AVX512 void spmvRows(const Operands<float> &o, int64_t begin, int64_t end) {
   }
 }
 
-AVX512 void spmvRows(const Operands<double> &o, int64_t begin, int64_t end) {
+AVX512 void spmvRows(Operands<double> o, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     __m512d sum = _mm512_setzero_pd();
     for (int64_t k = o.positions[i], stop = o.positions[i + 1]; k < stop;
@@ -197,7 +197,7 @@ AVX512 void spmvRows(const Operands<double> &o, int64_t begin, int64_t end) {
 
 /// The same without gathers: better for rows of a few entries.
 template <typename T>
-AVX512 void spmvShortRows(const Operands<T> &o, int64_t begin, int64_t end) {
+AVX512 void spmvShortRows(Operands<T> o, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     T sum = 0;
     for (int64_t k = o.positions[i], stop = o.positions[i + 1]; k < stop; ++k)
@@ -208,7 +208,7 @@ AVX512 void spmvShortRows(const Operands<T> &o, int64_t begin, int64_t end) {
 
 /// values[k] = G[i] * B[j]: nothing to reduce.
 template <typename T>
-AVX512 void sddmmWidthOne(const Operands<T> &o, int64_t begin, int64_t end) {
+AVX512 void sddmmWidthOne(Operands<T> o, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     T g = o.C[i];
     for (int64_t k = o.positions[i], stop = o.positions[i + 1]; k < stop; ++k)
@@ -216,8 +216,7 @@ AVX512 void sddmmWidthOne(const Operands<T> &o, int64_t begin, int64_t end) {
   }
 }
 
-template <typename T>
-using RowKernel = void (*)(const Operands<T> &, int64_t, int64_t);
+template <typename T> using RowKernel = void (*)(Operands<T>, int64_t, int64_t);
 
 template <typename T, int N> RowKernel<T> kernelFor(Kind kind) {
   switch (kind) {

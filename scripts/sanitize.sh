@@ -14,11 +14,11 @@ export ASAN_OPTIONS=detect_container_overflow=0:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:suppressions=$PWD/scripts/tsan.supp"
 
-check() { # name, flags
+check() { # name, sanitizers
   echo "== $1"
   cmake -S . -B "$build-$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCMAKE_CXX_COMPILER=clang++-22 -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
-    -DCMAKE_CXX_FLAGS="$2 -fno-omit-frame-pointer -O1" \
+    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" -DTSGU_SANITIZE="$2" \
     -DTSGU_BUILD_TORCH=OFF -DPython3_EXECUTABLE="$python" \
     -DLLVM_EXTERNAL_LIT="$(dirname "$python")/lit" &&
     cmake --build "$build-$1" -j "$jobs" &&
@@ -28,7 +28,6 @@ check() { # name, flags
   return 0
 }
 
-# LLVM has no RTTI, so the vptr check cannot link against it.
-check asan "-fsanitize=address,undefined -fno-sanitize=vptr"
-check tsan "-fsanitize=thread"
+check asan address,undefined
+check tsan thread
 exit "$worst"
