@@ -39,15 +39,18 @@ void ProgramSymbols::collect(func::FuncOp program) {
     for (auto [x, y] : llvm::zip_equal(extentsOf[a], extentsOf[b]))
       unite(x, y);
   };
-  DenseMap<int32_t, Extent> given; // By tsgu.shape, once types hold extents.
+  // Once types hold extents, tsgu.shape tells which are equal.
+  DenseMap<int32_t, Extent> given;
+  auto uniteGiven = [&](ArrayRef<Extent> extents, DenseI32ArrayAttr shape) {
+    if (shape)
+      for (auto [extent, symbol] : llvm::zip(extents, shape.asArrayRef()))
+        unite(extent, given.try_emplace(symbol, extent).first->second);
+  };
   for (BlockArgument argument : program.getArguments()) {
     if (!isa<RankedTensorType>(argument.getType()))
       continue;
-    SmallVector<Extent> extents = add(argument);
-    if (auto shape = program.getArgAttrOfType<DenseI32ArrayAttr>(
-            argument.getArgNumber(), shapeAttr))
-      for (auto [extent, symbol] : llvm::zip(extents, shape.asArrayRef()))
-        unite(extent, given.try_emplace(symbol, extent).first->second);
+    uniteGiven(add(argument), program.getArgAttrOfType<DenseI32ArrayAttr>(
+                                  argument.getArgNumber(), shapeAttr));
     if (!isSparse(argument))
       continue;
     FlatSymbolRefAttr pattern = getPattern(argument);
@@ -60,6 +63,7 @@ void ProgramSymbols::collect(func::FuncOp program) {
   program.walk([&](Operation *op) {
     if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
       SmallVector<Extent> extents = add(empty);
+      uniteGiven(extents, op->getAttrOfType<DenseI32ArrayAttr>(shapeAttr));
       for (auto [d, extent] : llvm::enumerate(extents)) {
         if (!empty.getType().isDynamicDim(d))
           continue;

@@ -22,6 +22,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
+#include "mlir/IR/PatternMatch.h"
 
 namespace tsgu {
 #define GEN_PASS_DEF_EXPORTABI
@@ -47,6 +48,7 @@ private:
   LogicalResult nameArguments();
   LogicalResult replaceSpecifier(BlockArgument specifier, int32_t layout);
   LogicalResult replaceSizes();
+  void inlineTerms();
   LogicalResult replaceStored();
   void makeStrided();
   void dropResults();
@@ -164,6 +166,19 @@ static bool isOverStoredEntries(scf::ForOp loop) {
   return isa_and_nonnull<memref::LoadOp>(def);
 }
 
+void KernelExport::inlineTerms() {
+  SmallVector<TermOp> terms;
+  kernel.walk([&](TermOp op) { terms.push_back(op); });
+  IRRewriter rewriter(kernel.getContext());
+  for (TermOp op : terms) {
+    Block *body = &op.getBody().front();
+    auto yield = cast<YieldOp>(body->getTerminator());
+    rewriter.inlineBlockBefore(body, op, op.getElements());
+    rewriter.replaceOp(op, yield.getValue());
+    rewriter.eraseOp(yield);
+  }
+}
+
 LogicalResult KernelExport::replaceStored() {
   SmallVector<StoredOp> reads;
   kernel.walk([&](StoredOp op) { reads.push_back(op); });
@@ -254,6 +269,7 @@ LogicalResult KernelExport::run() {
     kernel.getBody().eraseArgument(specifier.getArgNumber());
     --bufferCount;
   }
+  inlineTerms();
   if (failed(replaceSizes()) || failed(replaceStored()) ||
       failed(checkNothingHidden()))
     return failure();

@@ -10,7 +10,7 @@
 // pattern, so one of them drives the loop (the carrier) and the values of the
 // others are read at its position:
 //
-//   %term = sparse_tensor.unary %carrier present = { payload, tsgu.stored }
+//   %term = sparse_tensor.unary %carrier present = { tsgu.term { payload } }
 //   %out  = sparse_tensor.reduce %out, %term, identity
 //
 //===----------------------------------------------------------------------===//
@@ -22,6 +22,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace tsgu {
 #define GEN_PASS_DEF_LOWERSAMPLED
@@ -37,7 +38,7 @@ namespace {
 struct LoweredOperands {
   OpOperand *carrier;
   SmallVector<OpOperand *> inputs;       ///< Dense ones and the carrier.
-  DenseMap<OpOperand *, Value> valuesOf; ///< Of the other sparse ones.
+  llvm::MapVector<OpOperand *, Value> valuesOf; ///< Of the other sparse ones.
 };
 
 /// Chooses the carrier: the output if it is sparse, or the first sparse input.
@@ -59,27 +60,41 @@ LoweredOperands splitOperands(OpBuilder &builder, GenericOp op) {
   return split;
 }
 
-/// The term of the payload at a stored entry with value `element`.
+/// The term of the payload at a stored entry with value `element`, as one op:
+/// the other elements it needs are its operands.
 Value buildTerm(OpBuilder &builder, GenericOp op, const LoweredOperands &split,
                 const IRMapping &elements, Value element) {
-  IRMapping mapping(elements);
   Payload payload = *getPayload(op);
+  Location loc = op.getLoc();
+  SmallVector<Value> operands;
+  SmallVector<BlockArgument> arguments;
   for (OpOperand *input : op.getDpsInputOperands()) {
     BlockArgument argument = op.getMatchingBlockArgument(input);
-    if (input == split.carrier)
-      mapping.map(argument, element);
-    else if (Value values = split.valuesOf.lookup(input))
-      mapping.map(argument, argument.use_empty()
-                                ? element
-                                : StoredOp::create(builder, op.getLoc(),
-                                                   argument.getType(), values)
-                                      .getResult());
+    if (split.valuesOf.contains(input) || argument.use_empty())
+      continue;
+    arguments.push_back(argument);
+    operands.push_back(input == split.carrier ? element
+                                              : elements.lookup(argument));
+  }
+  auto term = TermOp::create(builder, loc, payload.term.getType(), operands);
+  Block *block = &term.getBody().emplaceBlock();
+  OpBuilder body = OpBuilder::atBlockEnd(block);
+  IRMapping mapping;
+  for (BlockArgument argument : arguments)
+    mapping.map(argument, block->addArgument(argument.getType(), loc));
+  for (auto [input, values] : split.valuesOf) {
+    BlockArgument argument = op.getMatchingBlockArgument(input);
+    if (!argument.use_empty())
+      mapping.map(argument,
+                  StoredOp::create(body, loc, argument.getType(), values)
+                      .getResult());
   }
   Value out = op.getBlock()->getArguments().back();
   for (Operation &inner : op.getBlock()->without_terminator())
     if (!llvm::is_contained(inner.getOperands(), out))
-      builder.clone(inner, mapping);
-  return mapping.lookupOrDefault(payload.term);
+      body.clone(inner, mapping);
+  YieldOp::create(body, loc, mapping.lookupOrDefault(payload.term));
+  return term.getResult();
 }
 
 /// Adds a region of one block and gives its arguments.

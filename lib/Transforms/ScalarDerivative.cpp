@@ -241,6 +241,14 @@ FailureOr<Value> Derivative::ofOp(Operation *op) {
     state.addTypes(op->getResultTypes());
     return b.create(state)->getResult(0);
   }
+  // The sign that an operand gives has slope 0 everywhere but at its zero.
+  if (isa<math::CopySignOp>(op)) {
+    Value one = constant(result, 1.0), x = at(op->getOperand(0));
+    Value from = math::CopySignOp::create(b, op->getLoc(), one, x);
+    Value to =
+        math::CopySignOp::create(b, op->getLoc(), one, at(op->getOperand(1)));
+    return mul(inner[0], mul(from, to));
+  }
   // Written so that a quotient's derivative by its numerator stays a quotient.
   if (isa<arith::DivFOp>(op) && !inner[1])
     return div(inner[0], at(op->getOperand(1)));

@@ -99,18 +99,21 @@ static void setExtents(func::FuncOp program, ArrayRef<int64_t> widths) {
     return withExtents(cast<RankedTensorType>(value.getType()),
                        symbols.of(value), widths);
   };
+  auto shapeOf = [&](Value value) {
+    return DenseI32ArrayAttr::get(program.getContext(), symbols.of(value));
+  };
   for (BlockArgument argument : program.getArguments()) {
     if (!isa<RankedTensorType>(argument.getType()))
       continue;
     argument.setType(newType(argument));
     // An extent in the type no longer tells which others equal it.
-    program.setArgAttr(
-        argument.getArgNumber(), shapeAttr,
-        DenseI32ArrayAttr::get(program.getContext(), symbols.of(argument)));
+    program.setArgAttr(argument.getArgNumber(), shapeAttr, shapeOf(argument));
   }
   program.walk([&](Operation *op) {
-    if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+    if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
+      op->setAttr(shapeAttr, shapeOf(empty));
       return updateEmpty(empty, newType(empty));
+    }
     for (Value result : op->getResults())
       if (isa<RankedTensorType>(result.getType()))
         result.setType(newType(result));

@@ -55,4 +55,26 @@ def Tsgu_StoredOp : Tsgu_Op<"stored", [MemoryEffects<[MemRead]>]> {
   let assemblyFormat = "$values attr-dict `:` type($values) `->` type($result)";
 }
 
+def Tsgu_TermOp
+    : Tsgu_Op<"term", [RecursiveMemoryEffects, SingleBlock]> {
+  let summary = "a scalar that a region computes from others";
+  let description = [{
+    Keeps a payload together while upstream's sparsifier works on the op around
+    it, which walks payloads as trees: shared values would be visited over and
+    over. `--tsgu-export-abi` puts the region in its place.
+  }];
+  let arguments = (ins Variadic<AnyFloat>:$elements);
+  let regions = (region SizedRegion<1>:$body);
+  let results = (outs AnyFloat:$result);
+  let assemblyFormat =
+      "`(` $elements `)` attr-dict-with-keyword `:` functional-type($elements, $result) $body";
+}
+
+def Tsgu_YieldOp
+    : Tsgu_Op<"yield", [Pure, Terminator, HasParent<"TermOp">]> {
+  let summary = "the value of a tsgu.term";
+  let arguments = (ins AnyFloat:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
 #endif // TSGU_OPS_TD
