@@ -8,7 +8,6 @@
 #include "Errors.h"
 
 #include <cstring>
-#include <new>
 #include <stdexcept>
 
 using namespace tsgu::torch_plugin;
@@ -36,7 +35,6 @@ void tsgu::torch_plugin::fail(ErrorKind kind, const std::string &message) {
   case ErrorKind::Pattern:
     throw std::invalid_argument(message);
   case ErrorKind::Memory:
-    throw std::bad_alloc();
   case ErrorKind::Compile:
   case ErrorKind::Internal:
     break;

@@ -118,6 +118,13 @@ static void adviseHugePages(void *data, int64_t bytes) {
 #endif
 }
 
+[[noreturn]] static void failTooLarge(int32_t rank, const int64_t *shape) {
+  std::string text = "out of memory: the result has shape (";
+  for (int32_t d = 0; d < rank; ++d)
+    text += (d ? ", " : "") + std::to_string(shape[d]);
+  fail(ErrorKind::Memory, text + ")");
+}
+
 TensorHandle tsgu::torch_plugin::allocate(tsgu_type type, int32_t rank,
                                           const int64_t *shape,
                                           TensorView &view) {
@@ -130,13 +137,13 @@ TensorHandle tsgu::torch_plugin::allocate(tsgu_type type, int32_t rank,
   for (int32_t d = rank - 1; d >= 0; --d) {
     strides[d] = elements ? elements : 1;
     if (__builtin_mul_overflow(elements, shape[d], &elements))
-      fail(ErrorKind::Memory, "the result has too many elements");
+      failTooLarge(rank, shape);
   }
   AtenTensorHandle handle = nullptr;
   // Only lack of memory makes this fail: shapes are inferred, not given.
   if (aoti_torch_empty_strided(rank, shape, strides, dtypes[type], cpu, 0,
                                &handle) != 0)
-    fail(ErrorKind::Memory, "out of memory for the result");
+    failTooLarge(rank, shape);
   TensorHandle tensor(handle);
   view = inspect(handle, "result", -1);
   adviseHugePages(view.data, elements * elementSize(type));

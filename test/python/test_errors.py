@@ -101,6 +101,12 @@ def test_numbers_that_are_no_program():
             torch.ops.tsgu.run2(number, A.crow_indices(), A.col_indices(), 3, 0, A.values(), B)
 
 
+def test_results_larger_than_memory():
+    A = torch.zeros(10**6, 1).to_sparse_csr()
+    with pytest.raises(MemoryError, match="1000000, 100000000"):
+        tsgu.sparse_mm(A, torch.ones(1, 1).expand(1, 10**8))
+
+
 def test_unknown_programs():
     for path in ("nonsense", "spmm/vjp7", "spmm/nonsense", "spmm/vjp-1", "/spmm", ""):
         with pytest.raises(tsgu.CompileError):

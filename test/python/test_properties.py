@@ -1,5 +1,6 @@
 """Random shapes, patterns and layouts, and random index tensors, right or refused."""
 
+import os
 from itertools import pairwise
 
 import torch
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 import oracle
 import tsgu
+
+EXAMPLES = 20 if os.environ.get("TSGU_LONG") else 1  # times as many in `make test-long`
 
 
 @st.composite
@@ -38,7 +41,7 @@ def sparse_tensors(draw):
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 * EXAMPLES)
 @given(A=sparse_tensors(), columns=st.integers(0, 20), strided=st.booleans())
 def test_sparse_mm(A, columns, strided):
     A = A.detach().requires_grad_()
@@ -60,7 +63,7 @@ def test_sparse_mm(A, columns, strided):
     oracle.assert_close(of_B, of_dense)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100 * EXAMPLES)
 @given(A=sparse_tensors(), rows=st.booleans())
 def test_sparse_softmax(A, rows):
     dim = -1 if rows else -2
@@ -89,7 +92,7 @@ def is_csr(positions, coordinates, columns):
 small = st.integers(-2, 5) | st.sampled_from([-(2**31), 2**31 - 1])
 
 
-@settings(max_examples=300)
+@settings(max_examples=300 * EXAMPLES)
 @given(
     positions=st.lists(small, min_size=1, max_size=5) | st.just([0, 1, 3, 4]),
     coordinates=st.lists(small, max_size=5) | st.just([2, 0, 1, 1]),

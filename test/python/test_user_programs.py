@@ -35,6 +35,30 @@ func.func @weighted_row_sum(%A: tensor<?x?xf64, #CSR> {tsgu.name = "A", tsgu.pat
 """
 
 
+# y = B (A x), of two patterns
+CHAIN = """
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @chain(%A: tensor<?x?xf64, #CSR> {tsgu.name = "A", tsgu.pattern = @A},
+                 %B: tensor<?x?xf64, #CSR> {tsgu.name = "B", tsgu.pattern = @B},
+                 %x: tensor<?xf64> {tsgu.name = "x"}) -> tensor<?xf64> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f64
+  %n = tensor.dim %A, %c0 : tensor<?x?xf64, #CSR>
+  %m = tensor.dim %B, %c0 : tensor<?x?xf64, #CSR>
+  %empty_n = tensor.empty(%n) : tensor<?xf64>
+  %init_n = linalg.fill ins(%zero : f64) outs(%empty_n : tensor<?xf64>) -> tensor<?xf64>
+  %Ax = linalg.matvec ins(%A, %x : tensor<?x?xf64, #CSR>, tensor<?xf64>)
+                      outs(%init_n : tensor<?xf64>) -> tensor<?xf64>
+  %empty_m = tensor.empty(%m) : tensor<?xf64>
+  %init_m = linalg.fill ins(%zero : f64) outs(%empty_m : tensor<?xf64>) -> tensor<?xf64>
+  %y = linalg.matvec ins(%B, %Ax : tensor<?x?xf64, #CSR>, tensor<?xf64>)
+                     outs(%init_m : tensor<?xf64>) -> tensor<?xf64>
+  return %y : tensor<?xf64>
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def weighted_row_sum():
     return tsgu.load_program(WEIGHTED_ROW_SUM)
@@ -90,6 +114,26 @@ def test_a_batch_of_it():
     w = torch.randn(3, 5, dtype=torch.float64)
     result = tsgu.operator("weighted_row_sum/batch")(tsgu.Pattern.of(A), A._values(), w)
     oracle.assert_close(result, (A.to_dense() ** 2 @ w.unsqueeze(-1)).squeeze(-1))
+
+
+def test_two_patterns():
+    chain = tsgu.load_program(CHAIN)
+    first, second = matrices.coo(5, 6), matrices.csr(4, 5)
+    x = torch.randn(6, dtype=torch.float64, requires_grad=True)
+    values = [oracle.stored_values(M).requires_grad_() for M in (first, second)]
+    patterns = [tsgu.Pattern.of(M) for M in (first, second)]
+    indices = [oracle.indices_of(M) for M in (first, second)]
+
+    def reference(a, b, x):
+        A, B = oracle.dense(indices[0], a, (5, 6)), oracle.dense(indices[1], b, (4, 5))
+        return B @ (A @ x)
+
+    def ours(a, b, x):
+        return chain(*patterns, a, b, x)
+
+    oracle.assert_same_derivatives(ours, reference, (*values, x), order=2)
+    compiled = torch.compile(ours, fullgraph=True, backend="aot_eager")
+    oracle.assert_close(compiled(*values, x).detach(), reference(*values, x).detach())
 
 
 def test_from_a_file_and_under_another_name(tmp_path):
