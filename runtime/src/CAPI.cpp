@@ -52,9 +52,8 @@ tsgu_status tsgu_pattern_from_csr(int32_t rank, const int64_t *shape,
   CallerArrays arrays(release, owner);
   return guarded([&] {
     require(pattern, "pattern");
-    *pattern = wrap(
-        Pattern::fromCSR(rank, shape, static_cast<ElementType>(index_type),
-                         positions, coordinates, stored, std::move(arrays)));
+    *pattern = wrap(Pattern::fromCSR(rank, shape, index_type, positions,
+                                     coordinates, stored, std::move(arrays)));
   });
 }
 
@@ -66,9 +65,8 @@ tsgu_status tsgu_pattern_from_coo(int32_t rank, const int64_t *shape,
   CallerArrays arrays(release, owner);
   return guarded([&] {
     require(pattern, "pattern");
-    *pattern =
-        wrap(Pattern::fromCOO(rank, shape, static_cast<ElementType>(index_type),
-                              coordinates, stored, std::move(arrays)));
+    *pattern = wrap(Pattern::fromCOO(rank, shape, index_type, coordinates,
+                                     stored, std::move(arrays)));
   });
 }
 

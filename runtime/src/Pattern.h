@@ -44,10 +44,10 @@ private:
 class Pattern {
 public:
   /// As tsgu_pattern_from_csr and _from_coo, with one reference held.
-  static Pattern *fromCSR(int32_t rank, const int64_t *shape, ElementType type,
+  static Pattern *fromCSR(int32_t rank, const int64_t *shape, tsgu_type type,
                           const void *positions, const void *coordinates,
                           int64_t stored, CallerArrays arrays);
-  static Pattern *fromCOO(int32_t rank, const int64_t *shape, ElementType type,
+  static Pattern *fromCOO(int32_t rank, const int64_t *shape, tsgu_type type,
                           const void *const *coordinates, int64_t stored,
                           CallerArrays arrays);
 

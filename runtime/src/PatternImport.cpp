@@ -14,14 +14,15 @@
 
 namespace tsgu::runtime {
 
-static void checkShape(int32_t rank, const int64_t *shape, ElementType type,
-                       int64_t stored) {
+/// Returns the index type.
+static ElementType checkShape(int32_t rank, const int64_t *shape,
+                              tsgu_type type, int64_t stored) {
   if (rank != 2 && rank != 3)
     fail(Status::InvalidArgument, "a pattern has rank 2, or 3 with a leading ",
          "dimension of items; got rank ", rank);
   if (!shape)
     fail(Status::InvalidArgument, "shape is NULL");
-  if (type != ElementType::I32 && type != ElementType::I64)
+  if (type != TSGU_I32 && type != TSGU_I64)
     fail(Status::InvalidArgument, "index type ", static_cast<int>(type),
          " is none; positions and coordinates are int32 or int64");
   for (int32_t d = 0; d < rank; ++d)
@@ -31,9 +32,10 @@ static void checkShape(int32_t rank, const int64_t *shape, ElementType type,
   if (stored < 0)
     fail(Status::InvalidArgument, "the number of stored entries is ", stored,
          "; it cannot be negative");
-  if (type == ElementType::I32 && !fitsInt32(stored))
+  if (type == TSGU_I32 && !fitsInt32(stored))
     fail(Status::InvalidArgument, "int32 positions cannot count ", stored,
          " stored entries; pass the pattern with int64 indices");
+  return static_cast<ElementType>(type);
 }
 
 static void checkPointer(const void *data, ElementType type, int64_t length,
@@ -96,10 +98,11 @@ void Pattern::importCSR(const I *positions, const I *coordinates) {
     adopt<I>(canonicalize(positions, flatRows, coordinates, nullptr));
 }
 
-Pattern *Pattern::fromCSR(int32_t rank, const int64_t *shape, ElementType type,
-                          const void *positions, const void *coordinates,
-                          int64_t stored, CallerArrays arrays) {
-  checkShape(rank, shape, type, stored);
+Pattern *Pattern::fromCSR(int32_t rank, const int64_t *shape,
+                          tsgu_type givenType, const void *positions,
+                          const void *coordinates, int64_t stored,
+                          CallerArrays arrays) {
+  const ElementType type = checkShape(rank, shape, givenType, stored);
   int64_t positionCount = add(shape[rank - 2], 1);
   if (rank == 3) {
     positionCount = multiply(shape[0], positionCount);
@@ -145,10 +148,10 @@ template <typename I> void Pattern::importCOO(const void *const *coordinates) {
   share(indexTypeOf<I>(), positions, typed[dims - 1], given);
 }
 
-Pattern *Pattern::fromCOO(int32_t rank, const int64_t *shape, ElementType type,
-                          const void *const *coordinates, int64_t stored,
-                          CallerArrays arrays) {
-  checkShape(rank, shape, type, stored);
+Pattern *Pattern::fromCOO(int32_t rank, const int64_t *shape,
+                          tsgu_type givenType, const void *const *coordinates,
+                          int64_t stored, CallerArrays arrays) {
+  const ElementType type = checkShape(rank, shape, givenType, stored);
   if (!coordinates)
     fail(Status::InvalidArgument, "coordinates is NULL");
   for (int32_t d = 0; d < rank; ++d)

@@ -37,7 +37,12 @@ typedef enum tsgu_status {
   TSGU_INTERNAL = 5
 } tsgu_status;
 
+/* Any int may arrive where a type is expected; C++ is told so. */
+#ifdef __cplusplus
+typedef enum tsgu_type : int {
+#else
 typedef enum tsgu_type {
+#endif
   TSGU_F32 = 0,
   TSGU_F64 = 1,
   TSGU_I32 = 2,

@@ -124,9 +124,11 @@ public:
   View(const std::vector<T> &values, std::initializer_list<int64_t> shape)
       : View(values.data(), shape) {}
 
-  tsgu_tensor tensor() const {
+  /// Points into this view.
+  tsgu_tensor tensor() const & {
     return {data, type, rank, shape.data(), strides.data()};
   }
+  tsgu_tensor tensor() const && = delete;
 
   static constexpr int32_t maxRank = 8;
 

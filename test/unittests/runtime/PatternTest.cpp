@@ -177,13 +177,12 @@ TYPED_TEST(PatternOf, RandomCSR) {
         auto entries = randomEntries(random, 1, rows, columns, count);
         std::sort(entries.begin(), entries.end());
         if (shuffled) // Within the rows.
-          std::stable_sort(entries.begin(), entries.end(),
-                           [](const Entry &a, const Entry &b) {
-                             return std::get<1>(a) != std::get<1>(b)
-                                        ? std::get<1>(a) < std::get<1>(b)
-                                        : std::get<2>(a) % 3 <
-                                              std::get<2>(b) % 3;
-                           });
+          std::sort(entries.begin(), entries.end(),
+                    [](const Entry &a, const Entry &b) {
+                      return std::get<1>(a) != std::get<1>(b)
+                                 ? std::get<1>(a) < std::get<1>(b)
+                                 : std::get<2>(a) % 3 < std::get<2>(b) % 3;
+                    });
         else
           entries.erase(std::unique(entries.begin(), entries.end()),
                         entries.end());

@@ -164,7 +164,8 @@ TEST_F(ProgramTest, ForkWhileOthersCompile) {
       const View dense(B, {3, 2});
       tsgu_program *program = nullptr;
       tsgu_pattern *pattern = A.get();
-      const tsgu_tensor operands[] = {View(values).tensor(), dense.tensor()};
+      const View sparse(values);
+      const tsgu_tensor operands[] = {sparse.tensor(), dense.tensor()};
       const View view(result.data(), {2, 2});
       const tsgu_tensor output = view.tensor();
       bool fine = tsgu_program_open("spmm!fork", &program) == TSGU_OK &&
