@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A dictionary with the field names of Manifest.h. `fields` names them once, for
-// writing and for reading.
+// A dictionary with the field names of Manifest.h. `fields` names them once,
+// for writing and for reading.
 //
 //===----------------------------------------------------------------------===//
 

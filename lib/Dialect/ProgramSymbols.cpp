@@ -114,10 +114,10 @@ void ProgramSymbols::number(func::FuncOp program) {
     BlockArgument holder = getPatternArgument(program, name);
     ArrayRef<int32_t> shape = of(holder);
     std::string label = name ? name.getValue().str() : "pattern";
-    patternTable.push_back({label, {shape.begin(), shape.end()},
+    patternTable.push_back({label,
+                            {shape.begin(), shape.end()},
                             static_cast<int32_t>(table.size())});
-    table.push_back(
-        {"stored(" + label + ")", static_cast<int32_t>(index), 0});
+    table.push_back({"stored(" + label + ")", static_cast<int32_t>(index), 0});
   }
 }
 
@@ -177,8 +177,8 @@ FailureOr<Manifest> getSignature(func::FuncOp program, StringRef path) {
   for (BlockArgument argument : program.getArguments()) {
     unsigned number = argument.getArgNumber();
     auto name = program.getArgAttrOfType<StringAttr>(number, nameAttr);
-    TensorInfo info = describe(
-        argument, name ? name.getValue() : "x" + std::to_string(number));
+    TensorInfo info = describe(argument, name ? name.getValue()
+                                              : "x" + std::to_string(number));
     info.read = llvm::any_of(argument.getUsers(), [](Operation *user) {
       return !isa<tensor::DimOp, ZerosLikeOp>(user);
     });

@@ -43,8 +43,8 @@ static LogicalResult verifyTensorAttribute(Operation *op, Type type,
     if (!isa<FlatSymbolRefAttr>(attr.getValue()))
       return op->emitError() << "'" << name << "' must name a pattern: @P";
     if (!sparse_tensor::getSparseTensorEncoding(type))
-      return op->emitError() << "'" << name
-                             << "' belongs on a sparse tensor, not on " << type;
+      return op->emitError()
+             << "'" << name << "' belongs on a sparse tensor, not on " << type;
   }
   if (name == nameAttr && !isa<StringAttr>(attr.getValue()))
     return op->emitError() << "'" << name << "' must be a string";

@@ -53,9 +53,8 @@ llvm::StringRef tsgu::getBuildId() {
     dl_iterate_phdr(visitObject, &found);
     if (found.empty())
       found = std::to_string(::getpid()) + "@" +
-              std::to_string(std::chrono::steady_clock::now()
-                                 .time_since_epoch()
-                                 .count());
+              std::to_string(
+                  std::chrono::steady_clock::now().time_since_epoch().count());
     return found;
   }();
   return id;

@@ -147,9 +147,8 @@ Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path) {
 
 Error Compiler::addProgram(StringRef name, StringRef text) {
   std::lock_guard lock(mutex);
-  if (name.empty() || !llvm::all_of(name, [](char c) {
-        return llvm::isAlnum(c) || c == '_';
-      }))
+  if (name.empty() ||
+      !llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; }))
     return llvm::createStringError(
         "a program's name is made of letters, digits and '_', not '" + name +
         "'");
@@ -201,8 +200,8 @@ Expected<std::string> Compiler::getDerived(StringRef path) {
   return text;
 }
 
-static LoweringOptions
-getOptions(const tsgu_specialization &specialization, const Target &target) {
+static LoweringOptions getOptions(const tsgu_specialization &specialization,
+                                  const Target &target) {
   LoweringOptions options;
   options.value = specialization.value_type == TSGU_F32 ? "f32" : "f64";
   options.index = specialization.index_type == TSGU_I32 ? 32 : 64;

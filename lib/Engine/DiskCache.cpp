@@ -48,8 +48,7 @@ bool isPrivate(const struct stat &status, mode_t type) {
 
 bool isPrivateDirectory(const std::string &directory) {
   struct stat status;
-  return ::lstat(directory.c_str(), &status) == 0 &&
-         isPrivate(status, S_IFDIR);
+  return ::lstat(directory.c_str(), &status) == 0 && isPrivate(status, S_IFDIR);
 }
 
 bool writeAll(int fd, const void *data, size_t size) {

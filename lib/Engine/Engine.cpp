@@ -37,8 +37,7 @@ Engine::getKey(StringRef path, const tsgu_specialization &specialization) {
   add(target.describe());
   add(path);
   add(*text);
-  const uint8_t types[] = {specialization.value_type,
-                           specialization.index_type,
+  const uint8_t types[] = {specialization.value_type, specialization.index_type,
                            specialization.derived_index_type};
   hash.update(ArrayRef(types));
   add(StringRef(reinterpret_cast<const char *>(specialization.widths),

@@ -90,8 +90,8 @@ struct CommandLine : PassPipelineOptions<CommandLine> {
                               llvm::cl::desc("bits of a vector register")};
 
   LoweringOptions get() const {
-    return {value, index, derivedIndex, {widths.begin(), widths.end()},
-            vectorBits};
+    return {
+        value, index, derivedIndex, {widths.begin(), widths.end()}, vectorBits};
   }
 };
 } // namespace

@@ -36,8 +36,8 @@ static RankedTensorType batchType(RankedTensorType type) {
   Attribute encoding = type.getEncoding();
   if (auto sparse = st::getSparseTensorEncoding(type)) {
     SmallVector<st::LevelType> levels(sparse.getLvlTypes());
-    levels.insert(levels.begin(), *st::buildLevelType(st::LevelFormat::Dense,
-                                                      true, true));
+    levels.insert(levels.begin(),
+                  *st::buildLevelType(st::LevelFormat::Dense, true, true));
     encoding = st::SparseTensorEncodingAttr::get(
         type.getContext(), levels,
         AffineMap::getMultiDimIdentityMap(shape.size(), type.getContext()),
@@ -86,8 +86,8 @@ bool Batching::needsBatch(Operation *op) {
 Value Batching::batchEmpty(tensor::EmptyOp op) {
   SmallVector<Value> extents(op.getDynamicSizes());
   extents.insert(extents.begin(), items(op.getLoc()));
-  return tensor::EmptyOp::create(builder, op.getLoc(),
-                                 batchType(op.getType()), extents);
+  return tensor::EmptyOp::create(builder, op.getLoc(), batchType(op.getType()),
+                                 extents);
 }
 
 Value Batching::batchFill(linalg::FillOp op) {
@@ -105,9 +105,9 @@ Value Batching::batchGeneric(GenericOp op) {
   }
   SmallVector<IteratorType> iterators = op.getIteratorTypesArray();
   iterators.insert(iterators.begin(), IteratorType::parallel);
-  auto result = GenericOp::create(
-      builder, op.getLoc(), op.getDpsInits()[0].getType(), op.getDpsInputs(),
-      op.getDpsInits(), maps, iterators);
+  auto result =
+      GenericOp::create(builder, op.getLoc(), op.getDpsInits()[0].getType(),
+                        op.getDpsInputs(), op.getDpsInits(), maps, iterators);
   result.getRegion().takeBody(op.getRegion());
   if (isSampled(op))
     setSampled(result);
@@ -125,8 +125,8 @@ void Batching::batchOp(Operation *op) {
     dim.erase();
     return;
   }
-  if (op->getNumResults() != 1 || !isa<TensorType>(op->getResult(0).getType()) ||
-      !needsBatch(op))
+  if (op->getNumResults() != 1 ||
+      !isa<TensorType>(op->getResult(0).getType()) || !needsBatch(op))
     return;
   Value result =
       llvm::TypeSwitch<Operation *, Value>(op)
@@ -192,8 +192,8 @@ struct Batch : tsgu::impl::BatchBase<Batch> {
       return signalPassFailure();
     SmallVector<unsigned> chosen(operands.begin(), operands.end());
     if (chosen.empty())
-      chosen = llvm::to_vector(
-          llvm::seq<unsigned>(0, program->getNumArguments()));
+      chosen =
+          llvm::to_vector(llvm::seq<unsigned>(0, program->getNumArguments()));
     if (failed(Batching(*program).run(chosen)))
       signalPassFailure();
   }

@@ -152,8 +152,8 @@ LogicalResult ProgramDerivative::copyPrograms() {
     FlatSymbolRefAttr name = getResultOf(argument);
     if (!name)
       continue;
-    auto program = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
-        source, name);
+    auto program =
+        SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(source, name);
     if (!program || program.isExternal())
       return source.emitError("argument ")
              << argument.getArgNumber() << " holds the result of " << name
@@ -292,7 +292,8 @@ struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
         return program.emitError("operand ")
                << operand << " holds the result of " << held
                << "; differentiate by the operands that it depends on";
-      if (failed(ProgramDerivative(program, operand, mode == "forward").build()))
+      if (failed(
+              ProgramDerivative(program, operand, mode == "forward").build()))
         return failure();
     }
     return success();

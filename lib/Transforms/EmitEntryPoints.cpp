@@ -32,8 +32,8 @@ class EntryPoints {
 public:
   EntryPoints(ModuleOp module, const Manifest &manifest)
       : module(module), manifest(manifest), builder(module.getContext()),
-        loc(module.getLoc()), pointer(LLVM::LLVMPointerType::get(
-                                  module.getContext())),
+        loc(module.getLoc()),
+        pointer(LLVM::LLVMPointerType::get(module.getContext())),
         i64(builder.getI64Type()) {}
 
   LogicalResult emit();
@@ -50,9 +50,9 @@ private:
     return LLVM::ConstantOp::create(builder, loc, i64, value);
   }
   Value loadElement(Value array, Type type, int64_t index) {
-    Value address = LLVM::GEPOp::create(builder, loc, pointer, type, array,
-                                        ArrayRef<LLVM::GEPArg>{
-                                            static_cast<int32_t>(index)});
+    Value address = LLVM::GEPOp::create(
+        builder, loc, pointer, type, array,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
     return LLVM::LoadOp::create(builder, loc, type, address);
   }
 
@@ -86,8 +86,7 @@ SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
   };
   SmallVector<Value> values;
   for (auto [number, argument] : llvm::enumerate(stage.arguments)) {
-    size_t rank =
-        argument.role == Argument::Dense ? argument.shape.size() : 1;
+    size_t rank = argument.role == Argument::Dense ? argument.shape.size() : 1;
     Value data = loadElement(pointers, pointer, number);
     values.append({data, data, constant(0)});
     for (size_t d = 0; d < rank; ++d)
@@ -157,17 +156,18 @@ void EntryPoints::emitObject() {
                            LLVM::AddressOfOp::create(builder, loc, entry), i);
                      return array;
                    });
-  auto object = LLVM::LLVMStructType::getLiteral(context,
-                                                 {pointer, i64, i64, pointer});
-  emitConstant(object, manifest.program, LLVM::Linkage::External, [&]() -> Value {
-    Value fields[] = {LLVM::AddressOfOp::create(builder, loc, data),
-                      constant(bytes.size()), constant(entries.size()),
-                      LLVM::AddressOfOp::create(builder, loc, kernels)};
-    Value value = LLVM::UndefOp::create(builder, loc, object);
-    for (auto [i, field] : llvm::enumerate(fields))
-      value = LLVM::InsertValueOp::create(builder, loc, value, field, i);
-    return value;
-  });
+  auto object =
+      LLVM::LLVMStructType::getLiteral(context, {pointer, i64, i64, pointer});
+  emitConstant(
+      object, manifest.program, LLVM::Linkage::External, [&]() -> Value {
+        Value fields[] = {LLVM::AddressOfOp::create(builder, loc, data),
+                          constant(bytes.size()), constant(entries.size()),
+                          LLVM::AddressOfOp::create(builder, loc, kernels)};
+        Value value = LLVM::UndefOp::create(builder, loc, object);
+        for (auto [i, field] : llvm::enumerate(fields))
+          value = LLVM::InsertValueOp::create(builder, loc, value, field, i);
+        return value;
+      });
 }
 
 LogicalResult EntryPoints::emit() {

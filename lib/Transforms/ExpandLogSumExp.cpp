@@ -44,7 +44,8 @@ Value rebuildReduction(
       builder, loc,
       getIdentity(reduction, cast<FloatType>(type.getElementType())));
   Value empty = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>().output();
-  Value init = linalg::FillOp::create(builder, loc, identity, empty).getResult(0);
+  Value init =
+      linalg::FillOp::create(builder, loc, identity, empty).getResult(0);
   SmallVector<Value> inputs = op.getDpsInputs();
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   if (shift) {
@@ -54,8 +55,8 @@ Value rebuildReduction(
   Value term = getPayload(op)->term;
   auto body = [&](OpBuilder &inner, Location, ValueRange elements) {
     IRMapping mapping;
-    for (auto [from, to] : llvm::zip(op.getBlock()->getArguments().drop_back(),
-                                     elements))
+    for (auto [from, to] :
+         llvm::zip(op.getBlock()->getArguments().drop_back(), elements))
       mapping.map(from, to);
     for (Operation &payload : op.getBlock()->without_terminator())
       if (!isa<LogAddExpOp>(payload))
@@ -77,15 +78,14 @@ Value buildElementwise(OpBuilder &builder, GenericOp op, ValueRange inputs,
                        function_ref<Value(OpBuilder &, ValueRange)> payload) {
   auto type = cast<RankedTensorType>(op.getResult(0).getType());
   Value empty = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>().output();
-  SmallVector<AffineMap> maps(
-      inputs.size() + 1, builder.getMultiDimIdentityMap(type.getRank()));
+  SmallVector<AffineMap> maps(inputs.size() + 1,
+                              builder.getMultiDimIdentityMap(type.getRank()));
   SmallVector<IteratorType> iterators(type.getRank(), IteratorType::parallel);
-  return GenericOp::create(builder, op.getLoc(), type, inputs, empty, maps,
-                           iterators,
-                           [&](OpBuilder &inner, Location loc, ValueRange e) {
-                             linalg::YieldOp::create(inner, loc,
-                                                     payload(inner, e));
-                           })
+  return GenericOp::create(
+             builder, op.getLoc(), type, inputs, empty, maps, iterators,
+             [&](OpBuilder &inner, Location loc, ValueRange e) {
+               linalg::YieldOp::create(inner, loc, payload(inner, e));
+             })
       .getResult(0);
 }
 
@@ -99,8 +99,8 @@ void expand(GenericOp op) {
       });
   Value shift = buildElementwise(
       builder, op, maximum, [&](OpBuilder &b, ValueRange e) -> Value {
-        Value zero = arith::ConstantOp::create(
-            b, loc, b.getZeroAttr(e[0].getType()));
+        Value zero =
+            arith::ConstantOp::create(b, loc, b.getZeroAttr(e[0].getType()));
         Value inf = arith::ConstantOp::create(
             b, loc,
             getIdentity(Reduction::Min, cast<FloatType>(e[0].getType())));

@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// After sparsification a sparse argument is three buffers and a struct of sizes.
-// This pass replaces the struct by plain sizes, results by writes in place, and
-// dense arguments by buffers with any leading strides. What a kernel does not
-// use is dropped, and the manifest lists what is left: no allocation, no copy.
+// After sparsification a sparse argument is three buffers and a struct of
+// sizes. This pass replaces the struct by plain sizes, results by writes in
+// place, and dense arguments by buffers with any leading strides. What a kernel
+// does not use is dropped, and the manifest lists what is left: no allocation,
+// no copy.
 //
 //===----------------------------------------------------------------------===//
 
@@ -97,8 +98,9 @@ LogicalResult KernelExport::nameArguments() {
     if (count == 4) {
       if (!isa<st::StorageSpecifierType>(arg(next + 3).getType()))
         return kernel.emitError("argument ")
-               << next + 3 << " is no storage specifier; run --tsgu-sparsify "
-                              "first";
+               << next + 3
+               << " is no storage specifier; run --tsgu-sparsify "
+                  "first";
       Argument positions = tensor, coordinates = tensor;
       positions.role = Argument::Positions;
       coordinates.role = Argument::Coordinates;
@@ -118,10 +120,10 @@ LogicalResult KernelExport::replaceSpecifier(BlockArgument specifier,
   for (Operation *user : llvm::make_early_inc_range(specifier.getUsers())) {
     auto get = dyn_cast<st::GetStorageSpecifierOp>(user);
     if (!get)
-      return user->emitError("uses a storage specifier for more than its sizes");
+      return user->emitError(
+          "uses a storage specifier for more than its sizes");
     if (get.getSpecifierKind() == st::StorageSpecifierKind::LvlSize) {
-      get.getResult().replaceAllUsesWith(
-          levelSize(layout, *get.getLevel()));
+      get.getResult().replaceAllUsesWith(levelSize(layout, *get.getLevel()));
     } else {
       // The length of a buffer: only ever used to cut the buffer to it.
       for (Operation *cut :
@@ -160,8 +162,8 @@ LogicalResult KernelExport::replaceSizes() {
 /// Whether a loop runs over stored entries: it starts at a position loaded.
 static bool isOverStoredEntries(scf::ForOp loop) {
   Operation *def = loop.getLowerBound().getDefiningOp();
-  while (isa_and_nonnull<arith::IndexCastOp, arith::ExtUIOp, arith::ExtSIOp>(
-      def))
+  while (
+      isa_and_nonnull<arith::IndexCastOp, arith::ExtUIOp, arith::ExtSIOp>(def))
     def = def->getOperand(0).getDefiningOp();
   return isa_and_nonnull<memref::LoadOp>(def);
 }

@@ -22,11 +22,10 @@ using mlir::utils::IteratorType;
 
 namespace tsgu {
 
-/// The argument on the pattern of a sparse value: what holds the pattern without
-/// keeping the value's computation alive.
+/// The argument on the pattern of a sparse value: what holds the pattern
+/// without keeping the value's computation alive.
 static Value getPatternHolder(Value value) {
-  auto function =
-      cast<func::FuncOp>(value.getParentRegion()->getParentOp());
+  auto function = cast<func::FuncOp>(value.getParentRegion()->getParentOp());
   BlockArgument argument = getPatternArgument(function, getPattern(value));
   return argument ? Value(argument) : value;
 }
@@ -48,8 +47,8 @@ Value buildZero(OpBuilder &builder, Location loc, Value like) {
 
 namespace {
 
-/// A linalg.generic in the making: `init[map] += term(inputs)`, or = where every
-/// loop indexes the output. `body` builds the payload.
+/// A linalg.generic in the making: `init[map] += term(inputs)`, or = where
+/// every loop indexes the output. `body` builds the payload.
 struct GenericBuilder {
   struct Input {
     Value tensor;
@@ -119,8 +118,8 @@ Value GenericBuilder::finish(Value term, Value init, AffineMap map,
 } // namespace
 
 /// Adds the inputs of `op` and the payload's ops, so that `primal` maps the
-/// payload's values into the new op. Where the result is at hand, the term of an
-/// elementwise op is read from it instead of being computed again.
+/// payload's values into the new op. Where the result is at hand, the term of
+/// an elementwise op is read from it instead of being computed again.
 static void addPrimal(GenericBuilder &generic, GenericOp op, Payload payload,
                       StoredValue stored, IRMapping &primal) {
   Block *source = op.getBlock();
@@ -136,8 +135,9 @@ static void addPrimal(GenericBuilder &generic, GenericOp op, Payload payload,
       payload.term.getDefiningOp());
   if (payload.reduction == Reduction::None &&
       (stored(result) != result || cheaperToRead))
-    primal.map(payload.term, generic.addInput(stored(result),
-                                              op.getIndexingMapsArray().back()));
+    primal.map(
+        payload.term,
+        generic.addInput(stored(result), op.getIndexingMapsArray().back()));
 }
 
 /// d(out)/d(term) of the reduction; null stands for one.
@@ -179,22 +179,20 @@ FailureOr<Value> buildCotangent(OpBuilder &builder, GenericOp op,
   if (failed(payload))
     return failure();
   GenericBuilder generic(builder, op.getLoc());
-  Value g =
-      generic.addInput(cotangent, op.getIndexingMapsArray().back());
+  Value g = generic.addInput(cotangent, op.getIndexingMapsArray().back());
   IRMapping primal;
   addPrimal(generic, op, *payload, stored, primal);
   FailureOr<Value> slope =
       getReductionSlope(generic, op, *payload, stored, primal);
   if (failed(slope))
     return failure();
-  FailureOr<Value> partial =
-      differentiateScalar(generic.body, payload->term,
-                          op.getBlock()->getArgument(input), primal);
+  FailureOr<Value> partial = differentiateScalar(
+      generic.body, payload->term, op.getBlock()->getArgument(input), primal);
   if (failed(partial) || !*partial)
     return partial;
-  Value term = multiply(generic.body, op.getLoc(),
-                        multiply(generic.body, op.getLoc(), g, *slope),
-                        *partial);
+  Value term =
+      multiply(generic.body, op.getLoc(),
+               multiply(generic.body, op.getLoc(), g, *slope), *partial);
   OpOperand *operand = op.getDpsInputOperand(input);
   return generic.finish(term, buildZero(builder, op.getLoc(), operand->get()),
                         op.getMatchingIndexingMap(operand), isSampled(op));
@@ -212,9 +210,8 @@ FailureOr<Value> buildTangent(OpBuilder &builder, GenericOp op,
   for (auto [input, tangent] : llvm::enumerate(tangents)) {
     if (!tangent)
       continue;
-    FailureOr<Value> partial =
-        differentiateScalar(generic.body, payload->term,
-                            op.getBlock()->getArgument(input), primal);
+    FailureOr<Value> partial = differentiateScalar(
+        generic.body, payload->term, op.getBlock()->getArgument(input), primal);
     if (failed(partial))
       return failure();
     if (!*partial)

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Upstream's sparsifier accepts one sparse tensor in an op with a sparse result,
-// and merges several by searching. All sparse tensors of our ops have one
-// pattern, so one of them drives the loop (the carrier) and the values of the
-// others are read at its position:
+// Upstream's sparsifier accepts one sparse tensor in an op with a sparse
+// result, and merges several by searching. All sparse tensors of our ops have
+// one pattern, so one of them drives the loop (the carrier) and the values of
+// the others are read at its position:
 //
 //   %term = sparse_tensor.unary %carrier present = { tsgu.term { payload } }
 //   %out  = sparse_tensor.reduce %out, %term, identity
@@ -37,7 +37,7 @@ namespace {
 
 struct LoweredOperands {
   OpOperand *carrier;
-  SmallVector<OpOperand *> inputs;       ///< Dense ones and the carrier.
+  SmallVector<OpOperand *> inputs;              ///< Dense ones and the carrier.
   llvm::MapVector<OpOperand *, Value> valuesOf; ///< Of the other sparse ones.
 };
 
@@ -53,8 +53,8 @@ LoweredOperands splitOperands(OpBuilder &builder, GenericOp op) {
       split.carrier = input;
       split.inputs.push_back(input);
     } else {
-      split.valuesOf[input] = sparse_tensor::ToValuesOp::create(
-          builder, op.getLoc(), input->get());
+      split.valuesOf[input] =
+          sparse_tensor::ToValuesOp::create(builder, op.getLoc(), input->get());
     }
   }
   return split;
@@ -85,9 +85,9 @@ Value buildTerm(OpBuilder &builder, GenericOp op, const LoweredOperands &split,
   for (auto [input, values] : split.valuesOf) {
     BlockArgument argument = op.getMatchingBlockArgument(input);
     if (!argument.use_empty())
-      mapping.map(argument,
-                  StoredOp::create(body, loc, argument.getType(), values)
-                      .getResult());
+      mapping.map(
+          argument,
+          StoredOp::create(body, loc, argument.getType(), values).getResult());
   }
   Value out = op.getBlock()->getArguments().back();
   for (Operation &inner : op.getBlock()->without_terminator())
@@ -109,8 +109,8 @@ Block *addBlock(Region &region, Type type, unsigned count, Location loc) {
 Value buildUnary(OpBuilder &builder, GenericOp op, const LoweredOperands &split,
                  const IRMapping &elements, Value carrier) {
   Location loc = op.getLoc();
-  auto unary = sparse_tensor::UnaryOp::create(builder, loc, carrier.getType(),
-                                              carrier);
+  auto unary =
+      sparse_tensor::UnaryOp::create(builder, loc, carrier.getType(), carrier);
   OpBuilder::InsertionGuard guard(builder);
   Block *present =
       addBlock(unary.getPresentRegion(), carrier.getType(), 1, loc);
@@ -126,8 +126,8 @@ Value buildReduce(OpBuilder &builder, Location loc, Reduction reduction,
   auto type = cast<FloatType>(out.getType());
   Value identity =
       arith::ConstantOp::create(builder, loc, getIdentity(reduction, type));
-  auto reduce = sparse_tensor::ReduceOp::create(builder, loc, type, out, term,
-                                                identity);
+  auto reduce =
+      sparse_tensor::ReduceOp::create(builder, loc, type, out, term, identity);
   OpBuilder::InsertionGuard guard(builder);
   Block *block = addBlock(reduce.getRegion(), type, 2, loc);
   builder.setInsertionPointToEnd(block);
@@ -164,8 +164,8 @@ void lower(GenericOp op) {
     }
     Value result = buildUnary(inner, op, split, mapping, carrier);
     if (payload.reduction != Reduction::None || denseOutput)
-      result = buildReduce(inner, loc, payload.reduction, elements.back(),
-                           result);
+      result =
+          buildReduce(inner, loc, payload.reduction, elements.back(), result);
     linalg::YieldOp::create(inner, loc, result);
   };
   auto lowered = GenericOp::create(builder, op.getLoc(), op->getResultTypes(),

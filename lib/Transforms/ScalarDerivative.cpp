@@ -52,12 +52,12 @@ private:
   /// The slope of a function of one operand; null if there is no rule.
   Value slope(Operation *op, Value x, Value y);
   /// The slopes of a function of two operands.
-  std::optional<std::pair<Value, Value>> slopes(Operation *op, Value x,
-                                                Value y, Value result);
+  std::optional<std::pair<Value, Value>> slopes(Operation *op, Value x, Value y,
+                                                Value result);
 
   Value constant(Value like, double value) {
-    return arith::ConstantOp::create(
-        b, like.getLoc(), b.getFloatAttr(like.getType(), value));
+    return arith::ConstantOp::create(b, like.getLoc(),
+                                     b.getFloatAttr(like.getType(), value));
   }
   static bool isConstant(Value v, double value) {
     FloatAttr attr;
@@ -192,15 +192,14 @@ Derivative::slopes(Operation *op, Value x, Value y, Value result) {
       .Case([&](math::PowFOp) {
         // x^y: y x^(y-1), and 0 for y = 0; x^y log x, and 0 for x = 0 <= y.
         Value zero = constant(x, 0.0);
-        Value lower = math::PowFOp::create(b, x.getLoc(), x,
-                                           sub(y, constant(y, 1.0)));
+        Value lower =
+            math::PowFOp::create(b, x.getLoc(), x, sub(y, constant(y, 1.0)));
         Value none = compare(arith::CmpFPredicate::OEQ, y, zero);
         Value base = select(none, zero, mul(y, lower));
         Value flat = arith::AndIOp::create(
             b, x.getLoc(), compare(arith::CmpFPredicate::OEQ, x, zero),
             compare(arith::CmpFPredicate::OGE, y, zero));
-        Value exponent =
-            select(flat, zero, mul(result, unary<math::LogOp>(x)));
+        Value exponent = select(flat, zero, mul(result, unary<math::LogOp>(x)));
         return std::pair(base, exponent);
       })
       .Default([&](Operation *) { return std::nullopt; });
@@ -256,8 +255,8 @@ FailureOr<Value> Derivative::ofOp(Operation *op) {
     if (Value s = slope(op, at(op->getOperand(0)), result))
       return mul(inner[0], s);
   } else if (op->getNumOperands() == 2) {
-    if (auto s = slopes(op, at(op->getOperand(0)), at(op->getOperand(1)),
-                        result))
+    if (auto s =
+            slopes(op, at(op->getOperand(0)), at(op->getOperand(1)), result))
       return add(mul(inner[0], s->first), mul(inner[1], s->second));
   }
   return op->emitError("has no derivative rule");

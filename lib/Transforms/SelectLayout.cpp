@@ -142,9 +142,9 @@ void SelectLayout::explain(GenericOp op, const Schedule &schedule) {
   if (!schedule.layout.empty())
     layout = llvm::is_sorted(schedule.layout) ? "rows" : "columns";
   std::string function = getOperation().getName().str();
-  auto options =
-      remark::RemarkOpts::name("SelectLayout").category("tsgu").function(
-          function);
+  auto options = remark::RemarkOpts::name("SelectLayout")
+                     .category("tsgu")
+                     .function(function);
   if (schedule.partition > 0)
     remark::passed(op.getLoc(), options)
         << remark::add("parallel") << remark::metric("Layout", layout)
@@ -166,7 +166,8 @@ void SelectLayout::apply(GenericOp op, const Schedule &schedule) {
   }
   SmallVector<AffineMap> maps;
   for (AffineMap map : op.getIndexingMapsArray())
-    maps.push_back(map.replaceDimsAndSymbols(renumbered, {}, map.getNumDims(), 0));
+    maps.push_back(
+        map.replaceDimsAndSymbols(renumbered, {}, map.getNumDims(), 0));
   OpBuilder builder(op);
   auto ordered =
       GenericOp::create(builder, op.getLoc(), op->getResultTypes(),
@@ -175,8 +176,7 @@ void SelectLayout::apply(GenericOp op, const Schedule &schedule) {
   if (isSampled(op))
     setSampled(ordered);
   if (!schedule.layout.empty())
-    ordered->setAttr(layoutAttr,
-                     builder.getDenseI64ArrayAttr(schedule.layout));
+    ordered->setAttr(layoutAttr, builder.getDenseI64ArrayAttr(schedule.layout));
   ordered->setAttr(partitionAttr,
                    builder.getI64IntegerAttr(schedule.partition));
   ordered->setAttr(proofAttr, builder.getStringAttr(schedule.proof));

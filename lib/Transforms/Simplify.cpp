@@ -33,8 +33,8 @@ using namespace mlir;
 using namespace tsgu;
 using linalg::GenericOp;
 
-/// The value whose extent in dimension `dim` equals that of `value`, as close to
-/// the arguments as can be told.
+/// The value whose extent in dimension `dim` equals that of `value`, as close
+/// to the arguments as can be told.
 static std::pair<Value, int64_t> traceExtent(Value value, int64_t dim) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto zeros = dyn_cast<ZerosLikeOp>(op)) {
@@ -78,7 +78,8 @@ static void eraseDeadOps(func::FuncOp program) {
   while (changed) {
     changed = false;
     SmallVector<Operation *> ops;
-    program.walk<WalkOrder::PostOrder>([&](Operation *op) { ops.push_back(op); });
+    program.walk<WalkOrder::PostOrder>(
+        [&](Operation *op) { ops.push_back(op); });
     for (Operation *op : llvm::reverse(ops))
       if (isOpTriviallyDead(op) ||
           (isa<linalg::LinalgOp>(op) && op->use_empty())) {
@@ -93,9 +94,9 @@ static void eraseDeadOps(func::FuncOp program) {
 static void replaceInputs(GenericOp op, ArrayRef<Value> inputs,
                           ArrayRef<AffineMap> maps) {
   OpBuilder builder(op);
-  auto replacement = GenericOp::create(
-      builder, op.getLoc(), op->getResultTypes(), inputs, op.getDpsInits(),
-      maps, op.getIteratorTypesArray());
+  auto replacement =
+      GenericOp::create(builder, op.getLoc(), op->getResultTypes(), inputs,
+                        op.getDpsInits(), maps, op.getIteratorTypesArray());
   replacement.getRegion().takeBody(op.getRegion());
   if (isSampled(op))
     setSampled(replacement);
@@ -113,8 +114,8 @@ static bool canDrop(GenericOp op, ArrayRef<Value> inputs,
     patternKnown |= i != dropped && isSparse(input);
   SmallVector<AffineMap> rest(maps);
   rest.erase(rest.begin() + dropped);
-  return patternKnown && inversePermutation(
-                             concatAffineMaps(rest, op.getContext()));
+  return patternKnown &&
+         inversePermutation(concatAffineMaps(rest, op.getContext()));
 }
 
 /// Drops inputs that the payload does not read and those given twice.
@@ -199,7 +200,8 @@ struct ElementMatcher {
       : definition(definition), reader(reader) {}
 
   bool matchMaps(AffineMap defined, AffineMap read) {
-    for (auto [x, y] : llvm::zip_equal(defined.getResults(), read.getResults())) {
+    for (auto [x, y] :
+         llvm::zip_equal(defined.getResults(), read.getResults())) {
       unsigned from = cast<AffineDimExpr>(x).getPosition();
       unsigned to = cast<AffineDimExpr>(y).getPosition();
       if (!loops.try_emplace(from, to).second && loops[from] != to)
@@ -209,7 +211,8 @@ struct ElementMatcher {
   }
 
   bool match(Value defined, Value read) {
-    auto a = dyn_cast<BlockArgument>(defined), b = dyn_cast<BlockArgument>(read);
+    auto a = dyn_cast<BlockArgument>(defined),
+         b = dyn_cast<BlockArgument>(read);
     if (a && b) {
       OpOperand &x = definition->getOpOperand(a.getArgNumber());
       OpOperand &y = reader->getOpOperand(b.getArgNumber());
@@ -224,10 +227,9 @@ struct ElementMatcher {
         p->getAttrDictionary() != q->getAttrDictionary() ||
         p->getNumOperands() != q->getNumOperands())
       return false;
-    return llvm::all_of(llvm::zip(p->getOperands(), q->getOperands()),
-                        [&](auto pair) {
-                          return match(std::get<0>(pair), std::get<1>(pair));
-                        });
+    return llvm::all_of(
+        llvm::zip(p->getOperands(), q->getOperands()),
+        [&](auto pair) { return match(std::get<0>(pair), std::get<1>(pair)); });
   }
 };
 

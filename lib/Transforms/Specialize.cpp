@@ -40,16 +40,18 @@ static void retype(Operation *program, FloatType type, unsigned indexWidth) {
         return std::pair(FloatAttr::get(type, convert(attr.getValue())),
                          WalkResult::skip());
       });
-  replacer.addReplacement([&](DenseFPElementsAttr attr)
-                              -> std::optional<std::pair<Attribute, WalkResult>> {
-    if (!attr.getElementType().isF64())
-      return std::nullopt;
-    return std::pair(attr.mapValues(type,
-                                    [&](const APFloat &value) {
-                                      return convert(value).bitcastToAPInt();
-                                    }),
-                     WalkResult::skip());
-  });
+  replacer.addReplacement(
+      [&](DenseFPElementsAttr attr)
+          -> std::optional<std::pair<Attribute, WalkResult>> {
+        if (!attr.getElementType().isF64())
+          return std::nullopt;
+        return std::pair(
+            attr.mapValues(type,
+                           [&](const APFloat &value) {
+                             return convert(value).bitcastToAPInt();
+                           }),
+            WalkResult::skip());
+      });
   replacer.addReplacement(
       [&](sparse_tensor::SparseTensorEncodingAttr encoding)
           -> std::optional<std::pair<Attribute, WalkResult>> {

@@ -78,8 +78,8 @@ static void materializeConstants(func::FuncOp program) {
                                   constant ? constant : elements[0]);
         });
     op->setAttr(partitionAttr, builder.getI64IntegerAttr(map.getNumDims() > 0));
-    op->setAttr(proofAttr,
-                builder.getStringAttr("every iteration writes its own element"));
+    op->setAttr(proofAttr, builder.getStringAttr(
+                               "every iteration writes its own element"));
     if (isSparse(init)) {
       setSampled(op);
       op->setAttr(layoutAttr, builder.getDenseI64ArrayAttr(llvm::to_vector(
@@ -168,10 +168,10 @@ Buffer Staging::bufferOf(Value tensor) {
     ScratchInfo scratch;
     scratch.type = elementType(tensor.getType());
     if (isSparse(tensor))
-      scratch.shape = {
-          manifest.patterns[symbols.patternOf(tensor)].stored};
+      scratch.shape = {manifest.patterns[symbols.patternOf(tensor)].stored};
     else
-      scratch.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
+      scratch.shape.assign(symbols.of(tensor).begin(),
+                           symbols.of(tensor).end());
     buffer = {Buffer::Scratch, static_cast<int32_t>(manifest.scratch.size())};
     manifest.scratch.push_back(scratch);
   }
@@ -225,11 +225,10 @@ RankedTensorType Staging::kernelType(GenericOp op, Value tensor,
   AffineMap map =
       AffineMap::get(type.getRank(), 0, levels, builder.getContext());
   unsigned width = layout.indexType == ElementType::I32 ? 32 : 64;
-  return RankedTensorType::get(
-      type.getShape(), type.getElementType(),
-      sparse_tensor::SparseTensorEncodingAttr::get(
-          builder.getContext(), encoding.getLvlTypes(), map, AffineMap(), width,
-          width));
+  return RankedTensorType::get(type.getShape(), type.getElementType(),
+                               sparse_tensor::SparseTensorEncodingAttr::get(
+                                   builder.getContext(), encoding.getLvlTypes(),
+                                   map, AffineMap(), width, width));
 }
 
 Partition Staging::describePartition(GenericOp op, bool storedValues) {
@@ -367,23 +366,22 @@ void Staging::outline(GenericOp op) {
         describe(op, operand, storedValues, stage.partition));
   }
   stage.cost = getCost(op, stage, storedValues);
-  unsigned number = llvm::count_if(manifest.stages, [](const Stage &s) {
-    return s.kind == Stage::Kernel;
-  });
+  unsigned number = llvm::count_if(
+      manifest.stages, [](const Stage &s) { return s.kind == Stage::Kernel; });
   stage.name = (program.getName() + "_k" + Twine(number)).str();
 
   builder.setInsertionPoint(program);
-  auto kernel = func::FuncOp::create(
-      builder, op.getLoc(), stage.name,
-      builder.getFunctionType(inputs, {inputs.back()}));
+  auto kernel =
+      func::FuncOp::create(builder, op.getLoc(), stage.name,
+                           builder.getFunctionType(inputs, {inputs.back()}));
   kernel->setAttr(kernelAttr, builder.getUnitAttr());
   GenericOp copy = cloneInto(kernel, op, storedValues);
   Payload payload = *getPayload(copy);
   // Sums of a sparse output run innermost and start from the identity anyway; a
   // dense output of sparse operands is zero where they are absent.
-  bool accumulates = payload.reduction != Reduction::None ||
-                     llvm::any_of(copy.getDpsInputs(),
-                                  [](Value v) { return isSparse(v); });
+  bool accumulates =
+      payload.reduction != Reduction::None ||
+      llvm::any_of(copy.getDpsInputs(), [](Value v) { return isSparse(v); });
   if (accumulates && !isSparse(copy.getDpsInits()[0]))
     kernel->setAttr(identityAttr,
                     getIdentity(payload.reduction,

@@ -45,13 +45,15 @@ static LogicalResult verifyType(Operation *op, Type type, StringRef what) {
   bool rows = (rank == 2 || rank == 3) && encoding.isIdentity() &&
               static_cast<int64_t>(encoding.getLvlRank()) == rank;
   for (int64_t level = 0; rows && level < rank; ++level)
-    rows = level + 1 < rank ? st::isDenseLT(encoding.getLvlType(level))
-                            : encoding.getLvlType(level) ==
-                                  *st::buildLevelType(
-                                      st::LevelFormat::Compressed, true, true);
+    rows =
+        level + 1 < rank
+            ? st::isDenseLT(encoding.getLvlType(level))
+            : encoding.getLvlType(level) ==
+                  *st::buildLevelType(st::LevelFormat::Compressed, true, true);
   if (!rows)
     return op->emitError()
-           << what << " must be stored by rows (dense levels, then a compressed "
+           << what
+           << " must be stored by rows (dense levels, then a compressed "
            << "one, in the order of its 2 or 3 dimensions), not as " << tensor;
   return success();
 }
@@ -84,7 +86,8 @@ static LogicalResult verifyMaps(GenericOp op) {
   for (AffineMap map : op.getIndexingMapsArray())
     if (!map.isProjectedPermutation() || map.getNumSymbols() != 0)
       return op.emitError("indexes an operand by ")
-             << AffineMapAttr::get(map) << "; each dimension must be indexed by a loop of its own";
+             << AffineMapAttr::get(map)
+             << "; each dimension must be indexed by a loop of its own";
   return success();
 }
 
@@ -102,18 +105,15 @@ static LogicalResult verifyPatterns(GenericOp op) {
     }
     if (getPattern(first->get()) != getPattern(operand.get()))
       return op.emitError("combines sparse tensors on patterns ")
-             << getPattern(first->get()) << " and "
-             << getPattern(operand.get())
+             << getPattern(first->get()) << " and " << getPattern(operand.get())
              << "; go through a dense intermediate result";
-    if (op.getMatchingIndexingMap(first) !=
-        op.getMatchingIndexingMap(&operand))
+    if (op.getMatchingIndexingMap(first) != op.getMatchingIndexingMap(&operand))
       return op.emitError("indexes tensors on pattern ")
              << getPattern(first->get()) << " in different ways";
   }
   if (!first)
     return isSampled(op) ? op.emitError("is marked '")
-                               << sampledAttr
-                               << "', but has no sparse tensor"
+                               << sampledAttr << "', but has no sparse tensor"
                          : success();
   if (isSparse(op.getDpsInits()[0]) && !isSampled(op))
     return op.emitError("has a sparse result: mark it '")
@@ -126,9 +126,9 @@ static LogicalResult verifyPayload(GenericOp op) {
   if (failed(payload))
     return failure();
   for (Operation &inner : op.getBlock()->without_terminator()) {
-    bool known = isa<arith::ArithDialect, math::MathDialect>(
-                     inner.getDialect()) ||
-                 isa<LogAddExpOp>(inner);
+    bool known =
+        isa<arith::ArithDialect, math::MathDialect>(inner.getDialect()) ||
+        isa<LogAddExpOp>(inner);
     if (!known || inner.getNumRegions() != 0 || inner.getNumResults() != 1)
       return inner.emitError("has no place in a payload");
   }
@@ -156,8 +156,9 @@ static LogicalResult verifyInit(GenericOp op) {
   auto fill = init.getDefiningOp<linalg::FillOp>();
   FloatAttr value;
   if (!fill || !matchPattern(fill.value(), m_Constant(&value)))
-    return op.emitError("must start from a tensor.empty filled with a constant, "
-                        "or from tsgu.zeros_like");
+    return op.emitError(
+        "must start from a tensor.empty filled with a constant, "
+        "or from tsgu.zeros_like");
   auto type = cast<FloatType>(value.getType());
   if (reduction != Reduction::None &&
       value.getValue() != getIdentity(reduction, type).getValue())
@@ -172,9 +173,8 @@ static LogicalResult verifyOp(Operation *op) {
           func::ReturnOp>(op))
     return success();
   if (auto dim = dyn_cast<tensor::DimOp>(op))
-    return dim.getConstantIndex()
-               ? success()
-               : dim.emitError("needs a constant dimension");
+    return dim.getConstantIndex() ? success()
+                                  : dim.emitError("needs a constant dimension");
   auto generic = dyn_cast<GenericOp>(op);
   if (!generic)
     return op->emitError("has no place in a program: it is made of linalg ops, "

@@ -233,6 +233,23 @@ static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
   give(stack[1], std::move(mapTensor));
 }
 
+/// Every index tensor that the pattern cache keeps alive, and the number of the
+/// cache's entry that does.
+static std::tuple<torch::stable::Tensor, std::vector<torch::stable::Tensor>>
+cachedTensors() {
+  std::vector<CachedTensor> cached = PatternCache::get().tensors();
+  int64_t count = static_cast<int64_t>(cached.size());
+  TensorView numbers;
+  TensorHandle entries = allocate(TSGU_I64, 1, &count, numbers);
+  std::vector<torch::stable::Tensor> tensors;
+  for (int64_t k = 0; k < count; ++k) {
+    CachedTensor &each = cached[static_cast<size_t>(k)];
+    static_cast<int64_t *>(numbers.data)[k] = each.entry;
+    tensors.emplace_back(each.tensor.release());
+  }
+  return {torch::stable::Tensor(entries.release()), std::move(tensors)};
+}
+
 /// Finds the pattern, which validates it. 0: its entries are sorted and unique,
 /// 1: unique, 2: some are repeated.
 static void validateBoxed(StableIValue *stack, uint64_t, uint64_t) {
@@ -261,8 +278,14 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
 #undef TSGU_DEFINE
   library.def("run(int program, Tensor[] indices, int[] shapes, "
               "Tensor[] operands) -> Tensor");
+  library.def("cached() -> (Tensor entries, Tensor[] tensors)");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
   library.def("canonical(" TSGU_PATTERN_SCHEMA ") -> (Tensor, Tensor)");
+}
+
+// It has no tensor from which torch could tell the device.
+STABLE_TORCH_LIBRARY_IMPL(tsgu, CompositeExplicitAutograd, library) {
+  library.impl("cached", TORCH_BOX(&cachedTensors));
 }
 
 STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {

@@ -8,8 +8,10 @@
 #include "PatternCache.h"
 #include "Errors.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iterator>
+#include <unordered_set>
 #if defined(__unix__)
 #include <pthread.h>
 #include <unistd.h>
@@ -122,8 +124,14 @@ std::shared_ptr<CachedPattern> PatternCache::find(IndexArrays &arrays) {
   arrays.inspect();
   if (auto pattern = findIdentity(arrays))
     return pattern;
+  auto pattern = make(arrays);
+  if (void (*sweeper)() = sweep.load(); sweeper && hasDoubled())
+    sweeper();
+  return pattern;
+}
 
-  std::list<Alias> dropped; // freed last, under no lock
+std::shared_ptr<CachedPattern> PatternCache::make(IndexArrays &arrays) {
+  std::list<Alias> removed; // freed last, under no lock
   std::lock_guard<std::mutex> lock(building);
   if (auto pattern = findIdentity(arrays))
     return pattern;
@@ -139,20 +147,23 @@ std::shared_ptr<CachedPattern> PatternCache::find(IndexArrays &arrays) {
   ++(found ? count.contentHits : count.built);
   if (!found)
     byContent.emplace(fingerprint, pattern);
-  dropped = insert({arrays.key, arrays.version, std::move(source), pattern});
+  removed = insert(
+      {numbered++, arrays.key, arrays.version, std::move(source), pattern});
   return pattern;
+}
+
+void PatternCache::remove(std::list<Alias>::iterator it,
+                          std::list<Alias> &removed) {
+  sourceBytes -= it->source->bytes;
+  byIdentity.erase(it->key);
+  removed.splice(removed.end(), aliases, it);
 }
 
 /// Returns what had to go for it.
 std::list<PatternCache::Alias> PatternCache::insert(Alias alias) {
-  std::list<Alias> dropped;
-  auto drop = [&](std::list<Alias>::iterator it) {
-    sourceBytes -= it->source->bytes;
-    byIdentity.erase(it->key);
-    dropped.splice(dropped.end(), aliases, it);
-  };
+  std::list<Alias> removed;
   if (auto it = byIdentity.find(alias.key); it != byIdentity.end())
-    drop(it->second);
+    remove(it->second, removed);
   sourceBytes += alias.source->bytes;
   aliases.push_front(std::move(alias));
   byIdentity[aliases.front().key] = aliases.begin();
@@ -168,11 +179,61 @@ std::list<PatternCache::Alias> PatternCache::insert(Alias alias) {
       tsgu_pattern_describe(last->pattern->pattern, &info);
       excess -= info.bytes;
     }
-    drop(last);
+    remove(last, removed);
     ++count.evicted;
   }
-  return dropped;
+  return removed;
 }
+
+//===-- What nobody else holds
+//---------------------------------------------===//
+
+/// Since the last sweep, or since there was anything worth one.
+bool PatternCache::hasDoubled() {
+  constexpr size_t fewEntries = 32;
+  constexpr int64_t fewBytes = int64_t(64) << 20;
+  std::lock_guard<std::mutex> lock(access);
+  if (aliases.size() < std::max(2 * sweptEntries, fewEntries) &&
+      bytes() < std::max(2 * sweptBytes, fewBytes))
+    return false;
+  // If nothing can be dropped, the next sweep comes at twice of this.
+  sweptEntries = aliases.size();
+  sweptBytes = bytes();
+  return true;
+}
+
+std::vector<CachedTensor> PatternCache::tensors() {
+  std::vector<CachedTensor> all;
+  std::lock_guard<std::mutex> lock(access);
+  for (const Alias &alias : aliases) {
+    auto add = [&](const IndexSource &source) {
+      for (const TensorHandle &tensor : source.tensors)
+        all.push_back({alias.number, TensorHandle::share(tensor.get())});
+    };
+    add(*alias.source);
+    if (alias.pattern->source != alias.source)
+      add(*alias.pattern->source);
+  }
+  return all;
+}
+
+void PatternCache::drop(const int64_t *entries, int64_t entryCount) {
+  std::unordered_set<int64_t> dropped(entries, entries + entryCount);
+  std::list<Alias> removed;
+  std::lock_guard<std::mutex> lock(access);
+  for (auto it = aliases.begin(); it != aliases.end();) {
+    auto next = std::next(it);
+    if (dropped.count(it->number)) {
+      remove(it, removed);
+      ++count.dropped;
+    }
+    it = next;
+  }
+  sweptEntries = aliases.size();
+}
+
+//===-- Numbers
+//------------------------------------------------------------===//
 
 int64_t PatternCache::bytes() const {
   tsgu_counters runtime;
@@ -204,4 +265,13 @@ extern "C" TSGU_API void tsgu_torch_cache_counters(CacheCounters *counters) {
 
 extern "C" TSGU_API void tsgu_torch_cache_clear() {
   PatternCache::get().clear();
+}
+
+extern "C" TSGU_API void tsgu_torch_cache_set_sweeper(void (*sweeper)()) {
+  PatternCache::get().setSweeper(sweeper);
+}
+
+extern "C" TSGU_API void tsgu_torch_cache_drop(const int64_t *entries,
+                                               int64_t count) {
+  PatternCache::get().drop(entries, count);
 }

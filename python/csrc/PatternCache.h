@@ -8,8 +8,9 @@
 // Finds the Pattern of index tensors by the identity of their storage, which
 // the cache keeps alive so that a freed address is never mistaken for a new
 // tensor; and by content where the storage is new, so that equal patterns share
-// one validation and one set of layouts. Bounded in bytes, least recently used
-// first.
+// one validation and one set of layouts. What nobody else holds is dropped
+// whenever the cache has doubled since it was last looked for; the rest is
+// bounded in bytes, least recently used first.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@
 
 #include "IndexArrays.h"
 
+#include <atomic>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -43,15 +45,28 @@ struct CacheCounters {
   uint64_t hits = 0;        ///< found by identity
   uint64_t contentHits = 0; ///< found by content
   uint64_t built = 0;       ///< not found
-  uint64_t evicted = 0;
-  uint64_t entries = 0; ///< index storages known now
-  int64_t bytes = 0;    ///< memory held now
-  int64_t limit = 0;    ///< TSGU_PATTERN_CACHE_BYTES
+  uint64_t evicted = 0;     ///< for want of room
+  uint64_t dropped = 0;     ///< because nobody else held the index tensors
+  uint64_t entries = 0;     ///< index storages known now
+  int64_t bytes = 0;        ///< memory held now
+  int64_t limit = 0;        ///< TSGU_PATTERN_CACHE_BYTES
+};
+
+/// An index tensor that an entry of the cache keeps alive.
+struct CachedTensor {
+  int64_t entry;
+  TensorHandle tensor;
 };
 
 class PatternCache {
 public:
   static PatternCache &get();
+
+  /// Called when the cache has doubled, to `drop` what nobody else holds. Only
+  /// Python can see who does: the stable ABI has no reference counts.
+  void setSweeper(void (*sweeper)()) { sweep = sweeper; }
+  std::vector<CachedTensor> tensors();
+  void drop(const int64_t *entries, int64_t count);
 
   std::shared_ptr<CachedPattern> find(IndexArrays &arrays);
   CacheCounters counters();
@@ -64,6 +79,7 @@ private:
     size_t operator()(const IndexArrays::Key &key) const;
   };
   struct Alias {
+    int64_t number;
     IndexArrays::Key key;
     int64_t version;
     std::shared_ptr<IndexSource> source; ///< keeps the storage alive
@@ -73,7 +89,10 @@ private:
   std::shared_ptr<CachedPattern> findIdentity(const IndexArrays &arrays);
   std::shared_ptr<CachedPattern> findContent(const IndexSource &source,
                                              uint64_t fingerprint);
+  std::shared_ptr<CachedPattern> make(IndexArrays &arrays);
   std::list<Alias> insert(Alias alias);
+  void remove(std::list<Alias>::iterator it, std::list<Alias> &removed);
+  bool hasDoubled();
   int64_t bytes() const;
 
   /// `building` lets one thread at a time validate a new pattern; `access`
@@ -85,6 +104,10 @@ private:
   std::unordered_multimap<uint64_t, std::weak_ptr<CachedPattern>> byContent;
   CacheCounters count;
   int64_t sourceBytes = 0; ///< of the index arrays of all aliases
+  int64_t numbered = 0;    ///< aliases ever made
+  std::atomic<void (*)()> sweep = nullptr;
+  size_t sweptEntries = 0; ///< after the last sweep
+  int64_t sweptBytes = 0;
 };
 
 } // namespace tsgu::torch_plugin

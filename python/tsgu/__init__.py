@@ -3,6 +3,7 @@
 # _library first: it loads the operators that the other modules name.
 from ._library import CompileError, PatternError  # isort: skip
 from . import _component_ops as _component_ops
+from . import _pattern_cache as _pattern_cache
 from ._autograd import Operator, operator
 from ._config import __version__, show_config
 from ._pattern import Pattern

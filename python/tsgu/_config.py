@@ -45,6 +45,7 @@ def show_config():
             "pattern cache hits by content": cache.content_hits,
             "pattern cache misses": cache.built,
             "pattern cache evictions": cache.evicted,
+            "pattern cache drops": cache.dropped,
             "pattern cache entries": cache.entries,
             "pattern cache bytes": cache.bytes,
             "pattern cache limit": cache.limit,

@@ -1,5 +1,6 @@
 """Finds and loads the native libraries, and turns their failures into exceptions."""
 
+import atexit
 import ctypes
 import os
 import pathlib
@@ -63,6 +64,7 @@ class CacheCounters(ctypes.Structure):
         ("content_hits", ctypes.c_uint64),
         ("built", ctypes.c_uint64),
         ("evicted", ctypes.c_uint64),
+        ("dropped", ctypes.c_uint64),
         ("entries", ctypes.c_uint64),
         ("bytes", ctypes.c_int64),
         ("limit", ctypes.c_int64),
@@ -86,6 +88,9 @@ _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(Counters))
 _declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)
+_SWEEPER = ctypes.CFUNCTYPE(None)
+_declare(plugin, "tsgu_torch_cache_set_sweeper", None, _SWEEPER)
+_declare(plugin, "tsgu_torch_cache_drop", None, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64)
 _declare(
     plugin,
     "tsgu_torch_add_program",
@@ -160,3 +165,17 @@ def counters():
     runtime.tsgu_get_counters(ctypes.byref(process))
     plugin.tsgu_torch_cache_counters(ctypes.byref(cache))
     return process, cache
+
+
+def set_sweeper(function):
+    """Has `function()` called when the pattern cache has doubled, until Python ends."""
+    sweeper = _SWEEPER(function)
+    plugin.tsgu_torch_cache_set_sweeper(sweeper)
+    # Registered together with what it needs: the plugin must not call into a dying Python.
+    atexit.register(lambda kept=sweeper: plugin.tsgu_torch_cache_set_sweeper(_SWEEPER()))
+
+
+def drop_cached(entries):
+    """Drops entries of the pattern cache by their numbers."""
+    count = len(entries)
+    plugin.tsgu_torch_cache_drop((ctypes.c_int64 * count)(*entries), count)

@@ -86,7 +86,8 @@ class Matrix:
     def scatter(self, terms, start=0.0, reduce=np.add):
         """Reduces terms, one per entry, by row, in double precision."""
         out = np.full((ROWS, *terms.shape[1:]), start)
-        reduce.at(out, self.row, terms)
+        with np.errstate(invalid="ignore"):
+            reduce.at(out, self.row, terms)
         return out
 
 

@@ -87,12 +87,77 @@ def test_freed_storage_is_never_mistaken():
         oracle.assert_close(tsgu.sparse_mm(A, B), A.to_dense() @ B)
 
 
+def held(*tensors):
+    """Whether the cache still knows the storage of each index tensor."""
+    known = {tensor.data_ptr() for tensor in torch.ops.tsgu.cached()[1]}
+    return [tensor in known for tensor in tensors]
+
+
+def test_what_nobody_holds_is_dropped():
+    B = torch.ones(17, 2)
+    spmm = tsgu.operator("spmm")
+
+    def csr():
+        A = torch.rand(17, 17).lt(0.3).float().to_sparse_csr()
+        return A, A.crow_indices().data_ptr()
+
+    def coo():
+        A = torch.rand(17, 17).lt(0.3).float().to_sparse_coo()
+        return A, A._indices().data_ptr()
+
+    def strided():
+        entries = torch.rand(17, 17).lt(0.3).nonzero()
+        A = torch.sparse_coo_tensor(entries.T, torch.ones(len(entries)), (17, 17))
+        return A, A._indices().data_ptr()
+
+    def pattern():
+        A, _ = csr()
+        parts = [x.clone() for x in (A.crow_indices(), A.col_indices(), A.values())]
+        return parts, parts[0].data_ptr()
+
+    def multiply(A):
+        if isinstance(A, list):
+            return spmm(tsgu.Pattern.csr(A[0], A[1], 17), A[2], B)
+        return tsgu.sparse_mm(A, B)
+
+    makers = [csr, coo, strided, pattern]
+    kept = [make() for make in makers]
+    graph = csr()
+    result = tsgu.sparse_mm(graph[0], B.clone().requires_grad_())
+    addresses = [address for _, address in kept] + [graph[1]]
+    del graph  # its index tensors live on in the graph of `result`
+    dead = []
+    for make in makers:
+        A, address = make()
+        multiply(A)
+        dead.append(address)
+        del A
+    for A, _ in kept:
+        multiply(A)
+    tsgu._pattern_cache.drop_unused()
+    assert all(held(*addresses))
+    assert not any(held(*dead))
+    del result
+    tsgu._pattern_cache.drop_unused()
+    assert held(*addresses) == [True] * 4 + [False]
+
+
+def test_new_patterns_at_every_step_do_not_pile_up():
+    B = torch.ones(50, 2)
+    for _ in range(300):
+        A = torch.rand(50, 50).lt(0.1).float().to_sparse_csr()
+        oracle.assert_close(tsgu.sparse_mm(A, B), A.to_dense() @ B)
+    assert tsgu.show_config()["pattern cache entries"] < 150
+
+
 def test_the_cache_is_bounded():
     program = """
 import torch, tsgu
 B = torch.ones(300, 1)
+kept = []
 for k in range(60):
     A = torch.rand(300, 300).lt(0.03).float().to_sparse_csr()
+    kept.append(A)
     torch.testing.assert_close(tsgu.sparse_mm(A, B), A.to_dense() @ B)
 config = tsgu.show_config()
 assert config["pattern cache limit"] == 200_000

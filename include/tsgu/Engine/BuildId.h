@@ -12,8 +12,9 @@
 
 namespace tsgu {
 
-/// The linker's build id of the library or program that holds this code: another
-/// one for any other code. Where there is none, one for this process alone.
+/// The linker's build id of the library or program that holds this code:
+/// another one for any other code. Where there is none, one for this process
+/// alone.
 llvm::StringRef getBuildId();
 
 } // namespace tsgu

@@ -16,7 +16,8 @@
 
 namespace tsgu {
 
-/// What to specialise a program to (see tsgu_specialization), and for which CPU.
+/// What to specialise a program to (see tsgu_specialization), and for which
+/// CPU.
 struct LoweringOptions {
   std::string value = "f64";
   unsigned index = 32;
@@ -29,7 +30,8 @@ struct LoweringOptions {
 void addLowerToKernels(mlir::OpPassManager &pm, const LoweringOptions &options);
 
 /// Kernels over buffers -> loops tiled for registers and vectorised.
-void addOptimizeKernels(mlir::OpPassManager &pm, const LoweringOptions &options);
+void addOptimizeKernels(mlir::OpPassManager &pm,
+                        const LoweringOptions &options);
 
 /// Optimised kernels -> LLVM dialect with entry points.
 void addLowerToLLVM(mlir::OpPassManager &pm);

@@ -18,19 +18,19 @@ namespace tsgu {
 using StoredValue = llvm::function_ref<mlir::Value(mlir::Value)>;
 
 /// The contribution of `op` to the cotangent of its input number `input`:
-/// for out[o] = sum f(x1[i1], ..., xk[ik]) the sum of cotangent[o] * df/dxk over
-/// the indices that are not in ik; sampled on the pattern of xk if that is
-/// sparse. Null where the derivative is zero; emits an error where there is none.
-mlir::FailureOr<mlir::Value> buildCotangent(mlir::OpBuilder &builder,
-                                            mlir::linalg::GenericOp op,
-                                            unsigned input,
-                                            mlir::Value cotangent,
-                                            StoredValue stored);
+/// for out[o] = sum f(x1[i1], ..., xk[ik]) the sum of cotangent[o] * df/dxk
+/// over the indices that are not in ik; sampled on the pattern of xk if that is
+/// sparse. Null where the derivative is zero; emits an error where there is
+/// none.
+mlir::FailureOr<mlir::Value>
+buildCotangent(mlir::OpBuilder &builder, mlir::linalg::GenericOp op,
+               unsigned input, mlir::Value cotangent, StoredValue stored);
 
 /// The tangent of the result, given those of the inputs (null: zero).
-mlir::FailureOr<mlir::Value>
-buildTangent(mlir::OpBuilder &builder, mlir::linalg::GenericOp op,
-             llvm::ArrayRef<mlir::Value> tangents, StoredValue stored);
+mlir::FailureOr<mlir::Value> buildTangent(mlir::OpBuilder &builder,
+                                          mlir::linalg::GenericOp op,
+                                          llvm::ArrayRef<mlir::Value> tangents,
+                                          StoredValue stored);
 
 /// x + y, for tensors of one shape (and pattern).
 mlir::Value buildSum(mlir::OpBuilder &builder, mlir::Location loc,

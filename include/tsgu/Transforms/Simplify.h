@@ -19,8 +19,8 @@ void simplifyProgram(mlir::func::FuncOp program);
 
 /// Replaces parts of payloads that compute an element of `definition`'s result,
 /// which `held` holds, by a read of `held`.
-void reuseResult(mlir::func::FuncOp program,
-                 mlir::linalg::GenericOp definition, mlir::Value held);
+void reuseResult(mlir::func::FuncOp program, mlir::linalg::GenericOp definition,
+                 mlir::Value held);
 
 } // namespace tsgu
 

@@ -1,4 +1,5 @@
-/*===- CompilerInterface.h - What the runtime asks of the compiler -*- C -*-===*\
+/*===- CompilerInterface.h - What the runtime asks of the compiler -*- C
+-*-===*\
 |*
 |* Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -88,7 +88,8 @@ struct Argument {
   Role role = Dense;
   int32_t layout = -1; ///< Positions and Coordinates: of this layout.
   Buffer buffer;       ///< Values and Dense: where the data is.
-  std::vector<int32_t> shape; ///< Dense: symbols, the last dimension contiguous.
+  std::vector<int32_t>
+      shape; ///< Dense: symbols, the last dimension contiguous.
   /// Dense: for each partitioned loop the dimension that it indexes, or -1.
   std::vector<int32_t> slice;
   bool written = false;
@@ -152,7 +153,8 @@ struct Manifest {
   std::vector<TensorInfo> operands;
   TensorInfo result;
   std::vector<ScratchInfo> scratch;
-  std::vector<Stage> stages; ///< Empty in a signature (see CompilerInterface.h).
+  std::vector<Stage>
+      stages; ///< Empty in a signature (see CompilerInterface.h).
 
   /// Little-endian bytes: magic, version, total length, fields.
   std::vector<uint8_t> serialize() const;

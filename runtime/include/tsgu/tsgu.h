@@ -55,7 +55,8 @@ TSGU_API const char *tsgu_last_error(void);
 
 TSGU_API const char *tsgu_version(void);
 
-/*===-- Patterns -----------------------------------------------------------===*/
+/*===-- Patterns
+ * -----------------------------------------------------------===*/
 
 /* Immutable sparsity pattern with its cached layouts; reference counted. */
 typedef struct tsgu_pattern tsgu_pattern;
@@ -68,11 +69,11 @@ typedef void (*tsgu_release)(void *owner);
  * positions counting from 0, and coordinates[items][stored / items].
  * Validated in O(stored): positions start at 0, do not decrease and end at the
  * stored entries; columns are in range and strictly ascending within a row,
- * otherwise TSGU_INVALID_PATTERN names row, column and value. Rows whose columns
- * are unsorted or repeated are not corrupt: they are brought to canonical order
- * with an entry map. The arrays are shared, not copied, where their content is
- * already canonical; `release(owner)` (may be NULL) is called when they are no
- * longer needed, also on failure. */
+ * otherwise TSGU_INVALID_PATTERN names row, column and value. Rows whose
+ * columns are unsorted or repeated are not corrupt: they are brought to
+ * canonical order with an entry map. The arrays are shared, not copied, where
+ * their content is already canonical; `release(owner)` (may be NULL) is called
+ * when they are no longer needed, also on failure. */
 TSGU_API tsgu_status tsgu_pattern_from_csr(int32_t rank, const int64_t *shape,
                                            tsgu_type index_type,
                                            const void *positions,
@@ -80,8 +81,8 @@ TSGU_API tsgu_status tsgu_pattern_from_csr(int32_t rank, const int64_t *shape,
                                            int64_t stored, tsgu_release release,
                                            void *owner, tsgu_pattern **pattern);
 
-/* A COO pattern: coordinates[d] points to the stored coordinates of dimension d,
- * of rank 2 or 3. Sorted, unique entries share their last coordinate array;
+/* A COO pattern: coordinates[d] points to the stored coordinates of dimension
+ * d, of rank 2 or 3. Sorted, unique entries share their last coordinate array;
  * others are sorted, duplicates merged, with an entry map. */
 TSGU_API tsgu_status tsgu_pattern_from_coo(int32_t rank, const int64_t *shape,
                                            tsgu_type index_type,
@@ -111,16 +112,17 @@ TSGU_API tsgu_status tsgu_pattern_layout(tsgu_pattern *pattern,
 typedef struct tsgu_pattern_info {
   int32_t rank;
   int64_t shape[3];
-  int64_t stored;            /* canonical stored entries */
-  int64_t entries;           /* entries that the caller gave */
-  const int64_t *entry_map;  /* entry -> stored; NULL: identity */
+  int64_t stored;           /* canonical stored entries */
+  int64_t entries;          /* entries that the caller gave */
+  const int64_t *entry_map; /* entry -> stored; NULL: identity */
   tsgu_type index_type;
-  int64_t bytes;             /* memory owned, layouts included */
+  int64_t bytes; /* memory owned, layouts included */
 } tsgu_pattern_info;
 TSGU_API void tsgu_pattern_describe(const tsgu_pattern *pattern,
                                     tsgu_pattern_info *info);
 
-/*===-- Programs -----------------------------------------------------------===*/
+/*===-- Programs
+ * -----------------------------------------------------------===*/
 
 /* A program, or one derived from it; never freed. */
 typedef struct tsgu_program tsgu_program;
@@ -160,12 +162,12 @@ typedef struct tsgu_executor {
   void (*parallel_for)(int64_t count, tsgu_task task, void *context);
 } tsgu_executor;
 
-/* The shape of the result, at most 8 dimensions; checks all operands: TSGU_INVALID_ARGUMENT
- * names the operand and the sizes that do not fit. A sparse operand or result is
- * its values: rank 1, length `stored`. Operands may carry one more leading
- * dimension (a batch of values or dense operands on one pattern, all of the same
- * length); the result then carries it too. An operand that the program does not
- * read may have data NULL, but needs its shape. */
+/* The shape of the result, at most 8 dimensions; checks all operands:
+ * TSGU_INVALID_ARGUMENT names the operand and the sizes that do not fit. A
+ * sparse operand or result is its values: rank 1, length `stored`. Operands may
+ * carry one more leading dimension (a batch of values or dense operands on one
+ * pattern, all of the same length); the result then carries it too. An operand
+ * that the program does not read may have data NULL, but needs its shape. */
 TSGU_API tsgu_status tsgu_program_infer(tsgu_program *program,
                                         tsgu_pattern *const *patterns,
                                         int32_t pattern_count,
@@ -175,23 +177,22 @@ TSGU_API tsgu_status tsgu_program_infer(tsgu_program *program,
 
 /* Computes the result into `result`, which it overwrites and which must overlap
  * no operand. Compiles at the first call for its types and widths. executor
- * NULL: the runtime's own pool. Bitwise the same for every number of threads. */
-TSGU_API tsgu_status tsgu_program_run(tsgu_program *program,
-                                      tsgu_pattern *const *patterns,
-                                      int32_t pattern_count,
-                                      const tsgu_tensor *operands,
-                                      int32_t operand_count,
-                                      const tsgu_tensor *result,
-                                      const tsgu_executor *executor);
+ * NULL: the runtime's own pool. Bitwise the same for every number of threads.
+ */
+TSGU_API tsgu_status tsgu_program_run(
+    tsgu_program *program, tsgu_pattern *const *patterns, int32_t pattern_count,
+    const tsgu_tensor *operands, int32_t operand_count,
+    const tsgu_tensor *result, const tsgu_executor *executor);
 
 /* The printed manifest of the kernels that `run` would use; free with
  * tsgu_string_free. */
-TSGU_API tsgu_status tsgu_program_manifest(tsgu_program *program,
-                                           const tsgu_specialization *specialization,
-                                           char **text);
+TSGU_API tsgu_status
+tsgu_program_manifest(tsgu_program *program,
+                      const tsgu_specialization *specialization, char **text);
 TSGU_API void tsgu_string_free(char *text);
 
-/*===-- The process ---------------------------------------------------------===*/
+/*===-- The process
+ * ---------------------------------------------------------===*/
 
 /* Threads of the runtime's own pool; 0: as many as the machine has. */
 TSGU_API void tsgu_set_threads(int32_t threads);
@@ -205,11 +206,11 @@ TSGU_API tsgu_status tsgu_set_compiler(const char *library);
 TSGU_API void tsgu_advise_huge(void *data, int64_t bytes);
 
 typedef struct tsgu_counters {
-  uint64_t compiled;      /* programs compiled in this process */
-  uint64_t loaded;        /* programs read from the disk cache */
-  uint64_t patterns;      /* patterns alive */
-  int64_t pattern_bytes;  /* memory they own */
-  int64_t scratch_bytes;  /* scratch kept for reuse */
+  uint64_t compiled;     /* programs compiled in this process */
+  uint64_t loaded;       /* programs read from the disk cache */
+  uint64_t patterns;     /* patterns alive */
+  int64_t pattern_bytes; /* memory they own */
+  int64_t scratch_bytes; /* scratch kept for reuse */
 } tsgu_counters;
 TSGU_API void tsgu_get_counters(tsgu_counters *counters);
 

@@ -120,8 +120,8 @@ TEST_F(DiskCacheTest, FollowsNoLink) {
   cache().store(key, object);
   fs::path moved = root / "elsewhere";
   fs::rename(entry(), moved);
-  fs::create_symlink(moved, directory / ("llvmcache-010203" +
-                                         std::string(58, '0')));
+  fs::create_symlink(moved,
+                     directory / ("llvmcache-010203" + std::string(58, '0')));
   EXPECT_EQ(cache().load(key), nullptr);
   fs::remove_all(directory);
   fs::create_directory(root / "real");

@@ -129,9 +129,8 @@ TEST_F(EngineTest, CompilesOnceForManyThreads) {
   std::vector<std::thread> threads;
   std::vector<const tsgu_object *> found(16);
   for (int t = 0; t < 16; ++t)
-    threads.emplace_back([&, t] {
-      found[t] = get(engine, "softmax", {TSGU_F32, {}});
-    });
+    threads.emplace_back(
+        [&, t] { found[t] = get(engine, "softmax", {TSGU_F32, {}}); });
   for (std::thread &thread : threads)
     thread.join();
   EXPECT_EQ(engine.getCompiled(), 1u);
@@ -168,8 +167,8 @@ TEST_F(EngineTest, LinksAheadOfTimeToTheSameBits) {
   Matrix A;
   std::vector<double> B = makeNumbers(A.columns * 20);
   Specialization to(TSGU_F64, {0, 0, 20, 0});
-  auto object = engine.getCompiler().compile("spmm", to.value,
-                                             tsgu::Target::host());
+  auto object =
+      engine.getCompiler().compile("spmm", to.value, tsgu::Target::host());
   ASSERT_TRUE(static_cast<bool>(object));
   fs::path file = directory / "spmm.o", library = directory / "libspmm.so";
   std::ofstream(file, std::ios::binary) << (*object)->getBuffer().str();
