@@ -1,0 +1,64 @@
+"""Frees cached patterns whose index tensors nobody else holds.
+
+The plugin keeps index tensors alive to know them by their storage. Whether it is the last to do
+so shows only here, in reference counts. A wrong answer costs a look-up by content, or memory
+up to the cache's limit; never a wrong result.
+"""
+
+import contextlib
+import sys
+from collections import Counter
+
+import torch
+
+from . import _library
+
+_storage_use_count = torch._C._storage_Use_Count
+
+
+def _storage(tensor):
+    return tensor.untyped_storage()._cdata
+
+
+# What the counts are for a tensor that one name and, in C++, one graph hold.
+_PROBE = torch.ones(1, requires_grad=True)
+_GRAPH = _PROBE * _PROBE
+_STORAGE_COUNT = _storage_use_count(_storage(_PROBE))
+_TENSOR_COUNT = torch.empty(1)._use_count()
+_PYTHON_COUNT = sys.getrefcount(_PROBE)
+
+
+def drop_unused():
+    """Drops every entry of the pattern cache that only the cache holds."""
+    entries, tensors = torch.ops.tsgu.cached()
+    entries = entries.tolist()
+    occurrences = Counter(map(id, tensors))
+    # Tensors by storage: each of ours holds it once.
+    ours = Counter()
+    seen = set()
+    for tensor in tensors:
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            ours[_storage(tensor)] += 1
+    del tensor
+
+    used = set()
+    for k, entry in enumerate(entries):
+        number = occurrences[id(tensors[k])]
+        storage = _storage(tensors[k])
+        if (
+            sys.getrefcount(tensors[k]) > number - 1 + _PYTHON_COUNT
+            or tensors[k]._use_count() > number + _TENSOR_COUNT
+            or _storage_use_count(storage) > ours[storage] - 1 + _STORAGE_COUNT
+        ):
+            used.add(entry)
+    _library.drop_cached(sorted(set(entries) - used))
+
+
+def _sweep():
+    # Under a mode that takes over operators it fails: then at the next occasion.
+    with contextlib.suppress(Exception):
+        drop_unused()
+
+
+_library.set_sweeper(_sweep)
