@@ -90,9 +90,8 @@ void Pattern::importCSR(const I *positions, const I *coordinates) {
   } else {
     checkPositions(positions, flatRows, given, -1);
   }
-  checkColumns(positions, flatRows, rows(), batched, coordinates, given,
-               columns());
-  if (columnsAscend(positions, flatRows, coordinates, given))
+  if (checkColumns(positions, flatRows, rows(), batched, coordinates, given,
+                   columns()))
     share(indexTypeOf<I>(), positions, coordinates, given);
   else
     adopt<I>(canonicalize(positions, flatRows, coordinates, nullptr));
@@ -126,11 +125,9 @@ Pattern *Pattern::fromCSR(int32_t rank, const int64_t *shape,
 
 template <typename I> void Pattern::importCOO(const void *const *coordinates) {
   const I *typed[3] = {};
-  for (int32_t d = 0; d < dims; ++d) {
+  for (int32_t d = 0; d < dims; ++d)
     typed[d] = static_cast<const I *>(coordinates[d]);
-    checkCoordinates(typed[d], given, d, extents[d]);
-  }
-  if (!entriesAscend(typed, dims, given)) {
+  if (!checkEntries(typed, dims, extents, given)) {
     adopt<I>(canonicalizeEntries(typed, dims, extents, given));
     return;
   }

@@ -56,22 +56,41 @@ void checkPositions(const I *positions, int64_t rows, int64_t stored,
     reportPositions(positions, rows, stored, item);
 }
 
-/// The entry that lies outside [0, extent), or -1.
+//===----------------------------------------------------------------------===//
+// Conditions are sign bits of differences, which are vectorised even where
+// there are no comparisons of 64-bit integers. Blocks stay in the cache from
+// one condition to the next.
+//===----------------------------------------------------------------------===//
+
+static constexpr int64_t blockLength = 4096;
+
+template <typename I> static std::make_unsigned_t<I> bits(I value) {
+  return static_cast<std::make_unsigned_t<I>>(value);
+}
+
+template <typename I> static bool isNegative(std::make_unsigned_t<I> bits) {
+  return static_cast<I>(bits) < 0;
+}
+
+/// The largest coordinate in an extent; -1: there is none.
+template <typename I> static I largest(int64_t extent) {
+  return static_cast<I>(
+      std::min<int64_t>(extent - 1, std::numeric_limits<I>::max()));
+}
+
+/// Whether a coordinate is negative or larger than `last`.
 template <typename I>
-static int64_t outside(const I *coordinates, int64_t stored, int64_t extent) {
-  using Unsigned = std::make_unsigned_t<I>;
-  // Negative coordinates are large ones when read as unsigned.
-  constexpr auto beyond =
-      static_cast<uint64_t>(std::numeric_limits<I>::max()) + 1;
-  const auto limit = static_cast<Unsigned>(
-      std::min<uint64_t>(static_cast<uint64_t>(extent), beyond));
-  bool bad = false;
-  for (int64_t k = 0; k < stored; ++k)
-    bad |= static_cast<Unsigned>(coordinates[k]) >= limit;
-  if (!bad)
-    return -1;
-  return std::find_if(coordinates, coordinates + stored,
-                      [&](I c) { return static_cast<Unsigned>(c) >= limit; }) -
+static bool anyOutside(const I *coordinates, int64_t count, I last) {
+  std::make_unsigned_t<I> outside = 0;
+  for (int64_t k = 0; k < count; ++k)
+    outside |= bits(coordinates[k]) | (bits(last) - bits(coordinates[k]));
+  return isNegative<I>(outside);
+}
+
+template <typename I>
+static int64_t firstOutside(const I *coordinates, int64_t count, I last) {
+  return std::find_if(coordinates, coordinates + count,
+                      [&](I c) { return c < 0 || c > last; }) -
          coordinates;
 }
 
@@ -81,70 +100,102 @@ static std::string mendRange(int64_t extent) {
   return "; valid are 0 to " + std::to_string(extent - 1);
 }
 
+/// Neighbours that do not ascend. The coordinates are not negative.
 template <typename I>
-void checkColumns(const I *positions, int64_t flatRows, int64_t rowsPerItem,
+static int64_t countDescents(const I *coordinates, int64_t neighbours) {
+  constexpr int signBit = 8 * sizeof(I) - 1;
+  std::make_unsigned_t<I> descents = 0; // At most blockLength.
+  for (int64_t k = 0; k < neighbours; ++k)
+    descents +=
+        (bits(coordinates[k + 1]) - bits(coordinates[k]) - 1) >> signBit;
+  return static_cast<int64_t>(descents);
+}
+
+template <typename I>
+bool checkColumns(const I *positions, int64_t flatRows, int64_t rowsPerItem,
                   bool batched, const I *coordinates, int64_t stored,
                   int64_t columns) {
-  int64_t k = outside(coordinates, stored, columns);
-  if (k < 0)
-    return;
-  int64_t row = std::upper_bound(positions, positions + flatRows + 1, k,
-                                 [](int64_t entry, I p) { return entry < p; }) -
-                positions - 1;
-  fail(Status::InvalidPattern, rowName(row, rowsPerItem, batched), ", entry ",
-       k, ": column ", coordinates[k], " is out of range", mendRange(columns));
-}
-
-template <typename I>
-void checkCoordinates(const I *coordinates, int64_t stored, int32_t dimension,
-                      int64_t extent) {
-  int64_t k = outside(coordinates, stored, extent);
-  if (k >= 0)
-    fail(Status::InvalidPattern, "entry ", k, ": coordinate ", coordinates[k],
-         " of dimension ", dimension, " is out of range", mendRange(extent));
-}
-
-template <typename I>
-bool columnsAscend(const I *positions, int64_t flatRows, const I *coordinates,
-                   int64_t stored) {
-  // Neighbours that do not ascend, less those that meet where rows meet.
+  const I last = largest<I>(columns);
   int64_t descents = 0;
-  for (int64_t k = 0; k + 1 < stored; ++k)
-    descents += coordinates[k] >= coordinates[k + 1];
-  int64_t last = 0;
+  for (int64_t begin = 0; begin < stored; begin += blockLength) {
+    const int64_t count = std::min(blockLength, stored - begin);
+    if (anyOutside(coordinates + begin, count, last)) {
+      const int64_t k = begin + firstOutside(coordinates + begin, count, last);
+      const I *end = std::upper_bound(
+          positions, positions + flatRows + 1, k,
+          [](int64_t entry, I position) { return entry < position; });
+      fail(Status::InvalidPattern,
+           rowName(end - positions - 1, rowsPerItem, batched), ", entry ", k,
+           ": column ", coordinates[k], " is out of range", mendRange(columns));
+    }
+    // The block's first neighbour is the last entry of the block before.
+    const int64_t from = std::max<int64_t>(begin - 1, 0);
+    descents += countDescents(coordinates + from, begin + count - 1 - from);
+  }
+  // Those are no descents where rows meet.
+  int64_t before = 0;
   for (int64_t row = 1; row < flatRows; ++row) {
-    int64_t k = positions[row];
-    if (k != last && k < stored)
+    const int64_t k = positions[row];
+    if (k != before && k < stored)
       descents -= coordinates[k - 1] >= coordinates[k];
-    last = k;
+    before = k;
   }
   return descents == 0;
 }
 
+/// Whether an entry does not come after the one before it.
 template <typename I>
-bool entriesAscend(const I *const *coordinates, int32_t rank, int64_t stored) {
-  bool bad = false;
-  const I *x = coordinates[0], *y = coordinates[1];
+static bool anyDescent(const I *const *coordinates, int32_t rank, int64_t begin,
+                       int64_t neighbours) {
+  std::make_unsigned_t<I> descents = 0;
+  const I *x = coordinates[0] + begin, *y = coordinates[1] + begin;
   if (rank == 2) {
-    for (int64_t k = 0; k + 1 < stored; ++k)
-      bad |= (x[k] > x[k + 1]) | ((x[k] == x[k + 1]) & (y[k] >= y[k + 1]));
-    return !bad;
+    for (int64_t k = 0; k < neighbours; ++k) {
+      const auto dx = bits(x[k + 1]) - bits(x[k]);
+      const auto dy = bits(y[k + 1]) - bits(y[k]);
+      descents |= dx | ((dx - 1) & (dy - 1));
+    }
+    return isNegative<I>(descents);
   }
-  const I *z = coordinates[2];
-  for (int64_t k = 0; k + 1 < stored; ++k)
-    bad |= (x[k] > x[k + 1]) |
-           ((x[k] == x[k + 1]) &
-            ((y[k] > y[k + 1]) | ((y[k] == y[k + 1]) & (z[k] >= z[k + 1]))));
-  return !bad;
+  const I *z = coordinates[2] + begin;
+  for (int64_t k = 0; k < neighbours; ++k) {
+    const auto dx = bits(x[k + 1]) - bits(x[k]);
+    const auto dy = bits(y[k + 1]) - bits(y[k]);
+    const auto dz = bits(z[k + 1]) - bits(z[k]);
+    descents |= dx | ((dx - 1) & (dy | ((dy - 1) & (dz - 1))));
+  }
+  return isNegative<I>(descents);
+}
+
+template <typename I>
+bool checkEntries(const I *const *coordinates, int32_t rank,
+                  const int64_t *shape, int64_t stored) {
+  bool ascend = true;
+  for (int64_t begin = 0; begin < stored; begin += blockLength) {
+    const int64_t count = std::min(blockLength, stored - begin);
+    for (int32_t d = 0; d < rank; ++d) {
+      const I last = largest<I>(shape[d]);
+      if (!anyOutside(coordinates[d] + begin, count, last))
+        continue;
+      const int64_t k =
+          begin + firstOutside(coordinates[d] + begin, count, last);
+      fail(Status::InvalidPattern, "entry ", k, ": coordinate ",
+           coordinates[d][k], " of dimension ", d, " is out of range",
+           mendRange(shape[d]));
+    }
+    const int64_t from = std::max<int64_t>(begin - 1, 0);
+    if (ascend)
+      ascend = !anyDescent(coordinates, rank, from, begin + count - 1 - from);
+  }
+  return ascend;
 }
 
 #define INSTANTIATE(I)                                                         \
   template void checkPositions(const I *, int64_t, int64_t, int64_t);          \
-  template void checkColumns(const I *, int64_t, int64_t, bool, const I *,     \
+  template bool checkColumns(const I *, int64_t, int64_t, bool, const I *,     \
                              int64_t, int64_t);                                \
-  template void checkCoordinates(const I *, int64_t, int32_t, int64_t);        \
-  template bool columnsAscend(const I *, int64_t, const I *, int64_t);         \
-  template bool entriesAscend(const I *const *, int32_t, int64_t);
+  template bool checkEntries(const I *const *, int32_t, const int64_t *,       \
+                             int64_t);
 INSTANTIATE(int32_t)
 INSTANTIATE(int64_t)
 #undef INSTANTIATE

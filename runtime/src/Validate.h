@@ -28,25 +28,18 @@ template <typename I>
 void checkPositions(const I *positions, int64_t rows, int64_t stored,
                     int64_t item);
 
-/// All columns lie in [0, columns). `positions` are sound and flat.
+/// All columns lie in [0, columns). `positions` are sound and flat. Returns
+/// whether the columns ascend strictly within each row.
 template <typename I>
-void checkColumns(const I *positions, int64_t flatRows, int64_t rowsPerItem,
+bool checkColumns(const I *positions, int64_t flatRows, int64_t rowsPerItem,
                   bool batched, const I *coordinates, int64_t stored,
                   int64_t columns);
 
-/// The coordinates of one dimension of a COO pattern lie in [0, extent).
+/// The coordinates of each dimension of a COO pattern lie in its extent.
+/// Returns whether the entries ascend strictly, first dimension first.
 template <typename I>
-void checkCoordinates(const I *coordinates, int64_t stored, int32_t dimension,
-                      int64_t extent);
-
-/// Whether the columns ascend strictly within each row.
-template <typename I>
-bool columnsAscend(const I *positions, int64_t flatRows, const I *coordinates,
-                   int64_t stored);
-
-/// Whether the entries of a COO pattern ascend strictly, first dimension first.
-template <typename I>
-bool entriesAscend(const I *const *coordinates, int32_t rank, int64_t stored);
+bool checkEntries(const I *const *coordinates, int32_t rank,
+                  const int64_t *shape, int64_t stored);
 
 } // namespace tsgu::runtime
 
