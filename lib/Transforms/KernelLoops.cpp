@@ -127,20 +127,19 @@ static bool traceCompound(Value index, SmallVectorImpl<scf::ForOp> &loops) {
   return traceCompound(product.getLhs(), loops);
 }
 
-bool tsgu::coverOnce(ArrayRef<scf::ForOp> loops, ValueRange indices,
-                     MemRefType type) {
-  SmallVector<scf::ForOp> covered;
+std::optional<SmallVector<scf::ForOp>> tsgu::traceIndices(ValueRange indices,
+                                                          MemRefType type) {
+  SmallVector<scf::ForOp> loops;
   for (auto [dim, index] : llvm::enumerate(indices)) {
     if (type.getDimSize(dim) == 1 && isConstantIntValue(index, 0))
       continue;
     scf::ForOp loop = getLoopOf(index);
-    if (!loop || !traceRange(loop, covered))
-      return false;
+    if (!loop || !traceRange(loop, loops))
+      return std::nullopt;
   }
-  return covered.size() == loops.size() &&
-         llvm::all_of(loops, [&](scf::ForOp loop) {
-           return llvm::count(covered, loop) == 1;
-         });
+  llvm::sort(loops,
+             [](scf::ForOp a, scf::ForOp b) { return a->isProperAncestor(b); });
+  return loops;
 }
 
 static Value getLoadedMemref(Operation *op) {

@@ -215,8 +215,9 @@ static bool visitsElementsOnce(Kernel kernel,
   }
   if (!store)
     return false;
-  auto loops = getLoopsOutside(accumulations, store);
-  if (!loops || !coverOnce(*loops, store.getIndices(), type))
+  auto around = getLoopsOutside(accumulations, store);
+  auto needed = traceIndices(store.getIndices(), type);
+  if (!around || !needed || *around != *needed)
     return false;
   return !load || (load->getBlock() == store->getBlock() &&
                    load->isBeforeInBlock(store) &&
@@ -245,20 +246,73 @@ static void fillOutput(Kernel kernel) {
   memref::StoreOp::create(builder, loc, identity, kernel.output, indices);
 }
 
-/// Whether the output holds values of stored entries, of which a call owns only
-/// those of its rows.
-static bool isIndexedByPositions(Kernel kernel) {
-  return llvm::any_of(kernel.output.getUsers(), [](Operation *user) {
+/// Copies the computation of a value, from loads and pure ops, to the builder's
+/// place; null if there is more to it.
+static Value copyComputation(Kernel kernel, OpBuilder &builder, Value value,
+                             IRMapping &mapping) {
+  if (Value known = mapping.lookupOrNull(value))
+    return known;
+  Operation *op = value.getDefiningOp();
+  if (!op) {
+    bool isArgument = isa<func::FuncOp>(value.getParentBlock()->getParentOp());
+    return isArgument ? value : Value();
+  }
+  auto load = dyn_cast<memref::LoadOp>(op);
+  bool reads = load && kernel.isReadOnly(load.getMemRef());
+  if (op->getNumRegions() != 0 || !(isPure(op) || reads))
+    return {};
+  for (Value operand : op->getOperands())
+    if (!copyComputation(kernel, builder, operand, mapping))
+      return {};
+  builder.clone(*op, mapping);
+  return mapping.lookup(value);
+}
+
+/// The same where elements are values of stored entries, of which a call owns
+/// those of its rows: by the loops that run through these.
+static LogicalResult fillEntries(Kernel kernel, memref::StoreOp store,
+                                 ArrayRef<scf::ForOp> loops) {
+  OpBuilder builder = OpBuilder::atBlockBegin(&kernel.func.getBody().front());
+  Location loc = kernel.func.getLoc();
+  Value identity = arith::ConstantOp::create(builder, loc, kernel.identity);
+  IRMapping mapping;
+  for (scf::ForOp loop : loops) {
+    Value lower =
+        copyComputation(kernel, builder, loop.getLowerBound(), mapping);
+    Value upper =
+        copyComputation(kernel, builder, loop.getUpperBound(), mapping);
+    if (!lower || !upper)
+      return failure();
+    Value step = arith::ConstantIndexOp::create(builder, loc, 1);
+    auto copy = scf::ForOp::create(builder, loc, lower, upper, step);
+    mapping.map(loop.getInductionVar(), copy.getInductionVar());
+    builder.setInsertionPointToStart(copy.getBody());
+  }
+  SmallVector<Value> indices;
+  for (Value index : store.getIndices()) {
+    indices.push_back(copyComputation(kernel, builder, index, mapping));
+    if (!indices.back())
+      return failure();
+  }
+  memref::StoreOp::create(builder, loc, identity, kernel.output, indices);
+  return success();
+}
+
+/// Fills the part of the output that the call owns.
+static LogicalResult fill(Kernel kernel) {
+  for (Operation *user : kernel.output.getUsers()) {
     auto store = dyn_cast<memref::StoreOp>(user);
-    return store && llvm::any_of(store.getIndices(), [](Value index) {
-             auto argument = dyn_cast<BlockArgument>(index);
-             auto loop =
-                 argument
-                     ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp())
-                     : nullptr;
-             return loop && !isConstantIntValue(loop.getLowerBound(), 0);
-           });
-  });
+    if (!store)
+      continue;
+    auto loops = traceIndices(store.getIndices(),
+                              cast<MemRefType>(kernel.output.getType()));
+    if (loops && llvm::any_of(*loops, [](scf::ForOp loop) {
+          return !isConstantIntValue(loop.getLowerBound(), 0);
+        }))
+      return fillEntries(kernel, store, *loops);
+  }
+  fillOutput(kernel);
+  return success();
 }
 
 /// Replaces loads of elements that nothing has stored yet.
@@ -312,11 +366,8 @@ struct RegisterTile : tsgu::impl::RegisterTileBase<RegisterTile> {
     kernel.func->removeAttr("tsgu.identity");
     if (once)
       return startFromIdentity(kernel), success();
-    if (isIndexedByPositions(kernel))
-      return kernel.func.emitError(
-          "accumulates into stored entries in an order that visits them more "
-          "than once");
-    fillOutput(kernel);
+    if (failed(fill(kernel)))
+      return kernel.func.emitError("found no way to fill the output");
     remark::missed(kernel.func.getLoc(), remarkOn(kernel, "RegisterTile"))
         << remark::reason("the output is filled first: its elements are not "
                           "each visited once");

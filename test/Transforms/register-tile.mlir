@@ -252,3 +252,41 @@ func.func @overlapping(%n: index, %y: memref<?xf32>)
   }
   return
 }
+
+// -----
+
+// Entries that are visited twice: those of the call's own rows are filled.
+
+// CHECK-LABEL: func @entries_twice(
+// CHECK-SAME:      %[[POS:[^:]*]]: memref<?xi64>
+// CHECK-SAME:      %[[S:[^:]*]]: memref<?xf32>) attributes
+// CHECK:         scf.for
+// CHECK:           memref.load %[[POS]]
+// CHECK:           memref.load %[[POS]]
+// CHECK:           scf.for %[[K:.*]] = %{{.*}} to
+// CHECK-NEXT:        memref.store %cst{{.*}}, %[[S]][%[[K]]]
+// CHECK:         scf.for
+// CHECK:           scf.for
+// CHECK:             scf.for
+// CHECK:               memref.load %[[S]]
+func.func @entries_twice(%pos: memref<?xi64>, %n: index, %heads: index, %S: memref<?xf32>)
+    attributes {tsgu.kernel, tsgu.output = 3 : i64, tsgu.identity = 0.0 : f32} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %one = arith.constant 1.0 : f32
+  scf.for %h = %c0 to %heads step %c1 {
+    scf.for %i = %c0 to %n step %c1 {
+      %lo64 = memref.load %pos[%i] : memref<?xi64>
+      %lo = arith.index_cast %lo64 : i64 to index
+      %i1 = arith.addi %i, %c1 : index
+      %hi64 = memref.load %pos[%i1] : memref<?xi64>
+      %hi = arith.index_cast %hi64 : i64 to index
+      scf.for %kk = %lo to %hi step %c1 {
+        %s = memref.load %S[%kk] : memref<?xf32>
+        %t = arith.addf %s, %one : f32
+        memref.store %t, %S[%kk] : memref<?xf32>
+      }
+    }
+  }
+  return
+}

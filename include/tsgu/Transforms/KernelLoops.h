@@ -35,12 +35,12 @@ struct Kernel {
 std::optional<llvm::SmallVector<mlir::scf::ForOp>>
 getLoopsAround(mlir::Operation *op);
 
-/// Whether `loops` run through every element of a memref of this type exactly
-/// once at `indices`: each index is its own loop from 0, or the position of a
-/// stored entry, and no other loop repeats it. Upper bounds are taken to be the
-/// extents, as the kernel's contract says.
-bool coverOnce(llvm::ArrayRef<mlir::scf::ForOp> loops, mlir::ValueRange indices,
-               mlir::MemRefType type);
+/// The loops, outermost first, that take `indices` through every element of a
+/// memref of this type exactly once: each index is its own loop from 0, or the
+/// position of a stored entry. Upper bounds are taken to be the extents, as the
+/// kernel's contract says. Nullopt for other indices.
+std::optional<llvm::SmallVector<mlir::scf::ForOp>>
+traceIndices(mlir::ValueRange indices, mlir::MemRefType type);
 
 /// Whether a loop runs from lower to upper bound in steps of one.
 bool hasUnitStep(mlir::scf::ForOp loop);

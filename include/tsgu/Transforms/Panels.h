@@ -1,0 +1,34 @@
+//===- Panels.h - Panels of vector accumulators ----------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TRANSFORMS_PANELS_H
+#define TSGU_TRANSFORMS_PANELS_H
+
+#include "tsgu/Transforms/KernelLoops.h"
+#include "tsgu/Transforms/VectorBody.h"
+
+namespace tsgu {
+
+/// A dense loop that updates consecutive elements of the output, within loops
+/// that update the same elements again and again.
+struct Accumulation {
+  VectorBody body;
+  /// The outermost loop that does not move in the output.
+  mlir::scf::ForOp reduction;
+
+  mlir::scf::ForOp dense() const { return body.getLoop(); }
+};
+
+/// Replaces the accumulation by panels of chunks whose accumulators its loops
+/// carry, from the identity or from what the output holds. Returns the number
+/// of accumulators of the largest panel.
+unsigned buildPanels(Kernel kernel, const Accumulation &accumulation,
+                     bool fromIdentity, unsigned vectorBits);
+
+} // namespace tsgu
+
+#endif // TSGU_TRANSFORMS_PANELS_H
