@@ -30,12 +30,12 @@ using Lock = std::lock_guard<std::recursive_mutex>;
 
 } // namespace
 
-Program::Program(Manifest manifest)
-    : signature(std::move(manifest)),
+Program::Program(std::string itsPath, Manifest manifest)
+    : path(std::move(itsPath)), signature(std::move(manifest)),
       json(signature.manifest().signatureJSON()) {}
 
 Program::Program(const tsgu_object &compiled)
-    : Program(Manifest::parse(compiled.manifest, compiled.manifest_size)) {
+    : Program("", Manifest::parse(compiled.manifest, compiled.manifest_size)) {
   object = std::make_unique<Plan>(compiled);
 }
 
@@ -44,7 +44,7 @@ Program &Program::open(const std::string &path) {
   auto known = table().byPath.find(path);
   if (known != table().byPath.end())
     return *known->second;
-  std::unique_ptr<Program> program(new Program(signatureOf(path)));
+  std::unique_ptr<Program> program(new Program(path, signatureOf(path)));
   table().byPath.emplace(path, program.get());
   return *program.release();
 }
@@ -141,7 +141,7 @@ const Plan &Program::planFor(const Key &key) {
       static_cast<uint8_t>(key.valueType), static_cast<uint8_t>(key.indexType),
       static_cast<uint8_t>(key.derivedIndexType), widths,
       static_cast<uint32_t>(m.symbols.size())};
-  auto entry = std::make_unique<Entry>(key, compile(m.program, specialization));
+  auto entry = std::make_unique<Entry>(key, compile(path, specialization));
   entry->plan.checkSignature(m);
   entry->next.reset(bucket.load());
   bucket.store(entry.get(), std::memory_order_release);

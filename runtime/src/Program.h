@@ -49,7 +49,7 @@ private:
   };
   using Bucket = std::atomic<Entry *>;
 
-  explicit Program(Manifest signature);
+  Program(std::string path, Manifest signature);
   explicit Program(const tsgu_object &object);
 
   Key keyOf(const Binding &binding) const;
@@ -59,6 +59,7 @@ private:
   const Plan *find(const Key &key, const Bucket &bucket) const;
   const Plan &planFor(const Key &key);
 
+  const std::string path; ///< Of the compiler's program; "" for an object.
   Signature signature;
   std::string json;
   std::unique_ptr<Plan> object; ///< Compiled ahead of time.
