@@ -234,7 +234,7 @@ static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
 }
 
 /// Every index tensor that the pattern cache keeps alive, and the number of the
-/// cache's entry that does.
+/// cache's entry that knows it, or -1.
 static std::tuple<torch::stable::Tensor, std::vector<torch::stable::Tensor>>
 cachedTensors() {
   std::vector<CachedTensor> cached = PatternCache::get().tensors();

@@ -206,13 +206,13 @@ std::vector<CachedTensor> PatternCache::tensors() {
   std::vector<CachedTensor> all;
   std::lock_guard<std::mutex> lock(access);
   for (const Alias &alias : aliases) {
-    auto add = [&](const IndexSource &source) {
+    auto add = [&](int64_t number, const IndexSource &source) {
       for (const TensorHandle &tensor : source.tensors)
-        all.push_back({alias.number, TensorHandle::share(tensor.get())});
+        all.push_back({number, TensorHandle::share(tensor.get())});
     };
-    add(*alias.source);
+    add(alias.number, *alias.source);
     if (alias.pattern->source != alias.source)
-      add(*alias.pattern->source);
+      add(-1, *alias.pattern->source);
   }
   return all;
 }

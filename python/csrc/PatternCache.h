@@ -52,9 +52,9 @@ struct CacheCounters {
   int64_t limit = 0;        ///< TSGU_PATTERN_CACHE_BYTES
 };
 
-/// An index tensor that an entry of the cache keeps alive.
+/// An index tensor that the cache keeps alive.
 struct CachedTensor {
-  int64_t entry;
+  int64_t entry; ///< -1: for the comparison with later content
   TensorHandle tensor;
 };
 

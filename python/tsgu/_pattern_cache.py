@@ -28,20 +28,17 @@ _TENSOR_COUNT = torch.empty(1)._use_count()
 _PYTHON_COUNT = sys.getrefcount(_PROBE)
 
 
+def _tensors_by_storage(tensors):
+    """How many different tensors hold each storage."""
+    return Counter(_storage(tensor) for tensor in {id(x): x for x in tensors}.values())
+
+
 def drop_unused():
     """Drops every entry of the pattern cache that only the cache holds."""
     entries, tensors = torch.ops.tsgu.cached()
     entries = entries.tolist()
     occurrences = Counter(map(id, tensors))
-    # Tensors by storage: each of ours holds it once.
-    ours = Counter()
-    seen = set()
-    for tensor in tensors:
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
-            ours[_storage(tensor)] += 1
-    del tensor
-
+    ours = _tensors_by_storage(tensors)
     used = set()
     for k, entry in enumerate(entries):
         number = occurrences[id(tensors[k])]
@@ -52,7 +49,7 @@ def drop_unused():
             or _storage_use_count(storage) > ours[storage] - 1 + _STORAGE_COUNT
         ):
             used.add(entry)
-    _library.drop_cached(sorted(set(entries) - used))
+    _library.drop_cached(sorted(set(entries) - used - {-1}))
 
 
 def _sweep():

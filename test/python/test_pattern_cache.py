@@ -147,6 +147,8 @@ def test_new_patterns_at_every_step_do_not_pile_up():
     for _ in range(300):
         A = torch.rand(50, 50).lt(0.1).float().to_sparse_csr()
         oracle.assert_close(tsgu.sparse_mm(A, B), A.to_dense() @ B)
+    for _ in range(300):
+        oracle.assert_close(tsgu.sparse_mm(A.clone(), B), A.to_dense() @ B)
     assert tsgu.show_config()["pattern cache entries"] < 150
 
 
