@@ -157,13 +157,14 @@ def Vectorize : Pass<"tsgu-vectorize", "::mlir::func::FuncOp"> {
   let summary = "compute innermost loops at vector width";
   let description = [{
     Loops over dense rows or stored entries whose accesses are consecutive,
-    invariant, or (where functions like exp are computed) gathers: chunks of
-    iterations, then a masked chunk. Reductions end in one horizontal reduction.
-    Loops of short constant length are unrolled.
+    invariant or gathers: chunks of iterations, then a masked chunk. Reductions
+    end in one horizontal reduction. Loops of short constant length are unrolled.
+    Rows of a few entries that are gathered and hardly computed with stay scalar.
   }];
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512",
                         "bits of a vector register">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
 }
@@ -173,6 +174,12 @@ def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+def SplitSums : Pass<"tsgu-split-sums", "::mlir::func::FuncOp"> {
+  let summary = "sum in four independent chains where a sum stays scalar";
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 
 def ExpandMath : Pass<"tsgu-expand-math"> {
