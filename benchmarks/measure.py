@@ -1,5 +1,6 @@
 """Timing: candidates take turns in one process, on memory with huge pages."""
 
+import ctypes
 import gc
 import mmap
 import os
@@ -27,6 +28,10 @@ def array(shape, dtype):
     return np.frombuffer(memory, np.uint8)[start : start + size].view(dtype).reshape(shape)
 
 
+def array_pointer(data):
+    return ctypes.c_void_p(data.ctypes.data)
+
+
 @dataclass
 class Timing:
     """Seconds."""
@@ -42,6 +47,10 @@ def _time(call):
     elapsed = time.perf_counter() - start
     del result
     return elapsed
+
+
+def best_time(call, calls=3):
+    return min(_time(call) for _ in range(calls))
 
 
 def interleave(candidates, samples, few=()):

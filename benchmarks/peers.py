@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from measure import array
+from measure import array, array_pointer
 
 _TYPES = {"f32": np.float32, "f64": np.float64}
 
@@ -49,10 +49,6 @@ class Problem:
         return self.values.itemsize
 
 
-def _pointer(data):
-    return ctypes.c_void_p(data.ctypes.data)
-
-
 class Hand:
     """hand_avx512.cpp; raises RuntimeError on a CPU without AVX-512."""
 
@@ -72,11 +68,11 @@ class Hand:
         arguments = (
             ctypes.c_int64(matrix.rows),
             ctypes.c_int64(problem.width),
-            _pointer(matrix.positions),
-            _pointer(matrix.coordinates),
-            _pointer(values),
-            _pointer(problem.B),
-            _pointer(C),
+            array_pointer(matrix.positions),
+            array_pointer(matrix.coordinates),
+            array_pointer(values),
+            array_pointer(problem.B),
+            array_pointer(C),
         )
         f64 = int(problem.dtype == "f64")
 
@@ -150,8 +146,8 @@ class MKL:
                 n,
                 ctypes.c_void_p(begins),
                 ctypes.c_void_p(begins + 4),
-                _pointer(matrix.coordinates),
-                _pointer(problem.values),
+                array_pointer(matrix.coordinates),
+                array_pointer(problem.values),
             )
         )
         width = ctypes.c_int(problem.width)
@@ -168,7 +164,7 @@ class MKL:
         self._check(library.mkl_sparse_set_memory_hint(self._handle, self._MAY_ALLOCATE))
         self._check(library.mkl_sparse_optimize(self._handle))
         one, zero = self._scalar(problem, 1), self._scalar(problem, 0)
-        B, C, handle = _pointer(problem.B), _pointer(problem.C), self._handle
+        B, C, handle = array_pointer(problem.B), array_pointer(problem.C), self._handle
         if problem.width == 1:
             multiply = self._function("mv", problem)
             arguments = (self._PLAIN, one, handle, self._description, B, zero, C)
@@ -231,8 +227,8 @@ class Tsgu:
                     2,
                     (ctypes.c_int64 * 2)(matrix.rows, matrix.rows),
                     2,  # TSGU_I32
-                    _pointer(matrix.positions),
-                    _pointer(matrix.coordinates),
+                    array_pointer(matrix.positions),
+                    array_pointer(matrix.coordinates),
                     ctypes.c_int64(matrix.stored),
                     None,
                     None,

@@ -197,12 +197,6 @@ def _roof_section(results):
         [what, unit, *(f"{rates[count]:.1f}" for count in threads)]
         for what, unit, rates in results["roofs"]
     ]
-    gathers = {}
-    for matrix, size, count, rate in results["gathers"]:
-        gathers.setdefault((matrix, size), {})[count] = rate
-    for (matrix, size), rates in sorted(gathers.items()):
-        what = f"rows of {size} B in the order of {matrix}"
-        body.append([what, "GB/s", *(f"{rates[count]:.1f}" for count in threads)])
     return f"## Roofs\n\n{_table(header, body)}"
 
 
@@ -221,8 +215,8 @@ process; the number of calls is given where there were fewer (torch above 0.3 s)
 Ratios are of best times.
 Every kernel was checked against SciPy, on outputs poisoned with NaN, before it was timed.
 The roofs were measured in the same run. A kernel's least time is the longest of its compulsory
-bytes at the rate of the memory they fit in, its gathers at the rate at which a loop that does
-nothing else reads those rows in that order, and its operations at the peak.
+bytes at the rate of the memory they fit in, its gathers in the time (`gather`) of a loop that does
+nothing else than read the rows of B in that order, and its operations at the peak.
 """
     return "\n".join(
         [

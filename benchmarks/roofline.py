@@ -1,22 +1,23 @@
 """What the machine can do at most, and how long a kernel takes at least.
 
 A kernel's floor is the longest of: its compulsory bytes (each byte once) at the rate of the memory
-that holds them, its gathers (one row of the dense operand for each stored entry) at the rate at
-which a loop that does nothing else reads those rows in that order, and its operations at the peak.
+that holds them, its gathers (one row of the dense operand for each stored entry) in the time of a
+loop that does nothing else than read those rows in that order, and its operations at the peak.
 The fraction of the roofline is the floor divided by the time.
 """
 
 import ctypes
 from dataclasses import dataclass
 
+from measure import array_pointer, best_time
+
 _MEGABYTE = 1 << 20
 _SHARED = (32, 96, 1024)  # sizes measured beyond the private cache, in MB
 _PRIVATE = 1.5  # MB per thread
-_ARGUMENTS = {
+_RATES = {
     "read": [ctypes.c_int64, ctypes.c_int32],
     "triad": [ctypes.c_int64, ctypes.c_int32, ctypes.c_int32],
     "fma": [ctypes.c_int32, ctypes.c_int32],
-    "gather": [ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_int32],
 }
 
 
@@ -29,111 +30,121 @@ class Floor:
 
 
 class Roofs:
-    """Rates of one machine in 1e9 per second, measured when first asked for."""
+    """Rates of one machine in 1e9 per second: the best of all measurements so far."""
 
-    def __init__(self, library):
-        self._library = library
-        for name, arguments in _ARGUMENTS.items():
-            function = getattr(library, f"bench_{name}")
+    def __init__(self, library, threads):
+        self._gather = library.bench_gather
+        self._functions = {}
+        for name, arguments in _RATES.items():
+            function = self._functions[name] = getattr(library, f"bench_{name}")
             function.restype = ctypes.c_double
             function.argtypes = arguments
-        self._known = {}
+        self._threads = threads
+        self._rates = {}
+        self.measure()
 
-    def _measure(self, name, *arguments):
+    def measure(self):
+        for threads in self._threads:
+            for f64 in (0, 1):
+                self._improve("fma", f64, threads)
+            for size in self._sizes(threads):
+                self._improve("read", int(size * _MEGABYTE), threads)
+            for size in _SHARED:
+                for streaming in (0, 1):
+                    self._improve("triad", size * _MEGABYTE, threads, streaming)
+
+    def _improve(self, name, *arguments):
         key = (name, *arguments)
-        if key not in self._known:
-            function = getattr(self._library, f"bench_{name}")
-            self._known[key] = function(*arguments)
-        return self._known[key]
+        self._rates[key] = max(self._functions[name](*arguments), self._rates.get(key, 0))
+
+    @staticmethod
+    def _sizes(threads):
+        return (_PRIVATE * threads, *_SHARED)
 
     def read(self, size, threads):
         """Bytes read from a set of `size` MB."""
-        return self._measure("read", int(size * _MEGABYTE), threads)
+        return self._rates["read", int(size * _MEGABYTE), threads]
 
     def triad(self, size, threads, streaming):
         """Bytes moved by a = b + s c: three streams, or four when stores first read."""
-        rate = self._measure("triad", int(size * _MEGABYTE), threads, int(streaming))
+        rate = self._rates["triad", size * _MEGABYTE, threads, int(streaming)]
         return rate if streaming else rate * 4 / 3
 
     def flops(self, value_size, threads):
-        return self._measure("fma", int(value_size == 8), threads)
+        return self._rates["fma", int(value_size == 8), threads]
 
-    def rows(self, matrix, row_bytes, threads):
-        """Rows of a dense operand read per second in the order of the matrix's entries."""
-        key = ("gather", matrix.name, row_bytes, threads)
-        if key not in self._known:
-            self._known[key] = self._library.bench_gather(
-                matrix.coordinates.ctypes.data, matrix.stored, matrix.rows, row_bytes, threads
+    def gather(self, problem, threads):
+        """A callable that reads one row of B per stored entry, by the faster of two loops."""
+        matrix = problem.matrix
+
+        def loop(prefetch):
+            arguments = (
+                array_pointer(problem.B),
+                array_pointer(matrix.coordinates),
+                ctypes.c_int64(matrix.stored),
+                ctypes.c_int64(problem.width * problem.value_size),
+                threads,
+                prefetch,
             )
-        return self._known[key]
 
-    @staticmethod
-    def sizes(threads):
-        return (_PRIVATE * threads, *_SHARED)
+            def call():
+                if self._gather(*arguments):
+                    raise RuntimeError(f"no gather for p = {problem.width}")
 
-    def _size_below(self, size, threads):
-        """The largest measured set that is no larger: no roof is set too low."""
-        fitting = [known for known in self.sizes(threads) if known * _MEGABYTE <= size]
-        return max(fitting, default=_PRIVATE * threads)
+            return call
 
-    def memory_seconds(self, read, written, threads):
+        return min(loop(0), loop(1), key=best_time)
+
+    def _memory_seconds(self, read, written, threads):
         """The least time to read and overwrite that many bytes once."""
-        size = self._size_below(read + written, threads)
+        # The largest measured set that is no larger, so that no roof is set too low.
+        fitting = [size for size in self._sizes(threads) if size * _MEGABYTE <= read + written]
+        size = max(fitting, default=_PRIVATE * threads)
+        if size not in _SHARED:
+            return (read + written) / self.read(size, threads) * 1e-9
         allocate = max(self.read(size, threads), self.triad(size, threads, False))
         stream = self.triad(size, threads, True)
         return min((read + 2 * written) / allocate, (read + written) / stream) * 1e-9
 
-    def _floor(self, matrix, value_size, width, threads, read, written):
+    def floor(self, kind, matrix, value_size, width, threads, gather_seconds):
+        """The floor of C = A B ("kernel") or of (G B^T) sampled on A ("sampled")."""
+        n, stored = matrix.rows, matrix.stored
+        dense = n * width * value_size
+        pattern = 4 * stored + 4 * (n + 1)
+        if kind == "kernel":
+            read, written = pattern + stored * value_size + dense, dense
+        else:
+            read, written = pattern + 2 * dense, stored * value_size
         parts = {
-            "memory": self.memory_seconds(read, written, threads),
-            "gather": matrix.stored / self.rows(matrix, width * value_size, threads) * 1e-9,
-            "flops": 2 * matrix.stored * width / self.flops(value_size, threads) * 1e-9,
+            "memory": self._memory_seconds(read, written, threads),
+            "gather": gather_seconds,
+            "flops": 2 * stored * width / self.flops(value_size, threads) * 1e-9,
         }
         roof = max(parts, key=parts.get)
         return Floor(parts[roof], roof)
 
-    def spmm(self, matrix, value_size, width, threads):
-        """The floor of C = A B with `width` dense columns, C overwritten."""
-        n, stored = matrix.rows, matrix.stored
-        read = stored * (value_size + 4) + 4 * (n + 1) + n * width * value_size
-        return self._floor(matrix, value_size, width, threads, read, n * width * value_size)
-
-    def sddmm(self, matrix, value_size, width, threads):
-        """The floor of (G B^T) sampled on A."""
-        n, stored = matrix.rows, matrix.stored
-        read = stored * 4 + 4 * (n + 1) + 2 * n * width * value_size
-        return self._floor(matrix, value_size, width, threads, read, stored * value_size)
-
-    def table(self, threads):
-        """[(what, unit, {threads: rate})] of the roofs that belong to no matrix."""
+    def table(self):
+        """[(what, unit, {threads: rate})]."""
         rows = []
 
         def add(what, unit, rate):
-            rows.append((what, unit, {count: rate(count) for count in threads}))
+            rows.append((what, unit, {count: rate(count) for count in self._threads}))
 
         add("multiply-add, f32", "GF/s", lambda count: self.flops(4, count))
         add("multiply-add, f64", "GF/s", lambda count: self.flops(8, count))
-        add(
-            f"read, {_PRIVATE} MB per thread",
-            "GB/s",
-            lambda count: self.read(_PRIVATE * count, count),
-        )
+        private = f"read, {_PRIVATE} MB per thread"
+        add(private, "GB/s", lambda count: self.read(_PRIVATE * count, count))
         for size in _SHARED:
             add(f"read, {size} MB", "GB/s", lambda count, size=size: self.read(size, count))
-            add(
-                f"triad with write-allocate (4 streams), {size} MB",
-                "GB/s",
-                lambda count, size=size: self.triad(size, count, False),
-            )
-            add(
-                f"triad with non-temporal stores (3 streams), {size} MB",
-                "GB/s",
-                lambda count, size=size: self.triad(size, count, True),
-            )
+            for streaming, what in (
+                (False, "write-allocate (4 streams)"),
+                (True, "non-temporal stores (3 streams)"),
+            ):
+                add(
+                    f"triad, {what}, {size} MB",
+                    "GB/s",
+                    lambda count, size=size, streaming=streaming: self.triad(
+                        size, count, streaming
+                    ),
+                )
         return rows
-
-    def gathers(self):
-        """[(matrix, bytes per row, threads, GB/s)] of the gathers measured so far."""
-        return [
-            (*key[1:], rate * key[2]) for key, rate in self._known.items() if key[0] == "gather"
-        ]

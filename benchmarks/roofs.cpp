@@ -230,27 +230,20 @@ extern "C" double bench_fma(int32_t f64, int32_t threads) {
   return 2e-9 * (f64 ? 8 : 16) * 16 * double(iterations) * threads / time;
 }
 
-/// Rows per second (1e9): each thread reads the rows of a table of `rows` rows
-/// that its part of `index` names, in that order. The better of with and
-/// without software prefetch; 0 for a row size other than 4, 8, 64, 128, ...
-/// 1024 bytes.
-extern "C" double bench_gather(const int32_t *index, int64_t count,
-                               int64_t rows, int64_t rowBytes,
-                               int32_t threads) {
-  Memory memory(rows * rowBytes);
-  std::memset(memory.floats(), 0, rows * rowBytes);
-  double best = 0;
-  for (bool prefetch : {false, true}) {
-    Gather gather = gatherOf(rowBytes, prefetch);
-    if (!gather)
-      return 0;
-    double time = bestTime(threads, 3, [&](int member) {
-      int64_t begin = count * member / threads;
-      int64_t end = count * (member + 1) / threads;
-      float sum = gather(memory.floats(), index + begin, end - begin);
-      keep(sum);
-    });
-    best = std::max(best, 1e-9 * double(count) / time);
-  }
-  return best;
+/// One pass over the rows of `table` that `index` names, in that order, each
+/// thread its part. Returns 0, or 1 for a row size other than 4, 8, 64, 128,
+/// ... 1024 bytes.
+extern "C" int32_t bench_gather(const float *table, const int32_t *index,
+                                int64_t count, int64_t rowBytes,
+                                int32_t threads, int32_t prefetch) {
+  Gather gather = gatherOf(rowBytes, prefetch != 0);
+  if (!gather)
+    return 1;
+  bench::runTeam(threads, [&](int member) {
+    int64_t begin = count * member / threads;
+    int64_t end = count * (member + 1) / threads;
+    float sum = gather(table, index + begin, end - begin);
+    keep(sum);
+  });
+  return 0;
 }
