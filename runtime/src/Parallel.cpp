@@ -11,7 +11,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <new>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -126,8 +125,8 @@ private:
       workers.reserve(wanted);
       while (static_cast<int32_t>(workers.size()) < wanted)
         workers.emplace_back([this, seen = epoch.load()] { work(seen); });
-    } catch (const std::system_error &) {
-    } catch (const std::bad_alloc &) {
+    } catch (const std::exception &) {
+      return; // With those that there are.
     }
   }
 

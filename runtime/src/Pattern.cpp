@@ -38,24 +38,24 @@ void Pattern::release() {
 }
 
 const Layout &Pattern::transposed() {
-  if (const Layout *ready = transposed_.load(std::memory_order_acquire))
+  if (const Layout *ready = transposedReady.load(std::memory_order_acquire))
     return *ready;
   std::lock_guard<std::mutex> lock(transposing);
-  if (!transposed_.load(std::memory_order_relaxed)) {
-    transposedMemory = transpose(csr_, items(), rows(), columns());
+  if (!transposedReady.load(std::memory_order_relaxed)) {
+    transposedMemory = transpose(canonical, items(), rows(), columns());
     own(transposedMemory.bytes());
-    transposed_.store(&transposedMemory.layout, std::memory_order_release);
+    transposedReady.store(&transposedMemory.layout, std::memory_order_release);
   }
   return transposedMemory.layout;
 }
 
 const Layout &Pattern::layout(const int32_t *order) {
   if (!order)
-    return csr_;
+    return canonical;
   const int32_t *inner = order + (dims - 2);
   if (dims == 2 || order[0] == 0) {
     if (inner[0] == dims - 2 && inner[1] == dims - 1)
-      return csr_;
+      return canonical;
     if (inner[0] == dims - 1 && inner[1] == dims - 2)
       return transposed();
   }

@@ -59,16 +59,16 @@ public:
   int64_t items() const { return dims == 3 ? extents[0] : 1; }
   int64_t rows() const { return extents[dims - 2]; }
   int64_t columns() const { return extents[dims - 1]; }
-  int64_t stored() const { return csr_.stored; }
+  int64_t stored() const { return canonical.stored; }
   int64_t entries() const { return given; }
   /// NULL: the entries were given in canonical order.
   const int64_t *entryMap() const { return map.as<int64_t>(); }
-  ElementType indexType() const { return csr_.indexType; }
+  ElementType indexType() const { return canonical.indexType; }
   ElementType derivedIndexType() const {
     return runtime::derivedIndexType(rows(), columns(), stored());
   }
 
-  const Layout &csr() const { return csr_; }
+  const Layout &csr() const { return canonical; }
   /// Rows and columns exchanged; computed once.
   const Layout &transposed();
   /// By level order; NULL: CSR. Throws InvalidArgument for other orders.
@@ -92,7 +92,7 @@ private:
   template <typename I> void importCOO(const void *const *coordinates);
   void share(ElementType type, const void *positions, const void *coordinates,
              int64_t stored);
-  template <typename I> void adopt(struct Canonical canonical);
+  template <typename I> void adopt(struct Canonical made);
   void own(int64_t bytes);
 
   std::atomic<int64_t> references{1};
@@ -100,12 +100,12 @@ private:
   int64_t extents[3] = {0, 0, 0};
   int64_t given;
   CallerArrays callerArrays;
-  Layout csr_;
+  Layout canonical;
   Block positionBlock, coordinateBlock, map;
   std::atomic<int64_t> owned{0};
 
   std::mutex transposing;
-  std::atomic<const Layout *> transposed_{nullptr};
+  std::atomic<const Layout *> transposedReady{nullptr};
   OwnedLayout transposedMemory;
 };
 

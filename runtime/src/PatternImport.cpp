@@ -52,21 +52,21 @@ static void checkPointer(const void *data, ElementType type, int64_t length,
 
 void Pattern::share(ElementType type, const void *positions,
                     const void *coordinates, int64_t stored) {
-  csr_.indexType = type;
-  csr_.positions = positions;
-  csr_.coordinates = coordinates;
-  csr_.rows = items() * rows();
-  csr_.stored = stored;
+  canonical.indexType = type;
+  canonical.positions = positions;
+  canonical.coordinates = coordinates;
+  canonical.rows = items() * rows();
+  canonical.stored = stored;
   own(positionBlock.bytes() + coordinateBlock.bytes() + map.bytes());
 }
 
 /// Takes the place of the caller's arrays, which go back.
-template <typename I> void Pattern::adopt(Canonical canonical) {
-  positionBlock = std::move(canonical.positions);
-  coordinateBlock = std::move(canonical.coordinates);
-  map = std::move(canonical.entryMap);
+template <typename I> void Pattern::adopt(Canonical made) {
+  positionBlock = std::move(made.positions);
+  coordinateBlock = std::move(made.coordinates);
+  map = std::move(made.entryMap);
   share(indexTypeOf<I>(), positionBlock.data(), coordinateBlock.data(),
-        canonical.stored);
+        made.stored);
   callerArrays = CallerArrays();
 }
 

@@ -24,6 +24,8 @@ namespace {
 class CompilerLibrary : public testing::Environment {
 public:
   void SetUp() override {
+    if (std::exchange(opened, true))
+      return; // Tests repeated in one process.
     // In this order: the first that can be used stays.
     EXPECT_EQ(tsgu_set_compiler(nullptr), TSGU_INVALID_ARGUMENT);
     EXPECT_EQ(tsgu_set_compiler("/nowhere/libnone.so"), TSGU_COMPILE_FAILED);
@@ -45,6 +47,8 @@ public:
   }
 
 private:
+  static inline bool opened = false;
+
   static void says(const std::string &text) {
     EXPECT_NE(std::string(tsgu_last_error()).find(text), std::string::npos)
         << tsgu_last_error();
@@ -53,6 +57,12 @@ private:
 
 const auto *const environment =
     testing::AddGlobalTestEnvironment(new CompilerLibrary);
+
+/// A name under which nothing was compiled yet.
+std::string freshSpmm() {
+  static int number = 0;
+  return "spmm!" + std::to_string(number++);
+}
 
 uint64_t compiled() {
   tsgu_counters counters;
@@ -102,7 +112,7 @@ TEST_F(ProgramTest, Computes) {
 }
 
 TEST_F(ProgramTest, CompilesOnceForEachWidthUpTo256) {
-  Program spmm("spmm!");
+  Program spmm(freshSpmm());
   std::vector<double> wide(3 * 1000, 1);
   auto compilesFor = [&](int64_t p) {
     uint64_t before = compiled();
@@ -118,7 +128,7 @@ TEST_F(ProgramTest, CompilesOnceForEachWidthUpTo256) {
 }
 
 TEST_F(ProgramTest, SpecialisesToTypes) {
-  Program spmm("spmm!types");
+  Program spmm(freshSpmm());
   uint64_t before = compiled();
   spmm.compute<double>({A}, {values, {B, {3, 2}}});
   spmm.compute<float>({A}, {valuesF, {BF, {3, 2}}});
@@ -129,7 +139,7 @@ TEST_F(ProgramTest, SpecialisesToTypes) {
 }
 
 TEST_F(ProgramTest, ManyThreadsCompileOnce) {
-  Program spmm("spmm!threads");
+  const std::string name = freshSpmm();
   uint64_t before = compiled();
   std::atomic<bool> go{false};
   std::atomic<int> right{0};
@@ -138,7 +148,7 @@ TEST_F(ProgramTest, ManyThreadsCompileOnce) {
     threads.emplace_back([&] {
       while (!go)
         std::this_thread::yield();
-      Program mine("spmm!threads");
+      Program mine(name);
       right += mine.compute<double>({A}, {values, {B, {3, 2}}}) ==
                std::vector<double>{201, 2010, 3e4, 3e5};
     });
@@ -150,10 +160,11 @@ TEST_F(ProgramTest, ManyThreadsCompileOnce) {
 }
 
 TEST_F(ProgramTest, ForkWhileOthersCompile) {
+  const std::string name = freshSpmm();
   std::thread compiling([&] {
     for (int64_t p = 1; p < 12; ++p) {
       std::vector<double> dense(3 * p, 1);
-      Program("spmm!fork").compute<double>({A}, {values, {dense, {3, p}}});
+      Program(name).compute<double>({A}, {values, {dense, {3, p}}});
     }
   });
   for (int repeat = 0; repeat < 5; ++repeat) {
@@ -168,7 +179,7 @@ TEST_F(ProgramTest, ForkWhileOthersCompile) {
       const tsgu_tensor operands[] = {sparse.tensor(), dense.tensor()};
       const View view(result.data(), {2, 2});
       const tsgu_tensor output = view.tensor();
-      bool fine = tsgu_program_open("spmm!fork", &program) == TSGU_OK &&
+      bool fine = tsgu_program_open(name.c_str(), &program) == TSGU_OK &&
                   tsgu_program_run(program, &pattern, 1, operands, 2, &output,
                                    nullptr) == TSGU_OK;
       _exit(fine ? 0 : 1);
