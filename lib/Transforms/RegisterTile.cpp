@@ -168,8 +168,8 @@ static void reportScalar(Kernel kernel, scf::ForOp loop, StringRef whyNot) {
         << remark::reason("{0}", whyNot);
 }
 
-static SmallVector<Accumulation> findAccumulations(Kernel kernel) {
-  SmallVector<Accumulation> found;
+static SmallVector<Accumulation, 1> findAccumulations(Kernel kernel) {
+  SmallVector<Accumulation, 1> found;
   kernel.func.walk([&](scf::ForOp loop) {
     std::string whyNot;
     auto body = VectorBody::analyze(kernel, loop, whyNot);
@@ -345,7 +345,7 @@ struct RegisterTile : tsgu::impl::RegisterTileBase<RegisterTile> {
   LogicalResult tile(Kernel kernel) {
     inlineSingleIterations(kernel);
     unsigned elements = carryElements(kernel);
-    SmallVector<Accumulation> accumulations = findAccumulations(kernel);
+    SmallVector<Accumulation, 1> accumulations = findAccumulations(kernel);
     bool once = visitsElementsOnce(kernel, accumulations);
     if (elements)
       remark::passed(kernel.func.getLoc(), remarkOn(kernel, "RegisterTile"))

@@ -7,7 +7,8 @@
 //
 // Short loops of constant length are unrolled into chunks. Others become a loop
 // over full chunks and one masked chunk. Chunks are counted from the loop's own
-// start, so a row gives the same bits wherever its matrix is cut.
+// start, so a row gives the same bits wherever its matrix is cut. Loops that do
+// little but gather stay scalar for short rows.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,6 +41,13 @@ public:
 
   void build();
 
+  /// Whether only long rows are worth the gathers.
+  static bool needsLongRows(const VectorBody &body) {
+    return body.hasGather() && !body.hasMathCalls();
+  }
+  /// From how many entries on they are.
+  static constexpr int64_t longRow = 6;
+
 private:
   using Values = SmallVector<Value>;
 
@@ -50,6 +58,11 @@ private:
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
 
+  Values choose(Value condition, llvm::function_ref<Values()> yes,
+                llvm::function_ref<Values()> no);
+  Value buildIsLong();
+  Value buildHasUnitStrides();
+  Values buildVectors();
   Values buildUnrolled(int64_t extent);
   Values buildLooped();
   Values buildChunks(Value from, Value to, int64_t unroll, Values carried);
@@ -64,6 +77,7 @@ private:
   unsigned vectorBits;
   int64_t lanes;
   IRMapping scalars;
+  bool unitStrides = false;
 };
 
 } // namespace
@@ -77,7 +91,7 @@ SmallVector<Value> LoopBuilder::buildUnrolled(int64_t extent) {
   };
   bool reduces = loop.getNumRegionIterArgs() != 0;
   int64_t common = widthOf(extent);
-  VectorEmitter emitter(body, builder, scalars);
+  VectorEmitter emitter(body, builder, scalars, unitStrides);
   Values carried(loop.getNumRegionIterArgs());
   for (int64_t base = 0; base < extent; base += common) {
     int64_t active = std::min(common, extent - base);
@@ -96,7 +110,7 @@ SmallVector<Value> LoopBuilder::buildChunks(Value from, Value to,
                                    constant(unroll * lanes), carried);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(chunks.getBody());
-  VectorEmitter emitter(body, builder, scalars);
+  VectorEmitter emitter(body, builder, scalars, unitStrides);
   Values results;
   size_t count = carried.size() / unroll;
   for (int64_t i = 0; i < unroll; ++i) {
@@ -123,7 +137,7 @@ SmallVector<Value> LoopBuilder::buildTail(Value from, Value to,
   auto maskType = VectorType::get({lanes}, builder.getI1Type());
   Value left = arith::SubIOp::create(builder, loc, to, from);
   Value mask = vector::CreateMaskOp::create(builder, loc, maskType, left);
-  VectorEmitter emitter(body, builder, scalars);
+  VectorEmitter emitter(body, builder, scalars, unitStrides);
   Values results = emitter.emit({from, lanes, mask}, carried);
   if (carried.empty())
     return {};
@@ -159,7 +173,8 @@ SmallVector<Value> LoopBuilder::buildLooped() {
   // Sums over dense rows are long: four accumulators hide the latency of
   // adding.
   bool dense = isConstantIntValue(from, 0);
-  int64_t unroll = dense && loop.getNumRegionIterArgs() != 0 ? 4 : 1;
+  bool reduces = loop.getNumRegionIterArgs() != 0;
+  int64_t unroll = dense && reduces && !needsLongRows(body) ? 4 : 1;
   for (int64_t copy = 0; copy < unroll; ++copy)
     for (unsigned i = 0; i < loop.getNumRegionIterArgs(); ++i)
       carried.push_back(
@@ -186,14 +201,78 @@ Value LoopBuilder::reduce(unsigned i, Value vector) {
   return vector::makeArithReduction(builder, loc, kind, init, result);
 }
 
-void LoopBuilder::build() {
+/// The loop's results, computed in chunks at the builder's place.
+SmallVector<Value> LoopBuilder::buildVectors() {
+  scalars.clear();
   VectorEmitter(body, builder, scalars).emitShared();
   auto extent = getStaticTripCount(loop);
-  Values carried = extent && *extent <= maxChunks * lanes
+  Values results = extent && *extent <= maxChunks * lanes
                        ? buildUnrolled(*extent)
                        : buildLooped();
-  for (auto [i, vector] : llvm::enumerate(carried))
-    loop.getResult(i).replaceAllUsesWith(reduce(i, vector));
+  for (auto [i, result] : llvm::enumerate(results))
+    result = reduce(i, result);
+  return results;
+}
+
+SmallVector<Value> LoopBuilder::choose(Value condition,
+                                       llvm::function_ref<Values()> yes,
+                                       llvm::function_ref<Values()> no) {
+  auto choice = scf::IfOp::create(builder, loc, loop.getResultTypes(),
+                                  condition, /*withElseRegion=*/true);
+  for (bool first : {true, false}) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(first ? choice.thenBlock()
+                                           : choice.elseBlock());
+    Values results = first ? yes() : no();
+    if (!results.empty())
+      scf::YieldOp::create(builder, loc, results);
+  }
+  return Values(choice.getResults());
+}
+
+Value LoopBuilder::buildIsLong() {
+  Value count = arith::SubIOp::create(builder, loc, loop.getUpperBound(),
+                                      loop.getLowerBound());
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, count,
+                               constant(longRow));
+}
+
+Value LoopBuilder::buildHasUnitStrides() {
+  Value all;
+  for (memref::LoadOp load : body.getStridedGathers()) {
+    auto line = memref::ExtractStridedMetadataOp::create(builder, loc,
+                                                         load.getMemRef());
+    for (auto [dim, index] : llvm::enumerate(load.getIndices())) {
+      if (loop.isDefinedOutsideOfLoop(index))
+        continue;
+      Value unit = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                         line.getStrides()[dim], constant(1));
+      all = all ? arith::AndIOp::create(builder, loc, all, unit) : unit;
+    }
+  }
+  return all;
+}
+
+void LoopBuilder::build() {
+  auto inVectors = [&] {
+    if (body.getStridedGathers().empty())
+      return buildVectors();
+    return choose(
+        buildHasUnitStrides(),
+        [&] {
+          unitStrides = true;
+          return buildVectors();
+        },
+        [&] {
+          unitStrides = false;
+          return buildVectors();
+        });
+  };
+  auto oneByOne = [&] { return Values(builder.clone(*loop)->getResults()); };
+  Values results = needsLongRows(body)
+                       ? choose(buildIsLong(), inVectors, oneByOne)
+                       : inVectors();
+  loop->replaceAllUsesWith(results);
   loop.erase();
 }
 
@@ -226,8 +305,6 @@ struct Vectorize : tsgu::impl::VectorizeBase<Vectorize> {
     std::string whyNot;
     Location loc = loop.getLoc();
     auto body = VectorBody::analyze(kernel, loop, whyNot);
-    if (succeeded(body) && body->hasGather() && !body->hasMathCalls())
-      whyNot = "gathered and hardly computed with: scalar code is faster";
     if (getStaticTripCount(loop).value_or(2) < 2)
       whyNot = "fewer than two iterations";
     if (!whyNot.empty()) {
@@ -237,11 +314,13 @@ struct Vectorize : tsgu::impl::VectorizeBase<Vectorize> {
     }
     int64_t lanes = body->getLanes(vectorBits);
     auto outer = dyn_cast<scf::ForOp>(loop->getParentOp());
+    bool longRows = LoopBuilder::needsLongRows(*body);
     LoopBuilder(*body, vectorBits).build();
     if (outer)
       hoistInvariants(kernel, outer, /*maxVectors=*/16);
     remark::passed(loc, remarkOn(kernel, "Vectorize"))
-        << remark::add("computed at vector width")
+        << remark::add(longRows ? "long rows are computed at vector width"
+                                : "computed at vector width")
         << remark::metric("lanes", lanes);
   }
 };

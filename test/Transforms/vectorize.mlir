@@ -98,12 +98,11 @@ func.func @sampled(%pos: memref<?xi64>, %crd: memref<?xi64>, %n: index,
 
 // -----
 
-// Values at coordinates are gathered where the entry's work pays for it.
+// Values at coordinates are gathered.
 
 // CHECK-LABEL: func @gather(
-// CHECK:         %[[K32:.*]] = vector.load %{{.*}} : memref<?xi32>, vector<16xi32>
-// CHECK:         %[[K64:.*]] = arith.extui %[[K32]]
-// CHECK:         %[[K:.*]] = arith.index_cast %[[K64]] : vector<16xi64> to vector<16xindex>
+// CHECK:         scf.for
+// CHECK:         %[[K:.*]] = vector.load %{{.*}} : memref<?xi32>, vector<16xi32>
 // CHECK:         vector.gather %{{.*}}[%c0] [%[[K]]]
 // CHECK:         math.exp %{{.*}} : vector<16xf32>
 // CHECK:         vector.store
@@ -127,9 +126,18 @@ func.func @gather(%lo: index, %hi: index, %crd: memref<?xi32>, %x: memref<?xf32>
 
 // -----
 
+// Where little is computed, short rows are faster one by one.
+
 // CHECK-LABEL: func @spmv_row(
-// CHECK-NOT:     vector
-// REMARK: [Missed] Vectorize | Category:tsgu | Function=spmv_row | Reason="gathered and hardly computed with: scalar code is faster"
+// CHECK:         %[[LENGTH:.*]] = arith.subi
+// CHECK:         %[[LONG:.*]] = arith.cmpi sge, %[[LENGTH]], %c6
+// CHECK:         scf.if %[[LONG]]
+// CHECK:           vector.gather
+// CHECK:           vector.reduction
+// CHECK:         } else {
+// CHECK-NOT:       vector
+// CHECK:           scf.for
+// REMARK: [Passed] Vectorize | Category:tsgu | Function=spmv_row | Remark="long rows are computed at vector width", lanes=16
 func.func @spmv_row(%lo: index, %hi: index, %crd: memref<?xi64>, %val: memref<?xf32>,
                     %x: memref<?xf32>, %y: memref<f32>)
     attributes {tsgu.kernel, tsgu.output = 5 : i64} {
@@ -145,6 +153,36 @@ func.func @spmv_row(%lo: index, %hi: index, %crd: memref<?xi64>, %val: memref<?x
     scf.yield %s : f32
   }
   memref.store %r, %y[] : memref<f32>
+  return
+}
+
+// -----
+
+// Rows of one element lie a leading stride apart, which mostly is 1.
+
+// CHECK-LABEL: func @one_column(
+// CHECK-SAME:      %[[B:[^:]*]]: memref<?x1xf64, strided<[?, 1]>>
+// CHECK:         %{{.*}}, %{{.*}}, %{{.*}}:2, %[[STRIDES:.*]]:2 = memref.extract_strided_metadata %[[B]]
+// CHECK:         %[[UNIT:.*]] = arith.cmpi eq, %[[STRIDES]]#0, %c1
+// CHECK:         scf.if %[[UNIT]]
+// CHECK:           vector.gather {{.*}} vector<8xi32>
+// CHECK:         } else {
+// CHECK:           %[[SPLAT:.*]] = vector.broadcast %[[STRIDES]]#0
+// CHECK:           %[[PLACES:.*]] = arith.muli %{{.*}}, %[[SPLAT]] : vector<8xindex>
+// CHECK:           vector.gather {{.*}} [%[[PLACES]]]
+func.func @one_column(%lo: index, %hi: index, %crd: memref<?xi32>,
+                      %B: memref<?x1xf64, strided<[?, 1]>>, %S: memref<?xf64>)
+    attributes {tsgu.kernel, tsgu.output = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %kk = %lo to %hi step %c1 {
+    %k32 = memref.load %crd[%kk] : memref<?xi32>
+    %k64 = arith.extui %k32 : i32 to i64
+    %k = arith.index_cast %k64 : i64 to index
+    %b = memref.load %B[%k, %c0] : memref<?x1xf64, strided<[?, 1]>>
+    %e = math.exp %b : f64
+    memref.store %e, %S[%kk] : memref<?xf64>
+  }
   return
 }
 

@@ -232,6 +232,20 @@ def test_entry_bits_do_not_depend_on_their_place(library, value, index):
 
 
 @types
+def test_one_column_has_the_same_bits_for_every_stride(library, value, index):
+    A = Matrix(value, index)
+    G, B = A.dense(ROWS, 1), A.dense(COLUMNS, 1)
+    results = []
+    for g, b in [(G, B), (np.ascontiguousarray(G), np.ascontiguousarray(B))]:
+        C, S = A.output(ROWS, 1), A.entries()
+        call(library, f"spmm_{value}_1", A.pos, A.crd, A.val, ROWS, b, C)
+        call(library, f"sddmm_{value}_1", A.pos, A.crd, A.val, ROWS, g, b, S)
+        results.append((C.copy(), S))
+    assert all(np.array_equal(x, y) for x, y in zip(*results, strict=True))
+    assert_close(S, G[A.row, 0].astype(float) * B[A.crd, 0])
+
+
+@types
 @few_widths
 def test_scaled_sddmm(library, value, index, width):
     A = Matrix(value, index, width)

@@ -49,6 +49,10 @@ public:
   }
   mlir::vector::CombiningKind getKind(unsigned i) const { return kinds[i]; }
   bool hasGather() const { return gathers; }
+  /// The gathers from rows of a matrix, which lie a leading stride apart.
+  llvm::ArrayRef<mlir::memref::LoadOp> getStridedGathers() const {
+    return stridedGathers;
+  }
   /// Whether it calls functions that cost more than loading their arguments.
   bool hasMathCalls() const { return mathCalls; }
 
@@ -69,6 +73,7 @@ private:
   llvm::SmallVector<mlir::vector::CombiningKind> kinds;
   mlir::memref::LoadOp outputLoad;
   mlir::memref::StoreOp outputStore;
+  llvm::SmallVector<mlir::memref::LoadOp> stridedGathers;
   bool gathers = false;
   bool mathCalls = false;
 };
@@ -77,10 +82,12 @@ private:
 class VectorEmitter {
 public:
   /// `scalars` maps values of the original function to those in the block; what
-  /// the iterations share must be in it (`emitShared`).
+  /// the iterations share must be in it (`emitShared`). With `unitStrides` the
+  /// strides of strided gathers are known to be 1.
   VectorEmitter(const VectorBody &body, mlir::OpBuilder &builder,
-                mlir::IRMapping &scalars)
-      : body(body), builder(builder), scalars(scalars) {}
+                mlir::IRMapping &scalars, bool unitStrides = false)
+      : body(body), builder(builder), scalars(scalars),
+        unitStrides(unitStrides) {}
 
   /// Computes what the iterations share and adds it to `scalars`.
   void emitShared();
@@ -98,12 +105,17 @@ private:
   mlir::Value emitScalar(mlir::Operation &op);
   bool isReducedNumber(mlir::Operation &op) const;
   mlir::Value widen(mlir::Value value);
+  mlir::Value widenCoordinate(mlir::Value index);
   mlir::Value emitLoad(mlir::memref::LoadOp load);
+  mlir::Value emitGather(mlir::memref::LoadOp load);
+  std::pair<mlir::Value, mlir::Value> flatten(mlir::memref::LoadOp load,
+                                              mlir::Value memref);
   void emitStore(mlir::memref::StoreOp store);
 
   const VectorBody &body;
   mlir::OpBuilder &builder;
   mlir::IRMapping &scalars;
+  bool unitStrides;
   Chunk chunk;
   /// The chunk of the output if it is held in a register.
   mlir::Value held;
