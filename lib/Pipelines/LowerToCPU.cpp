@@ -33,7 +33,6 @@ void addLowerToKernels(OpPassManager &pm, const LoweringOptions &options) {
   specialize.index = options.index;
   specialize.derivedIndex = options.derivedIndex;
   specialize.widths.assign(options.widths.begin(), options.widths.end());
-  pm.addPass(createVerifyProgram());
   pm.addPass(createSpecialize(specialize));
   pm.addNestedPass<func::FuncOp>(createExpandLogSumExp());
   pm.addNestedPass<func::FuncOp>(createSelectLayout());

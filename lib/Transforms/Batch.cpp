@@ -149,6 +149,8 @@ LogicalResult Batching::run(ArrayRef<unsigned> operands) {
     if (operand >= program.getNumArguments())
       return program.emitError("has no operand ") << operand << " to batch";
     BlockArgument argument = program.getArgument(operand);
+    if (isBatched(argument))
+      return program.emitError("operand ") << operand << " is given twice";
     auto type = cast<RankedTensorType>(argument.getType());
     if (isSparse(type) && type.getRank() != 2)
       return program.emitError("operand ")

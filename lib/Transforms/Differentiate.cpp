@@ -158,10 +158,18 @@ LogicalResult ProgramDerivative::copyPrograms() {
       return source.emitError("argument ")
              << argument.getArgNumber() << " holds the result of " << name
              << ", which is not in the module";
-    if (program.getNumArguments() > argument.getArgNumber())
+    ArrayRef<Type> before =
+        source.getArgumentTypes().take_front(argument.getArgNumber());
+    ArrayRef<Type> taken = program.getArgumentTypes();
+    if (taken.size() > before.size() ||
+        taken != before.take_front(taken.size()) ||
+        program.getResultTypes() != ArrayRef<Type>(argument.getType()))
       return source.emitError("argument ")
              << argument.getArgNumber() << " holds the result of " << name
-             << ", which takes more arguments than stand before it";
+             << ", which has other arguments than stand before it, or another "
+                "result";
+    if (failed(verifyProgram(program)))
+      return failure();
     if (failed(copyProgram(program, argument)))
       return failure();
   }
@@ -274,7 +282,7 @@ struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
   }
 
   LogicalResult differentiate(func::FuncOp program) {
-    if (failed(generalizeNamedOps(program)))
+    if (failed(verifyProgram(program)))
       return failure();
     if (mode != "reverse" && mode != "forward")
       return program.emitError("mode must be reverse or forward, not ")

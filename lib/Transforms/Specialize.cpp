@@ -151,7 +151,7 @@ struct Specialize : tsgu::impl::SpecializeBase<Specialize> {
           << "; values are f32 or f64, indices 32 or 64 bits";
       return signalPassFailure();
     }
-    if (failed(generalizeNamedOps(*program)))
+    if (failed(verifyProgram(*program)))
       return signalPassFailure();
     setExtents(*program, SmallVector<int64_t>(widths.begin(), widths.end()));
     retype(*program, type, index);

@@ -58,27 +58,51 @@ static LogicalResult verifyType(Operation *op, Type type, StringRef what) {
   return success();
 }
 
+static LogicalResult verifyArgument(func::FuncOp program,
+                                    BlockArgument argument) {
+  std::string what = "argument " + std::to_string(argument.getArgNumber());
+  if (failed(verifyType(program, argument.getType(), what)))
+    return failure();
+  Type element = getElementTypeOrSelf(program.getResultTypes()[0]);
+  if (getElementTypeOrSelf(argument) != element)
+    return program.emitError(what)
+           << " has elements " << getElementTypeOrSelf(argument)
+           << ", but the result's are " << element;
+  if (!isSparse(argument))
+    return success();
+  FlatSymbolRefAttr pattern = getPattern(argument);
+  if (!pattern)
+    return program.emitError(what)
+           << " is sparse: name its pattern with '" << patternAttr << "'";
+  BlockArgument first = getPatternArgument(program, pattern);
+  if (first.getType() != argument.getType())
+    return program.emitError(what)
+           << " is on pattern " << pattern << ", but is no " << first.getType()
+           << " like argument " << first.getArgNumber();
+  return success();
+}
+
 static LogicalResult verifySignature(func::FuncOp program) {
   if (program.isExternal() || !program.getBody().hasOneBlock())
     return program.emitError("a program is one block of ops");
   if (program.getNumResults() != 1)
     return program.emitError("a program has one result, not ")
            << program.getNumResults();
-  for (BlockArgument argument : program.getArguments()) {
-    std::string what = "argument " + std::to_string(argument.getArgNumber());
-    if (failed(verifyType(program, argument.getType(), what)))
+  for (BlockArgument argument : program.getArguments())
+    if (failed(verifyArgument(program, argument)))
       return failure();
-    if (isSparse(argument) && !getPattern(argument))
-      return program.emitError(what)
-             << " is sparse: name its pattern with '" << patternAttr << "'";
-  }
   if (failed(verifyType(program, program.getResultTypes()[0], "the result")))
     return failure();
   Value result = program.getBody().front().getTerminator()->getOperand(0);
-  if (isSparse(result) &&
-      getPattern(result) != program.getResultAttr(0, patternAttr))
+  if (!isSparse(result))
+    return success();
+  FlatSymbolRefAttr pattern = getPattern(result);
+  if (!pattern)
+    return program.emitError("the result is on no argument's pattern: start it "
+                             "from tsgu.zeros_like");
+  if (pattern != program.getResultAttr(0, patternAttr))
     return program.emitError("the result is on pattern ")
-           << getPattern(result) << "; say so with '" << patternAttr << "'";
+           << pattern << "; say so with '" << patternAttr << "'";
   return success();
 }
 
@@ -121,22 +145,45 @@ static LogicalResult verifyPatterns(GenericOp op) {
   return success();
 }
 
+/// A payload reads its elements, its own values and constants.
+static LogicalResult verifyPayloadOp(GenericOp op, Operation &inner) {
+  for (Value operand : inner.getOperands())
+    if (operand.getParentBlock() != op.getBlock() &&
+        !operand.getDefiningOp<arith::ConstantOp>())
+      return inner.emitError(
+          "reads a value from outside of its payload that is "
+          "no constant");
+  if (inner.hasTrait<OpTrait::IsTerminator>())
+    return success();
+  bool known = isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
+                   inner.getDialect()) ||
+               isa<LogAddExpOp>(inner);
+  if (!known || inner.getNumRegions() != 0 || inner.getNumResults() != 1 ||
+      !inner.getResult(0).getType().isIntOrIndexOrFloat())
+    return inner.emitError("has no place in a payload");
+  Value out = op.getBlock()->getArguments().back();
+  if (isa<LogAddExpOp>(inner) && !llvm::is_contained(inner.getOperands(), out))
+    return inner.emitError("may only reduce: combine it with the output");
+  return success();
+}
+
+/// Leaving out absent entries changes nothing: they add zeros to a sum.
+static bool ignoresAbsentEntries(GenericOp op, Payload payload) {
+  bool sums = payload.reduction == Reduction::None ||
+              payload.reduction == Reduction::Add;
+  return sums && annihilates(op, payload.term);
+}
+
 static LogicalResult verifyPayload(GenericOp op) {
   FailureOr<Payload> payload = getPayload(op);
   if (failed(payload))
     return failure();
-  for (Operation &inner : op.getBlock()->without_terminator()) {
-    bool known =
-        isa<arith::ArithDialect, math::MathDialect>(inner.getDialect()) ||
-        isa<LogAddExpOp>(inner);
-    if (!known || inner.getNumRegions() != 0 || inner.getNumResults() != 1)
-      return inner.emitError("has no place in a payload");
-  }
-  if (payload->term.getDefiningOp<LogAddExpOp>())
-    return op.emitError("uses tsgu.logaddexp for other than a reduction");
+  for (Operation &inner : *op.getBlock())
+    if (failed(verifyPayloadOp(op, inner)))
+      return failure();
   if (!isSampled(op) &&
       llvm::any_of(op.getDpsInputs(), [](Value v) { return isSparse(v); }) &&
-      !annihilates(op, payload->term))
+      !ignoresAbsentEntries(op, *payload))
     return op.emitError(
                "is not known to be zero where its sparse operand is absent; "
                "mark it '")
@@ -160,7 +207,7 @@ static LogicalResult verifyInit(GenericOp op) {
         "must start from a tensor.empty filled with a constant, "
         "or from tsgu.zeros_like");
   auto type = cast<FloatType>(value.getType());
-  if (reduction != Reduction::None &&
+  if ((reduction != Reduction::None || isSampled(op)) &&
       value.getValue() != getIdentity(reduction, type).getValue())
     return op.emitError("starts from ")
            << value << ", but its reduction's neutral element is "
@@ -168,18 +215,77 @@ static LogicalResult verifyInit(GenericOp op) {
   return success();
 }
 
+/// An op reads tensors that have values.
+static LogicalResult verifyReads(Operation *op, ValueRange inputs) {
+  for (Value input : inputs) {
+    if (!isa<RankedTensorType>(input.getType()))
+      return op->emitError("reads a ")
+             << input.getType() << "; write constants into the payload";
+    if (input.getDefiningOp<tensor::EmptyOp>())
+      return op->emitError("reads a tensor.empty, which has no values");
+  }
+  return success();
+}
+
+/// The extents of all tensors follow from those of the arguments.
+static LogicalResult verifyExtents(tensor::EmptyOp empty) {
+  for (Value extent : empty.getDynamicSizes())
+    if (!extent.getDefiningOp<tensor::DimOp>())
+      return empty.emitError("has an extent that is no tensor.dim; write a "
+                             "constant one into the type");
+  return success();
+}
+
+static LogicalResult verifyDim(tensor::DimOp dim) {
+  auto type = dyn_cast<RankedTensorType>(dim.getSource().getType());
+  std::optional<int64_t> index = dim.getConstantIndex();
+  if (!type || !index || *index < 0 || *index >= type.getRank())
+    return dim.emitError("needs a constant that is a dimension of its tensor");
+  return success();
+}
+
+static LogicalResult verifyFill(linalg::FillOp fill) {
+  auto empty = fill.output().getDefiningOp<tensor::EmptyOp>();
+  if (!empty || isSparse(empty) ||
+      !fill.value().getDefiningOp<arith::ConstantOp>())
+    return fill.emitError("must fill a dense tensor.empty with a constant");
+  return success();
+}
+
+/// All tensors have elements of the result's type, so that one specialisation
+/// retypes them all.
+static LogicalResult verifyElements(Operation *op, Type element) {
+  for (Value result : op->getResults())
+    if (isa<TensorType>(result.getType()) &&
+        getElementTypeOrSelf(result) != element)
+      return op->emitError("makes a ")
+             << result.getType() << ", but the program's result has elements "
+             << element;
+  return success();
+}
+
 static LogicalResult verifyOp(Operation *op) {
-  if (isa<arith::ConstantOp, tensor::EmptyOp, ZerosLikeOp, linalg::FillOp,
-          func::ReturnOp>(op))
+  if (isa<ZerosLikeOp>(op))
     return success();
+  if (auto constant = dyn_cast<arith::ConstantOp>(op))
+    return isa<ShapedType>(constant.getType())
+               ? constant.emitError("must be a scalar: make other tensors "
+                                    "operands of the program")
+               : success();
+  if (auto result = dyn_cast<func::ReturnOp>(op))
+    return verifyReads(op, result.getOperands());
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+    return verifyExtents(empty);
   if (auto dim = dyn_cast<tensor::DimOp>(op))
-    return dim.getConstantIndex() ? success()
-                                  : dim.emitError("needs a constant dimension");
+    return verifyDim(dim);
+  if (auto fill = dyn_cast<linalg::FillOp>(op))
+    return verifyFill(fill);
   auto generic = dyn_cast<GenericOp>(op);
   if (!generic)
     return op->emitError("has no place in a program: it is made of linalg ops, "
                          "tensor.empty, tensor.dim, constants and tsgu ops");
-  if (failed(verifyMaps(generic)) || failed(verifyPatterns(generic)) ||
+  if (failed(verifyReads(op, generic.getDpsInputs())) ||
+      failed(verifyMaps(generic)) || failed(verifyPatterns(generic)) ||
       failed(verifyPayload(generic)))
     return failure();
   return verifyInit(generic);
@@ -188,8 +294,9 @@ static LogicalResult verifyOp(Operation *op) {
 LogicalResult tsgu::verifyProgram(func::FuncOp program) {
   if (failed(verifySignature(program)) || failed(generalizeNamedOps(program)))
     return failure();
+  Type element = getElementTypeOrSelf(program.getResultTypes()[0]);
   for (Operation &op : program.getBody().front())
-    if (failed(verifyOp(&op)))
+    if (failed(verifyElements(&op, element)) || failed(verifyOp(&op)))
       return failure();
   return success();
 }
