@@ -53,7 +53,6 @@ void addOptimizeKernels(OpPassManager &pm, const LoweringOptions &options) {
   pm.addNestedPass<func::FuncOp>(createRegisterTile(tile));
   pm.addNestedPass<func::FuncOp>(createVectorize(vectorize));
   pm.addNestedPass<func::FuncOp>(createJamNonzeros());
-  pm.addNestedPass<func::FuncOp>(createSplitSums());
   pm.addPass(createExpandMath());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

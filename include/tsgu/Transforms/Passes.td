@@ -176,12 +176,6 @@ def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
-def SplitSums : Pass<"tsgu-split-sums", "::mlir::func::FuncOp"> {
-  let summary = "sum in four independent chains where a sum stays scalar";
-  let dependentDialects = ["::mlir::arith::ArithDialect",
-                           "::mlir::scf::SCFDialect"];
-}
-
 def ExpandMath : Pass<"tsgu-expand-math"> {
   let summary = "compute exp and log inline, other functions by element";
   let dependentDialects = ["::mlir::arith::ArithDialect",
