@@ -14,3 +14,6 @@ config.test_source_root = os.path.dirname(__file__)
 tools = [config.tsgu_tools, config.llvm_tools]
 path = os.pathsep.join([*tools, os.environ["PATH"]])
 config.environment["PATH"] = path
+config.substitutions.append(
+    ("%programs", os.path.join(config.test_source_root, "..", "lib", "Programs"))
+)
