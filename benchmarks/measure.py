@@ -14,7 +14,6 @@ import numpy as np
 _HUGE_PAGE = 2 << 20
 _SHORT = 0.02  # seconds; shorter calls are measured in bursts
 _BURST = 5
-_SLOW = 0.3  # seconds
 _SETTLE = 0.003  # seconds for the idle threads of the last candidate to go to sleep
 
 
@@ -49,25 +48,26 @@ def _time(call):
     return elapsed
 
 
-def best_time(call, calls=3):
-    return min(_time(call) for _ in range(calls))
+def best_time(call, calls):
+    """Seconds; after a long first call one must do."""
+    best = _time(call)
+    for _ in range(calls - 1):
+        if best < 10 * _SHORT:
+            best = min(best, _time(call))
+    return best
 
 
-def interleave(candidates, samples, few=()):
+def interleave(candidates, samples, few=None):
     """Times each callable at least `samples` times, all of them in turn: {name: Timing}.
 
-    Of the candidates named in `few`, those that take longer than 0.3 s run three times only.
-    Short calls come in bursts after one that is not counted, so that each finds its own threads
-    awake.
+    `few` names candidates that need to run three times only where they take longer than so many
+    seconds. Short calls come in bursts after one that is not counted, so that each finds its own
+    threads awake.
     """
-    first = {name: _time(call) for name, call in candidates.items()}
-    estimate = {
-        name: seconds if seconds > _SLOW else _time(candidates[name])
-        for name, seconds in first.items()
-    }
+    few = few or {}
+    estimate = {name: best_time(call, 2) for name, call in candidates.items()}
     wanted = {
-        name: 3 if name in few and seconds > _SLOW else samples
-        for name, seconds in estimate.items()
+        name: 3 if estimate[name] > few.get(name, float("inf")) else samples for name in candidates
     }
     times = {name: [] for name in candidates}
     gc.collect()

@@ -100,7 +100,7 @@ class Bench:
         for name, call in candidates.items():
             oracle.check_product(name, call, problem.C)
         candidates["gather"] = self.roofs.gather(problem, threads)
-        timings = interleave(candidates, self.plan.samples)
+        timings = interleave(candidates, self.plan.samples, few={"gather": 0.01})
         self._record("kernel", problem, threads, timings)
 
         candidates = {peer.name: peer.sddmm(problem) for peer in self.peers if peer.name != "MKL"}
@@ -129,7 +129,7 @@ class Bench:
                 name, lambda call=call: problem.C.__setitem__(..., call()), problem.C
             )
         self._record(
-            "user", problem, threads, interleave(candidates, self.plan.samples, few=["torch"])
+            "user", problem, threads, interleave(candidates, self.plan.samples, few={"torch": 0.3})
         )
         if problem.width in self.plan.gradient_widths:
             self._gradients(problem, threads, oracle, A, B)
@@ -150,7 +150,7 @@ class Bench:
             "gradient",
             problem,
             threads,
-            interleave(candidates | with_forward, self.plan.samples, few=["torch"]),
+            interleave(candidates | with_forward, self.plan.samples, few={"torch": 0.3}),
         )
 
     def matrix(self, matrix):
