@@ -13,8 +13,6 @@
 
 #include "tsgu/Transforms/ScalarDerivative.h"
 
-#include "tsgu/Dialect/TsguDialect.h"
-
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -147,6 +145,13 @@ Value Derivative::slope(Operation *op, Value x, Value y) {
                    unary<math::SqrtOp>(sub(one(), mul(x, x))));
       })
       .Case([&](math::AtanOp) { return div(one(), add(one(), mul(x, x))); })
+      .Case([&](math::AsinhOp) {
+        return div(one(), unary<math::SqrtOp>(add(mul(x, x), one())));
+      })
+      .Case([&](math::AcoshOp) {
+        return div(one(), unary<math::SqrtOp>(sub(mul(x, x), one())));
+      })
+      .Case([&](math::AtanhOp) { return div(one(), sub(one(), mul(x, x))); })
       .Case([&](math::ErfOp) {
         Value gauss = unary<math::ExpOp>(neg(mul(x, x)));
         return mul(constant(x, 2.0 * std::numbers::inv_sqrtpi), gauss);
@@ -158,6 +163,7 @@ std::optional<std::pair<Value, Value>>
 Derivative::slopes(Operation *op, Value x, Value y, Value result) {
   using Slopes = std::optional<std::pair<Value, Value>>;
   // Ties share: the slope is 1 for the operand taken, 1/2 when both are equal.
+  // Both have slope 1 where the result is NaN.
   auto extremum = [&](arith::CmpFPredicate taken) -> Slopes {
     Value one = constant(x, 1.0), half = constant(x, 0.5),
           zero = constant(x, 0.0);
@@ -165,6 +171,14 @@ Derivative::slopes(Operation *op, Value x, Value y, Value result) {
     Value first = select(compare(taken, x, y), one, zero);
     Value second = select(compare(taken, y, x), one, zero);
     return std::pair(select(tie, half, first), select(tie, half, second));
+  };
+  // Those that pass over NaN take the first operand of a tie.
+  auto extremumOfNumbers = [&](arith::CmpFPredicate taken) -> Slopes {
+    Value one = constant(x, 1.0), zero = constant(x, 0.0);
+    Value isFirst =
+        arith::OrIOp::create(b, x.getLoc(), compare(taken, x, y),
+                             compare(arith::CmpFPredicate::UNO, y, y));
+    return std::pair(select(isFirst, one, zero), select(isFirst, zero, one));
   };
   return llvm::TypeSwitch<Operation *, Slopes>(op)
       .Case([&](arith::AddFOp) {
@@ -177,13 +191,17 @@ Derivative::slopes(Operation *op, Value x, Value y, Value result) {
       .Case([&](arith::DivFOp) {
         return std::pair(div(constant(x, 1.0), y), neg(div(result, y)));
       })
-      .Case<arith::MaximumFOp, arith::MaxNumFOp>(
-          [&](auto) { return extremum(arith::CmpFPredicate::OGT); })
-      .Case<arith::MinimumFOp, arith::MinNumFOp>(
-          [&](auto) { return extremum(arith::CmpFPredicate::OLT); })
-      .Case([&](tsgu::LogAddExpOp) {
-        return std::pair(unary<math::ExpOp>(sub(x, result)),
-                         unary<math::ExpOp>(sub(y, result)));
+      .Case([&](arith::MaximumFOp) {
+        return extremum(arith::CmpFPredicate::UGT);
+      })
+      .Case([&](arith::MinimumFOp) {
+        return extremum(arith::CmpFPredicate::ULT);
+      })
+      .Case([&](arith::MaxNumFOp) {
+        return extremumOfNumbers(arith::CmpFPredicate::OGE);
+      })
+      .Case([&](arith::MinNumFOp) {
+        return extremumOfNumbers(arith::CmpFPredicate::OLE);
       })
       .Case([&](math::Atan2Op) {
         Value square = add(mul(x, x), mul(y, y));
@@ -240,13 +258,16 @@ FailureOr<Value> Derivative::ofOp(Operation *op) {
     state.addTypes(op->getResultTypes());
     return b.create(state)->getResult(0);
   }
-  // The sign that an operand gives has slope 0 everywhere but at its zero.
+  // The sign that an operand gives has slope 0 everywhere but at its zero; the
+  // slope by the magnitude is taken as 0 at the kink.
   if (isa<math::CopySignOp>(op)) {
     Value one = constant(result, 1.0), x = at(op->getOperand(0));
     Value from = math::CopySignOp::create(b, op->getLoc(), one, x);
     Value to =
         math::CopySignOp::create(b, op->getLoc(), one, at(op->getOperand(1)));
-    return mul(inner[0], mul(from, to));
+    Value zero = constant(result, 0.0);
+    Value kink = compare(arith::CmpFPredicate::OEQ, x, zero);
+    return mul(inner[0], select(kink, zero, mul(from, to)));
   }
   // Written so that a quotient's derivative by its numerator stays a quotient.
   if (isa<arith::DivFOp>(op) && !inner[1])

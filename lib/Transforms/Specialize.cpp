@@ -146,8 +146,8 @@ struct Specialize : tsgu::impl::SpecializeBase<Specialize> {
     if (!type || (index != 32 && index != 64) ||
         (derivedIndex != 32 && derivedIndex != 64)) {
       program->emitError("cannot be specialised to value=")
-          << value.getValue() << " index=" << index
-          << " derived-index=" << derivedIndex
+          << value.getValue() << " index=" << index.getValue()
+          << " derived-index=" << derivedIndex.getValue()
           << "; values are f32 or f64, indices 32 or 64 bits";
       return signalPassFailure();
     }

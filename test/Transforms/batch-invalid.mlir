@@ -1,0 +1,26 @@
+// RUN: not tsgu-opt %programs/spmm.mlir --tsgu-batch=operands=5 2>&1 | FileCheck %s --check-prefix=OPERAND
+// RUN: not tsgu-opt %programs/spmm.mlir --tsgu-batch=operands=1,1 2>&1 | FileCheck %s --check-prefix=TWICE
+// RUN: not tsgu-opt %programs/spmm.mlir --tsgu-batch --tsgu-batch 2>&1 | FileCheck %s --check-prefix=BATCHED
+// RUN: not tsgu-opt %programs/softmax.mlir --tsgu-differentiate --tsgu-batch 2>&1 | FileCheck %s --check-prefix=HELD
+// RUN: tsgu-opt %s --tsgu-batch=operands=0 --verify-diagnostics --split-input-file
+
+// OPERAND: error: has no operand 5 to batch
+// TWICE: error: operand 1 is given twice
+// BATCHED: error: operand 0 is sparse and batched already
+// HELD: error: holds the result of another program: batch it before differentiating
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+// expected-error @+1 {{operands 0 and 1 share a pattern: batch both}}
+func.func @half_a_pattern(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @P},
+                          %B: tensor<?x?xf64, #CSR> {tsgu.pattern = @P})
+    -> (tensor<?x?xf64, #CSR> {tsgu.pattern = @P}) {
+  return %B : tensor<?x?xf64, #CSR>
+}
+
+// -----
+
+// expected-error @+1 {{a program has one result, not 0}}
+func.func @not_a_program(%x: tensor<?xf64>) {
+  return
+}

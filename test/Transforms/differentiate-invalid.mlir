@@ -1,0 +1,108 @@
+// RUN: tsgu-opt %s --tsgu-differentiate=wrt=0 --verify-diagnostics --split-input-file
+// RUN: not tsgu-opt %programs/spmm.mlir --tsgu-differentiate=mode=sideways 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=MODE
+// RUN: not tsgu-opt %programs/spmm.mlir --tsgu-differentiate=wrt=7 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=OPERAND
+// RUN: not tsgu-opt %programs/softmax.mlir --tsgu-differentiate --tsgu-differentiate=wrt=1 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=HELD
+
+// MODE: error: mode must be reverse or forward, not sideways
+// OPERAND: error: has no operand 7 to differentiate by
+// HELD: error: operand 1 holds the result of @softmax; differentiate by the operands that it depends on
+
+// expected-error @+1 {{a program has one result, not 0}}
+func.func @not_a_program(%x: tensor<?xf64>) {
+  return
+}
+
+// -----
+
+#x = affine_map<(i) -> (i)>
+
+func.func @no_rule(%x: tensor<4xf64>) -> tensor<4xf64> {
+  %empty = tensor.empty() : tensor<4xf64>
+  %y = linalg.generic {indexing_maps = [#x, #x], iterator_types = ["parallel"]}
+      ins(%x : tensor<4xf64>) outs(%empty : tensor<4xf64>) {
+  ^bb0(%a: f64, %o: f64):
+    // expected-error @+1 {{has no derivative rule}}
+    %t = math.erfc %a : f64
+    linalg.yield %t : f64
+  } -> tensor<4xf64>
+  return %y : tensor<4xf64>
+}
+
+// -----
+
+#entry = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+func.func @maximum(%x: tensor<4x4xf64>) -> tensor<4xf64> {
+  %start = arith.constant 0xFFF0000000000000 : f64
+  %empty = tensor.empty() : tensor<4xf64>
+  %init = linalg.fill ins(%start : f64) outs(%empty : tensor<4xf64>) -> tensor<4xf64>
+  // expected-error @+1 {{has no derivative rule: its reduction is a maximum; sums and tsgu.logaddexp have one}}
+  %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x4xf64>) outs(%init : tensor<4xf64>) {
+  ^bb0(%a: f64, %o: f64):
+    %s = arith.maximumf %o, %a : f64
+    linalg.yield %s : f64
+  } -> tensor<4xf64>
+  return %y : tensor<4xf64>
+}
+
+// -----
+
+#entry = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+func.func @minimum(%x: tensor<4x4xf64>) -> tensor<4xf64> {
+  %start = arith.constant 0x7FF0000000000000 : f64
+  %empty = tensor.empty() : tensor<4xf64>
+  %init = linalg.fill ins(%start : f64) outs(%empty : tensor<4xf64>) -> tensor<4xf64>
+  // expected-error @+1 {{has no derivative rule: its reduction is a minimum; sums and tsgu.logaddexp have one}}
+  %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x4xf64>) outs(%init : tensor<4xf64>) {
+  ^bb0(%a: f64, %o: f64):
+    %s = arith.minimumf %o, %a : f64
+    linalg.yield %s : f64
+  } -> tensor<4xf64>
+  return %y : tensor<4xf64>
+}
+
+// -----
+
+// expected-error @+1 {{argument 1 holds the result of @elsewhere, which is not in the module}}
+func.func @unknown(%x: tensor<?xf64>, %y: tensor<?xf64> {tsgu.result_of = @elsewhere}) -> tensor<?xf64> {
+  return %y : tensor<?xf64>
+}
+
+// -----
+
+func.func private @of_two(%x: tensor<?xf64>, %z: tensor<?xf64>) -> tensor<?xf64> {
+  return %z : tensor<?xf64>
+}
+// expected-error @+1 {{argument 1 holds the result of @of_two, which has other arguments than stand before it, or another result}}
+func.func @too_few(%x: tensor<?xf64>, %y: tensor<?xf64> {tsgu.result_of = @of_two}) -> tensor<?xf64> {
+  return %y : tensor<?xf64>
+}
+
+// -----
+
+func.func private @of_matrix(%x: tensor<?x?xf64>) -> tensor<?x?xf64> {
+  return %x : tensor<?x?xf64>
+}
+// expected-error @+1 {{argument 1 holds the result of @of_matrix, which has other arguments than stand before it, or another result}}
+func.func @other_types(%x: tensor<?xf64>, %y: tensor<?xf64> {tsgu.result_of = @of_matrix}) -> tensor<?xf64> {
+  return %y : tensor<?xf64>
+}
+
+// -----
+
+func.func private @no_program(%x: tensor<4xf64>) -> tensor<4xf64> {
+  // expected-error @+1 {{must be a scalar: make other tensors operands of the program}}
+  %y = arith.constant dense<1.0> : tensor<4xf64>
+  return %y : tensor<4xf64>
+}
+func.func @of_no_program(%x: tensor<4xf64>, %y: tensor<4xf64> {tsgu.result_of = @no_program}) -> tensor<4xf64> {
+  return %y : tensor<4xf64>
+}
