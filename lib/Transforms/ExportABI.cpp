@@ -99,8 +99,8 @@ LogicalResult KernelExport::nameArguments() {
       if (!isa<st::StorageSpecifierType>(arg(next + 3).getType()))
         return kernel.emitError("argument ")
                << next + 3
-               << " is no storage specifier; run --tsgu-sparsify "
-                  "first";
+               << " is no storage specifier; run "
+                  "--sparsification-and-bufferization first";
       Argument positions = tensor, coordinates = tensor;
       positions.role = Argument::Positions;
       coordinates.role = Argument::Coordinates;

@@ -39,7 +39,7 @@ module attributes {tsgu.manifest = #manifest} {
   scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 0 : i64}, layout = 0 : i64, role = 2 : i64, shape = array<i32>, slice = array<i32>, written = false}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
   name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
 module attributes {tsgu.manifest = #manifest} {
-  // expected-error @+1 {{argument 3 is no storage specifier; run --tsgu-sparsify first}}
+  // expected-error @+1 {{argument 3 is no storage specifier; run --sparsification-and-bufferization first}}
   func.func @k(%pos: memref<?xi32>, %crd: memref<?xi32>, %val: memref<?xf64>, %x: index) attributes {tsgu.kernel} {
     return
   }
