@@ -1,34 +1,29 @@
-// Softmax over the stored entries of each row.
+// RUN: tsgu-opt %programs/softmax.mlir --tsgu-verify-program
+// RUN: tsgu-opt %programs/softmax.mlir --tsgu-lower-to-kernels | FileCheck %s --check-prefix=KERNEL
+// RUN: tsgu-opt %programs/softmax.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=0},tsgu-lower-to-kernels)' | FileCheck %s --check-prefix=GRAD
+// RUN: tsgu-opt %programs/softmax.mlir --tsgu-lower-to-cpu --remarks-filter=tsgu 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
+// RUN: tsgu-opt %programs/softmax.mlir --tsgu-lower-to-cpu | mlir-translate --mlir-to-llvmir | FileCheck %s
 
-// The gradient reads the result and nothing of the forward computation: one row
-// sum of G Y, then Y (G + l).
-// RUN: tsgu-opt %programs/softmax.mlir --tsgu-differentiate | FileCheck %s --check-prefix=GRADIENT
-// GRADIENT-LABEL: func.func @softmax_vjp0
-// GRADIENT-SAME:  %[[Y:[a-z0-9]*]]: tensor<?x?xf64, #{{[a-z0-9]*}}> {tsgu.name = "Y", tsgu.pattern = @A, tsgu.result_of = @softmax}
-// GRADIENT-NOT:   math.exp
-// GRADIENT-NOT:   logaddexp
-// GRADIENT-COUNT-2: linalg.generic
-// GRADIENT-NOT:   linalg.generic
-// GRADIENT:       return
+// Maximum, shift, sum of exponentials, logarithm, result: five kernels over one pattern, and nothing
+// but loads, arithmetic and stores in them.
+// KERNEL-NOT:     memref.alloc
+// KERNEL-NOT:     memref.copy
+// KERNEL-NOT:     call
+// KERNEL-COUNT-5: func.func @softmax_k{{[0-4]}}(
+// KERNEL-NOT:     func.func
+// KERNEL-NOT:     memref.alloc
+// KERNEL-NOT:     memref.copy
+// KERNEL-NOT:     call
 
-// It can be differentiated again, through the result that it reads.
-// RUN: tsgu-opt %programs/softmax.mlir --tsgu-differentiate --tsgu-differentiate="wrt=0" \
-// RUN:   | FileCheck %s --check-prefix=SECOND
-// SECOND-LABEL: func.func @softmax_vjp0_vjp0
-// SECOND-NOT:   math.exp
-// SECOND-COUNT-4: linalg.generic
-// SECOND:       return
+// Its gradient has two: the sums over the rows, then the entries.
+// GRAD-COUNT-2: func.func @softmax_vjp0_k{{[01]}}(
+// GRAD-NOT:     func.func
+// GRAD-NOT:     memref.alloc
 
-// Five stages in scratch of the rows' size: maximum, shift, sum, logarithm,
-// result. No kernel calls, allocates or copies.
-// RUN: tsgu-opt %programs/softmax.mlir --tsgu-lower-to-kernels="value=f32" --tsgu-optimize-kernels \
-// RUN:   | FileCheck %s --check-prefix=KERNEL --implicit-check-not=memref.alloc \
-// RUN:     --implicit-check-not=memref.copy --implicit-check-not="call @" --implicit-check-not=math.exp --implicit-check-not=math.log
-// KERNEL:     tsgu.manifest
-// KERNEL-SAME: scratch = [{shape = array<i32: 0>, {{.*}}}, {{.*}}, {{.*}}, {{.*}}]
-// KERNEL-COUNT-5: func.func @softmax_k
+// REMARK-COUNT-5: remark: [Passed] SelectLayout {{.*}} Function=softmax | {{.*}} Remark=parallel
 
-// exp and log are computed inline: the object calls nothing.
-// RUN: tsgu-opt %programs/softmax.mlir --tsgu-lower-to-cpu="value=f64" \
-// RUN:   | FileCheck %s --check-prefix=OBJECT --implicit-check-not="llvm.func @"
-// OBJECT:     llvm.mlir.global external constant @softmax()
+// exp and log are inline: no call leaves the object.
+// CHECK:     @softmax = constant { ptr, i64, i64, ptr }
+// CHECK-NOT: declare {{.*}}@exp(
+// CHECK-NOT: declare {{.*}}@log(
+// CHECK-NOT: declare {{.*}}@malloc(

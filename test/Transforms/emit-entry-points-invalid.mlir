@@ -1,28 +1,52 @@
 // RUN: tsgu-opt %s --tsgu-emit-entry-points --verify-diagnostics --split-input-file
 
-// Modules whose kernels are not those of their manifest.
-
 // expected-error @+1 {{has no 'tsgu.manifest'; run --tsgu-stage first}}
 module {
 }
 
 // -----
 
-#manifest = {layouts = [], operands = [], patterns = [], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 1 : i64}, layout = -1 : i64, role = 3 : i64, shape = array<i32: 0>, slice = array<i32: -1>, written = true}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
-// expected-error @+1 {{has no lowered kernel @k}}
+// expected-error @+1 {{'tsgu.manifest' is not a manifest}}
+module attributes {tsgu.manifest = {program = "f"}} {
+}
+
+// -----
+
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
+// expected-error @+1 {{has no lowered kernel @f_k0}}
 module attributes {tsgu.manifest = #manifest} {
 }
 
 // -----
 
-#manifest = {layouts = [], operands = [], patterns = [], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 1 : i64}, layout = -1 : i64, role = 3 : i64, shape = array<i32: 0>, slice = array<i32: -1>, written = true}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
 module attributes {tsgu.manifest = #manifest} {
   // expected-error @+1 {{takes 1 values, its manifest says 5}}
-  llvm.func @k(%y: !llvm.ptr) {
+  llvm.func @f_k0(%y: !llvm.ptr) {
     llvm.return
   }
 }

@@ -1,6 +1,6 @@
 // RUN: tsgu-opt %s --tsgu-export-abi --verify-diagnostics --split-input-file
 
-// Kernels that are not what the sparsifier leaves of a staged program.
+// The manifests have one kernel @f_k0, which writes a vector; some of them, after a sparse operand.
 
 // expected-error @+1 {{has no 'tsgu.manifest'; run --tsgu-stage first}}
 module {
@@ -9,111 +9,212 @@ module {
 // -----
 
 // expected-error @+1 {{'tsgu.manifest' is not a manifest}}
-module attributes {tsgu.manifest = {}} {
+module attributes {tsgu.manifest = {program = "f"}} {
 }
 
 // -----
 
-#manifest = {layouts = [], operands = [], patterns = [], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 1 : i64}, layout = -1 : i64, role = 3 : i64, shape = array<i32: 0>, slice = array<i32: -1>, written = true}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
-// expected-error @+1 {{has no kernel @k}}
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
+// expected-error @+1 {{has no kernel @f_k0}}
 module attributes {tsgu.manifest = #manifest} {
 }
 
 // -----
 
-#manifest = {layouts = [], operands = [], patterns = [], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 1 : i64}, layout = -1 : i64, role = 3 : i64, shape = array<i32: 0>, slice = array<i32: -1>, written = true}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 2, layout = 0, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
+      {role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
 module attributes {tsgu.manifest = #manifest} {
   // expected-error @+1 {{has fewer arguments than its manifest lists}}
-  func.func @k() attributes {tsgu.kernel} {
-    return
+  func.func @f_k0(%y: memref<?xf64>) -> memref<?xf64> attributes {tsgu.kernel} {
+    return %y : memref<?xf64>
   }
 }
 
 // -----
 
-#manifest = {layouts = [{index = 2 : i64, order = array<i32: 0, 1>, pattern = 0 : i64}], operands = [], patterns = [{name = "A", shape = array<i32: 0, 0>, stored = 0 : i64}], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 0 : i64}, layout = 0 : i64, role = 2 : i64, shape = array<i32>, slice = array<i32>, written = false}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 2, layout = 0, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
+      {role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
 module attributes {tsgu.manifest = #manifest} {
   // expected-error @+1 {{argument 3 is no storage specifier; run --sparsification-and-bufferization first}}
-  func.func @k(%pos: memref<?xi32>, %crd: memref<?xi32>, %val: memref<?xf64>, %x: index) attributes {tsgu.kernel} {
-    return
+  func.func @f_k0(%pos: memref<?xi32>, %crd: memref<?xi32>, %val: memref<?xf64>, %n: index, %y: memref<?xf64>)
+      -> memref<?xf64> attributes {tsgu.kernel} {
+    return %y : memref<?xf64>
   }
 }
 
 // -----
 
 #CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed), posWidth = 32, crdWidth = 32 }>
-#manifest = {layouts = [{index = 2 : i64, order = array<i32: 0, 1>, pattern = 0 : i64}], operands = [], patterns = [{name = "A", shape = array<i32: 0, 0>, stored = 0 : i64}], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 0 : i64}, layout = 0 : i64, role = 2 : i64, shape = array<i32>, slice = array<i32>, written = false}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 2, layout = 0, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
+      {role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
 module attributes {tsgu.manifest = #manifest} {
-  func.func @k(%pos: memref<?xi32>, %crd: memref<?xi32>, %val: memref<?xf64>,
-                %spec: !sparse_tensor.storage_specifier<#CSR>) attributes {tsgu.kernel} {
-    %c = arith.constant 1 : index
+  func.func @f_k0(%pos: memref<?xi32>, %crd: memref<?xi32>, %val: memref<?xf64>,
+                  %spec: !sparse_tensor.storage_specifier<#CSR>, %y: memref<?xf64>) -> memref<?xf64> attributes {tsgu.kernel} {
+    %c4 = arith.constant 4 : index
     // expected-error @+1 {{uses a storage specifier for more than its sizes}}
-    %0 = sparse_tensor.storage_specifier.set %spec lvl_sz at 0 with %c : !sparse_tensor.storage_specifier<#CSR>
-    return
+    %grown = sparse_tensor.storage_specifier.set %spec lvl_sz at 0 with %c4 : !sparse_tensor.storage_specifier<#CSR>
+    return %y : memref<?xf64>
   }
 }
 
 // -----
 
 #CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed), posWidth = 32, crdWidth = 32 }>
-#manifest = {layouts = [{index = 2 : i64, order = array<i32: 0, 1>, pattern = 0 : i64}], operands = [], patterns = [{name = "A", shape = array<i32: 0, 0>, stored = 0 : i64}], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 0 : i64}, layout = 0 : i64, role = 2 : i64, shape = array<i32>, slice = array<i32>, written = false}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 2, layout = 0, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
+      {role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
 module attributes {tsgu.manifest = #manifest} {
-  func.func @k(%pos: memref<?xi32>, %crd: memref<?xi32>, %val: memref<?xf64>,
-                %spec: !sparse_tensor.storage_specifier<#CSR>) attributes {tsgu.kernel} {
+  func.func @f_k0(%pos: memref<?xi32>, %crd: memref<?xi32>, %val: memref<?xf64>,
+                  %spec: !sparse_tensor.storage_specifier<#CSR>, %y: memref<?xf64>) -> memref<?xf64> attributes {tsgu.kernel} {
     %n = sparse_tensor.storage_specifier.get %spec val_mem_sz : !sparse_tensor.storage_specifier<#CSR>
-    // expected-error @+1 {{uses the length of a sparse buffer}}
-    %0 = arith.addi %n, %n : index
-    return
-  }
-}
-
-// -----
-
-#manifest = {layouts = [], operands = [], patterns = [], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 1 : i64}, layout = -1 : i64, role = 3 : i64, shape = array<i32: 0>, slice = array<i32: -1>, written = true}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
-module attributes {tsgu.manifest = #manifest} {
-  func.func @k(%y: memref<?xf64>) attributes {tsgu.kernel} {
     %c0 = arith.constant 0 : index
-    %other = memref.alloc(%c0) : memref<?xf64>
-    // expected-error @+1 {{is not the extent of an argument}}
-    %n = memref.dim %other, %c0 : memref<?xf64>
-    return
+    %c1 = arith.constant 1 : index
+    %zero = arith.constant 0.0 : f64
+    // expected-error @+1 {{uses the length of a sparse buffer}}
+    scf.for %i = %c0 to %n step %c1 {
+      memref.store %zero, %y[%i] : memref<?xf64>
+    }
+    return %y : memref<?xf64>
   }
 }
 
 // -----
 
-#manifest = {layouts = [], operands = [], patterns = [], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 1 : i64}, layout = -1 : i64, role = 3 : i64, shape = array<i32: 0>, slice = array<i32: -1>, written = true}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed), posWidth = 32, crdWidth = 32 }>
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 2, layout = 0, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
+      {role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
 module attributes {tsgu.manifest = #manifest} {
-  func.func @k(%y: memref<?xf64>) attributes {tsgu.kernel} {
+  func.func @f_k0(%pos: memref<?xi32>, %crd: memref<?xi32>, %val: memref<?xf64>,
+                  %spec: !sparse_tensor.storage_specifier<#CSR>, %y: memref<?xf64>) -> memref<?xf64> attributes {tsgu.kernel} {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0.0 : f64
+    %n = sparse_tensor.storage_specifier.get %spec val_mem_sz : !sparse_tensor.storage_specifier<#CSR>
+    %cut = memref.subview %val[0] [%n] [1] : memref<?xf64> to memref<?xf64>
     // expected-error @+1 {{is in no loop over stored entries}}
-    %v = tsgu.stored %y : memref<?xf64> -> f64
-    return
+    %v = tsgu.stored %cut : memref<?xf64> -> f64
+    memref.store %v, %y[%c0] : memref<?xf64>
+    return %y : memref<?xf64>
   }
 }
 
 // -----
 
-#manifest = {layouts = [], operands = [], patterns = [], program = "p", result = {name = "", pattern = -1 : i64, read = true, result_of = -1 : i64, shape = array<i32>, type = 1 : i64},
-  scratch = [], stages = [{arguments = [{buffer = {index = 0 : i64, kind = 1 : i64}, layout = -1 : i64, role = 3 : i64, shape = array<i32: 0>, slice = array<i32: -1>, written = true}], cost = {bytes = [], flops = []}, destination = {index = 0 : i64, kind = 0 : i64}, kind = 0 : i64, layout = -1 : i64,
-  name = "k", partition = {loops = array<i32>, parallel = false, proof = "", weight_layout = -1 : i64}, sizes = [], source = {index = 0 : i64, kind = 0 : i64}}], symbols = [{fixed = 0 : i64, name = "s0", stored_of = -1 : i64}], target = ""}
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
 module attributes {tsgu.manifest = #manifest} {
-  func.func @k(%y: memref<?xf64>) attributes {tsgu.kernel} {
+  func.func @f_k0(%y: memref<?xf64>) -> memref<?xf64> attributes {tsgu.kernel} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %part = memref.subview %y[%c1] [%c1] [1] : memref<?xf64> to memref<?xf64, strided<[1], offset: ?>>
+    // expected-error @+1 {{is not the extent of an argument}}
+    %n = memref.dim %part, %c0 : memref<?xf64, strided<[1], offset: ?>>
+    %zero = arith.constant 0.0 : f64
+    memref.store %zero, %y[%n] : memref<?xf64>
+    return %y : memref<?xf64>
+  }
+}
+
+// -----
+
+#manifest = {
+  program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 0},
+    {name = "stored(A)", stored_of = 0, fixed = 0}],
+  patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
+  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
+  result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1},
+  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
+    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
+    partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
+    arguments = [{role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
+      slice = array<i32: 0>, written = true}]}]
+}
+
+module attributes {tsgu.manifest = #manifest} {
+  func.func @f_k0(%y: memref<?xf64>) -> memref<?xf64> attributes {tsgu.kernel} {
     // expected-error @+1 {{has no place in a kernel: the program is not in a form that compiles without allocations and copies}}
-    %other = memref.alloc() : memref<4xf64>
-    return
+    %copy = memref.alloc() : memref<4xf64>
+    return %y : memref<?xf64>
   }
 }

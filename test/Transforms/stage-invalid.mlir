@@ -1,25 +1,38 @@
 // RUN: tsgu-opt %s --tsgu-stage --verify-diagnostics --split-input-file
 
-// Programs that the passes before have not seen.
-
 // expected-error @+1 {{is not specialised; run --tsgu-specialize first}}
-func.func @not_specialised(%x: tensor<?xf64>) -> tensor<?xf64> {
+func.func @general(%x: tensor<?xf64>) -> tensor<?xf64> {
   return %x : tensor<?xf64>
 }
 
 // -----
 
-#i = affine_map<(i) -> (i)>
-func.func @no_layout(%x: tensor<?xf64>) -> tensor<?xf64> attributes {tsgu.derived_index = 32 : i64} {
-  %c0 = arith.constant 0 : index
-  %n = tensor.dim %x, %c0 : tensor<?xf64>
-  %empty = tensor.empty(%n) : tensor<?xf64>
+#x = affine_map<(i) -> (i)>
+
+func.func @no_layout(%x: tensor<4xf64>) -> tensor<4xf64> attributes {tsgu.derived_index = 32 : i64} {
+  %empty = tensor.empty() : tensor<4xf64>
   // expected-error @+1 {{has no layout; run --tsgu-select-layout first}}
-  %0 = linalg.generic {indexing_maps = [#i, #i], iterator_types = ["parallel"]}
-      ins(%x : tensor<?xf64>) outs(%empty : tensor<?xf64>) {
-  ^bb0(%a: f64, %out: f64):
-    %y = arith.addf %a, %a : f64
-    linalg.yield %y : f64
-  } -> tensor<?xf64>
-  return %0 : tensor<?xf64>
+  %y = linalg.generic {indexing_maps = [#x, #x], iterator_types = ["parallel"]}
+      ins(%x : tensor<4xf64>) outs(%empty : tensor<4xf64>) {
+  ^bb0(%a: f64, %o: f64):
+    linalg.yield %a : f64
+  } -> tensor<4xf64>
+  return %y : tensor<4xf64>
+}
+
+// -----
+
+#entry = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+func.func @product(%x: tensor<4x4xf64>, %b: tensor<4xf64>) -> tensor<4xf64> attributes {tsgu.derived_index = 32 : i64} {
+  // expected-error @+1 {{the output may only be combined with one term}}
+  %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x4xf64>) outs(%b : tensor<4xf64>)
+      attrs = {tsgu.partition = 1 : i64, tsgu.proof = "by hand"} {
+  ^bb0(%a: f64, %o: f64):
+    %s = arith.mulf %o, %a : f64
+    linalg.yield %s : f64
+  } -> tensor<4xf64>
+  return %y : tensor<4xf64>
 }

@@ -1,0 +1,65 @@
+// RUN: tsgu-opt %programs/spmm.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=1},tsgu-specialize,func.func(tsgu-select-layout),tsgu-stage)' \
+// RUN:   | FileCheck %s
+// RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize,func.func(tsgu-select-layout),tsgu-stage)' --split-input-file \
+// RUN:   | FileCheck %s --check-prefix=OWN
+
+// A^T G by columns of A: the manifest has two stages, the permutation of the values of A (operand 0)
+// into scratch buffer 0 for layout 0, and the kernel that reads the buffer.
+// CHECK:       #[[$CSC:.*]] = #sparse_tensor.encoding<{ map = (d0, d1) -> (d1 : dense, d0 : compressed)
+// CHECK:       tsgu.manifest = {layouts = [{index = 2 : i64, order = array<i32: 1, 0>, pattern = 0 : i64}]
+// CHECK-SAME:    operands = [{name = "A", {{.*}}read = true{{.*}}}, {name = "B", {{.*}}read = false{{.*}}}, {name = "G"
+// CHECK-SAME:    scratch = [{shape = array<i32: 3>, type = 1 : i64}]
+// CHECK-SAME:    stages = [{arguments = [], {{.*}}destination = {index = 0 : i64, kind = 2 : i64}, kind = 1 : i64, layout = 0 : i64,
+// CHECK-SAME:      source = {index = 0 : i64, kind = 0 : i64}},
+// CHECK-SAME:    {arguments = [{buffer = {index = 2 : i64, kind = 0 : i64},
+// CHECK-SAME:      kind = 0 : i64, layout = -1 : i64, name = "spmm_vjp1_k0", partition = {loops = array<i32: 1>, parallel = true,
+// CHECK-LABEL: func.func @spmm_vjp1_k0(
+// CHECK-SAME:    %[[G:[a-z0-9]+]]: tensor<?x?xf64>, %[[A:[a-z0-9]+]]: tensor<?x?xf64, #[[$CSC]]>, %[[OUT:[a-z0-9]+]]: tensor<?x?xf64>)
+// CHECK-SAME:    attributes {tsgu.identity = 0.000000e+00 : f64, tsgu.kernel}
+// CHECK:         linalg.generic {{.*}} ins(%[[G]], %[[A]] : {{.*}}) outs(%[[OUT]] :
+// CHECK-NOT:   func.func @spmm_vjp1(
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+#entry = affine_map<(i, j) -> (i, j)>
+
+// Values on one pattern combine as a loop over the values: positions and coordinates are not read.
+// OWN-LABEL: func.func @product_k0(
+// OWN-SAME:    %{{.*}}: tensor<?xf64>, %{{.*}}: tensor<?xf64>, %{{.*}}: tensor<?xf64>) -> tensor<?xf64>
+// OWN:         linalg.generic {{.*}} iterator_types = ["parallel"]
+func.func @product(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @P}, %B: tensor<?x?xf64, #CSR> {tsgu.pattern = @P})
+    -> (tensor<?x?xf64, #CSR> {tsgu.pattern = @P}) {
+  %zero = tsgu.zeros_like %A : tensor<?x?xf64, #CSR>
+  %Y = linalg.generic {indexing_maps = [#entry, #entry, #entry], iterator_types = ["parallel", "parallel"]}
+      ins(%A, %B : tensor<?x?xf64, #CSR>, tensor<?x?xf64, #CSR>)
+      outs(%zero : tensor<?x?xf64, #CSR>) attrs = {tsgu.sampled} {
+  ^bb0(%a: f64, %b: f64, %y: f64):
+    %t = arith.mulf %a, %b : f64
+    linalg.yield %t : f64
+  } -> tensor<?x?xf64, #CSR>
+  return %Y : tensor<?x?xf64, #CSR>
+}
+
+// -----
+
+// What is returned as it came, or filled, is written by a kernel too: every result is a buffer of
+// the caller's.
+// OWN-LABEL: func.func @identity_k0(
+// OWN:         linalg.generic {{.*}} ins(%arg0 : tensor<?xf64>) outs(%arg1 : tensor<?xf64>)
+func.func @identity(%x: tensor<?xf64>) -> tensor<?xf64> {
+  return %x : tensor<?xf64>
+}
+
+// -----
+
+// OWN-LABEL: func.func @zeros_k0(
+// OWN:         %[[ZERO:.*]] = arith.constant 0.000000e+00 : f64
+// OWN:         linalg.generic {{.*}} outs(%arg0 : tensor<?xf64>)
+// OWN:           linalg.yield %[[ZERO]]
+func.func @zeros(%x: tensor<?xf64>) -> tensor<?xf64> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f64
+  %n = tensor.dim %x, %c0 : tensor<?xf64>
+  %empty = tensor.empty(%n) : tensor<?xf64>
+  %y = linalg.fill ins(%zero : f64) outs(%empty : tensor<?xf64>) -> tensor<?xf64>
+  return %y : tensor<?xf64>
+}
