@@ -51,6 +51,9 @@ CASES = {
     "div": (binary("arith.divf"), lambda x, z: x / z, (0.5, 2)),
     "maximum": (binary("arith.maximumf"), torch.maximum, (-2, 2)),
     "minimum": (binary("arith.minimumf"), torch.minimum, (-2, 2)),
+    "maxnum": (binary("arith.maxnumf"), torch.fmax, (-2, 2)),
+    "minnum": (binary("arith.minnumf"), torch.fmin, (-2, 2)),
+    "copysign": (binary("math.copysign"), torch.copysign, (-2, 2)),
     "pow": (binary("math.powf"), torch.pow, (0.5, 2)),
     "atan2": (binary("math.atan2"), torch.atan2, (0.5, 2)),
     "fma": ("%f = math.fma %x, %z, %x : f64", lambda x, z: x * z + x, (-2, 2)),
@@ -75,6 +78,9 @@ CASES = {
     "asin": (unary("math.asin"), lambda x, z: (x * z).asin(), (-0.9, 0.9)),
     "acos": (unary("math.acos"), lambda x, z: (x * z).acos(), (-0.9, 0.9)),
     "atan": (unary("math.atan"), lambda x, z: (x * z).atan(), (-2, 2)),
+    "asinh": (unary("math.asinh"), lambda x, z: (x * z).asinh(), (-2, 2)),
+    "acosh": (unary("math.acosh"), lambda x, z: (x * z).acosh(), (1.5, 2)),
+    "atanh": (unary("math.atanh"), lambda x, z: (x * z).atanh(), (-0.9, 0.9)),
     "erf": (unary("math.erf"), lambda x, z: torch.erf(x * z), (-2, 2)),
     "floor": (unary("math.floor"), lambda x, z: (x * z).floor(), (-2, 2)),
     "relu": (
@@ -121,7 +127,19 @@ def test_derivatives_of_a_payload(case):
 
 @pytest.mark.parametrize(
     ("case", "a", "b"),
-    [("maximum", 1.5, 1.5), ("minimum", 1.5, 1.5), ("abs", 0.0, 1.0), ("pow", 0.0, 2.0)],
+    [
+        ("maximum", 1.5, 1.5),
+        ("minimum", 1.5, 1.5),
+        ("maximum", 1.5, torch.nan),
+        ("minimum", torch.nan, 1.5),
+        ("maxnum", 1.5, 1.5),
+        ("maxnum", 1.5, torch.nan),
+        ("minnum", torch.nan, 1.5),
+        ("minnum", 1.5, 1.5),
+        ("copysign", 0.0, -2.0),
+        ("abs", 0.0, 1.0),
+        ("pow", 0.0, 2.0),
+    ],
 )
 def test_kinks_and_ties_are_torchs(case, a, b):
     payload, function, _ = CASES[case]
