@@ -11,6 +11,10 @@
 #include "Pattern.h"
 #include "Program.h"
 #include "Scratch.h"
+#include "Signature.h"
+#include "solvers/Preconditioners.h"
+#include "solvers/Solve.h"
+#include "triangular/Triangular.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -233,6 +237,90 @@ void tsgu_get_counters(tsgu_counters *counters) {
   counters->patterns = Pattern::alive();
   counters->pattern_bytes = Pattern::bytesAlive();
   counters->scratch_bytes = Scratch::kept();
+  counters->analyses = triangularAnalyses();
+  counters->setups = preconditionerSetups();
 }
 
 void tsgu_advise_huge(void *data, int64_t bytes) { adviseHuge(data, bytes); }
+
+//===----------------------------------------------------------------------===//
+// Solvers
+//===----------------------------------------------------------------------===//
+
+/// Values, b or x of tsgu_solve: the extents, and strides that end in 1.
+static void checkTensor(const char *name, const tsgu_tensor *tensor,
+                        const std::vector<int64_t> &shape, tsgu_type type) {
+  require(tensor, name);
+  const auto rank = static_cast<int32_t>(shape.size());
+  bool fits = tensor->rank == rank && tensor->shape && tensor->strides;
+  for (int32_t d = 0; fits && d < rank; ++d)
+    fits = tensor->shape[d] == shape[d] &&
+           (d + 1 < rank ? tensor->strides[d] >= 0
+                         : tensor->strides[d] == 1 || shape[d] <= 1);
+  if (!fits) {
+    std::string wanted;
+    for (int64_t extent : shape)
+      wanted += (wanted.empty() ? "" : ", ") + std::to_string(extent);
+    fail(Status::InvalidArgument, name, " must have shape [", wanted,
+         "] and a last stride of 1");
+  }
+  if (tensor->type != type)
+    fail(Status::InvalidArgument, name, " has another type than the values");
+  if (elementsOf(*tensor) > 0)
+    require(tensor->data, name);
+}
+
+tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
+                       tsgu_pattern *pattern, const tsgu_tensor *values,
+                       const tsgu_tensor *b, const tsgu_tensor *x,
+                       int32_t guess, const tsgu_executor *executor) {
+  return guarded([&] {
+    require(solver, "solver");
+    require(pattern, "pattern");
+    require(values, "values");
+    require(b, "b");
+    Pattern &p = *unwrap(pattern);
+    if (mode < TSGU_N || mode > TSGU_C)
+      fail(Status::InvalidArgument, "mode is ", static_cast<int>(mode),
+           "; it is TSGU_N, TSGU_T or TSGU_C");
+    if (!isFloat(static_cast<ElementType>(values->type)) ||
+        values->type < TSGU_F32 || values->type > TSGU_C128)
+      fail(Status::InvalidArgument,
+           "values must be of type f32, f64, c64 or c128");
+    if (b->rank < 2 || !b->shape || b->shape[b->rank - 1] < 0)
+      fail(Status::InvalidArgument, "b must have shape [n, p], or [items, n, "
+                                    "p] for a batch of matrices");
+    std::vector<int64_t> lead;
+    if (p.rank() == 3)
+      lead.push_back(p.items());
+    const int64_t columns = b->shape[b->rank - 1];
+    std::vector<int64_t> bShape = lead, xShape = lead;
+    bShape.push_back(mode == TSGU_N ? p.rows() : p.columns());
+    xShape.push_back(mode == TSGU_N ? p.columns() : p.rows());
+    bShape.push_back(columns), xShape.push_back(columns);
+    checkTensor("values", values, {p.stored()}, values->type);
+    checkTensor("b", b, bShape, values->type);
+    checkTensor("x", x, xShape, values->type);
+    Problem problem;
+    problem.kind = solver->method == TSGU_TRIANGULAR ? SolveInfo::Triangular
+                   : solver->method == TSGU_LSMR     ? SolveInfo::LeastSquares
+                                                     : SolveInfo::General;
+    problem.mode = static_cast<Mode>(mode);
+    problem.solver = solver;
+    problem.pattern = &p;
+    problem.type = static_cast<ElementType>(values->type);
+    problem.values = values->data;
+    problem.columns = columns;
+    problem.b = b->data, problem.x = x->data;
+    problem.bItem = lead.empty() ? 0 : b->strides[0];
+    problem.xItem = lead.empty() ? 0 : x->strides[0];
+    problem.bRow = b->strides[lead.size()];
+    problem.xRow = x->strides[lead.size()];
+    problem.guess = guess != 0;
+    solve(problem, executorOr(executor));
+  });
+}
+
+void tsgu_set_callbacks(const tsgu_callbacks *callbacks) {
+  setCallbacks(callbacks ? *callbacks : tsgu_callbacks{});
+}

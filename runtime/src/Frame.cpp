@@ -25,6 +25,7 @@ Frame::Frame(const Plan &plan, const Binding &binding,
   const Manifest &m = plan.manifest();
   for (size_t i = 0; i < m.layouts.size(); ++i) {
     const LayoutInfo &info = m.layouts[i];
+    patterns[i] = arguments.patterns[info.pattern];
     layouts[i] = &layoutFor(plan, info, *arguments.patterns[info.pattern]);
     const size_t rowLevel = info.order.size() - 2;
     itemRows[i] =
@@ -57,8 +58,9 @@ void Frame::addTensor(const tsgu_tensor &tensor, ElementType type, int32_t slot,
     fail(Status::InvalidArgument, plan.manifest().program, " takes ", info.name,
          " as ", elementName(type), ", not ",
          elementName(static_cast<ElementType>(tensor.type)));
-  const auto rank =
-      info.pattern >= 0 ? 1 : static_cast<int32_t>(info.shape.size());
+  const auto rank = info.pattern >= 0 || info.solver
+                        ? 1
+                        : static_cast<int32_t>(info.shape.size());
   const bool batched = tensor.rank > rank;
   // A tensor without elements needs no strides, nor does one that is not read.
   static constexpr int64_t none[maxDims] = {};

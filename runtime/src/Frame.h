@@ -36,6 +36,8 @@ public:
   }
   const int64_t *strides(int32_t slot) const { return slots[slot].strides; }
   const Layout &layout(int32_t index) const { return *layouts[index]; }
+  /// The pattern of a layout.
+  Pattern &pattern(int32_t layout) const { return *patterns[layout]; }
   /// Rows of one item of a batched layout.
   int64_t rowsPerItem(int32_t layout) const { return itemRows[layout]; }
 
@@ -54,6 +56,7 @@ private:
   // Only as many as the plan has are ever written or read.
   std::array<Slot, maxSlots> slots;
   std::array<const Layout *, maxLayouts> layouts;
+  std::array<Pattern *, maxLayouts> patterns;
   std::array<int64_t, maxLayouts> itemRows;
   std::array<int64_t, maxScratch> scratchAt;
   std::array<std::array<int64_t, maxDims>, maxScratch> scratchStrides;

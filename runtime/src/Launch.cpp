@@ -10,6 +10,8 @@
 #include "Parallel.h"
 #include "Ranges.h"
 #include "Scratch.h"
+#include "solvers/Solve.h"
+#include "triangular/Triangular.h"
 
 #include <algorithm>
 #include <cstring>
@@ -44,7 +46,7 @@ int64_t storedOf(const Plan &plan, const Stage &stage, const Binding &binding) {
 }
 
 double workOf(const Plan &plan, const Stage &stage, const Binding &binding) {
-  if (stage.kind == Stage::PermuteValues)
+  if (stage.kind != Stage::Kernel)
     return 16 * flopsPerByte *
            static_cast<double>(storedOf(plan, stage, binding));
   return std::max(evaluate(stage.cost.flops, binding),
@@ -185,14 +187,66 @@ public:
     for (int64_t item = begin; item < end; ++item) {
       frame.placeScratch(scratch.data());
       for (const StagePlan &stage : plan.stages())
-        if (stage.stage->kind == Stage::Kernel)
-          kernel(frame, stage, item);
-        else
-          permute(frame, stage, item);
+        this->stage(frame, stage, item);
     }
   }
 
 private:
+  void stage(Frame &frame, const StagePlan &stage, int64_t item) const {
+    switch (stage.stage->kind) {
+    case Stage::Kernel:
+      return kernel(frame, stage, item);
+    case Stage::PermuteValues:
+      return permute(frame, stage, item);
+    case Stage::Solve:
+      return solve(frame, stage, item);
+    case Stage::KeepTriangle:
+      return keepTriangle(frame, stage, item);
+    }
+  }
+
+  const tsgu_solver &solverOf(const Frame &frame,
+                              const StagePlan &stage) const {
+    return *reinterpret_cast<const tsgu_solver *>(
+        frame.data(stage.stage->solve.solver, 0));
+  }
+
+  void solve(const Frame &frame, const StagePlan &stage, int64_t item) const {
+    const Stage &info = *stage.stage;
+    Problem problem;
+    problem.kind = info.solve.kind;
+    problem.mode = static_cast<Mode>(info.solve.mode);
+    problem.solver = &solverOf(frame, stage);
+    problem.pattern = &frame.pattern(info.layout);
+    problem.type = binding.valueType;
+    problem.values = frame.data(stage.values, item);
+    problem.columns = binding.sizes[info.solve.columns];
+    problem.b = frame.data(stage.source, item);
+    problem.x = frame.data(stage.destination, item);
+    const int64_t *b = frame.strides(stage.source);
+    const int64_t *x = frame.strides(stage.destination);
+    const bool batched = problem.pattern->rank() == 3;
+    problem.bItem = batched ? b[0] : 0;
+    problem.xItem = batched ? x[0] : 0;
+    problem.bRow = b[batched], problem.xRow = x[batched];
+    runtime::solve(problem, executor);
+  }
+
+  void keepTriangle(const Frame &frame, const StagePlan &stage,
+                    int64_t item) const {
+    const tsgu_solver &solver = solverOf(frame, stage);
+    char *from = frame.data(stage.source, item);
+    char *to = frame.data(stage.destination, item);
+    Pattern &pattern = frame.pattern(stage.stage->layout);
+    // A solve that is not triangular reads every entry.
+    if (solver.method == TSGU_TRIANGULAR)
+      runtime::keepTriangle(pattern,
+                            {solver.upper != 0, solver.unit_diagonal != 0},
+                            binding.valueType, from, to, executor);
+    else if (from != to && pattern.stored() > 0)
+      std::memcpy(to, from, pattern.stored() * stage.elementSize);
+  }
+
   void kernel(const Frame &frame, const StagePlan &stage, int64_t item) const {
     const KernelCall call(frame, stage, binding, item);
     if (!stage.parallel) {
@@ -245,8 +299,9 @@ private:
       });
     };
     withIndexType(layout.permutationType, [&](auto index) {
-      stage.elementSize == 4 ? gather(uint32_t{}, index)
-                             : gather(uint64_t{}, index);
+      stage.elementSize == 4   ? gather(uint32_t{}, index)
+      : stage.elementSize == 8 ? gather(uint64_t{}, index)
+                               : gather(std::complex<double>{}, index);
     });
   }
 
@@ -266,8 +321,12 @@ void launch(const Plan &plan, const Binding &binding,
   if (items > 1)
     for (const Stage &stage : plan.manifest().stages)
       work += workOf(plan, stage, binding);
+  // A solve takes all threads itself, and may call back.
+  const bool solves =
+      std::any_of(plan.manifest().stages.begin(), plan.manifest().stages.end(),
+                  [](const Stage &s) { return s.kind == Stage::Solve; });
   const int64_t parts =
-      work < smallWork
+      work < smallWork && !solves
           ? partsOf(items, work * static_cast<double>(items), executor.threads)
           : 1;
   if (parts <= 1) {

@@ -21,7 +21,18 @@
 namespace tsgu {
 
 int64_t elementSize(ElementType type) {
-  return type == ElementType::F32 || type == ElementType::I32 ? 4 : 8;
+  switch (type) {
+  case ElementType::F32:
+  case ElementType::I32:
+    return 4;
+  case ElementType::C128:
+    return 16;
+  case ElementType::F64:
+  case ElementType::I64:
+  case ElementType::C64:
+    break;
+  }
+  return 8;
 }
 
 const char *elementName(ElementType type) {
@@ -34,6 +45,10 @@ const char *elementName(ElementType type) {
     return "i32";
   case ElementType::I64:
     return "i64";
+  case ElementType::C64:
+    return "c64";
+  case ElementType::C128:
+    return "c128";
   }
   return "no type";
 }
@@ -156,12 +171,12 @@ template <typename Archive> void transfer(Archive &a, Is<Buffer> auto &x) {
 }
 
 template <typename Archive> void transfer(Archive &a, Is<TensorInfo> auto &x) {
-  a(x.name), a(x.type, ElementType::I64), a(x.pattern), a(x.shape), a(x.read),
-      a(x.resultOf);
+  a(x.name), a(x.type, ElementType::C128), a(x.pattern), a(x.shape), a(x.read),
+      a(x.resultOf), a(x.solver);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<ScratchInfo> auto &x) {
-  a(x.type, ElementType::I64), a(x.shape);
+  a(x.type, ElementType::C128), a(x.shape);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<Argument> auto &x) {
@@ -181,11 +196,17 @@ template <typename Archive> void transfer(Archive &a, Is<Cost::Term> auto &x) {
   a(x.factor), a(x.symbols);
 }
 
+template <typename Archive> void transfer(Archive &a, Is<SolveInfo> auto &x) {
+  a(x.kind, SolveInfo::NormalEquations), a(x.mode, SolveInfo::C), a(x.solver),
+      transfer(a, x.values), a(x.columns);
+}
+
 template <typename Archive> void transfer(Archive &a, Is<Stage> auto &x) {
-  a(x.kind, Stage::PermuteValues);
+  a(x.kind, Stage::KeepTriangle);
   a(x.name), a(x.arguments), a(x.sizes), transfer(a, x.partition);
   a(x.cost.flops), a(x.cost.bytes);
-  transfer(a, x.source), transfer(a, x.destination), a(x.layout);
+  transfer(a, x.source), transfer(a, x.destination), a(x.layout),
+      transfer(a, x.solve);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<Manifest> auto &x) {

@@ -34,10 +34,23 @@ public:
     for (const ScratchInfo &scratch : m.scratch)
       symbols(scratch.shape, "a scratch buffer");
     for (const Stage &stage : m.stages)
-      stage.kind == Stage::Kernel ? kernel(stage) : permute(stage);
+      this->stage(stage);
   }
 
 private:
+  void stage(const Stage &stage) {
+    switch (stage.kind) {
+    case Stage::Kernel:
+      return kernel(stage);
+    case Stage::PermuteValues:
+      return permute(stage);
+    case Stage::Solve:
+      return solve(stage);
+    case Stage::KeepTriangle:
+      return keepTriangle(stage);
+    }
+  }
+
   template <typename... Parts>
   void require(bool condition, const Parts &...parts) {
     if (!condition)
@@ -82,6 +95,9 @@ private:
     require(info.pattern == -1 || in(info.pattern, m.patterns), info.name,
             " is on no pattern");
     require(info.resultOf >= -1, info.name, " holds the result of nothing");
+    require(!info.solver || (info.type == ElementType::I64 &&
+                             info.pattern == -1 && info.shape.empty()),
+            info.name, " is a solver with a shape");
   }
 
   void buffer(const Buffer &buffer, const std::string &user) {
@@ -181,6 +197,72 @@ private:
                 (stage.source.kind != stage.destination.kind ||
                  stage.source.index != stage.destination.index),
             "a permutation takes other than values of pattern ",
+            m.patterns[pattern].name);
+  }
+
+  /// A solver and the CSR layout of the matrix that it works on.
+  void solver(const Stage &stage, const char *user) {
+    require(in(stage.solve.solver, m.operands) &&
+                m.operands[stage.solve.solver].solver,
+            user, " has no solver");
+    require(in(stage.layout, m.layouts) &&
+                std::is_sorted(m.layouts[stage.layout].order.begin(),
+                               m.layouts[stage.layout].order.end()),
+            user, " has no CSR layout");
+    buffer(stage.source, user);
+    buffer(stage.destination, user);
+    require(stage.destination.kind != Buffer::Operand, user,
+            " writes to an operand");
+  }
+
+  std::vector<int32_t> shapeOf(const Buffer &buffer) {
+    return buffer.kind == Buffer::Scratch   ? m.scratch[buffer.index].shape
+           : buffer.kind == Buffer::Operand ? m.operands[buffer.index].shape
+                                            : m.result.shape;
+  }
+
+  bool isSparse(const Buffer &buffer) {
+    return buffer.kind == Buffer::Operand
+               ? m.operands[buffer.index].pattern >= 0
+           : buffer.kind == Buffer::Result ? m.result.pattern >= 0
+                                           : false;
+  }
+
+  void solve(const Stage &stage) {
+    const SolveInfo &info = stage.solve;
+    solver(stage, "a solve");
+    buffer(info.values, "a solve");
+    const int32_t pattern = m.layouts[stage.layout].pattern;
+    require(holdsValues(info.values, pattern), "a solve with a matrix on ",
+            "another pattern");
+    require(in(info.columns, m.symbols), "a solve has no columns");
+    // A has shape [items, rows, columns], b and x [items, ..., right-hand
+    // sides].
+    const std::vector<int32_t> &matrix = m.patterns[pattern].shape;
+    const size_t lead = matrix.size() - 2;
+    int32_t b = matrix[lead], x = matrix[lead + 1];
+    if (info.mode != SolveInfo::N)
+      std::swap(b, x);
+    if (info.kind == SolveInfo::NormalEquations)
+      b = x;
+    auto fits = [&](const Buffer &buffer, int32_t length) {
+      std::vector<int32_t> shape(matrix.begin(), matrix.begin() + lead);
+      shape.push_back(length);
+      shape.push_back(info.columns);
+      return !isSparse(buffer) && shapeOf(buffer) == shape &&
+             typeOf(buffer) == typeOf(info.values);
+    };
+    require(fits(stage.source, b) && fits(stage.destination, x),
+            "a solve has vectors that do not fit its matrix");
+  }
+
+  void keepTriangle(const Stage &stage) {
+    solver(stage, "the choice of a triangle");
+    const int32_t pattern = m.layouts[stage.layout].pattern;
+    require(holdsValues(stage.source, pattern) &&
+                holdsValues(stage.destination, pattern) &&
+                typeOf(stage.source) == typeOf(stage.destination),
+            "a triangle is chosen from other than values of pattern ",
             m.patterns[pattern].name);
   }
 

@@ -36,7 +36,7 @@ public:
       out << "  scratch " << i << ": " << elementName(m.scratch[i].type) << ' '
           << shape(m.scratch[i].shape) << '\n';
     for (const Stage &stage : m.stages)
-      stage.kind == Stage::Kernel ? kernel(stage) : permute(stage);
+      this->stage(stage);
     return out.str();
   }
 
@@ -78,8 +78,11 @@ private:
   }
 
   void tensor(const char *kind, const TensorInfo &info) {
-    out << "  " << kind << ' ' << info.name << ": " << elementName(info.type)
-        << ' ' << shape(info.shape);
+    out << "  " << kind << ' ' << info.name << ": ";
+    if (info.solver)
+      out << "solver";
+    else
+      out << elementName(info.type) << ' ' << shape(info.shape);
     if (info.pattern >= 0)
       out << " on " << m.patterns[info.pattern].name;
     if (!info.read)
@@ -142,6 +145,31 @@ private:
     cost("bytes", stage.cost.bytes);
   }
 
+  void stage(const Stage &stage) {
+    switch (stage.kind) {
+    case Stage::Kernel:
+      return kernel(stage);
+    case Stage::PermuteValues:
+      return permute(stage);
+    case Stage::Solve:
+      return solve(stage);
+    case Stage::KeepTriangle:
+      out << "  keep of " << buffer(stage.source) << " the triangle of "
+          << m.operands[stage.solve.solver].name << " in "
+          << buffer(stage.destination) << '\n';
+    }
+  }
+
+  void solve(const Stage &stage) {
+    static constexpr const char *kinds[] = {
+        "triangular", "general", "least squares", "normal equations"};
+    static constexpr const char *modes[] = {"", "^T", "^H"};
+    out << "  solve " << buffer(stage.solve.values) << modes[stage.solve.mode]
+        << " (" << kinds[stage.solve.kind] << ") by "
+        << m.operands[stage.solve.solver].name << ": " << buffer(stage.source)
+        << " to " << buffer(stage.destination) << '\n';
+  }
+
   void permute(const Stage &stage) {
     out << "  permute values of " << buffer(stage.source) << " to layout "
         << stage.layout << " in " << buffer(stage.destination) << '\n';
@@ -180,6 +208,8 @@ std::string tensorJSON(const Manifest &m, const TensorInfo &info) {
   text += info.read ? "true" : "false";
   text += ", \"result_of\": ";
   text += info.resultOf < 0 ? "null" : std::to_string(info.resultOf);
+  if (info.solver)
+    text += ", \"solver\": true";
   return text + "}";
 }
 

@@ -8,6 +8,7 @@
 #ifndef TSGU_SRC_PATTERN_H
 #define TSGU_SRC_PATTERN_H
 
+#include "Attachments.h"
 #include "Layout.h"
 #include "tsgu/tsgu.h"
 
@@ -74,8 +75,13 @@ public:
   /// By level order; NULL: CSR. Throws InvalidArgument for other orders.
   const Layout &layout(const int32_t *order);
 
+  /// What solvers keep here.
+  Attachments &attachments() { return kept; }
+
   /// Memory owned.
-  int64_t bytes() const { return owned.load(std::memory_order_relaxed); }
+  int64_t bytes() const {
+    return owned.load(std::memory_order_relaxed) + kept.bytes();
+  }
 
   /// Patterns alive, and what they own together.
   static uint64_t alive();
@@ -104,6 +110,7 @@ private:
   Block positionBlock, coordinateBlock, map;
   std::atomic<int64_t> owned{0};
 
+  Attachments kept;
   std::mutex transposing;
   std::atomic<const Layout *> transposedReady{nullptr};
   OwnedLayout transposedMemory;

@@ -47,8 +47,8 @@ Plan::Plan(const tsgu_object &object)
     : m(Manifest::parse(object.manifest, object.manifest_size)) {
   size_t kernels = 0;
   for (const Stage &stage : m.stages) {
-    if (stage.kind == Stage::PermuteValues) {
-      stagePlans.push_back(planPermute(stage));
+    if (stage.kind != Stage::Kernel) {
+      stagePlans.push_back(planStep(stage));
       continue;
     }
     if (kernels >= object.kernel_count || !object.kernels ||
@@ -61,19 +61,23 @@ Plan::Plan(const tsgu_object &object)
     fail(Status::CompileFailed, m.program, " has ", object.kernel_count,
          " kernels for ", kernels, " stages");
   for (size_t i = 0; i < stagePlans.size(); ++i)
-    if (StagePlan &plan = stagePlans[i]; plan.source >= 0)
+    if (StagePlan &plan = stagePlans[i];
+        m.stages[i].kind == Stage::PermuteValues)
       plan.mayAlias = m.stages[i].destination.kind == Buffer::Scratch &&
                       !writtenFrom(0, plan.destination) &&
                       !writtenFrom(i, plan.source);
 }
 
-/// Whether a kernel, or another permutation, writes to the buffer.
+/// Whether a kernel or a solve, or another permutation, writes to the buffer.
 bool Plan::writtenFrom(size_t first, int32_t slot) const {
   int32_t permutations = 0;
   for (size_t i = first; i < m.stages.size(); ++i) {
     const Stage &stage = m.stages[i];
-    if (stage.kind == Stage::PermuteValues)
-      permutations += slotOf(m, stage.destination) == slot;
+    if (stage.kind != Stage::Kernel && slotOf(m, stage.destination) == slot) {
+      if (stage.kind != Stage::PermuteValues)
+        return true;
+      ++permutations;
+    }
     for (const Argument &argument : stage.arguments)
       if (argument.written && slotOf(m, argument.buffer) == slot)
         return true;
@@ -155,22 +159,28 @@ StagePlan Plan::planKernel(const Stage &stage, tsgu_kernel kernel) const {
   return plan;
 }
 
-StagePlan Plan::planPermute(const Stage &stage) const {
+StagePlan Plan::planStep(const Stage &stage) const {
   StagePlan plan;
   plan.stage = &stage;
   plan.source = slotOf(m, stage.source);
   plan.destination = slotOf(m, stage.destination);
   plan.elementSize = elementSize(typeOf(m, stage.source));
-  if (!reads(m, stage.source))
+  if (stage.kind == Stage::Solve)
+    plan.values = slotOf(m, stage.solve.values);
+  const bool takesSolver = stage.kind != Stage::PermuteValues;
+  if (!reads(m, stage.source) ||
+      (takesSolver && !m.operands[stage.solve.solver].read) ||
+      (stage.kind == Stage::Solve && !reads(m, stage.solve.values)))
     fail(Status::CompileFailed, m.program,
-         " permutes values of which only the shape is there");
+         " works on values of which only the shape is there");
   return plan;
 }
 
 static bool fits(const TensorInfo &given, const TensorInfo &expected) {
   return given.pattern == expected.pattern && given.shape == expected.shape &&
          given.read == expected.read &&
-         isFloat(given.type) == isFloat(expected.type);
+         isFloat(given.type) == isFloat(expected.type) &&
+         given.solver == expected.solver;
 }
 
 void Plan::checkSignature(const Manifest &signature) const {

@@ -46,8 +46,9 @@ struct StagePlan {
   bool parallel = false;
   bool wholeItems = false; ///< Of the layout that weighs, no rows are cut out.
 
-  // PermuteValues.
+  // Steps of the runtime.
   int32_t source = -1, destination = -1;
+  int32_t values = -1; ///< Of Solve: the matrix.
   int64_t elementSize = 0;
   /// An identity may be left out: nothing writes to either buffer afterwards.
   bool mayAlias = false;
@@ -75,7 +76,7 @@ private:
   ArgumentPlan planArgument(const Argument &argument, const Stage &stage) const;
   void planSteps(const LayoutInfo &layout, const Stage &stage,
                  ArgumentPlan &plan) const;
-  StagePlan planPermute(const Stage &stage) const;
+  StagePlan planStep(const Stage &stage) const;
   bool writtenFrom(size_t stage, int32_t slot) const;
 
   Manifest m;

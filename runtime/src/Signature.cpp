@@ -53,7 +53,7 @@ Signature::Signature(Manifest manifest) : m(std::move(manifest)) {
   }
 }
 
-/// A sparse tensor is passed as its values.
+/// A sparse tensor is passed as its values. A solver has no sizes.
 int32_t Signature::rankOf(const TensorInfo &info) const {
   return info.pattern >= 0 ? 1 : static_cast<int32_t>(info.shape.size());
 }
@@ -147,6 +147,8 @@ void Signature::bindOperand(int32_t index, const Arguments &arguments,
                             Binding &binding) const {
   const TensorInfo &info = m.operands[index];
   const tsgu_tensor &tensor = arguments.operands[index];
+  if (info.solver)
+    return bindSolver(index, tensor);
   const int32_t rank = rankOf(info);
   if (tensor.rank != rank && tensor.rank != rank + 1)
     fail(Status::InvalidArgument, nameOperand(index), " has rank ", tensor.rank,
@@ -155,7 +157,7 @@ void Signature::bindOperand(int32_t index, const Arguments &arguments,
                            : "");
   if (tensor.rank > 0 && !tensor.shape)
     fail(Status::InvalidArgument, nameOperand(index), " has no shape");
-  if (tensor.type < TSGU_F32 || tensor.type > TSGU_I64)
+  if (tensor.type < TSGU_F32 || tensor.type > TSGU_C128)
     fail(Status::InvalidArgument, nameOperand(index), " has the unknown type ",
          static_cast<int>(tensor.type));
   const int32_t lead = tensor.rank - rank;
@@ -175,18 +177,28 @@ void Signature::bindOperand(int32_t index, const Arguments &arguments,
              binding);
 }
 
+void Signature::bindSolver(int32_t index, const tsgu_tensor &tensor) const {
+  const bool fits = tensor.type == TSGU_I64 && tensor.rank == 1 &&
+                    tensor.shape && tensor.shape[0] == solverWords;
+  if (!fits)
+    fail(Status::InvalidArgument, nameOperand(index),
+         " must be a solver: a tsgu_solver, ", solverWords,
+         " words, passed as i64");
+}
+
 void Signature::bindTypes(const Arguments &arguments, Binding &binding) const {
   int32_t decides = -1; // The operand that gave valueType.
   for (size_t i = 0; i < m.operands.size(); ++i) {
     const TensorInfo &info = m.operands[i];
     const auto type = static_cast<ElementType>(arguments.operands[i].type);
-    if (!info.read)
+    if (!info.read || info.solver)
       continue;
     if (isFloat(info.type) != isFloat(type) ||
         (!isFloat(type) && type != info.type))
       fail(Status::InvalidArgument, nameOperand(static_cast<int32_t>(i)),
            " is ", elementName(type), "; it must be ",
-           isFloat(info.type) ? "f32 or f64" : elementName(info.type));
+           isFloat(info.type) ? "f32, f64, c64 or c128"
+                              : elementName(info.type));
     if (!isFloat(type))
       continue;
     if (decides < 0) {

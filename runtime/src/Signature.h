@@ -77,6 +77,7 @@ private:
                                int32_t operand, int32_t dim,
                                const Binding &binding) const;
   std::string firstUse(int32_t symbol) const;
+  void bindSolver(int32_t index, const tsgu_tensor &tensor) const;
   void bindTypes(const Arguments &arguments, Binding &binding) const;
   int32_t rankOf(const TensorInfo &info) const;
   int32_t symbolOf(const TensorInfo &info, int32_t dim) const;
@@ -86,7 +87,14 @@ private:
   std::vector<int32_t> widthSymbols;
 };
 
-inline bool isFloat(ElementType type) { return type <= ElementType::F64; }
+/// Whether values may be of this type: real or complex.
+inline bool isFloat(ElementType type) {
+  return type != ElementType::I32 && type != ElementType::I64;
+}
+
+/// Words of a solver operand.
+inline constexpr int64_t solverWords = sizeof(tsgu_solver) / 8;
+static_assert(sizeof(tsgu_solver) == 128);
 
 /// The product of the extents; throws when it does not fit.
 int64_t elementsOf(const tsgu_tensor &tensor);

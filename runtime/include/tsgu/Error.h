@@ -20,7 +20,10 @@ enum class Status : int {
   InvalidPattern = 2,
   CompileFailed = 3,
   OutOfMemory = 4,
-  Internal = 5
+  Internal = 5,
+  Singular = 6,
+  NotConverged = 7,
+  CallbackError = 8
 };
 
 /// What failed, where, and how to mend it.

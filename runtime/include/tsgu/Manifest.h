@@ -24,10 +24,17 @@
 namespace tsgu {
 
 /// The version that `serialize` writes and `parse` accepts.
-inline constexpr uint32_t manifestVersion = 1;
+inline constexpr uint32_t manifestVersion = 2;
 
 /// Values of the C type `tsgu_type`.
-enum class ElementType : uint8_t { F32 = 0, F64 = 1, I32 = 2, I64 = 3 };
+enum class ElementType : uint8_t {
+  F32 = 0,
+  F64 = 1,
+  I32 = 2,
+  I64 = 3,
+  C64 = 4,
+  C128 = 5
+};
 
 /// Bytes of one element.
 int64_t elementSize(ElementType type);
@@ -74,6 +81,7 @@ struct TensorInfo {
   bool read = true;           ///< false: only its shape matters.
   int32_t resultOf = -1; ///< >= 0: holds the result of the program this one was
                          ///< derived from, after that many more derivations.
+  bool solver = false; ///< A tsgu_solver; `type` is I64 and the shape is empty.
 };
 
 /// A buffer that Launch provides for the duration of one run.
@@ -127,9 +135,31 @@ struct Cost {
   std::vector<Term> bytes; ///< Compulsory traffic: every byte once.
 };
 
+/// A solve that the runtime does: destination = op(A)^-1 source, or another
+/// function of A and the right-hand side.
+struct SolveInfo {
+  enum Kind : uint8_t {
+    Triangular = 0,
+    General = 1,
+    LeastSquares = 2,   ///< argmin norm(source - op(A) x)^2 + damp^2 norm(x)^2
+    NormalEquations = 3 ///< (op(A)^H op(A) + damp^2)^-1 source; needs full rank
+  };
+  enum Mode : uint8_t { N = 0, T = 1, C = 2 };
+  Kind kind = Triangular;
+  Mode mode = N;
+  int32_t solver = -1; ///< Operand.
+  Buffer values;       ///< Of A, in the order of the pattern's CSR layout.
+  int32_t columns = 0; ///< Symbol: right-hand sides.
+};
+
 /// A kernel call or a runtime step.
 struct Stage {
-  enum Kind : uint8_t { Kernel = 0, PermuteValues = 1 };
+  enum Kind : uint8_t {
+    Kernel = 0,
+    PermuteValues = 1,
+    Solve = 2,
+    KeepTriangle = 3 ///< destination = source, 0 where a solver does not read A
+  };
   Kind kind = Kernel;
 
   // Kernel.
@@ -139,9 +169,12 @@ struct Stage {
   Partition partition;
   Cost cost;
 
-  // PermuteValues: destination[k] = source[permutation of `layout` at k].
+  // PermuteValues: destination[k] = source[permutation of `layout` at k]. Solve
+  // and KeepTriangle: `layout` is the CSR layout of A's pattern; KeepTriangle
+  // may work in place.
   Buffer source, destination;
   int32_t layout = -1;
+  SolveInfo solve; ///< Of KeepTriangle, only `solver`.
 };
 
 struct Manifest {

@@ -34,7 +34,10 @@ typedef enum tsgu_status {
   TSGU_INVALID_PATTERN = 2,  /* positions or coordinates that are corrupt */
   TSGU_COMPILE_FAILED = 3,   /* no such program, or it could not be compiled */
   TSGU_OUT_OF_MEMORY = 4,
-  TSGU_INTERNAL = 5
+  TSGU_INTERNAL = 5,
+  TSGU_SINGULAR = 6,      /* a matrix without inverse; says which row */
+  TSGU_NOT_CONVERGED = 7, /* where the solver was told to raise */
+  TSGU_CALLBACK_ERROR = 8 /* the caller's own function failed */
 } tsgu_status;
 
 /* Any int may arrive where a type is expected; C++ is told so. */
@@ -46,7 +49,9 @@ typedef enum tsgu_type {
   TSGU_F32 = 0,
   TSGU_F64 = 1,
   TSGU_I32 = 2,
-  TSGU_I64 = 3
+  TSGU_I64 = 3,
+  TSGU_C64 = 4, /* complex: real and imaginary part, f32 each */
+  TSGU_C128 = 5 /* f64 each */
 } tsgu_type;
 
 /* What went wrong in this thread's last failed call: what, where (row, column,
@@ -167,7 +172,8 @@ typedef struct tsgu_executor {
  * sparse operand or result is its values: rank 1, length `stored`. Operands may
  * carry one more leading dimension (a batch of values or dense operands on one
  * pattern, all of the same length); the result then carries it too. An operand
- * that the program does not read may have data NULL, but needs its shape. */
+ * that the program does not read may have data NULL, but needs its shape. A
+ * solver operand is a tsgu_solver, passed as I64 of shape [16]. */
 TSGU_API tsgu_status tsgu_program_infer(tsgu_program *program,
                                         tsgu_pattern *const *patterns,
                                         int32_t pattern_count,
@@ -211,8 +217,15 @@ typedef struct tsgu_counters {
   uint64_t patterns;     /* patterns alive */
   int64_t pattern_bytes; /* memory they own */
   int64_t scratch_bytes; /* scratch kept for reuse */
+  uint64_t analyses;     /* of patterns, by solvers */
+  uint64_t setups;       /* preconditioners computed from values */
 } tsgu_counters;
 TSGU_API void tsgu_get_counters(tsgu_counters *counters);
+
+/*===-- Solvers
+ * ------------------------------------------------------------===*/
+
+#include "tsgu/solvers.h"
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,139 @@
+/*===- solvers.h - The C API of the solvers ----------------------*- C -*-===*\
+|*
+|* Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|* What a solver is told, what it reports, and the calls that run one. Included
+|* by tsgu.h.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#ifndef TSGU_SOLVERS_H
+#define TSGU_SOLVERS_H
+
+#ifndef TSGU_TSGU_H
+#error "include tsgu/tsgu.h"
+#endif
+
+/* The matrix, its transpose, its conjugate transpose. */
+typedef enum tsgu_mode { TSGU_N = 0, TSGU_T = 1, TSGU_C = 2 } tsgu_mode;
+
+typedef enum tsgu_method {
+  TSGU_TRIANGULAR = 0,
+  TSGU_CG = 1,       /* Hermitian positive definite; Hestenes, Stiefel 1952 */
+  TSGU_BICGSTAB = 2, /* van der Vorst 1992 */
+  TSGU_MINRES = 3,   /* Hermitian; Paige, Saunders 1975 */
+  TSGU_GMRES = 4,    /* restarted; Saad, Schultz 1986 */
+  TSGU_CGS = 5,      /* Sonneveld 1989 */
+  TSGU_LSMR = 6,     /* least squares; Fong, Saunders 2011 */
+  TSGU_CALLBACK = 7  /* the caller's own solver, see tsgu_callbacks */
+} tsgu_method;
+
+typedef enum tsgu_preconditioner {
+  TSGU_NO_PRECONDITIONER = 0,
+  TSGU_JACOBI = 1,
+  TSGU_BLOCK_JACOBI = 2,
+  TSGU_SSOR = 3,
+  TSGU_ILU0 = 4,
+  TSGU_IC0 = 5,
+  TSGU_AMG = 6 /* smoothed aggregation; Vanek, Mandel, Brezina 1996 */
+} tsgu_preconditioner;
+
+/* How a solve ended, of one column of the right-hand side. */
+typedef enum tsgu_reason {
+  TSGU_CONVERGED = 1,
+  TSGU_ITERATION_LIMIT = -1,
+  TSGU_BREAKDOWN = -2, /* a division by what is numerically zero */
+  TSGU_STAGNATED = -3, /* rounding errors keep the residual above its goal */
+  TSGU_INDEFINITE_MATRIX = -4,
+  TSGU_INDEFINITE_PRECONDITIONER = -5,
+  TSGU_NOT_FINITE =
+      -6,            /* NaN or infinity in matrix, right-hand side, iterate */
+  TSGU_STOPPED = -7, /* by the progress callback */
+  TSGU_RANK_DEFICIENT = -8, /* a gradient that needs full rank */
+  TSGU_CALLBACK_FAILED = -9
+} tsgu_reason;
+
+typedef enum tsgu_on_fail {
+  TSGU_REPORT = 0, /* tell the outcome callback, and go on */
+  TSGU_RAISE = 1,  /* TSGU_NOT_CONVERGED */
+  TSGU_IGNORE = 2
+} tsgu_on_fail;
+
+/* The value of a solver operand (`!tsgu.solver` in programs): what to do, as 16
+ * words of 8 bytes, so that it travels as an array of int64. What a solver
+ * works out from a pattern (analyses) or from values (preconditioners) is kept
+ * with the pattern, found again by structure or by content, so that the same
+ * handle serves a solve, its adjoint, and their derivatives. All zeros is a
+ * lower triangular solve with a stored diagonal. */
+typedef struct tsgu_solver {
+  int64_t method;         /* tsgu_method */
+  int64_t upper;          /* triangular: 0 lower, 1 upper; entries on the other
+                             side are ignored */
+  int64_t unit_diagonal;  /* triangular: 1: ones; stored ones are ignored */
+  int64_t preconditioner; /* tsgu_preconditioner */
+  int64_t block_size;     /* block Jacobi; 0: 8 */
+  double relaxation;      /* SSOR, in (0, 2); 0: 1 */
+  double rtol, atol;      /* norm(b - A x) <= max(rtol norm(b), atol);
+                             rtol < 0: 1e-5 for f32 and c64, 1e-8 otherwise */
+  int64_t max_iterations; /* 0: 10 n, at most 100,000 */
+  int64_t restart;        /* GMRES; 0: 30 */
+  double damp;            /* LSMR: adds damp^2 norm(x)^2 */
+  int64_t scale_columns;  /* LSMR: 1: columns are scaled to norm 1 meanwhile */
+  int64_t on_fail;        /* tsgu_on_fail */
+  int64_t callback;       /* id for tsgu_callbacks; 0: none of them is called
+                             but outcome, for failures */
+  int64_t report;         /* bits: 1: every outcome, 2: progress, 4: history */
+  int64_t reserved;       /* 0 */
+} tsgu_solver;
+
+/* How a solve of one matrix with p right-hand sides ended. Residuals are
+ * recomputed from the solution: norm(b - A x), 2-norms by column. For least
+ * squares they are norm(A^H (b - A x) - damp^2 x) and the goal is relative to
+ * norm(A) norm(b - A x) as LSMR defines it. */
+typedef struct tsgu_outcome {
+  int64_t method; /* tsgu_method */
+  int64_t mode;   /* tsgu_mode */
+  int64_t item;   /* of a batch of matrices */
+  int64_t columns;
+  int64_t worst; /* the smallest of the reasons */
+  const int64_t *reasons;
+  const int64_t *iterations;
+  const double *residuals;
+  const double *goals;
+  int64_t history_length;  /* rows of `history` */
+  const double *history;   /* [history_length][columns], the iteration's own
+                              estimate of the residual norm */
+  const char *explanation; /* for people: what happened, what to try */
+} tsgu_outcome;
+
+/* The caller's side, one table for the process; members may be NULL. They are
+ * called from the thread that runs the program, with the id of the solver. */
+typedef struct tsgu_callbacks {
+  /* x = A^-1 b, or of A^T, A^H, for TSGU_CALLBACK: values of item `item` of the
+   * pattern in CSR order, b and x of shape [n, p]. Nonzero: it failed. */
+  int32_t (*solve)(int64_t id, int32_t mode, tsgu_pattern *pattern,
+                   int64_t item, const tsgu_tensor *values,
+                   const tsgu_tensor *b, const tsgu_tensor *x);
+  /* After every iteration; residual norms by column. Nonzero: stop. */
+  int32_t (*progress)(int64_t id, int64_t iteration, int64_t columns,
+                      const double *residuals);
+  /* After a solve that failed, or whose solver asks for every outcome. */
+  void (*outcome)(int64_t id, const tsgu_outcome *outcome);
+} tsgu_callbacks;
+TSGU_API void tsgu_set_callbacks(const tsgu_callbacks *callbacks);
+
+/* x = op(A)^-1 b (for TSGU_LSMR: the least-squares solution) with
+ * values[stored] (or, on a pattern of rank 3, of all items), b [n, p] or
+ * [items, n, p], x alike; of one type, f32, f64, c64 or c128. `guess` 1: x
+ * holds where to start. All else as tsgu_program_run; programs with solves do
+ * this. TSGU_SINGULAR names the row of a zero or missing diagonal. */
+TSGU_API tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
+                                tsgu_pattern *pattern,
+                                const tsgu_tensor *values, const tsgu_tensor *b,
+                                const tsgu_tensor *x, int32_t guess,
+                                const tsgu_executor *executor);
+
+#endif /* TSGU_SOLVERS_H */

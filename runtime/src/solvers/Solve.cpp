@@ -1,0 +1,154 @@
+//===- Solve.cpp - One solve, by whatever method --------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Solve.h"
+#include "../triangular/Triangular.h"
+
+#include <cmath>
+
+namespace tsgu::runtime {
+
+static std::mutex callbackLock;
+static tsgu_callbacks callbackTable;
+
+tsgu_callbacks callbacks() {
+  std::lock_guard guard(callbackLock);
+  return callbackTable;
+}
+
+void setCallbacks(const tsgu_callbacks &callbacks) {
+  std::lock_guard guard(callbackLock);
+  callbackTable = callbacks;
+}
+
+//===----------------------------------------------------------------------===//
+// Options
+//===----------------------------------------------------------------------===//
+
+static void checkRange(const char *name, int64_t value, int64_t least,
+                       int64_t most) {
+  if (value < least || value > most)
+    fail(Status::InvalidArgument, "solver: ", name, " is ", value,
+         "; it must be between ", least, " and ", most);
+}
+
+static void checkReal(const char *name, double value, bool fits,
+                      const char *allowed) {
+  if (!fits)
+    fail(Status::InvalidArgument, "solver: ", name, " is ", value,
+         "; it must be ", allowed);
+}
+
+void checkSolver(const tsgu_solver &s) {
+  constexpr int64_t large = int64_t{1} << 48;
+  checkRange("method", s.method, TSGU_TRIANGULAR, TSGU_CALLBACK);
+  checkRange("upper", s.upper, 0, 1);
+  checkRange("unit_diagonal", s.unit_diagonal, 0, 1);
+  checkRange("preconditioner", s.preconditioner, TSGU_NO_PRECONDITIONER,
+             TSGU_AMG);
+  checkRange("block_size", s.block_size, 0, 64);
+  checkReal("relaxation", s.relaxation, s.relaxation >= 0 && s.relaxation < 2,
+            "between 0 and 2");
+  checkReal("rtol", s.rtol, s.rtol < 1, "less than 1");
+  checkReal("atol", s.atol, s.atol >= 0 && std::isfinite(s.atol),
+            "finite and not negative");
+  checkRange("max_iterations", s.max_iterations, 0, large);
+  checkRange("restart", s.restart, 0, 1 << 16);
+  checkReal("damp", s.damp, s.damp >= 0 && std::isfinite(s.damp),
+            "finite and not negative");
+  checkRange("scale_columns", s.scale_columns, 0, 1);
+  checkRange("on_fail", s.on_fail, TSGU_REPORT, TSGU_IGNORE);
+  checkRange("report", s.report, 0, 7);
+  checkRange("reserved", s.reserved, 0, 0);
+}
+
+static void checkMethod(const Problem &problem) {
+  const int64_t method = problem.solver->method;
+  auto require = [&](bool fits, const char *solve, const char *methods) {
+    if (!fits)
+      fail(Status::InvalidArgument, "solver: method ", method, " does not do ",
+           solve, "; use ", methods);
+  };
+  switch (problem.kind) {
+  case SolveInfo::Triangular:
+    return require(method == TSGU_TRIANGULAR, "a triangular solve",
+                   "TSGU_TRIANGULAR");
+  case SolveInfo::General:
+    return require(method != TSGU_TRIANGULAR && method != TSGU_LSMR,
+                   "a solve with a square matrix",
+                   "CG, BICGSTAB, MINRES, GMRES, CGS or CALLBACK");
+  case SolveInfo::LeastSquares:
+  case SolveInfo::NormalEquations:
+    return require(method == TSGU_LSMR || method == TSGU_CALLBACK,
+                   "least squares", "TSGU_LSMR or TSGU_CALLBACK");
+  }
+}
+
+static void checkSquare(const Problem &problem) {
+  const Pattern &pattern = *problem.pattern;
+  const bool square = problem.kind == SolveInfo::Triangular ||
+                      problem.kind == SolveInfo::General;
+  if (square && pattern.rows() != pattern.columns())
+    fail(Status::InvalidArgument, "a solve takes a square matrix, not one of ",
+         pattern.rows(), " x ", pattern.columns());
+}
+
+//===----------------------------------------------------------------------===//
+// Solves
+//===----------------------------------------------------------------------===//
+
+void conclude(const tsgu_solver &solver, const tsgu_outcome &outcome) {
+  const bool failed = outcome.worst <= 0;
+  const tsgu_callbacks table = callbacks();
+  if (table.outcome &&
+      ((solver.report & 1) || (failed && solver.on_fail == TSGU_REPORT)))
+    table.outcome(solver.callback, &outcome);
+  if (failed && solver.on_fail == TSGU_RAISE)
+    fail(Status::NotConverged, outcome.explanation);
+}
+
+/// Rows of b and of x: those of op(A), or of its normal equations.
+static void lengths(const Problem &problem, int64_t &b, int64_t &x) {
+  b = problem.pattern->rows(), x = problem.pattern->columns();
+  if (problem.mode != Mode::N)
+    std::swap(b, x);
+  if (problem.kind == SolveInfo::NormalEquations)
+    b = x;
+}
+
+template <typename T>
+static void solveItem(const Problem &problem, int64_t item,
+                      const tsgu_executor &executor) {
+  int64_t bLength, xLength;
+  lengths(problem, bLength, xLength);
+  const Matrix<T> A{problem.pattern, item,
+                    static_cast<const T *>(problem.values)};
+  const Vectors<const T> b{static_cast<const T *>(problem.b) +
+                               item * problem.bItem,
+                           bLength, problem.columns, problem.bRow};
+  const Vectors<T> x{static_cast<T *>(problem.x) + item * problem.xItem,
+                     xLength, problem.columns, problem.xRow};
+  if (xLength == 0 || problem.columns == 0)
+    return;
+  if (problem.kind != SolveInfo::Triangular)
+    return solveIteratively<T>(problem, A, b, x, executor);
+  const Triangle triangle{problem.solver->upper != 0,
+                          problem.solver->unit_diagonal != 0};
+  triangularSolve<T>(A, triangle, problem.mode, b, x, executor);
+}
+
+void solve(const Problem &problem, const tsgu_executor &executor) {
+  checkSolver(*problem.solver);
+  checkMethod(problem);
+  checkSquare(problem);
+  withValueType(problem.type, [&]<typename T>(T) {
+    for (int64_t item = 0; item < problem.pattern->items(); ++item)
+      solveItem<T>(problem, item, executor);
+  });
+}
+
+} // namespace tsgu::runtime

@@ -1,0 +1,54 @@
+//===- Solve.h - One solve, by whatever method ------------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_SOLVERS_SOLVE_H
+#define TSGU_SRC_SOLVERS_SOLVE_H
+
+#include "Matrix.h"
+
+namespace tsgu::runtime {
+
+/// x = function of op(A) and b, for every item of the pattern: see SolveInfo.
+struct Problem {
+  SolveInfo::Kind kind = SolveInfo::General;
+  Mode mode = Mode::N;
+  const tsgu_solver *solver = nullptr;
+  Pattern *pattern = nullptr;
+  ElementType type = ElementType::F64;
+  const void *values = nullptr; ///< Of all items.
+  const void *b = nullptr;      ///< Row-major: strides in elements.
+  int64_t bItem = 0, bRow = 0;
+  void *x = nullptr;
+  int64_t xItem = 0, xRow = 0;
+  int64_t columns = 0; ///< Right-hand sides.
+  bool guess = false;  ///< x holds where to start.
+};
+
+/// Throws InvalidArgument for options out of range or a method that does not do
+/// this kind of solve; Singular; NotConverged where the solver says so;
+/// CallbackError.
+void solve(const Problem &problem, const tsgu_executor &executor);
+
+/// Throws InvalidArgument, naming the option, its value and what is allowed.
+void checkSolver(const tsgu_solver &solver);
+
+/// The process's callbacks; members may be NULL.
+tsgu_callbacks callbacks();
+void setCallbacks(const tsgu_callbacks &callbacks);
+
+/// A method that iterates, or the caller's solver, on one matrix (Krylov.cpp).
+template <typename T>
+void solveIteratively(const Problem &problem, const Matrix<T> &A,
+                      Vectors<const T> b, Vectors<T> x,
+                      const tsgu_executor &executor);
+
+/// Tells the outcome callback, or throws, as the solver says.
+void conclude(const tsgu_solver &solver, const tsgu_outcome &outcome);
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_SOLVERS_SOLVE_H
