@@ -1,0 +1,66 @@
+//===- ScalarOps.h - Arithmetic of real and complex elements ---*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Ops of `arith` for floats, of `complex` for complex numbers.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TRANSFORMS_SCALAROPS_H
+#define TSGU_TRANSFORMS_SCALAROPS_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
+
+namespace tsgu {
+
+inline bool isComplex(mlir::Type type) {
+  return mlir::isa<mlir::ComplexType>(mlir::getElementTypeOrSelf(type));
+}
+
+template <typename FloatOp, typename ComplexOp, typename... Operands>
+mlir::Value createByType(mlir::OpBuilder &builder, mlir::Location loc,
+                         mlir::Value x, Operands... rest) {
+  if (isComplex(x.getType()))
+    return ComplexOp::create(builder, loc, x, rest...).getResult();
+  return FloatOp::create(builder, loc, x, rest...).getResult();
+}
+
+inline mlir::Value createAdd(mlir::OpBuilder &builder, mlir::Location loc,
+                             mlir::Value x, mlir::Value y) {
+  return createByType<mlir::arith::AddFOp, mlir::complex::AddOp>(builder, loc,
+                                                                 x, y);
+}
+
+inline mlir::Value createSub(mlir::OpBuilder &builder, mlir::Location loc,
+                             mlir::Value x, mlir::Value y) {
+  return createByType<mlir::arith::SubFOp, mlir::complex::SubOp>(builder, loc,
+                                                                 x, y);
+}
+
+inline mlir::Value createMul(mlir::OpBuilder &builder, mlir::Location loc,
+                             mlir::Value x, mlir::Value y) {
+  return createByType<mlir::arith::MulFOp, mlir::complex::MulOp>(builder, loc,
+                                                                 x, y);
+}
+
+inline mlir::Value createNeg(mlir::OpBuilder &builder, mlir::Location loc,
+                             mlir::Value x) {
+  return createByType<mlir::arith::NegFOp, mlir::complex::NegOp>(builder, loc,
+                                                                 x);
+}
+
+/// The value itself where it is real.
+inline mlir::Value createConj(mlir::OpBuilder &builder, mlir::Location loc,
+                              mlir::Value x) {
+  if (!isComplex(x.getType()))
+    return x;
+  return mlir::complex::ConjOp::create(builder, loc, x).getResult();
+}
+
+} // namespace tsgu
+
+#endif // TSGU_TRANSFORMS_SCALAROPS_H
