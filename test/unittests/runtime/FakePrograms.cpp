@@ -300,6 +300,49 @@ Manifest itemLength(Builder b) {
   return b.m;
 }
 
+/// X = L^-1 B, and its gradient by B alone; `items`: a batch of matrices.
+Manifest solve(Builder b, bool batched) {
+  std::vector<int32_t> lead;
+  if (batched)
+    lead.push_back(b.size("b"));
+  int32_t m = b.size("m"), n = b.size("n"), p = b.size("p");
+  auto with = [&](std::initializer_list<int32_t> rest) {
+    std::vector<int32_t> shape = lead;
+    shape.insert(shape.end(), rest);
+    return shape;
+  };
+  b.pattern(with({m, n}));
+  b.m.operands.push_back({"solver", ElementType::I64, -1, {}, true, -1, true});
+  b.sparse("A");
+  b.dense("B", with({m, p}));
+  b.gives(-1, with({n, p}));
+  b.layout(batched ? std::vector{0, 1, 2} : std::vector{0, 1});
+  Stage &stage = b.m.stages.emplace_back();
+  stage.kind = Stage::Solve;
+  stage.solve = {SolveInfo::Triangular, SolveInfo::N, 0, operand(1), p};
+  stage.source = operand(2);
+  stage.destination = result;
+  stage.layout = 0;
+  return b.m;
+}
+
+/// The entries of A that a triangular solver reads.
+Manifest keepTriangle(Builder b) {
+  int32_t m = b.size("m"), n = b.size("n");
+  b.pattern({m, n});
+  b.m.operands.push_back({"solver", ElementType::I64, -1, {}, true, -1, true});
+  b.sparse("A");
+  b.gives(0, {m, n});
+  b.layout({0, 1});
+  Stage &stage = b.m.stages.emplace_back();
+  stage.kind = Stage::KeepTriangle;
+  stage.solve.solver = 0;
+  stage.source = operand(1);
+  stage.destination = result;
+  stage.layout = 0;
+  return b.m;
+}
+
 } // namespace
 
 Manifest fakeManifest(const std::string &name, const Types &types) {
@@ -311,6 +354,9 @@ Manifest fakeManifest(const std::string &name, const Types &types) {
          : name == "row-normalize"   ? rowNormalize(builder)
          : name == "total"           ? total(builder)
          : name == "item-length"     ? itemLength(builder)
+         : name == "solve"           ? solve(builder, false)
+         : name == "batched-solve"   ? solve(builder, true)
+         : name == "keep-triangle"   ? keepTriangle(builder)
                                      : Manifest();
 }
 

@@ -28,7 +28,8 @@ struct Types {
 };
 
 /// "spmm", "spmm-transposed", "batched-spmm", "shared-spmm", "row-normalize",
-/// "total" or "item-length"; an empty manifest for another name.
+/// "total", "item-length", "solve", "batched-solve" or "keep-triangle"; an
+/// empty manifest for another name.
 Manifest fakeManifest(const std::string &name, const Types &types);
 
 /// An object with its kernels; lives as long as the test.

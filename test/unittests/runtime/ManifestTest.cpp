@@ -18,9 +18,10 @@ using namespace tsgu::test;
 
 namespace {
 
-const char *const names[] = {"spmm",        "spmm-transposed", "batched-spmm",
-                             "shared-spmm", "row-normalize",   "total",
-                             "item-length"};
+const char *const names[] = {"spmm",         "spmm-transposed", "batched-spmm",
+                             "shared-spmm",  "row-normalize",   "total",
+                             "item-length",  "solve",           "batched-solve",
+                             "keep-triangle"};
 
 TEST(Manifest, RoundTrip) {
   for (const char *name : names) {
@@ -163,6 +164,62 @@ TEST(Manifest, References) {
         << "corruption " << number;
     ++number;
   }
+}
+
+TEST(Manifest, PrintSolve) {
+  EXPECT_EQ(fakeManifest("solve", {}).print(),
+            R"(program solve for any
+  size m
+  size n
+  size p
+  size z0, the stored entries of P0
+  pattern P0 [m x n], z0 stored
+  layout 0: P0 {0, 1} i32
+  operand solver: solver
+  operand A: f64 [m x n] on P0
+  operand B: f64 [m x p]
+  result result: f64 [n x p]
+  solve A (triangular) by solver: B to result
+)");
+}
+
+TEST(Manifest, SolveReferences) {
+  const std::function<void(Manifest &)> corruptions[] = {
+      [](Manifest &m) { m.operands[0].shape = {0}; },
+      [](Manifest &m) { m.operands[0].pattern = 0; },
+      [](Manifest &m) { m.operands[0].type = ElementType::F64; },
+      [](Manifest &m) { m.operands[0].solver = false; },
+      [](Manifest &m) { m.stages[0].layout = 1; },
+      [](Manifest &m) { m.layouts[0].order = {1, 0}; },
+      [](Manifest &m) { m.stages[0].solve.solver = -1; },
+      [](Manifest &m) { m.stages[0].solve.solver = 1; },
+      [](Manifest &m) { m.stages[0].solve.values = {Buffer::Operand, 2}; },
+      [](Manifest &m) { m.stages[0].solve.values = {Buffer::Operand, 3}; },
+      [](Manifest &m) { m.stages[0].solve.columns = 9; },
+      [](Manifest &m) { m.stages[0].solve.columns = 0; },
+      [](Manifest &m) { m.stages[0].solve.mode = SolveInfo::T; },
+      [](Manifest &m) { m.stages[0].solve.kind = SolveInfo::NormalEquations; },
+      [](Manifest &m) { m.stages[0].source = {Buffer::Operand, 1}; },
+      [](Manifest &m) { m.stages[0].source = {Buffer::Operand, 0}; },
+      [](Manifest &m) { m.stages[0].destination = {Buffer::Operand, 2}; },
+      [](Manifest &m) { m.result.shape = {0, 2}; },
+      [](Manifest &m) { m.result.type = ElementType::F32; },
+  };
+  int number = 0;
+  for (const auto &corrupt : corruptions) {
+    Manifest manifest = fakeManifest("solve", {});
+    corrupt(manifest);
+    EXPECT_NE(parseError(manifest.serialize()).find("inconsistent"),
+              std::string::npos)
+        << "corruption " << number;
+    ++number;
+  }
+  Manifest manifest = fakeManifest("keep-triangle", {});
+  manifest.stages[0].destination = {Buffer::Operand, 1};
+  EXPECT_NE(parseError(manifest.serialize()), "");
+  manifest = fakeManifest("keep-triangle", {});
+  manifest.stages[0].solve.solver = 1;
+  EXPECT_NE(parseError(manifest.serialize()), "");
 }
 
 TEST(Manifest, RandomFlips) {
