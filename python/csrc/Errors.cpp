@@ -37,6 +37,9 @@ void tsgu::torch_plugin::fail(ErrorKind kind, const std::string &message) {
   case ErrorKind::Memory:
   case ErrorKind::Compile:
   case ErrorKind::Internal:
+  case ErrorKind::Singular:
+  case ErrorKind::NotConverged:
+  case ErrorKind::Callback:
     break;
   }
   throw std::runtime_error(message);
@@ -54,6 +57,12 @@ void tsgu::torch_plugin::check(tsgu_status status) {
     fail(ErrorKind::Compile, tsgu_last_error());
   case TSGU_OUT_OF_MEMORY:
     fail(ErrorKind::Memory, tsgu_last_error());
+  case TSGU_SINGULAR:
+    fail(ErrorKind::Singular, tsgu_last_error());
+  case TSGU_NOT_CONVERGED:
+    fail(ErrorKind::NotConverged, tsgu_last_error());
+  case TSGU_CALLBACK_ERROR:
+    fail(ErrorKind::Callback, tsgu_last_error());
   case TSGU_INTERNAL:
     break;
   }

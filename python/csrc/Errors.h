@@ -27,7 +27,10 @@ enum class ErrorKind : int32_t {
   Pattern = 3,
   Compile = 4,
   Memory = 5,
-  Internal = 6
+  Internal = 6,
+  Singular = 7,
+  NotConverged = 8,
+  Callback = 9
 };
 
 [[noreturn]] void fail(ErrorKind kind, const std::string &message);

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `run1` to `run4` run a program with one CSR pattern and so many operands;
+// `run1` to `run5` run a program with one CSR pattern and so many operands;
 // they are boxed by hand and carry as few numbers as they can: an int costs
 // three times a tensor at the boundary, a list ten times. `run_form1` to
-// `run_form4` do the same for the other forms, `run` for any program. They
+// `run_form5` do the same for the other forms, `run` for any program. They
 // carry no autograd and are registered for the CPU alone, so that torch refuses
 // other devices and layouts; `tsgu._autograd` and `tsgu._component_ops` build
 // the public operators on them.
@@ -270,7 +270,9 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
   library.def(name "3(" schema                                                 \
                    ", Tensor x0, Tensor x1, Tensor x2) -> Tensor");            \
   library.def(name "4(" schema                                                 \
-                   ", Tensor x0, Tensor x1, Tensor x2, Tensor x3) -> Tensor")
+                   ", Tensor x0, Tensor x1, Tensor x2, Tensor x3) -> Tensor"); \
+  library.def(name "5(" schema ", Tensor x0, Tensor x1, Tensor x2, "           \
+                   "Tensor x3, Tensor x4) -> Tensor")
   TSGU_DEFINE("run", "int program, " TSGU_CSR_SCHEMA);
   library.def("run_pair3(int first, int second, " TSGU_CSR_SCHEMA
               ", Tensor x0, Tensor x1, Tensor x2) -> (Tensor, Tensor)");
@@ -293,11 +295,13 @@ STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {
   library.impl("run2", runBoxed<2>);
   library.impl("run3", runBoxed<3>);
   library.impl("run4", runBoxed<4>);
+  library.impl("run5", runBoxed<5>);
   library.impl("run_pair3", runPairBoxed);
   library.impl("run_form1", runFormBoxed<1>);
   library.impl("run_form2", runFormBoxed<2>);
   library.impl("run_form3", runFormBoxed<3>);
   library.impl("run_form4", runFormBoxed<4>);
+  library.impl("run_form5", runFormBoxed<5>);
   library.impl("run", TORCH_BOX(&runLists));
   library.impl("validate", validateBoxed);
   library.impl("canonical", canonicalBoxed);

@@ -18,6 +18,7 @@ struct Program {
   struct Operand {
     int32_t pattern = -1; ///< >= 0: values on this pattern
     bool read = true;     ///< false: only its shape matters
+    bool solver = false;  ///< a tsgu_solver, as int64
   };
   tsgu_program *program = nullptr;
   int32_t patterns = 0;

@@ -184,9 +184,23 @@ static void bindOperand(const Program &program, Frame &frame, int32_t k,
   frame.tensors[k] = toTensor(view);
 }
 
-static void bindOperands(const Program &program,
-                         const AtenTensorHandle *operands, int32_t count,
-                         Frame &frame) {
+/// A solver is bytes, whatever the dtype of the others.
+static void checkSolver(const TensorView &view, int32_t k) {
+  constexpr int64_t words = sizeof(tsgu_solver) / sizeof(int64_t);
+  if (view.type != TSGU_I64)
+    fail(ErrorKind::Type, "operand " + std::to_string(k) +
+                              " must be a solver, as made by tsgu.solver: an "
+                              "int64 tensor");
+  if (view.rank != 1 || view.shape[0] != words || !view.contiguous())
+    fail(ErrorKind::Value, "operand " + std::to_string(k) +
+                               " must be a solver: a contiguous tensor of " +
+                               std::to_string(words) + " words");
+}
+
+/// Returns the dtype that the values have.
+static tsgu_type bindOperands(const Program &program,
+                              const AtenTensorHandle *operands, int32_t count,
+                              Frame &frame) {
   if (count != static_cast<int32_t>(program.operands.size()))
     fail(ErrorKind::Value, "the program has " +
                                std::to_string(program.operands.size()) +
@@ -196,6 +210,10 @@ static void bindOperands(const Program &program,
     TensorView &view = frame.views[k];
     view = inspect(operands[k], "operand", k);
     frame.tensors[k] = toTensor(view);
+    if (program.operands[static_cast<size_t>(k)].solver) {
+      checkSolver(view, k);
+      continue;
+    }
     if (!program.operands[static_cast<size_t>(k)].read)
       continue;
     if (!isFloat(view.type) ||
@@ -206,10 +224,13 @@ static void bindOperands(const Program &program,
     typed = k;
     bindOperand(program, frame, k, operands[k]);
   }
-  for (int32_t k = 0; k < count; ++k)
-    if (!program.operands[static_cast<size_t>(k)].read)
-      bindShape(program, frame, k,
-                typed < 0 ? TSGU_F64 : frame.views[typed].type);
+  const tsgu_type type = typed < 0 ? TSGU_F64 : frame.views[typed].type;
+  for (int32_t k = 0; k < count; ++k) {
+    const Program::Operand &operand = program.operands[static_cast<size_t>(k)];
+    if (!operand.read && !operand.solver)
+      bindShape(program, frame, k, type);
+  }
+  return type;
 }
 
 TensorHandle tsgu::torch_plugin::run(const Program &program,
@@ -219,14 +240,14 @@ TensorHandle tsgu::torch_plugin::run(const Program &program,
                                      int32_t operandCount) {
   Frame frame;
   findPatterns(program, patterns, patternCount, frame);
-  bindOperands(program, operands, operandCount, frame);
+  const tsgu_type type = bindOperands(program, operands, operandCount, frame);
 
   int64_t shape[maxRank];
   int32_t rank = 0;
   check(tsgu_program_infer(program.program, frame.handles, patternCount,
                            frame.tensors, operandCount, shape, &rank));
   TensorView view;
-  TensorHandle result = allocate(frame.tensors[0].type, rank, shape, view);
+  TensorHandle result = allocate(type, rank, shape, view);
 
   tsgu_tensor target = toTensor(view);
   tsgu_executor executor = torchExecutor();

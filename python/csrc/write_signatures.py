@@ -33,8 +33,12 @@ def main(library_path, output, *programs):
     for program in sorted(pathlib.Path(program).stem for program in programs):
         for path in (program, f"{program}/batch"):
             signatures.append(signature(library, path))
-            operands = len(signatures[-1]["operands"])
-            signatures += [signature(library, f"{path}/vjp{k}") for k in range(operands)]
+            operands = signatures[-1]["operands"]
+            signatures += [
+                signature(library, f"{path}/vjp{k}")
+                for k, operand in enumerate(operands)
+                if not operand.get("solver")
+            ]
     unfinished = f"{output}.tmp"
     pathlib.Path(unfinished).write_text(json.dumps(signatures, indent=1) + "\n")
     os.replace(unfinished, output)

@@ -1,30 +1,49 @@
 """tsgu: a sparse compiler with gradients, for PyTorch."""
 
 # _library first: it loads the operators that the other modules name.
-from ._library import CompileError, PatternError  # isort: skip
+from ._library import (  # isort: skip
+    BreakdownError,
+    CallbackError,
+    CompileError,
+    ConvergenceError,
+    PatternError,
+    SingularMatrixError,
+)
 from . import _component_ops as _component_ops
 from . import _pattern_cache as _pattern_cache
 from ._autograd import Operator, operator
+from ._callbacks import ConvergenceWarning
 from ._config import __version__, show_config
 from ._pattern import Pattern
+from ._solver import SolveInfo, solver
 from ._tensors import coo, csr, values
 from ._user_programs import load_program
 from .sparse_matmul import SparseMatMul, sparse_mm
 from .sparse_softmax import sparse_softmax
+from .sparse_solve import SparseTriangularSolve, sparse_triangular_solve
 
 __all__ = [
+    "BreakdownError",
+    "CallbackError",
     "CompileError",
+    "ConvergenceError",
+    "ConvergenceWarning",
     "Operator",
     "Pattern",
     "PatternError",
+    "SingularMatrixError",
+    "SolveInfo",
     "SparseMatMul",
+    "SparseTriangularSolve",
     "__version__",
     "coo",
     "csr",
     "load_program",
     "operator",
     "show_config",
+    "solver",
     "sparse_mm",
     "sparse_softmax",
+    "sparse_triangular_solve",
     "values",
 ]

@@ -37,7 +37,11 @@ class _Plan:
         self.saved = [
             k
             for k in range(len(needs))
-            if any(derived.depends_on(k) for _, derived, _ in self.steps)
+            if self.steps
+            and (
+                operator.signature.operands[k].solver
+                or any(derived.depends_on(k) for _, derived, _ in self.steps)
+            )
         ]
 
 
@@ -45,10 +49,11 @@ class Operator:
     """A program as a differentiable function of values.
 
     `operator(pattern, *operands)` takes one `tsgu.Pattern` for each pattern of the program, then
-    its operands: a sparse one as its values, (entries,), a dense one as it is; all float32 or all
-    float64, on the CPU. Every operand may carry one more leading dimension, a batch of values on
-    the same pattern; the result then carries it too. Differentiable in every operand, to every
-    order, in reverse and forward mode, and under torch.func transforms and torch.compile.
+    its operands: a sparse one as its values, (entries,), a dense one as it is, a solver as the
+    handle that `tsgu.solver` makes; all values float32 or all float64, on the CPU. Every operand
+    but a solver may carry one more leading dimension, a batch of values on the same pattern; the
+    result then carries it too. Differentiable in every operand, to every order, in reverse and
+    forward mode, and under torch.func transforms and torch.compile.
 
     Raises PatternError for corrupt index tensors, ValueError for shapes that do not fit,
     TypeError for other dtypes, devices and layouts.
@@ -58,6 +63,7 @@ class Operator:
         self.program = program(path)
         self.path = path
         self.signature = self.program.signature
+        self.solvers = [k for k, info in enumerate(self.signature.operands) if info.solver]
         self._plans = {}
         self._derivatives = {}
         self.call = self._make_call()
@@ -91,8 +97,9 @@ class Operator:
         )
 
     def is_independent(self, k):
-        """Whether operand k has derivatives of its own: a result of a program has not."""
-        return self.signature.operands[k].result_of < 0 and self.depends_on(k)
+        """Whether operand k has derivatives of its own: results and solvers have not."""
+        operand = self.signature.operands[k]
+        return operand.result_of < 0 and not operand.solver and self.depends_on(k)
 
     def cotangent(self, k):
         """The operator of operand k's cotangent, and whether it takes this one's result."""
@@ -158,6 +165,7 @@ def _save(ctx, op, patterns, operands):
     ctx.patterns = patterns
     ctx.plan = plan
     ctx.shapes = [operand.shape for operand in operands]
+    ctx.solvers = [operands[k] for k in op.solvers]  # with their callables, whatever is saved
     ctx.set_materialize_grads(False)
     return [operands[k] for k in plan.saved], plan.takes_result
 

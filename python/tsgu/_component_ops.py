@@ -44,6 +44,8 @@ def _fake(signature, patterns, operands):
         info = next(info for info in tensors if info.pattern == k)
         sizes.update(zip(info.shape, pattern.shape, strict=True))
     for operand, info in zip(operands, signature.operands, strict=True):
+        if info.solver:
+            continue
         extra = operand.dim() - info.rank
         if extra not in (0, 1):
             raise ValueError(
@@ -58,7 +60,10 @@ def _fake(signature, patterns, operands):
         shape = [patterns[result.pattern].entries]
     else:
         shape = [sizes[name] for name in result.shape]
-    return operands[0].new_empty([*batch, *shape])
+    values = next(
+        x for x, info in zip(operands, signature.operands, strict=True) if not info.solver
+    )
+    return values.new_empty([*batch, *shape])
 
 
 # ===-- Backward ------------------------------------------------------------===#

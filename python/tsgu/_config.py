@@ -41,6 +41,8 @@ def show_config():
             "patterns alive": process.patterns,
             "pattern bytes": process.pattern_bytes,
             "scratch bytes": process.scratch_bytes,
+            "solver analyses": process.analyses,
+            "preconditioner setups": process.setups,
             "pattern cache hits": cache.hits,
             "pattern cache hits by content": cache.content_hits,
             "pattern cache misses": cache.built,

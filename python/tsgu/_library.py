@@ -17,6 +17,24 @@ class CompileError(RuntimeError):
     """A program that does not exist or could not be compiled; says why."""
 
 
+class SingularMatrixError(RuntimeError):
+    """A matrix without inverse, or a preconditioner of it; names the row."""
+
+
+class ConvergenceError(RuntimeError):
+    """A solve that did not reach its goal; `outcome` has the residuals (see Outcome)."""
+
+    outcome = None
+
+
+class BreakdownError(ConvergenceError):
+    """A method that cannot go on: it would divide by what is numerically zero."""
+
+
+class CallbackError(RuntimeError):
+    """A callable that a solver needs and that is gone; its own errors are raised as they are."""
+
+
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 
@@ -53,6 +71,8 @@ class Counters(ctypes.Structure):
         ("patterns", ctypes.c_uint64),
         ("pattern_bytes", ctypes.c_int64),
         ("scratch_bytes", ctypes.c_int64),
+        ("analyses", ctypes.c_uint64),
+        ("setups", ctypes.c_uint64),
     ]
 
 
@@ -85,6 +105,7 @@ _declare(
 _declare(runtime, "tsgu_program_add", ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p)
 _declare(runtime, "tsgu_program_signature", ctypes.c_char_p, ctypes.c_void_p)
 _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(Counters))
+_declare(runtime, "tsgu_set_callbacks", None, ctypes.c_void_p)
 _declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)
@@ -100,13 +121,31 @@ _declare(
     ctypes.c_int32,
     _INT32_ARRAY,
     _INT32_ARRAY,
+    _INT32_ARRAY,
     ctypes.c_int32,
     ctypes.c_int32,
 )
 
 # tsgu_status of tsgu.h, and ErrorKind of Errors.h.
-_OF_STATUS = {1: ValueError, 2: PatternError, 3: CompileError, 4: MemoryError}
-_OF_KIND = {1: ValueError, 2: TypeError, 3: PatternError, 4: CompileError, 5: MemoryError}
+_OF_STATUS = {
+    1: ValueError,
+    2: PatternError,
+    3: CompileError,
+    4: MemoryError,
+    6: SingularMatrixError,
+    7: ConvergenceError,
+    8: CallbackError,
+}
+_OF_KIND = {
+    1: ValueError,
+    2: TypeError,
+    3: PatternError,
+    4: CompileError,
+    5: MemoryError,
+    7: SingularMatrixError,
+    8: ConvergenceError,
+    9: CallbackError,
+}
 
 
 def check(status):
@@ -142,15 +181,16 @@ def add_program(name, text):
 def register_program(handle, patterns, operands, result_pattern, sums_repeated):
     """The number under which the plugin's operators run a program.
 
-    `operands` has, for each operand, its pattern's number or -1 and whether it is read.
+    `operands` has, for each operand, its pattern's number or -1, whether it is read, and whether
+    it is a solver.
     """
     count = len(operands)
+    flags = ctypes.c_int32 * count
     number = plugin.tsgu_torch_add_program(
         handle,
         patterns,
         count,
-        (ctypes.c_int32 * count)(*(pattern for pattern, _ in operands)),
-        (ctypes.c_int32 * count)(*(int(read) for _, read in operands)),
+        *(flags(*map(int, column)) for column in zip(*operands, strict=True)),
         result_pattern,
         int(sums_repeated),
     )
@@ -179,3 +219,10 @@ def drop_cached(entries):
     """Drops entries of the pattern cache by their numbers."""
     count = len(entries)
     plugin.tsgu_torch_cache_drop((ctypes.c_int64 * count)(*entries), count)
+
+
+def set_callbacks(table):
+    """Gives the runtime a tsgu_callbacks, which must live until Python ends."""
+    runtime.tsgu_set_callbacks(ctypes.byref(table))
+    # As above: the runtime must not call into a dying Python.
+    atexit.register(lambda kept=table: runtime.tsgu_set_callbacks(None))

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import torch
 
-from . import _library
+from . import _callbacks, _library
 from ._pattern import CSR
 
-_RUN = {k: getattr(torch.ops.tsgu, f"run{k}").default._op for k in (1, 2, 3, 4)}
-_RUN_FORM = {k: getattr(torch.ops.tsgu, f"run_form{k}").default._op for k in (1, 2, 3, 4)}
+_RUN = {k: getattr(torch.ops.tsgu, f"run{k}").default._op for k in (1, 2, 3, 4, 5)}
+_RUN_FORM = {k: getattr(torch.ops.tsgu, f"run_form{k}").default._op for k in (1, 2, 3, 4, 5)}
 _RUN_ANY = torch.ops.tsgu.run.default._op
 
 
@@ -22,11 +22,12 @@ class TensorInfo(NamedTuple):
     shape: tuple  # names of the sizes of the logical dimensions
     read: bool  # False: only its shape matters
     result_of: int  # >= 0: holds the result of the program so many derivations up, plus one
+    solver: bool  # a handle made by tsgu.solver, not a tensor of values
 
     @property
     def rank(self):
         """Dimensions of the tensor that is passed, without a batch of values."""
-        return 1 if self.pattern >= 0 else len(self.shape)
+        return 1 if self.pattern >= 0 or self.solver else len(self.shape)
 
 
 class Signature(NamedTuple):
@@ -47,6 +48,7 @@ class Signature(NamedTuple):
                 tuple(info["shape"]),
                 info["read"],
                 -1 if info["result_of"] is None else info["result_of"],
+                info.get("solver", False),
             )
 
         return Signature(
@@ -96,7 +98,7 @@ class Program:
         return _library.register_program(
             handle,
             len(signature.patterns),
-            [(operand.pattern, operand.read) for operand in signature.operands],
+            [(operand.pattern, operand.read, operand.solver) for operand in signature.operands],
             signature.result.pattern,
             self.sums_repeated,
         )
@@ -109,8 +111,12 @@ class Program:
         """
         arity = len(self.signature.operands)
         if len(self.signature.patterns) == 1 and arity in _RUN:
-            return _bind(self.number, _RUN[arity], _RUN_FORM[arity])
-        return _bind_any(self.number)
+            run = _bind(self.number, _RUN[arity], _RUN_FORM[arity])
+        else:
+            run = _bind_any(self.number)
+        if any(operand.solver for operand in self.signature.operands):
+            return _callbacks.watch(run)
+        return run
 
 
 def _bind(number, run_csr, run_form):

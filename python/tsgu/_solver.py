@@ -1,0 +1,179 @@
+"""Solver handles: what a solver is told, as a tensor that programs take as an operand."""
+
+import dataclasses
+import functools
+import struct
+from typing import NamedTuple
+
+import torch
+
+from ._callbacks import METHODS, Callables
+
+_PRECONDITIONERS = (None, "jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg")
+_ON_FAIL = ("warn", "raise", "ignore")
+_EVERY_OUTCOME, _PROGRESS, _HISTORY = 1, 2, 4
+
+
+class Options(NamedTuple):
+    """The members of tsgu_solver of solvers.h, in their order."""
+
+    method: int = 0
+    upper: int = 0
+    unit_diagonal: int = 0
+    preconditioner: int = 0
+    block_size: int = 0
+    relaxation: float = 0.0
+    rtol: float = -1.0
+    atol: float = 0.0
+    max_iterations: int = 0
+    restart: int = 0
+    damp: float = 0.0
+    scale_columns: int = 0
+    on_fail: int = 0
+    callback: int = 0
+    report: int = 0
+    reserved: int = 0
+
+
+def _pack(options):
+    # Only as many words as a solver has: C++ checks their ranges.
+    return torch.tensor(struct.unpack("16q", struct.pack("5q3d2qd5q", *options)))
+
+
+_packed = functools.lru_cache(maxsize=1024)(_pack)
+
+
+def _choose(name, value, allowed):
+    if value not in allowed:
+        choices = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name} must be one of {choices}, not {value!r}")
+    return allowed.index(value)
+
+
+def solver(
+    method,
+    *,
+    upper=False,
+    unitriangular=False,
+    preconditioner=None,
+    block_size=None,
+    relaxation=None,
+    rtol=None,
+    atol=None,
+    maxiter=None,
+    restart=None,
+    damp=0.0,
+    scale_columns=False,
+    on_fail="warn",
+    callback=None,
+    callables=None,
+):
+    """A solver handle: an int64 tensor that the programs with solves take as an operand.
+
+    method: "triangular", "cg", "bicgstab", "minres", "gmres", "cgs" or "lsmr". A solve stops when
+    norm(b - A x) <= max(rtol norm(b), atol) in every column; rtol is by default 1e-5 in single
+    and 1e-8 in double precision. maxiter: by default 10 n. preconditioner: None, "jacobi",
+    "block_jacobi" (with block_size, 8), "ssor" (with relaxation, 1), "ilu0", "ic0" or "amg".
+    restart, 30, belongs to gmres, damp and scale_columns to lsmr, upper and unitriangular to
+    triangular. on_fail: "warn", "raise" (ConvergenceError) or "ignore". callback(iteration,
+    residuals) is called after every iteration, also of adjoint solves, and stops the solve where
+    it returns True.
+
+    The same handle serves a solve, its adjoint and their derivatives. Do not write to it.
+    Raises ValueError for options out of range.
+    """
+    options = Options(
+        method=_choose("method", method, METHODS),
+        upper=int(bool(upper)),
+        unit_diagonal=int(bool(unitriangular)),
+        preconditioner=_choose("preconditioner", preconditioner, _PRECONDITIONERS),
+        block_size=_or_default(block_size),
+        relaxation=float(_or_default(relaxation)),
+        rtol=-1.0 if rtol is None else _not_negative("rtol", rtol),
+        atol=0.0 if atol is None else _not_negative("atol", atol),
+        max_iterations=0 if maxiter is None else _positive("maxiter", maxiter),
+        restart=0 if restart is None else _positive("restart", restart),
+        damp=_not_negative("damp", damp),
+        scale_columns=int(bool(scale_columns)),
+        on_fail=_choose("on_fail", on_fail, _ON_FAIL),
+        report=_EVERY_OUTCOME if on_fail == "raise" else 0,
+    )
+    if callback is not None and callables is None:
+        callables = Callables()
+    if callables is None:
+        return _packed(options)
+    if callback is not None:
+        callables.progress = callback
+    callables.warns = on_fail == "warn"
+    report = options.report
+    if callables.progress is not None:
+        report |= _PROGRESS
+    if callables.outcomes is not None:
+        report |= _EVERY_OUTCOME | _HISTORY
+    handle = _pack(options._replace(callback=callables.id, report=report))
+    # torch keeps a tensor's Python attributes for as long as the tensor lives, in graphs too.
+    handle._tsgu_callables = callables
+    return handle
+
+
+def _or_default(value):
+    return 0 if value is None else value
+
+
+def _not_negative(name, value):
+    value = float(value)
+    if not value >= 0:
+        raise ValueError(f"{name} must not be negative, and is {value}")
+    return value
+
+
+def _positive(name, value):
+    value = int(value)
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, and is {value}")
+    return value
+
+
+# ===-- Outcomes --------------------------------------------------------------===#
+
+
+@dataclasses.dataclass(frozen=True)
+class SolveInfo:
+    """How a solve ended: one number for each column, with a leading dimension for a batch.
+
+    reasons are names: "converged", "iteration limit", "breakdown", "stagnated", "indefinite
+    matrix", "indefinite preconditioner", "not finite", "stopped", ... residuals are
+    norm(b - A x), recomputed from the result (least squares: of the normal equations), goals what
+    they had to reach. history: (steps, columns), the residuals as the iteration knew them, one
+    tensor for each matrix of a batch.
+    """
+
+    method: str
+    converged: bool
+    reasons: tuple
+    iterations: torch.Tensor
+    residuals: torch.Tensor
+    goals: torch.Tensor
+    history: torch.Tensor | tuple | None
+    explanation: str
+
+    @staticmethod
+    def of(outcomes, method, batched):
+        """What `outcomes`, one for each matrix, say together."""
+        if not outcomes:
+            nothing = torch.zeros(0, 0) if batched else torch.zeros(0)
+            return SolveInfo(method, True, (), nothing.long(), nothing, nothing, None, "")
+        join = torch.stack if batched else lambda tensors: tensors[0]
+        history = tuple(outcome.history for outcome in outcomes)
+        reasons = tuple(outcome.reasons for outcome in outcomes)
+        worst = next((outcome for outcome in outcomes if not outcome.converged), outcomes[0])
+        return SolveInfo(
+            outcomes[0].method,
+            all(outcome.converged for outcome in outcomes),
+            reasons if batched else reasons[0],
+            join([outcome.iterations for outcome in outcomes]),
+            join([outcome.residuals for outcome in outcomes]),
+            join([outcome.goals for outcome in outcomes]),
+            history if batched else history[0],
+            worst.explanation,
+        )
