@@ -20,6 +20,12 @@ template <typename T> Task (*methodOf(int64_t method))(Iteration<T> &) {
     return conjugateGradients<T>;
   case TSGU_BICGSTAB:
     return biCGSTAB<T>;
+  case TSGU_MINRES:
+    return minres<T>;
+  case TSGU_GMRES:
+    return gmres<T>;
+  case TSGU_CGS:
+    return cgs<T>;
   }
   fail(Status::InvalidArgument, "solver: method ", method,
        " is none for a square matrix");
