@@ -170,9 +170,10 @@ static int32_t getResultDepth(func::FuncOp program, BlockArgument argument) {
   FlatSymbolRefAttr held = getResultOf(argument);
   if (!held)
     return -1;
-  StringRef rest = program.getName();
+  StringRef name = held.getValue(), rest = program.getName();
   int32_t depth = -1;
-  while (rest != held.getValue() && rest.contains('_')) {
+  // A cotangent that was given is a derivative of an ancestor.
+  while (rest != name && rest != name.rsplit('_').first && rest.contains('_')) {
     rest = rest.rsplit('_').first;
     ++depth;
   }

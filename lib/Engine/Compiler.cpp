@@ -95,24 +95,37 @@ std::string Compiler::getSymbol(StringRef path) {
   return symbol;
 }
 
+/// "vjp1", "jvp0", "vjp1given4given2".
+static std::optional<DifferentiateOptions>
+parseDerivative(StringRef derivation) {
+  DifferentiateOptions options;
+  options.mode = derivation.starts_with("vjp") ? "reverse" : "forward";
+  if (!derivation.consume_front("vjp") && !derivation.consume_front("jvp"))
+    return std::nullopt;
+  SmallVector<StringRef> numbers;
+  derivation.split(numbers, "given");
+  SmallVector<unsigned> operands;
+  for (StringRef number : numbers)
+    if (number.getAsInteger(10, operands.emplace_back()))
+      return std::nullopt;
+  options.wrt = {operands[0]};
+  options.given.assign(operands.begin() + 1, operands.end());
+  return options;
+}
+
 Error Compiler::State::apply(ModuleOp module, StringRef path,
                              StringRef derivation) {
   PassManager pm(context.get());
-  unsigned operand = 0;
-  StringRef rest = derivation;
   if (derivation == "batch") {
     pm.addPass(createBatch());
-  } else if ((rest.consume_front("vjp") || rest.consume_front("jvp")) &&
-             !rest.getAsInteger(10, operand)) {
-    DifferentiateOptions options;
-    options.wrt = {operand};
-    options.mode = derivation.starts_with("vjp") ? "reverse" : "forward";
-    pm.addPass(createDifferentiate(options));
+  } else if (auto options = parseDerivative(derivation)) {
+    pm.addPass(createDifferentiate(*options));
   } else {
     return llvm::createStringError("'" + path + "': no derivation '" +
                                    derivation +
-                                   "'; there are batch, vjp<operand> and "
-                                   "jvp<operand>");
+                                   "'; there are batch, vjp<operand>, "
+                                   "jvp<operand> and "
+                                   "vjp<operand>given<operand>...");
   }
   Diagnostics diagnostics(*context);
   if (failed(pm.run(module)))

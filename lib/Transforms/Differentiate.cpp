@@ -40,12 +40,22 @@ using linalg::GenericOp;
 
 namespace {
 
+/// The cotangent of an operand, as a program whose result others take.
+struct Cotangent {
+  func::FuncOp program;
+  unsigned operand;
+};
+
 /// Writes the derivative of `source` by operand number `wrt`.
 class ProgramDerivative {
 public:
-  ProgramDerivative(func::FuncOp source, unsigned wrt, bool forward)
-      : source(source), wrt(wrt), forward(forward),
+  ProgramDerivative(func::FuncOp source, unsigned wrt, bool forward,
+                    ArrayRef<Cotangent> given = {})
+      : source(source), wrt(wrt), forward(forward), given(given),
         builder(source.getContext()) {}
+
+  /// Keeps the argument for the program's result even where it is not read.
+  bool keepsResult = false;
 
   FailureOr<func::FuncOp> build();
 
@@ -64,16 +74,22 @@ private:
   FailureOr<Value> reverseMode();
   FailureOr<Value> forwardMode();
   void dropUnusedResult();
+  SmallVector<Value> withGiven(Value result);
+  void useGiven();
 
   void accumulate(Value value, Value cotangent) {
     Value &sum = derivatives[value];
     sum = sum ? buildSum(builder, value.getLoc(), sum, cotangent) : cotangent;
+  }
+  BlockArgument heldCotangent(unsigned i) {
+    return function.getArgument(source.getNumArguments() + 2 + i);
   }
   Value stored(Value value) { return heldBy.lookup_or(value, value); }
 
   func::FuncOp source;
   unsigned wrt;
   bool forward;
+  ArrayRef<Cotangent> given;
   OpBuilder builder;
   func::FuncOp function;
   SmallVector<Segment> segments;
@@ -102,9 +118,13 @@ void ProgramDerivative::createFunction() {
   SmallVector<Type> inputs(source.getArgumentTypes());
   inputs.push_back(resultType);
   inputs.push_back(forward ? operandType : resultType);
+  for (Cotangent cotangent : given)
+    inputs.push_back(source.getArgumentTypes()[cotangent.operand]);
   Type output = forward ? resultType : operandType;
   std::string name =
       (source.getName() + (forward ? "_jvp" : "_vjp") + Twine(wrt)).str();
+  for (Cotangent cotangent : given)
+    name += ("given" + Twine(cotangent.operand)).str();
   builder.setInsertionPointAfter(source);
   function = func::FuncOp::create(builder, source.getLoc(), name,
                                   builder.getFunctionType(inputs, {output}));
@@ -127,6 +147,14 @@ void ProgramDerivative::createFunction() {
   setPattern(count + 1, forward ? operandPattern : resultPattern);
   if (Attribute pattern = forward ? resultPattern : operandPattern)
     function.setResultAttr(0, patternAttr, pattern);
+  for (auto [i, cotangent] : llvm::enumerate(given)) {
+    unsigned argument = count + 2 + i;
+    function.setArgAttr(
+        argument, resultOfAttr,
+        FlatSymbolRefAttr::get(func::FuncOp(cotangent.program).getNameAttr()));
+    function.setArgAttr(argument, nameAttr, uniqueName(function, "H"));
+    setPattern(argument, source.getArgAttr(cotangent.operand, patternAttr));
+  }
   builder.setInsertionPointToStart(function.addEntryBlock());
 }
 
@@ -149,7 +177,9 @@ LogicalResult ProgramDerivative::copyProgram(func::FuncOp program,
 }
 
 LogicalResult ProgramDerivative::copyPrograms() {
-  for (BlockArgument argument : function.getArguments()) {
+  // A cotangent that is given is no part of what is differentiated.
+  for (BlockArgument argument :
+       function.getArguments().take_front(source.getNumArguments() + 1)) {
     FlatSymbolRefAttr name = getResultOf(argument);
     if (!name)
       continue;
@@ -178,7 +208,8 @@ LogicalResult ProgramDerivative::copyPrograms() {
 }
 
 FailureOr<Value> ProgramDerivative::reverseMode() {
-  derivatives[segments.back().returned] = function.getArguments().back();
+  derivatives[segments.back().returned] =
+      function.getArgument(source.getNumArguments() + 1);
   auto storedValue = [&](Value v) { return stored(v); };
   for (Segment &segment : llvm::reverse(segments)) {
     if (Value cotangent = derivatives.lookup(segment.held))
@@ -233,6 +264,32 @@ FailureOr<Value> ProgramDerivative::forwardMode() {
   return result ? result : buildZero(builder, returned.getLoc(), returned);
 }
 
+/// The result, then the given cotangents as they were computed on the way, if
+/// they were: what is returned survives the merging of equal ops.
+SmallVector<Value> ProgramDerivative::withGiven(Value result) {
+  SmallVector<Value> values{result};
+  for (auto [i, cotangent] : llvm::enumerate(given)) {
+    Value computed =
+        derivatives.lookup(function.getArgument(cotangent.operand));
+    values.push_back(computed ? computed : heldCotangent(i));
+  }
+  return values;
+}
+
+/// Reads the given cotangents instead of computing them.
+void ProgramDerivative::useGiven() {
+  simplifyProgram(function);
+  Operation *end = function.getBody().front().getTerminator();
+  for (unsigned i = 0; i < given.size(); ++i) {
+    Value held = heldCotangent(i), computed = end->getOperand(1 + i);
+    if (computed != held)
+      computed.replaceUsesWithIf(held, [&](OpOperand &use) {
+        return use.getOwner() != end || use.getOperandNumber() == 0;
+      });
+  }
+  end->eraseOperands(1, given.size());
+}
+
 /// Removes the argument for the program's result where the derivative does not
 /// read it.
 void ProgramDerivative::dropUnusedResult() {
@@ -252,12 +309,15 @@ FailureOr<func::FuncOp> ProgramDerivative::build() {
     function.erase();
     return failure();
   }
-  func::ReturnOp::create(builder, source.getLoc(), *result);
+  func::ReturnOp::create(builder, source.getLoc(), withGiven(*result));
   for (Segment &segment : segments)
     if (auto definition = segment.returned.getDefiningOp<GenericOp>())
       reuseResult(function, definition, segment.held);
+  if (!given.empty())
+    useGiven();
   simplifyProgram(function);
-  dropUnusedResult();
+  if (given.empty() && !keepsResult)
+    dropUnusedResult();
   return function;
 }
 
@@ -287,32 +347,65 @@ struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
   }
 
   LogicalResult differentiate(func::FuncOp program) {
-    if (failed(verifyProgram(program)))
+    if (failed(verifyProgram(program)) || failed(checkOptions(program)))
       return failure();
-    if (mode != "reverse" && mode != "forward")
-      return program.emitError("mode must be reverse or forward, not ")
-             << mode.getValue();
+    SmallVector<Cotangent> cotangents;
+    for (unsigned operand : given) {
+      ProgramDerivative derivative(program, operand, /*forward=*/false);
+      derivative.keepsResult = true;
+      FailureOr<func::FuncOp> built = derivative.build();
+      if (failed(built))
+        return failure();
+      built->setPrivate();
+      cotangents.push_back({*built, operand});
+    }
     SmallVector<unsigned> operands(wrt.begin(), wrt.end());
     if (operands.empty())
       for (BlockArgument argument : program.getArguments())
         if (!getResultOf(argument) && isa<RankedTensorType>(argument.getType()))
           operands.push_back(argument.getArgNumber());
     for (unsigned operand : llvm::reverse(operands)) {
-      if (operand >= program.getNumArguments())
-        return program.emitError("has no operand ")
-               << operand << " to differentiate by";
-      if (!isa<RankedTensorType>(program.getArgument(operand).getType()))
-        return program.emitError("operand ")
-               << operand
-               << " is a solver; differentiate by the tensors it works on";
-      if (FlatSymbolRefAttr held = getResultOf(program.getArgument(operand)))
-        return program.emitError("operand ")
-               << operand << " holds the result of " << held
-               << "; differentiate by the operands that it depends on";
-      if (failed(
-              ProgramDerivative(program, operand, mode == "forward").build()))
+      if (failed(checkOperand(program, operand)) ||
+          failed(
+              ProgramDerivative(program, operand, mode == "forward", cotangents)
+                  .build()))
         return failure();
     }
+    return success();
+  }
+
+  LogicalResult checkOptions(func::FuncOp program) {
+    if (mode != "reverse" && mode != "forward")
+      return program.emitError("mode must be reverse or forward, not ")
+             << mode.getValue();
+    if (given.empty())
+      return success();
+    if (mode != "reverse" || wrt.empty())
+      return program.emitError("cotangents can be given in reverse mode, for "
+                               "the operands named in wrt");
+    llvm::SmallDenseSet<unsigned> taken(wrt.begin(), wrt.end());
+    for (unsigned operand : given) {
+      if (!taken.insert(operand).second)
+        return program.emitError("the cotangent of operand ")
+               << operand << " is given already or asked for";
+      if (failed(checkOperand(program, operand)))
+        return failure();
+    }
+    return success();
+  }
+
+  LogicalResult checkOperand(func::FuncOp program, unsigned operand) {
+    if (operand >= program.getNumArguments())
+      return program.emitError("has no operand ")
+             << operand << " to differentiate by";
+    if (!isa<RankedTensorType>(program.getArgument(operand).getType()))
+      return program.emitError("operand ")
+             << operand
+             << " is a solver; differentiate by the tensors it works on";
+    if (FlatSymbolRefAttr held = getResultOf(program.getArgument(operand)))
+      return program.emitError("operand ")
+             << operand << " holds the result of " << held
+             << "; differentiate by the operands that it depends on";
     return success();
   }
 };

@@ -5,6 +5,7 @@ the tangent programs, through the same family: so derivatives of every order are
 """
 
 import functools
+from typing import NamedTuple
 
 import torch
 from torch.autograd import Function, forward_ad
@@ -27,22 +28,45 @@ def stand_in(shape, like):
     return like.new_empty(()).expand(shape)
 
 
+class _Step(NamedTuple):
+    """The computation of one operand's cotangent."""
+
+    operand: int
+    derived: "Operator"
+    takes_result: bool
+    given: tuple = ()  # operands whose cotangents, computed before, it reads
+
+
 class _Plan:
     """What backward does for one choice of operands that need a gradient."""
 
     def __init__(self, operator, needs):
         wanted = [k for k, needed in enumerate(needs) if needed and operator.depends_on(k)]
-        self.steps = [(k, *operator.cotangent(k)) for k in wanted]
-        self.takes_result = any(takes_result for _, _, takes_result in self.steps)
+        self.steps = []
+        for k in reversed(wanted):
+            self.steps.append(operator.cotangent(k, [step.operand for step in self.steps]))
+        self.takes_result = any(step.takes_result for step in self.steps)
         self.saved = [
             k
             for k in range(len(needs))
             if self.steps
             and (
                 operator.signature.operands[k].solver
-                or any(derived.depends_on(k) for _, derived, _ in self.steps)
+                or any(step.derived.depends_on(k) for step in self.steps)
             )
         ]
+
+    def gradients(self, run, operands, result, cotangent):
+        """The gradients by operand number, where `run(derived, *operands)` runs a program."""
+        computed, gradients = {}, {}
+        for k, derived, takes_result, given in self.steps:
+            held = [computed[other].detach() for other in given]
+            extra = (result,) if takes_result else ()
+            gradient = computed[k] = run(derived, *operands, *extra, cotangent, *held)
+            # One operand shared by a batch of values: its gradients add up.
+            batched = gradient.dim() > operands[k].dim()
+            gradients[k] = gradient.sum(0) if batched else gradient
+        return gradients
 
 
 class Operator:
@@ -101,9 +125,19 @@ class Operator:
         operand = self.signature.operands[k]
         return operand.result_of < 0 and not operand.solver and self.depends_on(k)
 
-    def cotangent(self, k):
-        """The operator of operand k's cotangent, and whether it takes this one's result."""
-        return self._derived(f"vjp{k}")
+    def cotangent(self, k, computed=()):
+        """How operand k's cotangent is computed after those of the operands `computed`."""
+        if self.solvers and computed:
+            # An adjoint solve is dear: what an earlier one gave is read.
+            operands = self._cotangent_given(k, computed).signature.operands
+            reads = [operand.read for operand in operands[-len(computed) :]]
+            given = tuple(other for other, read in zip(computed, reads, strict=True) if read)
+            if given:
+                return _Step(k, self._cotangent_given(k, given), True, given)
+        return _Step(k, *self._derived(f"vjp{k}"))
+
+    def _cotangent_given(self, k, given):
+        return operator(f"{self.path}/vjp{k}" + "".join(f"given{other}" for other in given))
 
     def tangent(self, k):
         """The operator of the result's tangent along operand k, and as above."""
@@ -189,12 +223,13 @@ def _backward(ctx, cotangent):
         if operand is None:
             operands[k] = stand_in(shapes[k], cotangent)
     # Derivatives go through the result, not into it.
-    result = (saved[-1].detach(),) if plan.takes_result else ()
-    for k, derived, takes_result in plan.steps:
-        extra = result if takes_result else ()
-        gradient = derived.call(ctx.patterns, *operands, *extra, cotangent)
-        # One operand shared by a batch of values: its gradients add up.
-        gradients[k + 1] = gradient.sum(0) if gradient.dim() > len(shapes[k]) else gradient
+    result = saved[-1].detach() if plan.takes_result else None
+
+    def run(derived, *operands):
+        return derived.call(ctx.patterns, *operands)
+
+    for k, gradient in plan.gradients(run, operands, result, cotangent).items():
+        gradients[k + 1] = gradient
     return tuple(gradients)
 
 

@@ -84,17 +84,18 @@ def _gradients(ctx, cotangent):
     for form, items, rows, columns, coalesced in ctx.patterns:
         positions, coordinates = saved.pop(0), saved.pop(0)
         patterns.append(Pattern(positions, coordinates, form, items, rows, columns, coalesced))
-    result = (saved.pop(),) if ctx.plan.takes_result else ()
+    result = saved.pop() if ctx.plan.takes_result else None
     known = dict(zip(ctx.plan.saved, saved, strict=True))
     operands = [
         known[k] if k in known else stand_in(shape, cotangent) for k, shape in enumerate(ctx.shapes)
     ]
+
+    def run(derived, *operands):
+        return call(derived.path, patterns, operands)
+
     gradients = [None] * len(operands)
-    for k, derived, takes_result in ctx.plan.steps:
-        extra = result if takes_result else ()
-        gradient = call(derived.path, patterns, (*operands, *extra, cotangent))
-        batched = gradient.dim() > len(ctx.shapes[k])
-        gradients[k] = gradient.sum(0) if batched else gradient
+    for k, gradient in ctx.plan.gradients(run, operands, result, cotangent).items():
+        gradients[k] = gradient
     return gradients
 
 

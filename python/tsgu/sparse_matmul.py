@@ -18,7 +18,7 @@ _run_pair3 = torch.ops.tsgu.run_pair3.default._op
 _MATRIX = operator("spmm")
 _BATCH = operator("spmm/batch")
 _PRODUCT = _MATRIX.program
-_COTANGENT_OF_A, _COTANGENT_OF_B = (_MATRIX.cotangent(k)[0].program for k in (0, 1))
+_COTANGENT_OF_A, _COTANGENT_OF_B = (_MATRIX.cotangent(k).derived.program for k in (0, 1))
 
 
 def _check_operands(A, B):
@@ -97,10 +97,10 @@ class SparseMatMul(Function):
             return _backward_csr(pattern, values, dense, cotangent, needs_A, needs_B)
         product, gradient_A, gradient_B = _operator(pattern), None, None
         if needs_A:
-            run = product.cotangent(0)[0].program.run
+            run = product.cotangent(0).derived.program.run
             gradient_A = put_together(pattern, run((pattern,), values, dense, cotangent))
         if needs_B:
-            run = product.cotangent(1)[0].program.run
+            run = product.cotangent(1).derived.program.run
             gradient_B = run((pattern,), values, dense, cotangent)
         return gradient_A, gradient_B
 
@@ -141,10 +141,10 @@ def _differentiable_backward(pattern, A, B, cotangent, needs_A, needs_B):
     values = _unread(pattern) if A is None else parts(A)[1]
     gradient_A = gradient_B = None
     if needs_A:
-        derived, _ = product.cotangent(0)
+        derived = product.cotangent(0).derived
         gradient_A = from_values(pattern, derived.call((pattern,), values, B, cotangent))
     if needs_B:
-        derived, _ = product.cotangent(1)
+        derived = product.cotangent(1).derived
         gradient_B = derived.call((pattern,), values, B, cotangent)
     return gradient_A, gradient_B
 

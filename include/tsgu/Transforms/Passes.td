@@ -35,11 +35,18 @@ def Differentiate : Pass<"tsgu-differentiate", "::mlir::ModuleOp"> {
     is read (marked `tsgu.result_of = @f`), then the cotangent or tangent. A
     sparse operand's cotangent is sampled on its own pattern. The originals stay
     as private functions where an argument refers to them.
+
+    With `given=2`, the cotangent of operand 2 is at hand: `@f_vjp1given2` takes
+    it as its last argument (marked `tsgu.result_of = @f_vjp2`) and does not
+    compute it again. So the adjoint solve of a linear system serves the
+    gradients of matrix and right-hand side.
   }];
   let options = [
     ListOption<"wrt", "wrt", "unsigned", "operands to differentiate by (all)">,
     Option<"mode", "mode", "std::string", "\"reverse\"",
-           "reverse (cotangents) or forward (tangents)">];
+           "reverse (cotangents) or forward (tangents)">,
+    ListOption<"given", "given", "unsigned",
+               "operands whose cotangents are at hand (reverse mode)">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",
                            "::mlir::math::MathDialect",

@@ -80,7 +80,8 @@ struct TensorInfo {
   std::vector<int32_t> shape; ///< Symbols of the logical dimensions.
   bool read = true;           ///< false: only its shape matters.
   int32_t resultOf = -1; ///< >= 0: holds the result of the program this one was
-                         ///< derived from, after that many more derivations.
+                         ///< derived from, or a cotangent that was given with
+                         ///< it, after that many more derivations.
   bool solver = false; ///< A tsgu_solver; `type` is I64 and the shape is empty.
 };
 
