@@ -98,9 +98,7 @@ Result judge(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
   ops.squares(out, sizes);
   Result result;
   result.iterations.assign(count, 0);
-  const double rtol = solver.rtol >= 0                 ? solver.rtol
-                      : std::is_same_v<Real<T>, float> ? 1e-5
-                                                       : 1e-8;
+  const double rtol = relativeTolerance<T>(solver);
   for (size_t j = 0; j < count; ++j) {
     const double unit = std::ldexp(1.0, -exponents[j]);
     const double residual = std::sqrt(norms[j]) * unit;

@@ -65,12 +65,6 @@ void run(LeastSquares<T> &leastSquares, System<T> &system, Channel<T> &channel,
   task.finish();
 }
 
-template <typename T> double toleranceOf(const tsgu_solver &solver) {
-  return solver.rtol >= 0                 ? solver.rtol
-         : std::is_same_v<Real<T>, float> ? 1e-5
-                                          : 1e-8;
-}
-
 } // namespace
 
 template <typename T>
@@ -83,7 +77,7 @@ void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
   options.solver = &solver;
   options.guess = problem.guess;
   options.operatorScale = system.product.exponent();
-  options.rtol = toleranceOf<T>(solver);
+  options.rtol = relativeTolerance<T>(solver);
   if (solver.scale_columns) {
     system.damped.scaleColumns(
         columnSquares(A, problem.mode, system.product.exponent()));

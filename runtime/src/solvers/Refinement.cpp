@@ -98,9 +98,7 @@ Refinement<T>::Refinement(const RefinementOptions<T> &options, Method method,
 
 template <typename T> void Refinement<T>::scaleColumns() {
   const auto count = static_cast<size_t>(b.count);
-  const double rtol = solver.rtol >= 0                 ? solver.rtol
-                      : std::is_same_v<Real<T>, float> ? 1e-5
-                                                       : 1e-8;
+  const double rtol = relativeTolerance<T>(solver);
   const Reals most = largest(b);
   exponents.assign(count, 0), attempts.assign(count, 0);
   units.resize(count), norms.resize(count), goals.resize(count);
