@@ -253,7 +253,9 @@ tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
     requireNotNull(pattern, "pattern");
     Pattern &p = *unwrap(pattern);
     checkValues(p, values);
-    const SystemShape shape = checkSystem(p, mode, values->type, b, x);
+    checkExecutor(executor);
+    const SystemShape shape = checkSystem(p, mode, values->type, b, x, false);
+    checkApart("values", *values, "x", *x);
     Problem problem;
     problem.kind = solver->method == TSGU_TRIANGULAR ? SolveInfo::Triangular
                    : solver->method == TSGU_LSMR     ? SolveInfo::LeastSquares

@@ -11,7 +11,7 @@
 
 namespace tsgu::runtime {
 
-static std::string shapeText(const tsgu_tensor &tensor) {
+std::string shapeText(const tsgu_tensor &tensor) {
   std::string text = "[";
   for (int32_t d = 0; d < tensor.rank; ++d)
     text += (d ? ", " : "") + std::to_string(tensor.shape[d]);
@@ -281,6 +281,10 @@ static int64_t spanOf(const tsgu_tensor &tensor, bool distinct, Name &&name) {
     span = add(span, multiply(tensor.shape[d] - 1, stride));
   }
   return multiply(span, size);
+}
+
+int64_t spanOf(const tsgu_tensor &tensor, bool distinct, const char *name) {
+  return spanOf(tensor, distinct, [&] { return name; });
 }
 
 void Signature::checkMemory(const Binding &binding, const Arguments &arguments,

@@ -99,6 +99,15 @@ static_assert(sizeof(tsgu_solver) == 128);
 /// The product of the extents; throws when it does not fit.
 int64_t elementsOf(const tsgu_tensor &tensor);
 
+/// Throws InvalidArgument, naming the tensor, unless there is data where there
+/// are elements, and strides end in 1 and are not negative. Returns the bytes
+/// from the first to the last element. `distinct`: no two indices may name one
+/// element.
+int64_t spanOf(const tsgu_tensor &tensor, bool distinct, const char *name);
+
+/// "[3, 4]"
+std::string shapeText(const tsgu_tensor &tensor);
+
 } // namespace tsgu::runtime
 
 #endif // TSGU_SRC_SIGNATURE_H

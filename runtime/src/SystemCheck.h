@@ -26,9 +26,18 @@ struct SystemShape {
   int64_t bRow, xRow;
 };
 
-/// Throws InvalidArgument unless b and x fit op(A) x = b in shape and type.
+/// Throws InvalidArgument unless b and x fit op(A) x = b in shape and type, and
+/// do not overlap; `inPlace`: x may be b.
 SystemShape checkSystem(const Pattern &pattern, tsgu_mode mode, tsgu_type type,
-                        const tsgu_tensor *b, const tsgu_tensor *x);
+                        const tsgu_tensor *b, const tsgu_tensor *x,
+                        bool inPlace);
+
+/// Throws InvalidArgument if the tensors share memory.
+void checkApart(const char *name, const tsgu_tensor &tensor,
+                const char *resultName, const tsgu_tensor &result);
+
+/// Throws InvalidArgument for an executor of threads that has no way to them.
+void checkExecutor(const tsgu_executor *executor);
 
 } // namespace tsgu::runtime
 

@@ -23,6 +23,7 @@ template <typename T> using Items = std::vector<PreparedTriangle<T>>;
 struct Handle {
   Pattern *pattern;
   tsgu_type type;
+  bool usable = true; ///< The last values could be taken.
   std::variant<Items<double>, Items<float>, Items<std::complex<float>>,
                Items<std::complex<double>>>
       items;
@@ -63,6 +64,10 @@ tsgu_status tsgu_triangular_create(tsgu_pattern *pattern, int32_t upper,
     requireNotNull(pattern, "pattern");
     requireNotNull(triangular, "triangular");
     auto &p = *reinterpret_cast<Pattern *>(pattern);
+    for (int32_t flag : {upper, unit_diagonal})
+      if (flag != 0 && flag != 1)
+        fail(Status::InvalidArgument,
+             "upper and unit_diagonal must be 0 or 1, ", "not ", flag);
     checkValues(p, values);
     auto handle = std::make_unique<Handle>(&p, values->type);
     withValueType(static_cast<ElementType>(values->type), [&]<typename T>(T) {
@@ -80,14 +85,16 @@ tsgu_status tsgu_triangular_update(tsgu_triangular *triangular,
     checkValues(*handle.pattern, values);
     if (values->type != handle.type)
       fail(Status::InvalidArgument,
-           "values have another type than those of tsgu_triangular_create");
+XX
     const tsgu_executor executor = executorOr(nullptr);
+    handle.usable = false;
     std::visit(
         [&]<typename T>(Items<T> &items) {
-          for (PreparedTriangle<T> &item : items)
-            item.update(static_cast<const T *>(values->data), executor);
+        for (PreparedTriangle<T> &item : items)
+          item.update(static_cast<const T *>(values->data), executor);
         },
         handle.items);
+    handle.usable = true;
   });
 }
 
@@ -98,11 +105,12 @@ tsgu_status tsgu_triangular_solve(const tsgu_triangular *triangular,
   return guarded([&] {
     requireNotNull(triangular, "triangular");
     const Handle &handle = *reinterpret_cast<const Handle *>(triangular);
-    requireNotNull(!executor || executor->threads <= 1 ||
-                       executor->parallel_for,
-                   "parallel_for of the executor");
+    checkExecutor(executor);
+    if (!handle.usable)
+      fail(Status::Singular, "tsgu_triangular_update failed, so there are no ",
+           "values to solve with; give it others");
     const SystemShape shape =
-        checkSystem(*handle.pattern, mode, handle.type, b, x);
+        checkSystem(*handle.pattern, mode, handle.type, b, x, true);
     const int64_t n = handle.pattern->rows();
     std::visit(
         [&]<typename T>(const Items<T> &items) {

@@ -159,4 +159,67 @@ TSGU_API tsgu_status tsgu_triangular_solve(const tsgu_triangular *triangular,
                                            const tsgu_executor *executor);
 TSGU_API void tsgu_triangular_free(tsgu_triangular *triangular);
 
+/* A solve with a matrix that is whatever the caller does: the iteration says
+ * what it wants to have multiplied, the caller multiplies, and so on:
+ *
+ *   tsgu_iteration_start(&solver, NULL, &b, &x, NULL, &iteration);
+ *   while (!tsgu_iteration_next(iteration, &request, &in, &out) &&
+ *          request != TSGU_DONE)
+ *     ...; // out = A in, for TSGU_APPLY
+ *   tsgu_iteration_outcome(iteration, &outcome);
+ *   tsgu_iteration_free(iteration);
+ */
+typedef struct tsgu_iteration tsgu_iteration;
+
+typedef enum tsgu_request {
+  TSGU_DONE = 0,
+  TSGU_APPLY = 1,         /* out = A in */
+  TSGU_APPLY_ADJOINT = 2, /* out = A^H in; TSGU_LSMR */
+  TSGU_PRECONDITION = 3   /* out = M^-1 in */
+} tsgu_request;
+
+/* All zeros, or NULL: nothing special. */
+typedef struct tsgu_iteration_options {
+  int32_t guess;          /* 1: x holds where to start */
+  int32_t preconditioned; /* 1: TSGU_PRECONDITION is asked for; not LSMR */
+  int32_t fixed_columns;  /* 1: requests always have all p columns, in the order
+                             of b; zeros for those that are done */
+  int32_t tridiagonals;   /* CG: keep the Lanczos matrices of the first so many
+                             columns */
+  int32_t shift_count;    /* not LSMR: solves (factor A + shifts[s]) x_s = b */
+  const double *shifts;
+  double factor; /* with shifts; 0: 1 */
+} tsgu_iteration_options;
+
+/* b is [m, p] and x [n, p], [shift_count, n, p] with shifts; m = n but for
+ * TSGU_LSMR. Both stay in use until TSGU_DONE; x is the caller's again after.
+ * Of the solver, method, tolerances, max_iterations, restart, damp, on_fail,
+ * callback and report count; preconditioner and scale_columns, which need a
+ * matrix, must be 0. */
+TSGU_API tsgu_status tsgu_iteration_start(const tsgu_solver *solver,
+                                          const tsgu_iteration_options *options,
+                                          const tsgu_tensor *b,
+                                          const tsgu_tensor *x,
+                                          const tsgu_executor *executor,
+                                          tsgu_iteration **iteration);
+/* The next request; `out` of the one before has been filled. in [., k] and out
+ * [., k] are contiguous memory of the iteration, valid until the next call; k
+ * is the number of columns not yet done. After TSGU_DONE, TSGU_DONE again.
+ * TSGU_NOT_CONVERGED where the solver says so; x and the outcome are there all
+ * the same. After any other failure the iteration can only be freed. */
+TSGU_API tsgu_status tsgu_iteration_next(tsgu_iteration *iteration,
+                                         tsgu_request *request, tsgu_tensor *in,
+                                         tsgu_tensor *out);
+/* After TSGU_DONE; valid until the iteration is freed. Columns of x_s come one s
+ * after the other. */
+TSGU_API tsgu_status tsgu_iteration_outcome(tsgu_iteration *iteration,
+                                            tsgu_outcome *outcome);
+/* After TSGU_DONE: diagonal[steps] and off_diagonal[steps - 1] of a column's
+ * Lanczos matrix, of A or, preconditioned, of M^-1 A. */
+TSGU_API tsgu_status tsgu_iteration_tridiagonal(tsgu_iteration *iteration,
+                                                int64_t column, int64_t *steps,
+                                                const double **diagonal,
+                                                const double **off_diagonal);
+TSGU_API void tsgu_iteration_free(tsgu_iteration *iteration);
+
 #endif /* TSGU_SOLVERS_H */

@@ -10,59 +10,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FailingAllocation.h"
 #include "FakePrograms.h"
 #include "tsgu/tsgu.h"
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <functional>
-#include <new>
-
-static std::atomic<int64_t> live{0};
-static thread_local int64_t untilFailure = -1; ///< < 0: none fails.
-
-static void *allocate(size_t size, size_t alignment) {
-  if (untilFailure > 0 && --untilFailure == 0)
-    return nullptr;
-  alignment = std::max(alignment, sizeof(void *));
-  void *memory =
-      std::aligned_alloc(alignment, (size + alignment) / alignment * alignment);
-  live += memory != nullptr;
-  return memory;
-}
-
-static void release(void *memory) {
-  live -= memory != nullptr;
-  std::free(memory);
-}
-
-void *operator new(size_t size) {
-  if (void *memory = allocate(size, 16))
-    return memory;
-  throw std::bad_alloc();
-}
-void *operator new(size_t size, std::align_val_t alignment) {
-  if (void *memory = allocate(size, static_cast<size_t>(alignment)))
-    return memory;
-  throw std::bad_alloc();
-}
-void *operator new(size_t size, std::align_val_t alignment,
-                   const std::nothrow_t &) noexcept {
-  return allocate(size, static_cast<size_t>(alignment));
-}
-void *operator new(size_t size, const std::nothrow_t &) noexcept {
-  return allocate(size, 16);
-}
-void operator delete(void *memory) noexcept { release(memory); }
-void operator delete(void *memory, size_t) noexcept { release(memory); }
-void operator delete(void *memory, std::align_val_t) noexcept {
-  release(memory);
-}
-void operator delete(void *memory, size_t, std::align_val_t) noexcept {
-  release(memory);
-}
 
 namespace {
 

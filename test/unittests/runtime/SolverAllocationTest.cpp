@@ -1,0 +1,162 @@
+//===- SolverAllocationTest.cpp - Solves that run out of memory -----------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The k-th allocation fails, for every k: TSGU_OUT_OF_MEMORY, nothing leaks,
+// and the same objects then give the same bits as if nothing had happened.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FailingAllocation.h"
+#include "SolverSystems.h"
+
+#include <gtest/gtest.h>
+
+using namespace tsgu::test;
+
+namespace {
+
+/// `attempt` runs once for every k, on new objects, with what may fail between
+/// untilFailure = k and the end of `fallible`; it says whether that failed.
+/// Everything it makes must be gone afterwards.
+template <typename F> void failEach(const std::string &name, F &&attempt) {
+  tsgu_set_threads(1);
+  attempt(0); // Warm: messages, counters, scratch.
+  attempt(0);
+  const int64_t before = live;
+  int64_t k = 1;
+  for (; attempt(k); ++k) {
+    ASSERT_EQ(live, before)
+        << name << ": the failure of allocation " << k << " leaks";
+    if (::testing::Test::HasFailure())
+      return;
+  }
+  EXPECT_EQ(live, before) << name;
+  EXPECT_GT(k, 1) << name << " allocates nothing, so nothing was tested";
+  tsgu_set_threads(0);
+}
+
+/// Runs `call` with the k-th allocation failing; true: it did fail.
+template <typename F> bool failed(int64_t k, F &&call) {
+  untilFailure = k > 0 ? k : -1;
+  const tsgu_status status = call();
+  const bool reached = untilFailure == 0;
+  untilFailure = -1;
+  EXPECT_EQ(status, reached ? TSGU_OUT_OF_MEMORY : TSGU_OK)
+      << "allocation " << k << ": " << tsgu_last_error();
+  if (reached) {
+    EXPECT_STRNE(tsgu_last_error(), "");
+  }
+  return reached;
+}
+
+template <typename T>
+void failEachSolve(const tsgu_solver &solver, tsgu_mode mode) {
+  const System<T> system = gridSystem<T>(17, 2);
+  const std::string name = describe(solver, mode);
+  System<T> expected = system;
+  ASSERT_EQ(expected.solve(solver, mode), TSGU_OK)
+      << name << ": " << tsgu_last_error();
+  failEach(name, [&](int64_t k) {
+    System<T> fresh = system;
+    const bool reached = failed(k, [&] { return fresh.solve(solver, mode); });
+    if (reached) {
+      EXPECT_EQ(fresh.solve(solver, mode), TSGU_OK)
+          << name << " after allocation " << k << ": " << tsgu_last_error();
+    }
+    EXPECT_TRUE(sameBits(fresh.x, expected.x)) << name << ", " << k;
+    return reached;
+  });
+}
+
+class SolverAllocation : public ::testing::TestWithParam<Choice> {};
+INSTANTIATE_TEST_SUITE_P(All, SolverAllocation, ::testing::ValuesIn(choices()),
+                         [](const auto &info) { return info.param.name(); });
+
+TEST_P(SolverAllocation, Solve) {
+  const tsgu_solver solver = GetParam().solver();
+  failEachSolve<double>(solver, TSGU_N);
+  if (GetParam().method == TSGU_TRIANGULAR || GetParam().method == TSGU_CG)
+    failEachSolve<std::complex<float>>(solver, TSGU_T);
+}
+
+TEST(TriangularAllocation, Create) {
+  System<double> system = gridSystem<double>(17, 2);
+  failEach("create", [&](int64_t k) {
+    System<double> fresh = system;
+    tsgu_triangular *triangle = nullptr;
+    auto create = [&] {
+      return tsgu_triangular_create(fresh.pattern->get(), 0, 0,
+                                    fresh.valueTensor(), &triangle);
+    };
+    const bool reached = failed(k, create);
+    if (reached) {
+      EXPECT_EQ(triangle, nullptr);
+      EXPECT_EQ(create(), TSGU_OK) << tsgu_last_error();
+    }
+    EXPECT_EQ(tsgu_triangular_solve(triangle, TSGU_N, fresh.bTensor(),
+                                    fresh.xTensor(), nullptr),
+              TSGU_OK);
+    tsgu_triangular_free(triangle);
+    return reached;
+  });
+}
+
+/// Solves and new values after the first ask for next to no memory; when they
+/// do not get it, the triangle stays of use.
+TEST(TriangularAllocation, UpdateAndSolve) {
+  tsgu_set_threads(1);
+  for (tsgu_mode mode : {TSGU_N, TSGU_T, TSGU_C}) {
+    System<double> system = gridSystem<double>(17, 2), expected = system;
+    tsgu_solver solver{};
+    ASSERT_EQ(expected.solve(solver, mode), TSGU_OK);
+    for (int64_t k = 1, failures = 1; failures > 0; ++k) {
+      failures = 0;
+      tsgu_triangular *triangle = nullptr;
+      ASSERT_EQ(tsgu_triangular_create(system.pattern->get(), 0, 0,
+                                       system.valueTensor(), &triangle),
+                TSGU_OK);
+      auto update = [&] {
+        return tsgu_triangular_update(triangle, system.valueTensor());
+      };
+      auto solve = [&] {
+        return tsgu_triangular_solve(triangle, mode, system.bTensor(),
+                                     system.xTensor(), nullptr);
+      };
+      if (failed(k, update)) {
+        ++failures;
+        EXPECT_EQ(update(), TSGU_OK);
+      }
+      if (failed(k, solve)) {
+        ++failures;
+        EXPECT_EQ(solve(), TSGU_OK);
+      }
+      EXPECT_TRUE(sameBits(system.x, expected.x));
+      tsgu_triangular_free(triangle);
+    }
+  }
+  tsgu_set_threads(0);
+}
+
+/// Messages of their own need memory too: the error stays typed.
+TEST(SolverAllocationErrors, Refused) {
+  System<double> system = gridSystem<double>(17, 2);
+  std::fill(system.values.begin(), system.values.end(), 0.0);
+  for (int64_t preconditioner = 0; preconditioner <= TSGU_AMG; ++preconditioner)
+    for (int64_t k = 1; k < 30; ++k) {
+      tsgu_solver solver{};
+      solver.method = preconditioner ? TSGU_CG : TSGU_TRIANGULAR;
+      solver.preconditioner = preconditioner;
+      untilFailure = k;
+      const tsgu_status status = system.solve(solver, TSGU_N);
+      untilFailure = -1;
+      EXPECT_TRUE(status == TSGU_SINGULAR || status == TSGU_OUT_OF_MEMORY)
+          << status;
+      EXPECT_STRNE(tsgu_last_error(), "");
+    }
+}
+
+} // namespace
