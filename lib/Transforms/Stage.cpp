@@ -134,7 +134,10 @@ private:
   int32_t addLayout(ArrayRef<int64_t> levels, Value sparse);
   int32_t csrOf(Value sparse);
   Buffer bufferOf(Value tensor);
-  Buffer permuted(Buffer source, int32_t layout, ElementType type);
+  Buffer takeScratch(ScratchInfo info);
+  Buffer permuted(Value source, int32_t layout);
+  void findLastReaders();
+  void releaseBuffers(Operation *op);
   ElementType elementType(Type type) {
     return getElementTypeOrSelf(type).isF32() ? ElementType::F32
                                               : ElementType::F64;
@@ -145,7 +148,10 @@ private:
   OpBuilder builder;
   Manifest manifest;
   DenseMap<Value, Buffer> buffers;
-  std::vector<std::tuple<Buffer, int32_t, Buffer>> permutations;
+  /// Values in the order of another layout, and the buffers that hold them.
+  DenseMap<Value, SmallVector<std::pair<int32_t, Buffer>>> permutations;
+  DenseMap<Value, Operation *> lastReader;
+  SmallVector<int32_t> freeScratch; ///< Whose values nobody reads any more.
 };
 
 int32_t Staging::layoutOf(GenericOp op, Value sparse) {
@@ -202,31 +208,68 @@ Buffer Staging::bufferOf(Value tensor) {
     else
       scratch.shape.assign(symbols.of(tensor).begin(),
                            symbols.of(tensor).end());
-    buffer = {Buffer::Scratch, static_cast<int32_t>(manifest.scratch.size())};
-    manifest.scratch.push_back(scratch);
+    buffer = takeScratch(std::move(scratch));
   }
   return buffers[tensor] = buffer;
 }
 
+/// A buffer that is free again, or a new one.
+Buffer Staging::takeScratch(ScratchInfo info) {
+  auto fits = [&](int32_t index) {
+    const ScratchInfo &other = manifest.scratch[index];
+    return other.type == info.type && other.shape == info.shape;
+  };
+  auto found = llvm::find_if(freeScratch, fits);
+  auto index = static_cast<int32_t>(manifest.scratch.size());
+  if (found != freeScratch.end()) {
+    index = *found;
+    freeScratch.erase(found);
+  } else {
+    manifest.scratch.push_back(std::move(info));
+  }
+  return {Buffer::Scratch, index};
+}
+
 /// The buffer with the values in the order of another layout, and the step that
 /// fills it, added once.
-Buffer Staging::permuted(Buffer source, int32_t layout, ElementType type) {
-  for (auto &[from, known, to] : permutations)
-    if (from.kind == source.kind && from.index == source.index &&
-        known == layout)
-      return to;
-  Buffer destination{Buffer::Scratch,
-                     static_cast<int32_t>(manifest.scratch.size())};
+Buffer Staging::permuted(Value source, int32_t layout) {
+  auto &known = permutations[getStorage(source)];
+  for (auto &[order, buffer] : known)
+    if (order == layout)
+      return buffer;
   int32_t pattern = manifest.layouts[layout].pattern;
-  manifest.scratch.push_back({type, {manifest.patterns[pattern].stored}});
   Stage stage;
   stage.kind = Stage::PermuteValues;
-  stage.source = source;
-  stage.destination = destination;
+  stage.source = bufferOf(source);
+  stage.destination = takeScratch(
+      {elementType(source.getType()), {manifest.patterns[pattern].stored}});
   stage.layout = layout;
+  known.emplace_back(layout, stage.destination);
   manifest.stages.push_back(stage);
-  permutations.emplace_back(source, layout, destination);
-  return destination;
+  return stage.destination;
+}
+
+void Staging::findLastReaders() {
+  for (Operation &op : program.getBody().front())
+    if (isStage(&op) || isa<func::ReturnOp>(op))
+      for (Value operand : op.getOperands())
+        lastReader[getStorage(operand)] = &op;
+}
+
+/// After the last stage that reads them, buffers may hold other values.
+void Staging::releaseBuffers(Operation *op) {
+  for (Value operand : op->getOperands()) {
+    Value value = getStorage(operand);
+    if (isa<BlockArgument>(value) || lastReader.lookup(value) != op)
+      continue;
+    lastReader.erase(value);
+    Buffer buffer = buffers.lookup(value);
+    if (buffers.contains(value) && buffer.kind == Buffer::Scratch)
+      freeScratch.push_back(buffer.index);
+    for (auto &[layout, copy] : permutations.lookup(value))
+      freeScratch.push_back(copy.index);
+    permutations.erase(value);
+  }
 }
 
 /// Whether an op combines values on one pattern entry by entry: it needs no
@@ -298,8 +341,7 @@ Argument Staging::describe(GenericOp op, OpOperand &operand, bool storedValues,
     argument.layout = layoutOf(op, tensor);
     bool read = !isOutput && !op.getMatchingBlockArgument(&operand).use_empty();
     if (read && !llvm::is_sorted(manifest.layouts[argument.layout].order))
-      argument.buffer = permuted(argument.buffer, argument.layout,
-                                 elementType(tensor.getType()));
+      argument.buffer = permuted(tensor, argument.layout);
     return argument;
   }
   argument.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
@@ -462,11 +504,15 @@ FailureOr<Manifest> Staging::build() {
     if (failed(getPayload(op)))
       return failure();
   }
-  for (Operation &op : program.getBody().front())
+  findLastReaders();
+  for (Operation &op : program.getBody().front()) {
     llvm::TypeSwitch<Operation *>(&op)
         .Case([&](GenericOp generic) { outline(generic); })
         .Case([&](SolveOpInterface solve) { addSolve(solve); })
         .Case([&](TriangleOp triangle) { addTriangle(triangle); });
+    if (isStage(&op))
+      releaseBuffers(&op);
+  }
   return std::move(manifest);
 }
 
