@@ -73,7 +73,8 @@ void EntryPoints::restrict(LLVM::LLVMFuncOp kernel) {
 }
 
 /// The kernel's arguments: a descriptor (allocated, aligned, offset, extents,
-/// strides) for each buffer, then its sizes. Extents of buffers are not read.
+/// strides) for each buffer, then its sizes. Only the output's extents are
+/// read.
 SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
   Value pointers = entry->getArgument(0), sizes = entry->getArgument(1);
   auto strideOf = [&](size_t argument, size_t dim) {
@@ -84,13 +85,26 @@ SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
         return loadElement(sizes, i64, index);
     return constant(1);
   };
+  auto extentOf = [&](const Argument &argument, size_t dim) {
+    auto loop = llvm::find(argument.slice, static_cast<int32_t>(dim));
+    bool ranged = loop != argument.slice.end();
+    SizeRef::Kind kind = ranged ? SizeRef::Range : SizeRef::Extent;
+    auto symbol = ranged ? static_cast<int32_t>(loop - argument.slice.begin())
+                         : argument.shape[dim];
+    for (auto [index, size] : llvm::enumerate(stage.sizes))
+      if (size.kind == kind && size.index == symbol)
+        return loadElement(sizes, i64, index);
+    return constant(0);
+  };
   SmallVector<Value> values;
   for (auto [number, argument] : llvm::enumerate(stage.arguments)) {
     size_t rank = argument.role == Argument::Dense ? argument.shape.size() : 1;
     Value data = loadElement(pointers, pointer, number);
     values.append({data, data, constant(0)});
     for (size_t d = 0; d < rank; ++d)
-      values.push_back(constant(0));
+      values.push_back(argument.written && argument.role == Argument::Dense
+                           ? extentOf(argument, d)
+                           : constant(0));
     for (size_t d = 0; d < rank; ++d)
       values.push_back(strideOf(number, d));
   }

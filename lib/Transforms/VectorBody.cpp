@@ -7,6 +7,8 @@
 
 #include "tsgu/Transforms/VectorBody.h"
 
+#include "tsgu/Transforms/ScalarOps.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -155,6 +157,8 @@ FailureOr<VectorBody> VectorBody::analyze(Kernel kernel, scf::ForOp loop,
     for (Operation &op : loop.getBody()->without_terminator())
       body.ops.push_back(&op);
   for (Operation *op : body.ops) {
+    if (llvm::any_of(op->getOperandTypes(), isComplex))
+      return whyNot = "complex numbers", failure();
     auto load = dyn_cast<memref::LoadOp>(op);
     auto store = dyn_cast<memref::StoreOp>(op);
     bool known = load    ? body.analyzeLoad(kernel, load, whyNot)

@@ -250,7 +250,7 @@ func.func @column(%n: index, %x: memref<?x4xf32>, %y: memref<?xf32>)
 
 // CHECK-LABEL: func @complex(
 // CHECK-NOT:     vector
-// REMARK: Function=complex | Reason="'complex.add' is not an elementwise operation"
+// REMARK: Function=complex | Reason="complex numbers"
 func.func @complex(%n: index, %x: memref<?xcomplex<f32>>, %y: memref<?xcomplex<f32>>)
     attributes {tsgu.kernel, tsgu.output = 2 : i64} {
   %c0 = arith.constant 0 : index
