@@ -68,15 +68,19 @@ Value buildComplex(OpBuilder &builder, Operation &op) {
 }
 
 LogicalResult refuseOthers(func::FuncOp program) {
-  auto result = program.walk([](Operation *op) {
-    bool known = isa<arith::ConstantOp, arith::AddFOp, arith::SubFOp,
-                     arith::MulFOp, arith::DivFOp, arith::NegFOp>(op);
-    if (known || !isScalarFloatOp(*op))
-      return WalkResult::advance();
-    op->emitError("has no meaning for complex numbers here: programs over "
-                  "them add, subtract, multiply, divide and negate");
-    return WalkResult::interrupt();
-  });
+  auto result =
+      program.walk(
+          [](Operation *op) {
+            bool known = isa<arith::ConstantOp, arith::AddFOp, arith::SubFOp,
+                             arith::MulFOp, arith::DivFOp, arith::NegFOp>(op);
+            if (known || !isScalarFloatOp(*op))
+              return WalkResult::advance();
+            op->emitError("'")
+                << op->getName()
+                << "' has no meaning for complex numbers here: programs "
+                   "over them add, subtract, multiply, divide and negate";
+            return WalkResult::interrupt();
+          });
   return failure(result.wasInterrupted());
 }
 
