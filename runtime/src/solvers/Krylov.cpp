@@ -5,30 +5,79 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Krylov.h"
+#include "Preconditioners.h"
+#include "Product.h"
+#include "Refinement.h"
+#include "Report.h"
 #include "Solve.h"
 
 namespace tsgu::runtime {
 
-template <typename T>
-void solveIteratively(const Problem &, const Matrix<T> &, Vectors<const T>,
-                      Vectors<T>, const tsgu_executor &) {
-  fail(Status::InvalidArgument, "no iterative method yet");
+template <typename T> Task (*methodOf(int64_t method))(Iteration<T> &) {
+  switch (method) {
+  case TSGU_CG:
+    return conjugateGradients<T>;
+  case TSGU_BICGSTAB:
+    return biCGSTAB<T>;
+  }
+  fail(Status::InvalidArgument, "solver: method ", method,
+       " is none for a square matrix");
 }
-template void solveIteratively(const Problem &, const Matrix<float> &,
-                               Vectors<const float>, Vectors<float>,
-                               const tsgu_executor &);
-template void solveIteratively(const Problem &, const Matrix<double> &,
-                               Vectors<const double>, Vectors<double>,
-                               const tsgu_executor &);
-template void solveIteratively(const Problem &,
-                               const Matrix<std::complex<float>> &,
-                               Vectors<const std::complex<float>>,
-                               Vectors<std::complex<float>>,
-                               const tsgu_executor &);
-template void solveIteratively(const Problem &,
-                               const Matrix<std::complex<double>> &,
-                               Vectors<const std::complex<double>>,
-                               Vectors<std::complex<double>>,
-                               const tsgu_executor &);
+
+template <typename T>
+static void answer(Product<T> &product, const Preconditioner<T> *preconditioner,
+                   Mode mode, const tsgu_executor &executor,
+                   const Request<T> &request) {
+  if (request.ask != Ask::Precondition)
+    return product.serve(request);
+  const int64_t n = product.rows(), k = request.columns;
+  preconditioner->apply(mode, {request.in, n, k, k}, {request.out, n, k, k},
+                        executor);
+  if (product.exponent() == 0)
+    return;
+  const PowerOfTwo<Real<T>> factor(-product.exponent());
+  for (int64_t e = 0; e < n * k; ++e)
+    request.out[e] = factor(request.out[e]);
+}
+
+template <typename T>
+static void solveSquare(const Problem &problem, const Matrix<T> &A,
+                        Vectors<const T> b, Vectors<T> x,
+                        const tsgu_executor &executor) {
+  const tsgu_solver &solver = *problem.solver;
+  Product<T> product(A, problem.mode, executor);
+  std::shared_ptr<const Preconditioner<T>> preconditioner;
+  if (solver.preconditioner != TSGU_NO_PRECONDITIONER)
+    preconditioner = makePreconditioner<T>(solver, A, executor);
+  RefinementOptions<T> options;
+  options.solver = &solver;
+  options.guess = problem.guess;
+  options.preconditioned = preconditioner != nullptr;
+  options.operatorScale = product.exponent();
+  Channel<T> channel;
+  Refinement<T> refinement(options, methodOf<T>(solver.method), b, x, executor,
+                           channel);
+  Task task = refinement.run();
+  for (task.start(); !task.done(); channel.resume())
+    answer(product, preconditioner.get(), problem.mode, executor,
+           channel.request);
+  task.finish();
+  report<T>(problem, A, refinement.result);
+}
+
+template <typename T>
+void solveIteratively(const Problem &problem, const Matrix<T> &A,
+                      Vectors<const T> b, Vectors<T> x,
+                      const tsgu_executor &executor) {
+  solveSquare(problem, A, b, x, executor);
+}
+
+#define INSTANTIATE(T)                                                         \
+  template Task (*methodOf<T>(int64_t))(Iteration<T> &);                       \
+  template void solveIteratively(const Problem &, const Matrix<T> &,           \
+                                 Vectors<const T>, Vectors<T>,                 \
+                                 const tsgu_executor &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -6,82 +6,328 @@
 //===----------------------------------------------------------------------===//
 
 #include "Triangular.h"
+#include "../Scratch.h"
+#include "Analysis.h"
+#include "Kernels.h"
+#include "Scalars.h"
+#include "Steps.h"
+
+#include <algorithm>
 
 namespace tsgu::runtime {
+namespace {
 
+/// A solve with less work than this, in blocks, is not worth other threads.
+constexpr int64_t smallWork = 2048;
+
+template <typename T> struct Solve {
+  const Matrix<T> &A;
+  Triangle triangle;
+  Mode mode;
+  Vectors<const T> b;
+  Vectors<T> x;
+  const tsgu_executor &executor;
+};
+
+/// Throws: there is a row whose diagonal is missing or zero.
 template <typename T>
-void triangularSolve(const Matrix<T> &A, Triangle triangle, Mode mode,
-                     Vectors<const T> b, Vectors<T> x, const tsgu_executor &) {
+[[noreturn]] void failSingular(const Matrix<T> &A, bool upper) {
   const Layout &csr = A.pattern->csr();
-  auto crd = [&](int64_t k) -> int64_t {
+  auto coordinate = [&](int64_t k) -> int64_t {
     return csr.indexType == ElementType::I32
                ? static_cast<const int32_t *>(csr.coordinates)[k]
                : static_cast<const int64_t *>(csr.coordinates)[k];
   };
-  const int64_t n = A.rows();
-  const bool backwards = triangle.upper != (mode != Mode::N);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < b.count; ++j)
-      x.row(i)[j] = b.row(i)[j];
-  for (int64_t step = 0; step < n; ++step) {
-    const int64_t i = backwards ? n - 1 - step : step;
-    T diagonal = T(triangle.unit ? 1 : 0);
-    const int64_t row = A.firstRow() + i;
-    for (int64_t k = csr.position(row); k < csr.position(row + 1); ++k)
-      if (crd(k) == i && !triangle.unit)
-        diagonal = A.values[k];
-    if (diagonal == T(0))
-      fail(Status::Singular, "the diagonal of row ", i, " is zero or missing");
-    if (mode == Mode::C)
-      diagonal = conjugate(diagonal);
-    auto inside = [&](int64_t c) { return triangle.upper ? c > i : c < i; };
-    for (int64_t j = 0; j < b.count; ++j) {
-      if (mode == Mode::N)
-        for (int64_t k = csr.position(row); k < csr.position(row + 1); ++k)
-          if (inside(crd(k)))
-            x.row(i)[j] -= A.values[k] * x.row(crd(k))[j];
-      x.row(i)[j] /= diagonal;
-      if (mode != Mode::N)
-        for (int64_t k = csr.position(row); k < csr.position(row + 1); ++k)
-          if (inside(crd(k)))
-            x.row(crd(k))[j] -=
-                (mode == Mode::C ? conjugate(A.values[k]) : A.values[k]) *
-                x.row(i)[j];
-    }
+  for (int64_t i = 0; i < A.rows(); ++i) {
+    int64_t k = csr.position(A.firstRow() + i);
+    const int64_t end = csr.position(A.firstRow() + i + 1);
+    while (k < end && coordinate(k) != i)
+      ++k;
+    if (k < end && A.values[k] != T(0))
+      continue;
+    std::ostringstream item;
+    if (A.pattern->rank() == 3)
+      item << " of item " << A.item;
+    fail(Status::Singular, "the ", upper ? "upper" : "lower", " triangle",
+         item.str(), " is singular: the diagonal of row ", i,
+         k < end ? " is 0" : " is not stored",
+         "; store a nonzero value there, or ask for a unit diagonal");
   }
+  fail(Status::Internal, "no diagonal is zero any more: the values changed "
+                         "during the solve");
 }
-template void triangularSolve(const Matrix<float> &, Triangle, Mode,
-                              Vectors<const float>, Vectors<float>,
-                              const tsgu_executor &);
-template void triangularSolve(const Matrix<double> &, Triangle, Mode,
-                              Vectors<const double>, Vectors<double>,
-                              const tsgu_executor &);
-template void triangularSolve(const Matrix<std::complex<float>> &, Triangle,
-                              Mode, Vectors<const std::complex<float>>,
-                              Vectors<std::complex<float>>,
-                              const tsgu_executor &);
-template void triangularSolve(const Matrix<std::complex<double>> &, Triangle,
-                              Mode, Vectors<const std::complex<double>>,
-                              Vectors<std::complex<double>>,
-                              const tsgu_executor &);
 
-void keepTriangle(Pattern &pattern, Triangle triangle, ElementType type,
-                  const void *from, void *to, const tsgu_executor &) {
-  const Layout &csr = pattern.csr();
-  withValueType(type, [&]<typename T>(T) {
-    for (int64_t row = 0; row < csr.rows; ++row)
-      for (int64_t k = csr.position(row); k < csr.position(row + 1); ++k) {
-        const int64_t i = row % pattern.rows();
-        const int64_t c =
-            csr.indexType == ElementType::I32
-                ? static_cast<const int32_t *>(csr.coordinates)[k]
-                : static_cast<const int64_t *>(csr.coordinates)[k];
-        const bool keep = c == i ? !triangle.unit : triangle.upper == (c > i);
-        static_cast<T *>(to)[k] = keep ? static_cast<const T *>(from)[k] : T(0);
+template <typename T>
+std::shared_ptr<Analysis> analysed(const Matrix<T> &A, Triangle triangle) {
+  if (A.rows() != A.columns())
+    fail(Status::InvalidArgument, "a triangular solve takes a square matrix, ",
+         "not one of ", A.rows(), " x ", A.columns());
+  std::shared_ptr<Analysis> analysis =
+      analysisOf(*A.pattern, A.item, triangle.upper);
+  if (!triangle.unit && analysis->firstMissing() >= 0)
+    failSingular(A, triangle.upper);
+  return analysis;
+}
+
+/// Rows in their own order; each thread has some of the right-hand sides.
+template <typename T>
+bool solveByRows(const Solve<T> &solve, const Analysis &analysis) {
+  const Layout &csr = solve.A.pattern->csr();
+  const int64_t count = solve.b.count;
+  const int64_t tiles = (count + tileWidth - 1) / tileWidth;
+  const int64_t parts = std::clamp<int64_t>(solve.executor.threads, 1,
+                                            std::max<int64_t>(1, tiles));
+  std::atomic<bool> zero{false};
+  withIndexType(csr.indexType, [&]<typename I>(I) {
+    const RowArguments<T, I> arguments{static_cast<const I *>(csr.positions) +
+                                           solve.A.firstRow(),
+                                       static_cast<const I *>(csr.coordinates),
+                                       static_cast<const I *>(analysis.edges()),
+                                       solve.A.values,
+                                       solve.A.rows(),
+                                       solve.triangle.upper,
+                                       solve.triangle.unit,
+                                       solve.mode == Mode::C,
+                                       solve.mode != Mode::N,
+                                       solve.b,
+                                       solve.x};
+    parallelFor(solve.executor, parts, [&](int64_t begin, int64_t end) {
+      const int64_t first = tileWidth * (tiles * begin / parts);
+      const int64_t last = tileWidth * (tiles * end / parts);
+      if (solveRows(arguments, first, std::min(last, count)))
+        zero.store(true, std::memory_order_relaxed);
+    });
+  });
+  return zero.load();
+}
+
+/// Values in the order of a sweep.
+template <typename T> struct Packed {
+  Block values, diagonal;
+  bool inverted = false; ///< `diagonal` holds reciprocals.
+
+  int64_t bytes() const { return values.bytes() + diagonal.bytes(); }
+
+  void fill(const Sweep &sweep, bool unit, const T *from,
+            const tsgu_executor &executor) {
+    if (!values.data() && !diagonal.data()) {
+      values = blockOf<T>(multiply(sweep.blocks, lanes));
+      diagonal = blockOf<T>(unit ? 0 : sweep.slots);
+    }
+    const int64_t parts =
+        std::clamp<int64_t>(sweep.blocks / smallWork, 1, 4 * executor.threads);
+    const int64_t stored = sweep.blocks * lanes;
+    parallelFor(executor, parts, [&](int64_t begin, int64_t end) {
+      T *to = values.as<T>();
+      for (int64_t k = stored * begin / parts, last = stored * end / parts;
+           k < last; ++k)
+        to[k] = sweep.entries()[k] < 0 ? T(0) : from[sweep.entries()[k]];
+    });
+    if (!unit)
+      fillDiagonal(sweep, from);
+  }
+
+private:
+  void fillDiagonal(const Sweep &sweep, const T *from) {
+    T *to = diagonal.as<T>();
+    inverted = true;
+    for (int64_t slot = 0; slot < sweep.slots; ++slot) {
+      const int32_t entry = sweep.diagonal()[slot];
+      to[slot] = entry < 0 ? T(1) : from[entry];
+      inverted &= isModerate(to[slot]);
+    }
+    if (inverted)
+      for (int64_t slot = 0; slot < sweep.slots; ++slot)
+        to[slot] = reciprocal(to[slot]);
+  }
+};
+
+/// Level by level. `packed` NULL: from the pattern's values.
+template <typename T>
+bool solveBySweep(const Solve<T> &solve, const Sweep &sweep,
+                  const Packed<T> *packed) {
+  SweepArguments<T> arguments{sweep.slice(),
+                              sweep.rows(),
+                              sweep.diagonal(),
+                              sweep.coordinates(),
+                              sweep.entries(),
+                              sweep.ring,
+                              packed ? nullptr : solve.A.values,
+                              nullptr,
+                              nullptr,
+                              nullptr,
+                              solve.triangle.unit,
+                              solve.mode == Mode::C,
+                              solve.b,
+                              solve.x,
+                              nullptr};
+  if (packed) {
+    arguments.packed = packed->values.template as<T>();
+    (packed->inverted ? arguments.inverse : arguments.divisor) =
+        packed->diagonal.template as<T>();
+  }
+  const Scratch scratch(
+      multiply(arguments.ringStride(),
+               multiply(solve.b.count, static_cast<int64_t>(sizeof(T)))));
+  arguments.solved = reinterpret_cast<T *>(scratch.data());
+  for (int64_t column = 0; column < solve.b.count; ++column)
+    arguments.solved[column * arguments.ringStride() + sweep.ring] = T(0);
+  std::atomic<bool> zero{false};
+  tsgu_executor executor = solve.executor;
+  if (sweep.blocks + sweep.slices < smallWork)
+    executor.threads = 1;
+  const auto steps = static_cast<int64_t>(sweep.steps.size());
+  runSteps(executor, steps, [&](int64_t s, int32_t member, int32_t members) {
+    const SweepStep &step = sweep.steps[s];
+    if (step.serial && member != 0)
+      return;
+    const int32_t parts = step.serial ? 1 : members;
+    if (solveSlices(arguments, partOf(sweep, step, member, parts),
+                    partOf(sweep, step, member + 1, parts)))
+      zero.store(true, std::memory_order_relaxed);
+  });
+  return zero.load();
+}
+
+/// Many right-hand sides fill the vectors by themselves.
+bool byRows(const Analysis &analysis, int64_t count) {
+  return analysis.narrow() || count >= tileWidth;
+}
+
+} // namespace
+
+template <typename T>
+void triangularSolve(const Matrix<T> &A, Triangle triangle, Mode mode,
+                     Vectors<const T> b, Vectors<T> x,
+                     const tsgu_executor &executor) {
+  const std::shared_ptr<Analysis> analysis = analysed(A, triangle);
+  if (A.rows() == 0 || b.count == 0)
+    return;
+  const Solve<T> solve{A, triangle, mode, b, x, executor};
+  const bool zero =
+      byRows(*analysis, b.count)
+          ? solveByRows(solve, *analysis)
+          : solveBySweep<T>(
+                solve,
+                analysis->sweep(*A.pattern, A.item, mode != Mode::N, executor),
+                nullptr);
+  if (zero)
+    failSingular(A, triangle.upper);
+}
+
+//===----------------------------------------------------------------------===//
+// Values that stay
+//===----------------------------------------------------------------------===//
+
+template <typename T> struct PreparedTriangle<T>::State {
+  Pattern *pattern;
+  int64_t item;
+  Triangle triangle;
+  std::shared_ptr<Analysis> analysis;
+  Block valueBlock; ///< Those of the item, in the pattern's order.
+  int64_t firstEntry = 0;
+  std::mutex packing;
+  Packed<T> packed[2];
+  std::atomic<bool> ready[2]{};
+
+  Matrix<T> matrix() const {
+    return {pattern, item, valueBlock.as<T>() - firstEntry};
+  }
+
+  const Packed<T> &packedFor(const Sweep &sweep, bool transposed,
+                             const tsgu_executor &executor) {
+    if (!ready[transposed].load(std::memory_order_acquire)) {
+      std::lock_guard lock(packing);
+      if (!ready[transposed].load(std::memory_order_relaxed)) {
+        packed[transposed].fill(sweep, triangle.unit, matrix().values,
+                                executor);
+        ready[transposed].store(true, std::memory_order_release);
       }
+    }
+    return packed[transposed];
+  }
+};
+
+template <typename T>
+PreparedTriangle<T>::PreparedTriangle(const Matrix<T> &A, Triangle triangle,
+                                      const tsgu_executor &executor)
+    : state(std::make_unique<State>()) {
+  state->pattern = A.pattern;
+  state->item = A.item;
+  state->triangle = triangle;
+  state->analysis = analysed(A, triangle);
+  const Layout &csr = A.pattern->csr();
+  state->firstEntry = csr.position(A.firstRow());
+  state->valueBlock =
+      blockOf<T>(csr.position(A.firstRow() + A.rows()) - state->firstEntry);
+  update(A.values, executor);
+}
+
+template <typename T> PreparedTriangle<T>::~PreparedTriangle() = default;
+template <typename T>
+PreparedTriangle<T>::PreparedTriangle(PreparedTriangle &&) noexcept = default;
+
+template <typename T>
+void PreparedTriangle<T>::update(const T *values,
+                                 const tsgu_executor &executor) {
+  (void)executor;
+  State &s = *state;
+  const int64_t count = s.valueBlock.bytes() / static_cast<int64_t>(sizeof(T));
+  std::copy(values + s.firstEntry, values + s.firstEntry + count,
+            s.valueBlock.template as<T>());
+  s.ready[0].store(false), s.ready[1].store(false);
+  if (s.triangle.unit)
+    return;
+  const Layout &csr = s.pattern->csr();
+  withIndexType(csr.indexType, [&]<typename I>(I) {
+    const I *positions =
+        static_cast<const I *>(csr.positions) + s.item * s.pattern->rows();
+    const I *edges = static_cast<const I *>(s.analysis->edges());
+    const bool upper = s.triangle.upper;
+    for (int64_t i = 0; i < s.pattern->rows(); ++i) {
+      const I diagonal = edges   ? edges[i] - I(upper)
+                         : upper ? positions[i]
+                                 : positions[i + 1] - 1;
+      if (values[diagonal] == T(0))
+        failSingular(s.matrix(), upper);
+    }
   });
 }
 
-uint64_t triangularAnalyses() { return 0; }
+template <typename T>
+void PreparedTriangle<T>::solve(Mode mode, Vectors<const T> b, Vectors<T> x,
+                                const tsgu_executor &executor) const {
+  State &s = *state;
+  const Matrix<T> A = s.matrix();
+  if (A.rows() == 0 || b.count == 0)
+    return;
+  const Solve<T> solve{A, s.triangle, mode, b, x, executor};
+  if (byRows(*s.analysis, b.count)) {
+    solveByRows(solve, *s.analysis);
+    return;
+  }
+  const bool transposed = mode != Mode::N;
+  const Sweep &sweep =
+      s.analysis->sweep(*A.pattern, A.item, transposed, executor);
+  solveBySweep(solve, sweep, &s.packedFor(sweep, transposed, executor));
+}
+
+template <typename T> int64_t PreparedTriangle<T>::bytes() const {
+  int64_t sum = static_cast<int64_t>(sizeof(State)) + state->valueBlock.bytes();
+  for (int k = 0; k < 2; ++k)
+    if (state->ready[k].load(std::memory_order_acquire))
+      sum += state->packed[k].bytes();
+  return sum;
+}
+
+#define TSGU_INSTANTIATE(T)                                                    \
+  template void triangularSolve(const Matrix<T> &, Triangle, Mode,             \
+                                Vectors<const T>, Vectors<T>,                  \
+                                const tsgu_executor &);                        \
+  template class PreparedTriangle<T>;
+TSGU_INSTANTIATE(float)
+TSGU_INSTANTIATE(double)
+TSGU_INSTANTIATE(std::complex<float>)
+TSGU_INSTANTIATE(std::complex<double>)
 
 } // namespace tsgu::runtime

@@ -28,8 +28,8 @@ void triangularSolve(const Matrix<T> &A, Triangle triangle, Mode mode,
                      const tsgu_executor &executor);
 
 /// The same for values that stay: they are brought into the order of the
-/// analysis once. Reads the values of A's item alone, and keeps neither them nor
-/// the pattern alive: preconditioners are kept with the very pattern, which
+/// analysis once. Reads the values of A's item alone, and keeps neither them
+/// nor the pattern alive: preconditioners are kept with the very pattern, which
 /// could then never go.
 template <typename T> class PreparedTriangle {
 public:

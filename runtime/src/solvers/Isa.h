@@ -1,0 +1,75 @@
+//===- Isa.h - Loops for the vector instructions at hand --------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The library is built for any x86-64. Code inside withVectors() is compiled
+// three times, for 128, 256 and 512 bits, and the processor's widest one runs.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_SOLVERS_ISA_H
+#define TSGU_SRC_SOLVERS_ISA_H
+
+#define TSGU_INLINE __attribute__((always_inline))
+
+/// Before a loop whose iterations touch different elements.
+#if defined(__clang__)
+#define TSGU_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define TSGU_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+namespace tsgu::runtime {
+
+#if defined(__x86_64__)
+
+template <typename F>
+__attribute__((target("arch=x86-64-v4"))) void runWithV4(const F &function) {
+  function();
+}
+template <typename F>
+__attribute__((target("arch=x86-64-v3"))) void runWithV3(const F &function) {
+  function();
+}
+
+/// 4 and 3: the levels of x86-64 with AVX-512 and AVX2.
+inline int vectorLevel() {
+  static const int level = [] {
+    __builtin_cpu_init();
+    const bool v3 = __builtin_cpu_supports("avx2") &&
+                    __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("bmi2");
+    const bool v4 = v3 && __builtin_cpu_supports("avx512f") &&
+                    __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512cd") &&
+                    __builtin_cpu_supports("avx512dq") &&
+                    __builtin_cpu_supports("avx512vl");
+    return v4 ? 4 : v3 ? 3 : 1;
+  }();
+  return level;
+}
+
+/// function(), a lambda marked TSGU_INLINE.
+template <typename F> void withVectors(const F &function) {
+  switch (vectorLevel()) {
+  case 4:
+    return runWithV4(function);
+  case 3:
+    return runWithV3(function);
+  default:
+    return function();
+  }
+}
+
+#else
+
+template <typename F> void withVectors(const F &function) { function(); }
+
+#endif
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_SOLVERS_ISA_H

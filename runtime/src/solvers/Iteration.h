@@ -1,0 +1,206 @@
+//===- Iteration.h - What a Krylov method sees ------------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A method solves A d = r from d = 0, for a block of columns that advance
+// together and leave one by one. It stops to ask for products.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_SOLVERS_ITERATION_H
+#define TSGU_SRC_SOLVERS_ITERATION_H
+
+#include "Task.h"
+#include "VectorOps.h"
+
+#include <deque>
+
+namespace tsgu::runtime {
+
+enum class Ask : uint8_t { Nothing, Product, Adjoint, Precondition };
+
+/// Of n x columns blocks: out = A in, A^H in or M^-1 in. If `sums` is not NULL:
+/// sums[j] = with_j^H out_j and, if `with` is NULL or `squares`, the last
+/// `columns` of the sums are norm(out_j)^2.
+template <typename T> struct Request {
+  Ask ask = Ask::Nothing;
+  const T *in = nullptr;
+  T *out = nullptr;
+  int64_t columns = 0;
+  const int64_t *ids = nullptr; ///< Which of all columns these are.
+  const T *with = nullptr;
+  bool squares = false;
+  Wide<T> *sums = nullptr;
+};
+
+/// Where a coroutine waits for the answer to its request.
+template <typename T> struct Channel {
+  Request<T> request;
+  std::coroutine_handle<> waiting;
+
+  struct Awaiter {
+    Channel &channel;
+    Request<T> request;
+    bool await_ready() noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) noexcept {
+      channel.request = request;
+      channel.waiting = handle;
+    }
+    void await_resume() noexcept {}
+  };
+
+  /// The request has been answered.
+  void resume() {
+    request = {};
+    std::exchange(waiting, {}).resume();
+  }
+};
+
+/// Why a column left the iteration.
+enum class Exit : uint8_t {
+  None,
+  Goal,    ///< The method's own estimate of the residual is small enough.
+  Restart, ///< The method wants to begin again from the true residual.
+  Limit,
+  Breakdown,
+  Inconsistent, ///< Only the least-squares solution is left to be found.
+  IndefiniteMatrix,
+  IndefinitePreconditioner,
+  NotFinite,
+  Stopped
+};
+
+/// What is told after every iteration, for all columns of the solve.
+class Progress {
+public:
+  Progress(const tsgu_solver &solver, int64_t columns);
+
+  /// The estimates of these columns have changed.
+  void set(int64_t column, double norm) { norms[column] = norm; }
+  /// Keeps them as history and tells the callback. False: stop.
+  bool tell();
+
+  std::vector<double> history; ///< [rows][columns].
+
+private:
+  const tsgu_solver &solver;
+  int32_t (*callback)(int64_t, int64_t, int64_t, const double *) = nullptr;
+  int64_t told = 0;
+  std::vector<double> norms;
+};
+
+/// The Lanczos matrices that CG's coefficients make.
+struct Tridiagonals {
+  int64_t wanted = 0; ///< Columns 0 .. wanted - 1.
+  struct Column {
+    std::vector<double> diagonal, offDiagonal;
+    double step = 0, ratio = 0; ///< CG's last alpha and beta.
+  };
+  std::vector<Column> columns;
+
+  void add(int64_t column, double alpha, double beta);
+};
+
+template <typename T> class Iteration {
+public:
+  Iteration(const tsgu_solver &solver, int64_t length,
+            const tsgu_executor &executor, Channel<T> &channel,
+            Progress &progress)
+      : solver(solver), ops(length, executor), channel(channel),
+        progress(progress) {}
+
+  const tsgu_solver &solver;
+  bool preconditioned = false;
+  VectorOps<T> ops;
+
+  T *residual = nullptr;                ///< r; the method may overwrite it.
+  T *correction = nullptr;              ///< d, zero at first.
+  std::vector<double> goals, start;     ///< Of norm(r); norm(r) at first.
+  std::vector<int64_t> ids;             ///< Which of all columns is active.
+  std::vector<int64_t> attempts;        ///< How often this column broke down.
+  Tridiagonals *tridiagonals = nullptr; ///< NULL: not wanted (now).
+
+  int64_t active() const { return ops.columns; }
+
+  /// A block that goes with the active columns. Not initialised.
+  T *block();
+  /// Scalars by column that go with the active columns, zero at first.
+  std::vector<double> &reals() { return realLists.emplace_back(ids.size()); }
+  std::vector<Wide<T>> &scalars() {
+    return scalarLists.emplace_back(ids.size());
+  }
+
+  using Awaiter = typename Channel<T>::Awaiter;
+  Awaiter product(const T *in, T *out, Ask ask = Ask::Product) {
+    return {channel, {ask, in, out, active(), ids.data()}};
+  }
+  /// sums[j] = with_j^H out_j; if `squares`, sums[active + j] = norm(out_j)^2.
+  Awaiter productAndDot(const T *in, T *out, const T *with, Wide<T> *sums,
+                        bool squares = false) {
+    return {channel,
+            {Ask::Product, in, out, active(), ids.data(), with, squares, sums}};
+  }
+  Awaiter precondition(const T *in, T *out) {
+    return {channel, {Ask::Precondition, in, out, active(), ids.data()}};
+  }
+
+  /// Column j leaves at the end of this iteration.
+  void leave(int64_t j, Exit why) {
+    if (exits[j] == Exit::None)
+      exits[j] = why;
+  }
+  bool leaving(int64_t j) const { return exits[j] != Exit::None; }
+
+  /// Ends an iteration that estimates the norms of the residuals: those at
+  /// their goal, at the limit, or not finite leave. False: none is left.
+  bool next(const std::vector<double> &norms);
+  /// Its two halves: columns that are to leave stay until `retire`.
+  void count(const std::vector<double> &norms);
+  void retire();
+
+  // The driver's side.
+
+  /// Begins with ops.columns = ids.size() columns; `limit` and `counts` are by
+  /// the columns of the solve.
+  void begin(int64_t limit, std::vector<int64_t> &counts,
+             const std::vector<double> &units);
+  /// Corrections of all columns that began, after the last has left.
+  T *corrections() { return kept ? kept : correction; }
+  const std::vector<Exit> &outcome() const { return exitOfSlot; }
+  void end();
+
+private:
+  void compact(const std::vector<int64_t> &staying);
+
+  Channel<T> &channel;
+  Progress &progress;
+  std::deque<Scratch> memory;
+  std::vector<T *> blocks;
+  std::deque<std::vector<double>> realLists;
+  std::deque<std::vector<Wide<T>>> scalarLists;
+  std::vector<Exit> exits;      ///< Of active columns.
+  std::vector<char> settled;    ///< Active columns that no longer count.
+  std::vector<int64_t> slots;   ///< Of active columns: as they began.
+  std::vector<Exit> exitOfSlot; ///< Of columns as they began.
+  T *kept = nullptr;
+  int64_t limit = 0;
+  std::vector<int64_t> *counts = nullptr;
+  const std::vector<double> *units = nullptr;
+};
+
+/// The methods. Each runs until its last column has left.
+template <typename T> Task conjugateGradients(Iteration<T> &);
+template <typename T> Task biCGSTAB(Iteration<T> &);
+template <typename T> Task minres(Iteration<T> &);
+template <typename T> Task gmres(Iteration<T> &);
+template <typename T> Task cgs(Iteration<T> &);
+
+#define TSGU_FOR_VALUE_TYPES(X)                                                \
+  X(float) X(double) X(std::complex<float>) X(std::complex<double>)
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_SOLVERS_ITERATION_H

@@ -1,0 +1,358 @@
+//===- Refinement.cpp - Iterate until the true residual is there ----------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Refinement.h"
+
+#include <cmath>
+#include <limits>
+
+namespace tsgu::runtime {
+namespace {
+
+/// A method aims a little below the goal, so that rounding errors do not make
+/// it begin again for nothing.
+constexpr double aim = 0.95;
+/// Breakdowns of a column after which it is given up.
+constexpr int64_t mostAttempts = 4;
+
+/// NaN if one of them is.
+double larger(double a, double b) { return std::isnan(a) || b <= a ? a : b; }
+
+template <typename T> std::vector<double> largest(Vectors<const T> b) {
+  std::vector<double> most(b.count);
+  for (int64_t i = 0; i < b.length; ++i)
+    for (int64_t j = 0; j < b.count; ++j) {
+      const T value = b.row(i)[j];
+      double size = std::abs(static_cast<double>(std::real(value)));
+      if constexpr (isComplex<T>)
+        size = larger(size, std::abs(static_cast<double>(value.imag())));
+      most[j] = larger(most[j], size);
+    }
+  return most;
+}
+
+} // namespace
+
+template <typename R> PowerOfTwo<R>::PowerOfTwo(int exponent) {
+  using Limits = std::numeric_limits<R>;
+  const int half = exponent / 2;
+  auto power = [](int e) {
+    return std::ldexp(
+        R(1), std::clamp(e, Limits::min_exponent, Limits::max_exponent - 1));
+  };
+  first = power(half), second = power(exponent - half);
+}
+
+template <typename T>
+Refinement<T>::Refinement(const RefinementOptions<T> &options, Method method,
+                          Vectors<const T> b, Vectors<T> x,
+                          const tsgu_executor &executor, Channel<T> &channel)
+    : options(options), solver(*options.solver), method(method), b(b), x(x),
+      channel(channel), progress(solver, b.count), ops(b.length, executor),
+      residualMemory(multiply(multiply(b.length, b.count),
+                              static_cast<int64_t>(sizeof(T)))),
+      candidateMemory(multiply(multiply(b.length, b.count),
+                               static_cast<int64_t>(sizeof(T)))),
+      residual(reinterpret_cast<T *>(residualMemory.data())),
+      candidate(reinterpret_cast<T *>(candidateMemory.data())) {
+  constexpr int64_t most = 100000;
+  limit = solver.max_iterations > 0
+              ? solver.max_iterations
+              : (b.length > most / 10 ? most : 10 * b.length);
+}
+
+//===----------------------------------------------------------------------===//
+// Scales and residuals
+//===----------------------------------------------------------------------===//
+
+template <typename T> void Refinement<T>::scaleColumns() {
+  const auto count = static_cast<size_t>(b.count);
+  const double rtol = solver.rtol >= 0                 ? solver.rtol
+                      : std::is_same_v<Real<T>, float> ? 1e-5
+                                                       : 1e-8;
+  const Reals most = largest(b);
+  exponents.assign(count, 0), attempts.assign(count, 0);
+  units.resize(count), norms.resize(count), goals.resize(count);
+  result.reasons.assign(count, 0), result.iterations.assign(count, 0);
+  result.residuals.resize(count), result.goals.resize(count);
+  ids.clear();
+  for (int64_t j = 0; j < b.count; ++j) {
+    if (most[j] > 0 && std::isfinite(most[j]))
+      exponents[j] = -std::ilogb(most[j]);
+    units[j] = std::ldexp(1.0, -exponents[j]);
+    ids.push_back(j);
+  }
+  ops.columns = b.count;
+  setResidual(ids, false, residual);
+  ops.squares(residual, norms);
+  for (int64_t j = 0; j < b.count; ++j) {
+    norms[j] = std::sqrt(norms[j]);
+    goals[j] = std::max(rtol * norms[j], std::ldexp(solver.atol, exponents[j]));
+    result.goals[j] = std::max(rtol * norms[j] * units[j], solver.atol);
+  }
+}
+
+/// r_j = b_j scaled or, with the product in r, that minus r_j.
+template <typename T>
+void Refinement<T>::setResidual(const std::vector<int64_t> &ids, bool subtract,
+                                T *r) {
+  const auto k = static_cast<int64_t>(ids.size());
+  ops.columns = k;
+  std::vector<PowerOfTwo<Real<T>>> factors;
+  for (int64_t id : ids)
+    factors.emplace_back(exponents[id]);
+  ops.cells([=, this, &ids, &factors](int64_t i, int64_t j) {
+    T value = factors[j](b.row(i)[ids[j]]);
+    if (subtract)
+      value -= r[i * k + j];
+    r[i * k + j] = value;
+  });
+}
+
+template <typename T>
+void Refinement<T>::gather(const std::vector<int64_t> &ids, T *to) {
+  const auto k = static_cast<int64_t>(ids.size());
+  ops.columns = k;
+  ops.cells([=, this, &ids](int64_t i, int64_t j) {
+    to[i * k + j] = x.row(i)[ids[j]];
+  });
+}
+
+template <typename T> Task Refinement<T>::startFromGuess() {
+  const int64_t p = b.count;
+  for (int64_t j = 0; j < p; ++j) {
+    const PowerOfTwo<Real<T>> factor(exponents[j] - options.operatorScale);
+    for (int64_t i = 0; i < x.length; ++i)
+      x.row(i)[j] = factor(x.row(i)[j]);
+  }
+  gather(ids, candidate);
+  Request<T> request{Ask::Product, candidate, residual, p, ids.data()};
+  co_await typename Channel<T>::Awaiter{channel, request};
+  setResidual(ids, true, residual);
+  Reals found(norms.size());
+  ops.squares(residual, found);
+  std::vector<char> useless(norms.size());
+  for (int64_t j = 0; j < p; ++j) {
+    found[j] = std::sqrt(found[j]);
+    // Zero is the better start; it also does away with NaN.
+    useless[j] = !(found[j] <= norms[j]);
+    if (!useless[j])
+      norms[j] = found[j];
+  }
+  ops.columns = p;
+  ops.cells([&, this](int64_t i, int64_t j) {
+    if (useless[j]) {
+      x.row(i)[j] = T{};
+      residual[i * p + j] = PowerOfTwo<Real<T>>(exponents[j])(b.row(i)[j]);
+    }
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Cycles
+//===----------------------------------------------------------------------===//
+
+/// Keeps the columns of the residual that have no reason yet.
+template <typename T> void Refinement<T>::selectUnsettled() {
+  std::vector<int64_t> kept, places;
+  for (size_t slot = 0; slot < ids.size(); ++slot)
+    if (result.reasons[ids[slot]] == 0)
+      kept.push_back(ids[slot]), places.push_back(static_cast<int64_t>(slot));
+  const auto from = static_cast<int64_t>(ids.size());
+  const auto to = static_cast<int64_t>(kept.size());
+  if (to < from && to > 0)
+    for (int64_t i = 0; i < b.length; ++i)
+      for (int64_t j = 0; j < to; ++j)
+        residual[i * to + j] = residual[i * from + places[j]];
+  ids = std::move(kept);
+}
+
+template <typename T> Task Refinement<T>::cycle() {
+  const auto k = static_cast<int64_t>(ids.size());
+  Iteration<T> it(solver, b.length, ops.executor, channel, progress);
+  it.preconditioned = options.preconditioned;
+  it.tridiagonals = options.tridiagonals;
+  it.ops.columns = k, ops.columns = k;
+  it.ids = ids, it.residual = residual;
+  cycleScales.resize(ids.size());
+  Reals powers(ids.size());
+  bool rescale = false;
+  for (int64_t j = 0; j < k; ++j) {
+    const int64_t id = ids[j];
+    // Residuals of the first cycle have norms around 1 already.
+    const int exponent = -std::ilogb(norms[id]);
+    cycleScales[j] = std::abs(exponent) <= 16 ? 0 : exponent;
+    rescale |= cycleScales[j] != 0;
+    powers[j] = std::ldexp(1.0, cycleScales[j]);
+    it.start.push_back(norms[id] * powers[j]);
+    it.goals.push_back(goals[id] * powers[j] * aim);
+    it.attempts.push_back(attempts[id]);
+  }
+  if (rescale) {
+    const T *factor = ops.spread(powers, 0);
+    T *r = residual;
+    ops.each([=](int64_t e, int64_t c)
+                 TSGU_INLINE { r[e] = times(factor[c], r[e]); });
+  }
+  Reals unitsOfCycle = units;
+  for (int64_t j = 0; j < k; ++j)
+    unitsOfCycle[ids[j]] /= powers[j];
+  it.begin(limit, result.iterations, unitsOfCycle);
+  co_await method(it);
+  options.tridiagonals = nullptr;
+
+  ops.columns = k;
+  propose(it.corrections(), candidate);
+  const std::vector<Exit> exits = it.outcome();
+  it.end();
+  Request<T> request{Ask::Product, candidate, residual, k, ids.data()};
+  co_await typename Channel<T>::Awaiter{channel, request};
+  setResidual(ids, true, residual);
+  Reals found(ids.size());
+  ops.squares(residual, found);
+  std::vector<char> accepted(ids.size());
+  bool rejected = false;
+  for (size_t slot = 0; slot < ids.size(); ++slot) {
+    const double norm = std::sqrt(found[slot]);
+    accepted[slot] = norm < norms[ids[slot]];
+    rejected |= !accepted[slot];
+    judge(slot, exits[slot], norm, accepted[slot]);
+  }
+  ops.cells([&, this](int64_t i, int64_t j) {
+    if (accepted[j])
+      x.row(i)[ids[j]] = candidate[i * k + j];
+  });
+  bool again = false;
+  for (size_t slot = 0; slot < ids.size(); ++slot)
+    again |= !accepted[slot] && result.reasons[ids[slot]] == 0;
+  if (!again)
+    co_return;
+  // Only after a breakdown: the residual of where the column still is.
+  gather(ids, candidate);
+  co_await typename Channel<T>::Awaiter{channel, request};
+  setResidual(ids, true, residual);
+}
+
+/// candidates = x + corrections, without their scales.
+template <typename T>
+void Refinement<T>::propose(const T *corrections, T *candidates) {
+  const auto k = static_cast<int64_t>(ids.size());
+  std::vector<PowerOfTwo<Real<T>>> factors;
+  for (int exponent : cycleScales)
+    factors.emplace_back(-exponent);
+  ops.cells([&, this](int64_t i, int64_t j) {
+    candidates[i * k + j] =
+        x.row(i)[ids[j]] + factors[j](corrections[i * k + j]);
+  });
+}
+
+template <typename T>
+void Refinement<T>::judge(size_t slot, Exit exit, double norm, bool accepted) {
+  const int64_t id = ids[slot];
+  const double before = norms[id];
+  int64_t &reason = result.reasons[id];
+  if (accepted)
+    norms[id] = norm;
+  if (norms[id] <= goals[id]) {
+    reason = TSGU_CONVERGED;
+    return;
+  }
+  const bool spent = result.iterations[id] >= limit;
+  switch (exit) {
+  case Exit::None:
+  case Exit::Goal:
+    reason = norms[id] > before / 2 ? TSGU_STAGNATED
+             : spent                ? TSGU_ITERATION_LIMIT
+                                    : 0;
+    return;
+  case Exit::Restart:
+    reason = norms[id] > before * (1 - 1e-9) ? TSGU_STAGNATED
+             : spent                         ? TSGU_ITERATION_LIMIT
+                                             : 0;
+    return;
+  case Exit::Breakdown:
+    reason = ++attempts[id] > mostAttempts ? TSGU_BREAKDOWN
+             : spent                       ? TSGU_ITERATION_LIMIT
+                                           : 0;
+    return;
+  case Exit::Limit:
+    reason = TSGU_ITERATION_LIMIT;
+    return;
+  case Exit::Inconsistent:
+    reason = TSGU_STAGNATED;
+    return;
+  case Exit::IndefiniteMatrix:
+    reason = TSGU_INDEFINITE_MATRIX;
+    return;
+  case Exit::IndefinitePreconditioner:
+    reason = TSGU_INDEFINITE_PRECONDITIONER;
+    return;
+  case Exit::NotFinite:
+    reason = TSGU_NOT_FINITE;
+    return;
+  case Exit::Stopped:
+    reason = TSGU_STOPPED;
+    return;
+  }
+}
+
+template <typename T> Task Refinement<T>::run() {
+  scaleColumns();
+  if (options.guess)
+    co_await startFromGuess();
+  else
+    for (int64_t i = 0; i < x.length; ++i)
+      std::fill_n(x.row(i), x.count, T{});
+  for (int64_t id : ids) {
+    progress.set(id, norms[id] * units[id]);
+    if (!std::isfinite(norms[id]))
+      result.reasons[id] = TSGU_NOT_FINITE;
+    else if (norms[id] <= goals[id])
+      result.reasons[id] = TSGU_CONVERGED;
+  }
+  if (!progress.tell())
+    for (int64_t id : ids)
+      if (result.reasons[id] == 0)
+        result.reasons[id] = TSGU_STOPPED;
+  for (selectUnsettled(); !ids.empty(); selectUnsettled())
+    co_await cycle();
+  finish();
+}
+
+/// x in the units of b; residuals in those, too.
+template <typename T> void Refinement<T>::finish() {
+  const auto count = static_cast<size_t>(b.count);
+  std::vector<PowerOfTwo<Real<T>>> factors;
+  bool scaled = false;
+  for (size_t j = 0; j < count; ++j) {
+    const int exponent = options.operatorScale - exponents[j];
+    factors.emplace_back(exponent);
+    scaled |= exponent != 0;
+    result.residuals[j] = norms[j] * units[j];
+  }
+  result.history = std::move(progress.history);
+  if (!scaled)
+    return;
+  ops.columns = b.count;
+  std::vector<std::atomic<bool>> overflows(count);
+  ops.cells([&, this](int64_t i, int64_t j) {
+    T &value = x.row(i)[j];
+    value = factors[j](value);
+    if (!std::isfinite(std::real(value)) || !std::isfinite(std::imag(value)))
+      overflows[j].store(true, std::memory_order_relaxed);
+  });
+  for (size_t j = 0; j < count; ++j)
+    if (overflows[j])
+      result.reasons[j] = TSGU_NOT_FINITE;
+}
+
+template struct PowerOfTwo<float>;
+template struct PowerOfTwo<double>;
+#define INSTANTIATE(T) template class Refinement<T>;
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime

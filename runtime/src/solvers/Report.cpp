@@ -1,0 +1,165 @@
+//===- Report.cpp - How a solve ended, for people -------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Report.h"
+#include "Product.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+namespace tsgu::runtime {
+namespace {
+
+const char *nameOf(int64_t method) {
+  static const char *const names[] = {
+      "triangular solve",   "CG", "BiCGSTAB", "MINRES", "GMRES", "CGS", "LSMR",
+      "the caller's solver"};
+  return names[method];
+}
+
+const char *whatHappened(int64_t reason) {
+  switch (reason) {
+  case TSGU_ITERATION_LIMIT:
+    return "reached its iteration limit";
+  case TSGU_BREAKDOWN:
+    return "broke down (a division by what is numerically zero)";
+  case TSGU_STAGNATED:
+    return "stagnated: the residual computed from the solution does not fall "
+           "any more";
+  case TSGU_INDEFINITE_MATRIX:
+    return "found the matrix not positive definite";
+  case TSGU_INDEFINITE_PRECONDITIONER:
+    return "found the preconditioner not positive definite";
+  case TSGU_NOT_FINITE:
+    return "met NaN or infinity";
+  case TSGU_STOPPED:
+    return "was stopped by the progress callback";
+  case TSGU_RANK_DEFICIENT:
+    return "found the matrix rank deficient";
+  case TSGU_CALLBACK_FAILED:
+    return "failed";
+  default:
+    return "did not converge";
+  }
+}
+
+std::string whatToTry(const tsgu_solver &solver, int64_t reason) {
+  const bool preconditioned = solver.preconditioner != TSGU_NO_PRECONDITIONER;
+  switch (reason) {
+  case TSGU_ITERATION_LIMIT:
+    return preconditioned || solver.method == TSGU_LSMR
+               ? "Try more iterations, a looser tolerance or another "
+                 "preconditioner"
+               : "Try a preconditioner, more iterations or a looser tolerance";
+  case TSGU_BREAKDOWN:
+    return solver.method == TSGU_GMRES ? "The matrix may be singular; try LSMR"
+                                       : "Try GMRES, or another preconditioner";
+  case TSGU_STAGNATED:
+    return solver.method == TSGU_GMRES
+               ? "Try a longer restart, a preconditioner or a looser "
+                 "tolerance; "
+                 "if the matrix is singular, LSMR"
+               : "Try a looser tolerance, double precision or a "
+                 "preconditioner; if the matrix is singular, LSMR";
+  case TSGU_INDEFINITE_MATRIX:
+    return "Try MINRES if the matrix is Hermitian, BiCGSTAB or GMRES otherwise";
+  case TSGU_INDEFINITE_PRECONDITIONER:
+    return "Try another preconditioner, or BiCGSTAB or GMRES, which take any";
+  case TSGU_NOT_FINITE:
+    return "Look for NaN, infinity and overflow in the matrix and the "
+           "right-hand side";
+  default:
+    return {};
+  }
+}
+
+} // namespace
+
+std::string explain(const tsgu_solver &solver, const Result &result,
+                    const std::string &notFinite) {
+  const auto columns = static_cast<int64_t>(result.reasons.size());
+  int64_t failed = 0, worst = 0;
+  double excess = -1;
+  for (int64_t j = 0; j < columns; ++j) {
+    if (result.reasons[j] > 0)
+      continue;
+    ++failed;
+    double ratio = result.residuals[j] / result.goals[j];
+    if (std::isnan(ratio))
+      ratio = INFINITY;
+    if (ratio > excess)
+      excess = ratio, worst = j;
+  }
+  std::ostringstream text;
+  text.precision(3);
+  text << nameOf(solver.method);
+  if (failed == 0) {
+    const int64_t most = columns ? *std::max_element(result.iterations.begin(),
+                                                     result.iterations.end())
+                                 : 0;
+    text << " converged after " << most << " iterations";
+    return text.str();
+  }
+  const int64_t reason = result.reasons[worst];
+  text << ' ' << whatHappened(reason);
+  if (columns > 1)
+    text << "; " << failed << " of " << columns
+         << " columns did not converge, the worst being column " << worst;
+  text << ": residual " << result.residuals[worst] << ", goal "
+       << result.goals[worst] << ", after " << result.iterations[worst]
+       << " iterations.";
+  if (!notFinite.empty())
+    text << " The matrix has " << notFinite << '.';
+  else if (const std::string hint = whatToTry(solver, reason); !hint.empty())
+    text << ' ' << hint << '.';
+  return text.str();
+}
+
+tsgu_outcome outcomeOf(const tsgu_solver &solver, Mode mode, int64_t item,
+                       const Result &result, const std::string &explanation) {
+  tsgu_outcome outcome{};
+  outcome.method = solver.method;
+  outcome.mode = static_cast<int64_t>(mode);
+  outcome.item = item;
+  outcome.columns = static_cast<int64_t>(result.reasons.size());
+  outcome.worst =
+      result.reasons.empty()
+          ? TSGU_CONVERGED
+          : *std::min_element(result.reasons.begin(), result.reasons.end());
+  outcome.reasons = result.reasons.data();
+  outcome.iterations = result.iterations.data();
+  outcome.residuals = result.residuals.data();
+  outcome.goals = result.goals.data();
+  if (outcome.columns > 0)
+    outcome.history_length =
+        static_cast<int64_t>(result.history.size()) / outcome.columns;
+  outcome.history = result.history.data();
+  outcome.explanation = explanation.c_str();
+  return outcome;
+}
+
+template <typename T>
+void report(const Problem &problem, const Matrix<T> &A, const Result &result) {
+  const tsgu_solver &solver = *problem.solver;
+  const bool failed = std::any_of(result.reasons.begin(), result.reasons.end(),
+                                  [](int64_t reason) { return reason <= 0; });
+  if (!failed && !(solver.report & 1))
+    return;
+  const bool searched = std::find(result.reasons.begin(), result.reasons.end(),
+                                  TSGU_NOT_FINITE) != result.reasons.end();
+  const std::string explanation =
+      explain(solver, result, searched ? firstNotFinite(A) : std::string());
+  conclude(solver,
+           outcomeOf(solver, problem.mode, A.item, result, explanation));
+}
+
+#define INSTANTIATE(T)                                                         \
+  template void report(const Problem &, const Matrix<T> &, const Result &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime

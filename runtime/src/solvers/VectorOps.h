@@ -1,0 +1,240 @@
+//===- VectorOps.h - Fused operations on blocks of vectors ------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A block is n x k, row-major, without gaps. Rows are taken in tiles of `lanes`
+// rows, so that k = 1 and k > 1 are both loops over contiguous elements, and
+// sums are made by lane and chunk of rows: the result of a column depends
+// neither on the threads nor on the columns beside it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_SOLVERS_VECTOROPS_H
+#define TSGU_SRC_SOLVERS_VECTOROPS_H
+
+#include "../Parallel.h"
+#include "../Scratch.h"
+#include "Isa.h"
+#include "Matrix.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace tsgu::runtime {
+
+/// The type of scalars and sums: double precision.
+template <typename T>
+using Wide = std::conditional_t<isComplex<T>, std::complex<double>, double>;
+
+// Products of complex numbers without the standard's detour for infinities.
+template <typename T> TSGU_INLINE inline T times(T a, T b) { return a * b; }
+template <typename T>
+TSGU_INLINE inline std::complex<T> times(std::complex<T> a, std::complex<T> b) {
+  return {a.real() * b.real() - a.imag() * b.imag(),
+          a.real() * b.imag() + a.imag() * b.real()};
+}
+/// conj(a) b.
+template <typename T> TSGU_INLINE inline T dotTerm(T a, T b) { return a * b; }
+template <typename T>
+TSGU_INLINE inline std::complex<T> dotTerm(std::complex<T> a,
+                                           std::complex<T> b) {
+  return {a.real() * b.real() + a.imag() * b.imag(),
+          a.real() * b.imag() - a.imag() * b.real()};
+}
+template <typename T> TSGU_INLINE inline T squareOf(T a) { return a * a; }
+template <typename T> TSGU_INLINE inline T squareOf(std::complex<T> a) {
+  return a.real() * a.real() + a.imag() * a.imag();
+}
+template <typename T> TSGU_INLINE inline T realOf(T a) { return a; }
+template <typename T> TSGU_INLINE inline T realOf(std::complex<T> a) {
+  return a.real();
+}
+
+/// Rows summed side by side.
+inline constexpr int64_t lanes = 16;
+
+/// Rows of a chunk, the unit of sums: fixed by the length.
+inline int64_t chunkRows(int64_t length) {
+  const int64_t rows = (length / 64 + lanes - 1) / lanes * lanes;
+  return std::clamp<int64_t>(rows, 256, 1024);
+}
+
+/// body(element, coefficient, sums...) for all elements of the rows [begin,
+/// end) of n x k blocks; `coefficient` is where the element's column is in a
+/// Coefficients. Adds nothing to, but overwrites, to[r * k + j]: the sum r of
+/// column j.
+template <typename S, size_t... R, typename F>
+TSGU_INLINE inline void sweepRows(int64_t k, int64_t begin, int64_t end, S *to,
+                                  std::index_sequence<R...>, const F &body) {
+  constexpr size_t count = sizeof...(R);
+  if (k == 1) {
+    S sums[count + 1][lanes] = {};
+    int64_t i = begin;
+    for (; i + lanes <= end; i += lanes) {
+      TSGU_INDEPENDENT
+      for (int64_t l = 0; l < lanes; ++l)
+        body(i + l, int64_t{0}, sums[R][l]...);
+    }
+    for (int64_t l = 0; i + l < end; ++l)
+      body(i + l, int64_t{0}, sums[R][l]...);
+    for (size_t r = 0; r < count; ++r) {
+      S sum{};
+      for (int64_t l = 0; l < lanes; ++l)
+        sum += sums[r][l];
+      to[r] = sum;
+    }
+    return;
+  }
+  const int64_t tile = lanes * k, last = end * k;
+  S small[256];
+  const bool fits = static_cast<int64_t>(count) * tile <= 256;
+  const Scratch large(fits ? 0
+                           : static_cast<int64_t>(count * sizeof(S)) * tile);
+  S *sums = fits ? small : reinterpret_cast<S *>(large.data());
+  std::fill_n(sums, count * static_cast<size_t>(tile), S{});
+  for (int64_t e = begin * k; e < last; e += tile) {
+    const int64_t width = std::min(tile, last - e);
+    TSGU_INDEPENDENT
+    for (int64_t c = 0; c < width; ++c)
+      body(e + c, c, sums[static_cast<int64_t>(R) * tile + c]...);
+  }
+  for (int64_t r = 0; r < static_cast<int64_t>(count); ++r)
+    for (int64_t j = 0; j < k; ++j) {
+      S sum{};
+      for (int64_t l = 0; l < lanes; ++l)
+        sum += sums[r * tile + l * k + j];
+      to[r * k + j] = sum;
+    }
+}
+
+/// Operations on blocks with `length` rows and `columns` columns.
+template <typename T> class VectorOps {
+public:
+  VectorOps(int64_t length, const tsgu_executor &executor)
+      : length(length), executor(executor) {}
+
+  const int64_t length;
+  int64_t columns = 0;
+  tsgu_executor executor;
+
+  int64_t elements() const { return length * columns; }
+
+  /// One coefficient for each column, repeated for all lanes; valid until the
+  /// slot's next use.
+  template <typename S> const T *spread(const std::vector<S> &column, int slot);
+
+  /// out_j = x_j^H y_j.
+  void dot(const T *x, const T *y, Wide<T> *out) {
+    sweep<1>(out, [=](int64_t e, int64_t, T &sum)
+                      TSGU_INLINE { sum += dotTerm(x[e], y[e]); });
+  }
+  /// out_j = norm(x_j)^2.
+  void squares(const T *x, std::vector<double> &out) {
+    std::vector<Wide<T>> sums(out.size());
+    sweep<1>(sums.data(), [=](int64_t e, int64_t, T &sum)
+                              TSGU_INLINE { sum += squareOf(x[e]); });
+    for (int64_t j = 0; j < columns; ++j)
+      out[j] = realOf(sums[j]);
+  }
+
+  /// body(element, coefficient, sum...) over all rows; to[r * columns + j] is
+  /// the sum r of column j.
+  template <size_t N, typename F> void sweep(Wide<T> *to, const F &body) {
+    const int64_t k = columns, rows = chunkRows(length);
+    const int64_t chunks = (length + rows - 1) / rows;
+    const auto width = static_cast<int64_t>(N) * k;
+    T *partial = partialSums(chunks, width);
+    forChunks(chunks, [&, partial](int64_t first, int64_t last) {
+      withVectors([&]() TSGU_INLINE {
+        for (int64_t chunk = first; chunk < last; ++chunk)
+          sweepRows<T>(k, chunk * rows, std::min(length, (chunk + 1) * rows),
+                       partial + chunk * width, std::make_index_sequence<N>{},
+                       body);
+      });
+    });
+    addChunks(partial, chunks, width, to);
+  }
+
+  /// sweepRows without sums.
+  template <typename F> void each(const F &body) {
+    const int64_t k = columns, rows = chunkRows(length);
+    forChunks((length + rows - 1) / rows, [&](int64_t first, int64_t last) {
+      withVectors([&]() TSGU_INLINE {
+        sweepRows<T>(k, first * rows, std::min(length, last * rows),
+                     static_cast<T *>(nullptr), std::index_sequence<>{}, body);
+      });
+    });
+  }
+
+  /// body(row, column), at no great speed.
+  template <typename F> void cells(const F &body) {
+    const int64_t k = columns, rows = chunkRows(length);
+    forChunks((length + rows - 1) / rows, [&](int64_t first, int64_t last) {
+      const int64_t end = std::min(length, last * rows);
+      if (k == 1)
+        for (int64_t i = first * rows; i < end; ++i)
+          body(i, int64_t{0});
+      else
+        for (int64_t i = first * rows; i < end; ++i)
+          for (int64_t j = 0; j < k; ++j)
+            body(i, j);
+    });
+  }
+
+  /// function(first, last) over ranges of chunks.
+  template <typename F> void forChunks(int64_t chunks, const F &function) {
+    // Handing out less than this takes longer than doing it.
+    constexpr int64_t smallBytes = 256 << 10;
+    const bool small =
+        elements() * static_cast<int64_t>(sizeof(T)) < smallBytes;
+    if (small || executor.threads <= 1 || chunks <= 1)
+      return chunks > 0 ? function(int64_t{0}, chunks) : void();
+    const int64_t parts = std::min<int64_t>(chunks, executor.threads * 4);
+    parallelFor(executor, parts, [&](int64_t first, int64_t last) {
+      function(first * chunks / parts, last * chunks / parts);
+    });
+  }
+
+  /// Where sums of chunks go: [chunks][width].
+  T *partialSums(int64_t chunks, int64_t width) {
+    const auto size = static_cast<size_t>(chunks * width);
+    if (partials.size() < size)
+      partials.resize(size);
+    return partials.data();
+  }
+  static void addChunks(const T *partial, int64_t chunks, int64_t width,
+                        Wide<T> *to) {
+    std::fill_n(to, width, Wide<T>{});
+    for (int64_t chunk = 0; chunk < chunks; ++chunk)
+      for (int64_t c = 0; c < width; ++c)
+        to[c] += static_cast<Wide<T>>(partial[chunk * width + c]);
+  }
+
+private:
+  std::vector<T> coefficients[6];
+  std::vector<T> partials;
+};
+
+template <typename T>
+template <typename S>
+const T *VectorOps<T>::spread(const std::vector<S> &column, int slot) {
+  std::vector<T> &to = coefficients[slot];
+  const int64_t size = columns == 1 ? 1 : lanes * columns;
+  to.resize(static_cast<size_t>(size));
+  for (int64_t c = 0; c < size; ++c) {
+    const S value = column[columns == 1 ? 0 : c % columns];
+    if constexpr (isComplex<S>)
+      to[c] = T(value);
+    else
+      to[c] = T(static_cast<Real<T>>(value));
+  }
+  return to.data();
+}
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_SOLVERS_VECTOROPS_H

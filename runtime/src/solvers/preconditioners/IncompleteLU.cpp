@@ -1,0 +1,88 @@
+//===- IncompleteLU.cpp - ILU(0) ------------------------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// M = L U with L and U on the pattern of A, where L U equals A (Meijerink, van
+// der Vorst 1977). L has ones on its diagonal.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../../triangular/Triangular.h"
+#include "Makers.h"
+#include "Rows.h"
+
+namespace tsgu::runtime {
+namespace {
+
+/// Row by row (IKJ; Saad, Iterative Methods, algorithm 10.4). `values` begins
+/// with the item's first entry, and so do `positions` count from `first`.
+template <typename T, typename I>
+void factorize(const Matrix<T> &A, const I *positions, const I *coordinates,
+               const std::vector<int64_t> &diagonal, T *values) {
+  std::vector<int64_t> where(A.rows(), -1); // Of the row's entries, by column.
+  for (int64_t i = 0; i < A.rows(); ++i) {
+    for (int64_t k = positions[i]; k < positions[i + 1]; ++k)
+      where[coordinates[k]] = k;
+    for (int64_t k = positions[i]; k < diagonal[i]; ++k) {
+      const int64_t pivot = diagonal[coordinates[k]];
+      const T factor = values[k] /= values[pivot];
+      for (int64_t u = pivot + 1; u < positions[coordinates[k] + 1]; ++u)
+        if (const int64_t to = where[coordinates[u]]; to >= 0)
+          values[to] -= times(factor, values[u]);
+    }
+    for (int64_t k = positions[i]; k < positions[i + 1]; ++k)
+      where[coordinates[k]] = -1;
+    if (values[diagonal[i]] == T(0))
+      fail(Status::Singular, "ILU(0): the pivot of ", nameOfRow(A, i),
+           " became zero (the diagonal entry of A is ", A.values[diagonal[i]],
+           "); reorder the rows, add to the diagonal, or use another "
+           "preconditioner");
+  }
+}
+
+template <typename T> class IncompleteLU : public Preconditioner<T> {
+public:
+  IncompleteLU(const Matrix<T> &A, const tsgu_executor &executor) {
+    const std::vector<int64_t> diagonal = findDiagonal(A, "ILU(0)");
+    const Layout &csr = A.pattern->csr();
+    const int64_t first = csr.position(A.firstRow());
+    std::vector<T> values(A.values + first,
+                          A.values + csr.position(A.firstRow() + A.rows()));
+    withRows(A, [&](auto *positions, auto *coordinates) {
+      factorize(A, positions, coordinates, diagonal, values.data() - first);
+    });
+    const Matrix<T> both{A.pattern, A.item, values.data() - first};
+    lower = std::make_unique<PreparedTriangle<T>>(both, Triangle{false, true},
+                                                  executor);
+    upper = std::make_unique<PreparedTriangle<T>>(both, Triangle{true, false},
+                                                  executor);
+  }
+
+  void apply(Mode mode, Vectors<const T> r, Vectors<T> z,
+             const tsgu_executor &executor) const override {
+    const auto &first = mode == Mode::N ? lower : upper;
+    const auto &last = mode == Mode::N ? upper : lower;
+    first->solve(mode, r, z, executor);
+    last->solve(mode, {z.data, z.length, z.count, z.stride}, z, executor);
+  }
+
+  int64_t bytes() const override { return lower->bytes() + upper->bytes(); }
+
+private:
+  std::unique_ptr<PreparedTriangle<T>> lower, upper;
+};
+
+} // namespace
+
+template <typename T>
+Made<T> makeIncompleteLU(const Matrix<T> &A, const tsgu_executor &executor) {
+  return std::make_unique<IncompleteLU<T>>(A, executor);
+}
+#define INSTANTIATE(T)                                                         \
+  template Made<T> makeIncompleteLU(const Matrix<T> &, const tsgu_executor &);
+TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+
+} // namespace tsgu::runtime

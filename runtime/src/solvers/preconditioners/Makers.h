@@ -1,0 +1,50 @@
+//===- Makers.h - One function for each preconditioner ----------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What is made may refer to the pattern and to the values of the matrix, which
+// outlive it; it does not keep the pattern alive. A is square.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_MAKERS_H
+#define TSGU_SRC_SOLVERS_PRECONDITIONERS_MAKERS_H
+
+#include "../Preconditioners.h"
+
+namespace tsgu::runtime {
+
+template <typename T> using Made = std::unique_ptr<Preconditioner<T>>;
+
+template <typename T>
+Made<T> makeJacobi(const Matrix<T> &A, const tsgu_executor &executor);
+
+template <typename T>
+Made<T> makeBlockJacobi(const Matrix<T> &A, int64_t blockSize,
+                        const tsgu_executor &executor);
+
+template <typename T>
+Made<T> makeSSOR(const Matrix<T> &A, double relaxation,
+                 const tsgu_executor &executor);
+
+template <typename T>
+Made<T> makeIncompleteLU(const Matrix<T> &A, const tsgu_executor &executor);
+
+template <typename T>
+Made<T> makeIncompleteCholesky(const Matrix<T> &A,
+                               const tsgu_executor &executor);
+
+template <typename T>
+Made<T> makeSmoothedAggregation(const Matrix<T> &A,
+                                const tsgu_executor &executor);
+
+#define TSGU_FOR_EACH_VALUE_TYPE(instantiate)                                  \
+  instantiate(float) instantiate(double) instantiate(std::complex<float>)      \
+      instantiate(std::complex<double>)
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_SOLVERS_PRECONDITIONERS_MAKERS_H

@@ -1,0 +1,70 @@
+//===- Analysis.h - The level sets of a triangle ----------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A row of a triangular solve can be computed when the rows it reads are. Its
+// level is one more than the highest of theirs, so that rows of one level are
+// independent of each other (Anderson, Saad 1989). The level sets of the
+// transposed triangle may be taken to be the same in reverse order.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_TRIANGULAR_ANALYSIS_H
+#define TSGU_SRC_TRIANGULAR_ANALYSIS_H
+
+#include "Sweep.h"
+#include "Triangular.h"
+
+namespace tsgu::runtime {
+
+/// What is known of one triangle of one item, whatever the values, the mode,
+/// and the diagonal.
+class Analysis : public Attachment {
+public:
+  Analysis(const Pattern &pattern, int64_t item, bool upper);
+
+  bool upper() const { return isUpper; }
+  /// The first row without a stored diagonal, or -1.
+  int64_t firstMissing() const { return missing; }
+  /// Whether every entry of the item is in the triangle, and the diagonal
+  /// stored.
+  bool tidy() const { return isTidy; }
+  /// By row, in the pattern's index type, unless tidy(): where the entries
+  /// strictly inside the triangle end (lower) or begin (upper).
+  const void *edges() const { return edgeBlock.data(); }
+
+  /// Whether levels are too narrow for sweeps.
+  bool narrow() const { return isNarrow; }
+  const LevelSets &levels() const { return sets; }
+
+  /// The sweep of op(triangle), made at the first call; not narrow().
+  const Sweep &sweep(Pattern &pattern, int64_t item, bool transposed,
+                     const tsgu_executor &executor);
+
+  int64_t bytes() const override;
+
+private:
+  template <typename I>
+  void run(const Pattern &pattern, const I *positions, const I *coordinates);
+  template <typename I>
+  int64_t findEdges(const I *positions, const I *coordinates, int64_t rows);
+
+  bool isUpper, isTidy = false, isNarrow = true;
+  int64_t missing = -1;
+  Block edgeBlock;
+  LevelSets sets;
+  std::mutex making;
+  std::unique_ptr<Sweep> made[2];
+  std::atomic<const Sweep *> ready[2]{};
+};
+
+/// The analysis of the triangle of the item, kept with the pattern.
+std::shared_ptr<Analysis> analysisOf(Pattern &pattern, int64_t item,
+                                     bool upper);
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_TRIANGULAR_ANALYSIS_H

@@ -1,0 +1,61 @@
+//===- Kernels.h - The loops of triangular solves ---------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_TRIANGULAR_KERNELS_H
+#define TSGU_SRC_TRIANGULAR_KERNELS_H
+
+#include "../solvers/Matrix.h"
+#include "Sweep.h"
+
+namespace tsgu::runtime {
+
+/// Right-hand sides from which rows are solved for in their own order, and the
+/// number that is solved for together.
+inline constexpr int64_t tileWidth = 8;
+
+template <typename T> struct SweepArguments {
+  const Slice *slices;
+  const int32_t *rows, *diagonalEntries, *coordinates, *entries;
+  int32_t ring;
+  const T *values;  ///< The pattern's; NULL: those in the sweep's order are
+  const T *packed;  ///< here, as are, by slot,
+  const T *inverse; ///< reciprocals of the diagonal, or
+  const T *divisor; ///< the diagonal, where they would not be accurate.
+  bool unit, conjugated;
+  Vectors<const T> b;
+  Vectors<T> x;
+  T *solved; ///< The rings of the right-hand sides, one after the other.
+
+  int64_t ringStride() const { return ring + lanes; }
+};
+
+/// Solves for the rows of slices begin <= s < end. Returns whether an element
+/// on the diagonal is zero.
+template <typename T>
+bool solveSlices(const SweepArguments<T> &arguments, int32_t begin,
+                 int32_t end);
+
+/// The rows of one item in their own order.
+template <typename T, typename I> struct RowArguments {
+  const I *positions, *coordinates;
+  const I *edges; ///< As Analysis::edges(); NULL: tidy.
+  const T *values;
+  int64_t rows;
+  bool upper, unit, conjugated;
+  bool transposed; ///< Entries of a row are subtracted from the rows they name.
+  Vectors<const T> b;
+  Vectors<T> x;
+};
+
+/// Solves for columns begin <= j < end; begin is a multiple of tileWidth.
+/// Returns whether an element on the diagonal is zero.
+template <typename T, typename I>
+bool solveRows(const RowArguments<T, I> &arguments, int64_t begin, int64_t end);
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_TRIANGULAR_KERNELS_H
