@@ -96,17 +96,29 @@ SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
         return loadElement(sizes, i64, index);
     return constant(0);
   };
+  bool isComplex = manifest.result.type == ElementType::C64 ||
+                   manifest.result.type == ElementType::C128;
   SmallVector<Value> values;
   for (auto [number, argument] : llvm::enumerate(stage.arguments)) {
-    size_t rank = argument.role == Argument::Dense ? argument.shape.size() : 1;
+    bool dense = argument.role == Argument::Dense;
+    // Complex numbers are rows of two floats, the strides count these.
+    bool pairs = isComplex && (dense || argument.role == Argument::Values);
+    size_t rank = dense ? argument.shape.size() : 1;
     Value data = loadElement(pointers, pointer, number);
     values.append({data, data, constant(0)});
     for (size_t d = 0; d < rank; ++d)
-      values.push_back(argument.written && argument.role == Argument::Dense
-                           ? extentOf(argument, d)
-                           : constant(0));
+      values.push_back(argument.written && dense ? extentOf(argument, d)
+                                                 : constant(0));
+    if (pairs)
+      values.push_back(constant(2));
     for (size_t d = 0; d < rank; ++d)
-      values.push_back(strideOf(number, d));
+      values.push_back(pairs ? LLVM::MulOp::create(builder, loc,
+                                                   strideOf(number, d),
+                                                   constant(2))
+                                   .getResult()
+                             : strideOf(number, d));
+    if (pairs)
+      values.push_back(constant(1));
   }
   for (auto [index, size] : llvm::enumerate(stage.sizes))
     if (size.kind != SizeRef::Stride)

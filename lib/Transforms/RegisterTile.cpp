@@ -17,6 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/KernelLoops.h"
 #include "tsgu/Transforms/Panels.h"
 #include "tsgu/Transforms/Passes.h"

@@ -58,6 +58,18 @@ def Tsgu_StoredOp : Tsgu_Op<"stored", [MemoryEffects<[MemRead]>]> {
   let assemblyFormat = "$values attr-dict `:` type($values) `->` type($result)";
 }
 
+def Tsgu_PartsOp : Tsgu_Op<"parts", [Pure]> {
+  let summary = "memory of complex numbers as memory of their parts";
+  let description = [{
+    The result has one more dimension, of the real and the imaginary part, so
+    that vectors can be loaded and stored. The passes that write vectors create
+    it; `--tsgu-split-complex` makes it the buffer itself.
+  }];
+  let arguments = (ins MemRefOf<[Complex<AnyFloat>]>:$numbers);
+  let results = (outs MemRefOf<[AnyFloat]>:$parts);
+  let assemblyFormat = "$numbers attr-dict `:` type($numbers) `->` type($parts)";
+}
+
 def Tsgu_TermOp
     : Tsgu_Op<"term", [RecursiveMemoryEffects, SingleBlock]> {
   let summary = "a scalar that a region computes from others";

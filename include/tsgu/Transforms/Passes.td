@@ -165,7 +165,8 @@ def RegisterTile : Pass<"tsgu-register-tile", "::mlir::func::FuncOp"> {
                            "::mlir::complex::ComplexDialect",
                            "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::vector::VectorDialect",
+                           "::tsgu::TsguDialect"];
 }
 
 def Vectorize : Pass<"tsgu-vectorize", "::mlir::func::FuncOp"> {
@@ -179,9 +180,11 @@ def Vectorize : Pass<"tsgu-vectorize", "::mlir::func::FuncOp"> {
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512",
                         "bits of a vector register">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
                            "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::vector::VectorDialect",
+                           "::tsgu::TsguDialect"];
 }
 
 def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
@@ -189,6 +192,17 @@ def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+def SplitComplex : Pass<"tsgu-split-complex", "::mlir::func::FuncOp"> {
+  let summary = "hold complex numbers in memory as pairs of real ones";
+  let description = [{
+    Buffers of complex numbers become buffers of floats with one more dimension,
+    which is contiguous: accesses are to two floats, or to vectors of them.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
+                           "::mlir::memref::MemRefDialect"];
 }
 
 def ExpandMath : Pass<"tsgu-expand-math"> {
