@@ -35,6 +35,7 @@ template <typename A> static void fields(A &a, Buffer &b) {
 template <typename A> static void fields(A &a, TensorInfo &t) {
   a("name", t.name), a("type", t.type), a("pattern", t.pattern);
   a("shape", t.shape), a("read", t.read), a("result_of", t.resultOf);
+  a("solver", t.solver);
 }
 template <typename A> static void fields(A &a, ScratchInfo &s) {
   a("type", s.type), a("shape", s.shape);
@@ -56,11 +57,15 @@ template <typename A> static void fields(A &a, Cost::Term &t) {
 template <typename A> static void fields(A &a, Cost &c) {
   a("flops", c.flops), a("bytes", c.bytes);
 }
+template <typename A> static void fields(A &a, SolveInfo &s) {
+  a("kind", s.kind), a("mode", s.mode), a("solver", s.solver);
+  a("values", s.values), a("columns", s.columns);
+}
 template <typename A> static void fields(A &a, Stage &s) {
   a("kind", s.kind), a("name", s.name), a("arguments", s.arguments);
   a("sizes", s.sizes), a("partition", s.partition), a("cost", s.cost);
   a("source", s.source), a("destination", s.destination);
-  a("layout", s.layout);
+  a("layout", s.layout), a("solve", s.solve);
 }
 template <typename A> static void fields(A &a, Manifest &m) {
   a("program", m.program), a("target", m.target), a("symbols", m.symbols);

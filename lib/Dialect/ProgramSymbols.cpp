@@ -8,6 +8,7 @@
 #include "tsgu/Dialect/ProgramSymbols.h"
 
 #include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/SolveOps.h"
 #include "tsgu/Dialect/TsguDialect.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -74,6 +75,24 @@ void ProgramSymbols::collect(func::FuncOp program) {
     } else if (auto zeros = dyn_cast<ZerosLikeOp>(op)) {
       add(zeros);
       uniteAll(zeros, zeros.getSource());
+    } else if (auto triangle = dyn_cast<TriangleOp>(op)) {
+      add(triangle);
+      uniteAll(triangle, triangle.getSource());
+    } else if (auto solve = dyn_cast<SolveOpInterface>(op)) {
+      Value result = op->getResult(0);
+      add(result);
+      int64_t rank = rankOf(result);
+      for (int64_t d = 0; d < rank; ++d) {
+        auto [origin, dim] = getExtentOrigin(solve, d);
+        unite(extentsOf[result][d], extentsOf[origin][dim]);
+      }
+      ArrayRef<Extent> matrix = extentsOf[solve.getMatrix()];
+      ArrayRef<Extent> rhs = extentsOf[solve.getRhs()];
+      for (int64_t d = 0; d + 2 < rank; ++d)
+        unite(rhs[d], matrix[d]);
+      unite(rhs[rank - 2], matrix[rank - 2 + solve.getRhsDim()]);
+      if (solve.needsSquare())
+        unite(matrix[rank - 2], matrix[rank - 1]);
     } else if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
       Value result = op->getResult(0);
       add(result);
@@ -172,6 +191,11 @@ FailureOr<Manifest> getSignature(func::FuncOp program, StringRef path) {
   auto describe = [&](Value tensor, StringRef name) {
     TensorInfo info;
     info.name = name.str();
+    info.solver = isa<SolverType>(tensor.getType());
+    if (info.solver) {
+      info.type = ElementType::I64;
+      return info;
+    }
     info.type = getElementType(tensor.getType());
     info.pattern = isSparse(tensor) ? symbols.patternOf(tensor) : -1;
     info.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
@@ -180,8 +204,9 @@ FailureOr<Manifest> getSignature(func::FuncOp program, StringRef path) {
   for (BlockArgument argument : program.getArguments()) {
     unsigned number = argument.getArgNumber();
     auto name = program.getArgAttrOfType<StringAttr>(number, nameAttr);
-    TensorInfo info = describe(argument, name ? name.getValue()
-                                              : "x" + std::to_string(number));
+    std::string label =
+        name ? name.getValue().str() : "x" + std::to_string(number);
+    TensorInfo info = describe(argument, label);
     info.read = llvm::any_of(argument.getUsers(), [](Operation *user) {
       return !isa<tensor::DimOp, ZerosLikeOp>(user);
     });

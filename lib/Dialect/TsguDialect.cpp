@@ -10,13 +10,21 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace tsgu;
 
 #include "tsgu/Dialect/TsguDialect.cpp.inc"
+#include "tsgu/Dialect/TsguEnums.cpp.inc"
+#include "tsgu/Dialect/TsguInterfaces.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "tsgu/Dialect/TsguAttrs.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "tsgu/Dialect/TsguTypes.cpp.inc"
 #define GET_OP_CLASSES
 #include "tsgu/Dialect/TsguOps.cpp.inc"
 
@@ -24,6 +32,14 @@ void TsguDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "tsgu/Dialect/TsguOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "tsgu/Dialect/TsguAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "tsgu/Dialect/TsguTypes.cpp.inc"
       >();
 }
 

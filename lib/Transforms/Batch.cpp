@@ -17,6 +17,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace tsgu {
@@ -61,10 +62,12 @@ private:
   Value items(Location loc) {
     return tensor::DimOp::create(builder, loc, leader, 0).getResult();
   }
-  void batchOp(Operation *op);
+  LogicalResult batchOp(Operation *op);
   Value batchEmpty(tensor::EmptyOp op);
   Value batchFill(linalg::FillOp op);
   Value batchGeneric(GenericOp op);
+  Value batchSolve(SolveOpInterface op);
+  Value repeat(Value tensor);
   /// The op with this result belongs to the batched part of the program.
   bool needsBatch(Operation *op);
 
@@ -114,20 +117,54 @@ Value Batching::batchGeneric(GenericOp op) {
   return result.getResult(0);
 }
 
-void Batching::batchOp(Operation *op) {
+/// The tensor, once for each item.
+Value Batching::repeat(Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  Location loc = tensor.getLoc();
+  SmallVector<Value> extents{items(loc)};
+  for (int64_t d = 0; d < type.getRank(); ++d)
+    if (type.isDynamicDim(d))
+      extents.push_back(tensor::DimOp::create(builder, loc, tensor, d));
+  Value init = tensor::EmptyOp::create(builder, loc, batchType(type), extents);
+  AffineMap map = builder.getMultiDimIdentityMap(type.getRank() + 1);
+  SmallVector<IteratorType> loops(map.getNumDims(), IteratorType::parallel);
+  return GenericOp::create(
+             builder, loc, init.getType(), tensor, init,
+             ArrayRef<AffineMap>{map.dropResult(0), map}, loops,
+             [](OpBuilder &inner, Location loc, ValueRange elements) {
+               linalg::YieldOp::create(inner, loc, elements[0]);
+             })
+      .getResult(0);
+}
+
+Value Batching::batchSolve(SolveOpInterface op) {
+  IRMapping mapping;
+  if (!isBatched(op.getRhs()))
+    mapping.map(op.getRhs(), repeat(op.getRhs()));
+  Value result = builder.clone(*op, mapping)->getResult(0);
+  result.setType(batchType(cast<RankedTensorType>(result.getType())));
+  return result;
+}
+
+LogicalResult Batching::batchOp(Operation *op) {
   builder.setInsertionPoint(op);
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {
     if (!isBatched(dim.getSource()))
-      return;
+      return success();
     Value moved = tensor::DimOp::create(builder, op->getLoc(), dim.getSource(),
                                         *dim.getConstantIndex() + 1);
     dim.replaceAllUsesWith(moved);
     dim.erase();
-    return;
+    return success();
   }
   if (op->getNumResults() != 1 ||
       !isa<TensorType>(op->getResult(0).getType()) || !needsBatch(op))
-    return;
+    return success();
+  if (auto solve = dyn_cast<SolveOpInterface>(op))
+    if (!isBatched(solve.getMatrix()))
+      return op->emitError("solves with one matrix for a batch of right-hand "
+                           "sides: batch the matrix as well, or call the "
+                           "program itself with a leading batch");
   Value result =
       llvm::TypeSwitch<Operation *, Value>(op)
           .Case([&](tensor::EmptyOp empty) { return batchEmpty(empty); })
@@ -136,10 +173,17 @@ void Batching::batchOp(Operation *op) {
             return ZerosLikeOp::create(builder, op->getLoc(),
                                        zeros.getSource());
           })
+          .Case([&](TriangleOp triangle) -> Value {
+            return TriangleOp::create(
+                builder, op->getLoc(), triangle.getSource().getType(),
+                triangle.getSolver(), triangle.getSource());
+          })
+          .Case([&](SolveOpInterface solve) { return batchSolve(solve); })
           .Case([&](GenericOp generic) { return batchGeneric(generic); });
   batched.insert(result);
   op->getResult(0).replaceAllUsesWith(result);
   op->erase();
+  return success();
 }
 
 LogicalResult Batching::run(ArrayRef<unsigned> operands) {
@@ -151,7 +195,10 @@ LogicalResult Batching::run(ArrayRef<unsigned> operands) {
     BlockArgument argument = program.getArgument(operand);
     if (isBatched(argument))
       return program.emitError("operand ") << operand << " is given twice";
-    auto type = cast<RankedTensorType>(argument.getType());
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type)
+      return program.emitError("operand ")
+             << operand << " is a solver: it serves all items";
     if (isSparse(type) && type.getRank() != 2)
       return program.emitError("operand ")
              << operand << " is sparse and batched already";
@@ -177,7 +224,8 @@ LogicalResult Batching::run(ArrayRef<unsigned> operands) {
   for (Operation &op : program.getBody().front())
     ops.push_back(&op);
   for (Operation *op : ops)
-    batchOp(op);
+    if (failed(batchOp(op)))
+      return failure();
   program.setName((program.getName() + "_batch").str());
   program.setType(builder.getFunctionType(
       program.getBody().getArgumentTypes(),
@@ -194,8 +242,9 @@ struct Batch : tsgu::impl::BatchBase<Batch> {
       return signalPassFailure();
     SmallVector<unsigned> chosen(operands.begin(), operands.end());
     if (chosen.empty())
-      chosen =
-          llvm::to_vector(llvm::seq<unsigned>(0, program->getNumArguments()));
+      for (BlockArgument argument : program->getArguments())
+        if (isa<RankedTensorType>(argument.getType()))
+          chosen.push_back(argument.getArgNumber());
     if (failed(Batching(*program).run(chosen)))
       signalPassFailure();
   }

@@ -22,6 +22,7 @@
 #include "tsgu/Transforms/Passes.h"
 #include "tsgu/Transforms/ScalarOps.h"
 #include "tsgu/Transforms/Simplify.h"
+#include "tsgu/Transforms/SolveRules.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -184,21 +185,19 @@ FailureOr<Value> ProgramDerivative::reverseMode() {
     if (Value cotangent = derivatives.lookup(segment.held))
       accumulate(segment.returned, cotangent);
     for (Operation *op : llvm::reverse(segment.ops)) {
-      auto generic = dyn_cast<GenericOp>(op);
-      Value cotangent =
-          generic ? derivatives.lookup(generic.getResult(0)) : Value();
+      auto rule = dyn_cast<DifferentiableOpInterface>(op);
+      Value cotangent = rule ? derivatives.lookup(op->getResult(0)) : Value();
       if (!cotangent)
         continue;
-      for (OpOperand *input : generic.getDpsInputOperands()) {
-        if (!isa<RankedTensorType>(input->get().getType()))
+      for (OpOperand &input : op->getOpOperands()) {
+        if (!isa<RankedTensorType>(input.get().getType()))
           continue;
         FailureOr<Value> contribution =
-            buildCotangent(builder, generic, input->getOperandNumber(),
-                           cotangent, storedValue);
+            rule.buildCotangent(builder, input, cotangent, storedValue);
         if (failed(contribution))
           return failure();
         if (*contribution)
-          accumulate(input->get(), *contribution);
+          accumulate(input.get(), *contribution);
       }
     }
   }
@@ -212,20 +211,20 @@ FailureOr<Value> ProgramDerivative::forwardMode() {
   auto storedValue = [&](Value v) { return stored(v); };
   for (Segment &segment : segments) {
     for (Operation *op : segment.ops) {
-      auto generic = dyn_cast<GenericOp>(op);
-      if (!generic)
+      auto rule = dyn_cast<DifferentiableOpInterface>(op);
+      if (!rule)
         continue;
       SmallVector<Value> tangents;
-      for (Value input : generic.getDpsInputs())
-        tangents.push_back(derivatives.lookup(input));
+      for (Value operand : op->getOperands())
+        tangents.push_back(derivatives.lookup(operand));
       if (llvm::none_of(tangents, [](Value t) { return bool(t); }))
         continue;
       FailureOr<Value> tangent =
-          buildTangent(builder, generic, tangents, storedValue);
+          rule.buildTangent(builder, tangents, storedValue);
       if (failed(tangent))
         return failure();
       if (*tangent)
-        derivatives[generic.getResult(0)] = *tangent;
+        derivatives[op->getResult(0)] = *tangent;
     }
     if (Value tangent = derivatives.lookup(segment.returned))
       derivatives[segment.held] = tangent;
@@ -266,6 +265,12 @@ FailureOr<func::FuncOp> ProgramDerivative::build() {
 struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
   using DifferentiateBase::DifferentiateBase;
 
+  void getDependentDialects(DialectRegistry &registry) const override {
+    DifferentiateBase::getDependentDialects(registry);
+    registerLinalgRules(registry);
+    registerSolveRules(registry);
+  }
+
   void runOnOperation() override {
     SmallVector<func::FuncOp> programs;
     for (auto function : getOperation().getOps<func::FuncOp>())
@@ -291,12 +296,16 @@ struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
     SmallVector<unsigned> operands(wrt.begin(), wrt.end());
     if (operands.empty())
       for (BlockArgument argument : program.getArguments())
-        if (!getResultOf(argument))
+        if (!getResultOf(argument) && isa<RankedTensorType>(argument.getType()))
           operands.push_back(argument.getArgNumber());
     for (unsigned operand : llvm::reverse(operands)) {
       if (operand >= program.getNumArguments())
         return program.emitError("has no operand ")
                << operand << " to differentiate by";
+      if (!isa<RankedTensorType>(program.getArgument(operand).getType()))
+        return program.emitError("operand ")
+               << operand
+               << " is a solver; differentiate by the tensors it works on";
       if (FlatSymbolRefAttr held = getResultOf(program.getArgument(operand)))
         return program.emitError("operand ")
                << operand << " holds the result of " << held

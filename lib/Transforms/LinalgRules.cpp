@@ -277,4 +277,57 @@ Value buildSum(OpBuilder &builder, Location loc, Value x, Value y) {
                         /*sampled=*/false);
 }
 
+Value buildSumOfProducts(OpBuilder &builder, Location loc,
+                         ArrayRef<ProductTerm> terms, Value zero,
+                         AffineMap map) {
+  GenericBuilder generic(builder, loc);
+  Value sum;
+  for (const ProductTerm &term : terms) {
+    Value product;
+    for (const Factor &factor : term.factors) {
+      Value element = generic.addInput(factor.tensor, factor.map);
+      if (factor.conjugated)
+        element = createConj(generic.body, loc, element);
+      product =
+          product ? createMul(generic.body, loc, product, element) : element;
+    }
+    if (sum)
+      sum = term.negated ? createSub(generic.body, loc, sum, product)
+                         : createAdd(generic.body, loc, sum, product);
+    else
+      sum = term.negated ? createNeg(generic.body, loc, product) : product;
+  }
+  return generic.finish(sum, zero, map, /*sampled=*/false);
+}
+
+namespace {
+struct GenericRule
+    : DifferentiableOpInterface::ExternalModel<GenericRule, GenericOp> {
+  FailureOr<Value> buildCotangent(Operation *op, OpBuilder &builder,
+                                  OpOperand &input, Value cotangent,
+                                  StoredValue stored) const {
+    auto generic = cast<GenericOp>(op);
+    if (!generic.isDpsInput(&input))
+      return Value();
+    return tsgu::buildCotangent(builder, generic, input.getOperandNumber(),
+                                cotangent, stored);
+  }
+
+  FailureOr<Value> buildTangent(Operation *op, OpBuilder &builder,
+                                ArrayRef<Value> tangents,
+                                StoredValue stored) const {
+    auto generic = cast<GenericOp>(op);
+    return tsgu::buildTangent(builder, generic,
+                              tangents.take_front(generic.getNumDpsInputs()),
+                              stored);
+  }
+};
+} // namespace
+
+void registerLinalgRules(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, linalg::LinalgDialect *) {
+    GenericOp::attachInterface<GenericRule>(*context);
+  });
+}
+
 } // namespace tsgu

@@ -13,6 +13,7 @@
 #include "tsgu/Transforms/Simplify.h"
 
 #include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/SolveOps.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
 
@@ -39,6 +40,10 @@ static std::pair<Value, int64_t> traceExtent(Value value, int64_t dim) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto zeros = dyn_cast<ZerosLikeOp>(op)) {
       value = zeros.getSource();
+    } else if (auto triangle = dyn_cast<TriangleOp>(op)) {
+      value = triangle.getSource();
+    } else if (auto solve = dyn_cast<SolveOpInterface>(op)) {
+      std::tie(value, dim) = getExtentOrigin(solve, dim);
     } else if (auto destination = dyn_cast<DestinationStyleOpInterface>(op)) {
       value = destination.getDpsInits()[0];
     } else if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
@@ -175,10 +180,13 @@ static bool fuseOneElementwise(func::FuncOp program) {
 
 void tsgu::simplifyProgram(func::FuncOp program) {
   IRRewriter rewriter(program.getContext());
+  RewritePatternSet ours(program.getContext());
+  LeastSquaresOp::getCanonicalizationPatterns(ours, program.getContext());
+  FrozenRewritePatternSet patterns(std::move(ours));
   do {
     traceExtents(program);
-    // No patterns: folds constants and removes dead ops, payloads included.
-    (void)applyPatternsGreedily(program, FrozenRewritePatternSet());
+    // Also folds constants and removes dead ops, payloads included.
+    (void)applyPatternsGreedily(program, patterns);
     DominanceInfo dominance(program);
     eliminateCommonSubExpressions(rewriter, dominance, program);
     eraseDeadOps(program);

@@ -23,6 +23,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace tsgu {
 #define GEN_PASS_DEF_STAGE
@@ -33,6 +34,11 @@ using namespace mlir;
 using namespace tsgu;
 using linalg::GenericOp;
 using mlir::utils::IteratorType;
+
+/// Whether an op becomes a stage.
+static bool isStage(Operation *op) {
+  return isa_and_nonnull<GenericOp, SolveOpInterface, TriangleOp>(op);
+}
 
 /// Makes an op of every constant tensor that is read or returned, and of a
 /// returned argument, so that all data comes from ops.
@@ -90,10 +96,10 @@ static void materializeConstants(func::FuncOp program) {
   SmallVector<OpOperand *> uses;
   program.walk([&](Operation *op) {
     bool returns = isa<func::ReturnOp>(op);
-    if (!returns && !isa<GenericOp>(op))
+    if (!returns && !isStage(op))
       return;
     for (OpOperand &use : op->getOpOperands())
-      if (!use.get().getDefiningOp<GenericOp>() && !isInit(use) &&
+      if (!isStage(use.get().getDefiningOp()) && !isInit(use) &&
           (returns || use.get().getDefiningOp<linalg::FillOp>() ||
            use.get().getDefiningOp<ZerosLikeOp>()))
         uses.push_back(&use);
@@ -114,6 +120,8 @@ public:
 
 private:
   void outline(GenericOp op);
+  void addSolve(SolveOpInterface op);
+  void addTriangle(TriangleOp op);
   bool runsOverStoredValues(GenericOp op);
   RankedTensorType kernelType(GenericOp op, Value tensor, bool storedValues);
   Argument describe(GenericOp op, OpOperand &operand, bool storedValues,
@@ -123,6 +131,8 @@ private:
   GenericOp cloneInto(func::FuncOp kernel, GenericOp op, bool storedValues);
 
   int32_t layoutOf(GenericOp op, Value sparse);
+  int32_t addLayout(ArrayRef<int64_t> levels, Value sparse);
+  int32_t csrOf(Value sparse);
   Buffer bufferOf(Value tensor);
   Buffer permuted(Buffer source, int32_t layout, ElementType type);
 
@@ -134,9 +144,17 @@ private:
   std::vector<std::tuple<Buffer, int32_t, Buffer>> permutations;
 };
 
-/// The layout's number in the manifest, adding it if it is new.
 int32_t Staging::layoutOf(GenericOp op, Value sparse) {
-  auto levels = op->getAttrOfType<DenseI64ArrayAttr>(layoutAttr).asArrayRef();
+  return addLayout(op->getAttrOfType<DenseI64ArrayAttr>(layoutAttr), sparse);
+}
+
+int32_t Staging::csrOf(Value sparse) {
+  int64_t rank = cast<RankedTensorType>(sparse.getType()).getRank();
+  return addLayout(llvm::to_vector(llvm::seq<int64_t>(0, rank)), sparse);
+}
+
+/// The layout's number in the manifest, adding it if it is new.
+int32_t Staging::addLayout(ArrayRef<int64_t> levels, Value sparse) {
   auto encoding = sparse_tensor::getSparseTensorEncoding(sparse.getType());
   LayoutInfo layout;
   layout.pattern = symbols.patternOf(sparse);
@@ -153,7 +171,19 @@ int32_t Staging::layoutOf(GenericOp op, Value sparse) {
   return manifest.layouts.size() - 1;
 }
 
+/// Where nobody else reads what a triangle is taken of, that is done in place.
+static Value getStorage(Value tensor) {
+  while (!isa<BlockArgument>(tensor) && tensor.hasOneUse()) {
+    auto triangle = dyn_cast<TriangleOp>(*tensor.user_begin());
+    if (!triangle)
+      break;
+    tensor = triangle.getResult();
+  }
+  return tensor;
+}
+
 Buffer Staging::bufferOf(Value tensor) {
+  tensor = getStorage(tensor);
   if (auto argument = dyn_cast<BlockArgument>(tensor))
     return {Buffer::Operand, static_cast<int32_t>(argument.getArgNumber())};
   auto known = buffers.find(tensor);
@@ -396,6 +426,38 @@ void Staging::outline(GenericOp op) {
   manifest.stages.push_back(std::move(stage));
 }
 
+static SolveInfo::Kind getKind(SolveOpInterface op) {
+  return llvm::TypeSwitch<Operation *, SolveInfo::Kind>(op)
+      .Case([](TriangularSolveOp) { return SolveInfo::Triangular; })
+      .Case([](LeastSquaresOp) { return SolveInfo::LeastSquares; })
+      .Case([](NormalSolveOp) { return SolveInfo::NormalEquations; })
+      .Default([](Operation *) { return SolveInfo::General; });
+}
+
+void Staging::addSolve(SolveOpInterface op) {
+  Stage stage;
+  stage.kind = Stage::Solve;
+  stage.layout = csrOf(op.getMatrix());
+  stage.solve.kind = getKind(op);
+  stage.solve.mode = static_cast<SolveInfo::Mode>(op.getMode());
+  stage.solve.solver = bufferOf(op.getSolver()).index;
+  stage.solve.values = bufferOf(op.getMatrix());
+  stage.solve.columns = symbols.of(op.getRhs()).back();
+  stage.source = bufferOf(op.getRhs());
+  stage.destination = bufferOf(op->getResult(0));
+  manifest.stages.push_back(std::move(stage));
+}
+
+void Staging::addTriangle(TriangleOp op) {
+  Stage stage;
+  stage.kind = Stage::KeepTriangle;
+  stage.layout = csrOf(op.getSource());
+  stage.solve.solver = bufferOf(op.getSolver()).index;
+  stage.source = bufferOf(op.getSource());
+  stage.destination = bufferOf(op.getResult());
+  manifest.stages.push_back(std::move(stage));
+}
+
 FailureOr<Manifest> Staging::build() {
   FailureOr<Manifest> signature = getSignature(program, program.getName());
   if (failed(signature))
@@ -407,8 +469,11 @@ FailureOr<Manifest> Staging::build() {
     if (failed(getPayload(op)))
       return failure();
   }
-  for (auto op : program.getOps<GenericOp>())
-    outline(op);
+  for (Operation &op : program.getBody().front())
+    llvm::TypeSwitch<Operation *>(&op)
+        .Case([&](GenericOp generic) { outline(generic); })
+        .Case([&](SolveOpInterface solve) { addSolve(solve); })
+        .Case([&](TriangleOp triangle) { addTriangle(triangle); });
   return std::move(manifest);
 }
 

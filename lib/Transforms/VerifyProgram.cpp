@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/SolveOps.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
 #include "tsgu/Transforms/ScalarOps.h"
@@ -66,6 +67,11 @@ static LogicalResult verifyType(Operation *op, Type type, StringRef what) {
 static LogicalResult verifyArgument(func::FuncOp program,
                                     BlockArgument argument) {
   std::string what = "argument " + std::to_string(argument.getArgNumber());
+  if (isa<SolverType>(argument.getType()))
+    return program.getArgAttr(argument.getArgNumber(), nameAttr)
+               ? success()
+               : program.emitError(what)
+                     << " is a solver: name it with '" << nameAttr << "'";
   if (failed(verifyType(program, argument.getType(), what)))
     return failure();
   Type element = getElementTypeOrSelf(program.getResultTypes()[0]);
@@ -288,9 +294,53 @@ static LogicalResult verifyElements(Operation *op, Type element) {
   return success();
 }
 
+/// What a sparse operand's entries are must be known.
+static LogicalResult verifyKnownPattern(Operation *op, Value sparse) {
+  if (!getPattern(sparse))
+    return op->emitError("has a sparse operand whose pattern is not known");
+  return success();
+}
+
+static LogicalResult verifySolve(SolveOpInterface op) {
+  if (auto transpose = op.getMatrix().getDefiningOp<linalg::TransposeOp>()) {
+    if (isa<TriangularSolveOp>(op))
+      return op.emitError("takes a transposed matrix: transpose its mode, and "
+                          "give it the solver of the other triangle");
+    return op.emitError("takes a matrix that is conjugated, but not "
+                        "transposed, or whose items are permuted");
+  }
+  if (failed(verifyReads(op, {op.getMatrix(), op.getRhs()})))
+    return failure();
+  return verifyKnownPattern(op, op.getMatrix());
+}
+
+/// Solves take their matrix transposed, which no other op does.
+static void foldTransposedMatrices(func::FuncOp program) {
+  SmallVector<linalg::TransposeOp> transposes;
+  program.walk([](SolveOpInterface op) {
+    while (foldTransposedMatrix(op))
+      ;
+  });
+  program.walk([&](linalg::TransposeOp op) { transposes.push_back(op); });
+  for (linalg::TransposeOp op : llvm::reverse(transposes)) {
+    Operation *init = op.getInit().getDefiningOp();
+    if (!isSparse(op.getInput()) || !op->use_empty())
+      continue;
+    op.erase();
+    if (isa_and_nonnull<tensor::EmptyOp>(init) && init->use_empty())
+      init->erase();
+  }
+}
+
 static LogicalResult verifyOp(Operation *op) {
   if (isa<ZerosLikeOp, complex::ConstantOp>(op))
     return success();
+  if (auto solve = dyn_cast<SolveOpInterface>(op))
+    return verifySolve(solve);
+  if (auto triangle = dyn_cast<TriangleOp>(op))
+    return failed(verifyReads(op, triangle.getSource()))
+               ? failure()
+               : verifyKnownPattern(op, triangle.getSource());
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return isa<ShapedType>(constant.getType())
                ? constant.emitError("must be a scalar: make other tensors "
@@ -316,7 +366,10 @@ static LogicalResult verifyOp(Operation *op) {
 }
 
 LogicalResult tsgu::verifyProgram(func::FuncOp program) {
-  if (failed(verifySignature(program)) || failed(generalizeNamedOps(program)))
+  if (failed(verifySignature(program)))
+    return failure();
+  foldTransposedMatrices(program);
+  if (failed(generalizeNamedOps(program)))
     return failure();
   Type element = getElementTypeOrSelf(program.getResultTypes()[0]);
   for (Operation &op : program.getBody().front())

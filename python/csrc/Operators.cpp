@@ -154,6 +154,19 @@ static void runFormBoxed(StableIValue *stack, uint64_t, uint64_t) {
   give(stack[0], runFixed<arity>(number, arguments, pattern.arrays));
 }
 
+static void solveFromBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  int64_t mode = arguments.integer();
+  PatternArguments pattern(arguments);
+  TensorHandle solver = arguments.tensor(), values = arguments.tensor(),
+               b = arguments.tensor(), guess = arguments.tensor();
+  checkForm(pattern.arrays);
+  if (mode < TSGU_N || mode > TSGU_C)
+    fail(ErrorKind::Value, "no mode has the number " + std::to_string(mode));
+  give(stack[0], solveFrom(static_cast<tsgu_mode>(mode), pattern.arrays,
+                           solver.get(), values.get(), b.get(), guess.get()));
+}
+
 static torch::stable::Tensor
 runLists(int64_t number, std::vector<torch::stable::Tensor> indices,
          std::vector<int64_t> shapes,
@@ -280,6 +293,9 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
 #undef TSGU_DEFINE
   library.def("run(int program, Tensor[] indices, int[] shapes, "
               "Tensor[] operands) -> Tensor");
+  library.def("solve_from(int mode, " TSGU_PATTERN_SCHEMA
+              ", Tensor solver, Tensor values, Tensor b, Tensor guess) "
+              "-> Tensor");
   library.def("cached() -> (Tensor entries, Tensor[] tensors)");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
   library.def("canonical(" TSGU_PATTERN_SCHEMA ") -> (Tensor, Tensor)");
@@ -303,6 +319,7 @@ STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {
   library.impl("run_form4", runFormBoxed<4>);
   library.impl("run_form5", runFormBoxed<5>);
   library.impl("run", TORCH_BOX(&runLists));
+  library.impl("solve_from", solveFromBoxed);
   library.impl("validate", validateBoxed);
   library.impl("canonical", canonicalBoxed);
 }

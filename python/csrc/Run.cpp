@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <complex>
+#include <cstring>
 
 using namespace tsgu::torch_plugin;
 
@@ -277,4 +278,53 @@ TensorHandle tsgu::torch_plugin::run(const Program &program,
       !mapped(*frame.patterns[program.resultPattern]))
     return result;
   return entryValues(*frame.patterns[program.resultPattern], view);
+}
+
+//===-- A solve from a guess
+//------------------------------------------------===//
+
+/// An operand of type `type` whose last stride is 1, copied to `copy` if need
+/// be.
+static TensorView bindDense(AtenTensorHandle tensor, int32_t k, tsgu_type type,
+                            TensorHandle &copy) {
+  TensorView view = inspect(tensor, "operand", k);
+  if (view.type != type)
+    fail(ErrorKind::Type,
+         "operand " + std::to_string(k) + " must have the dtype of the values");
+  if (view.contiguous())
+    return view;
+  copy = contiguous(tensor);
+  return inspect(copy.get(), "operand", k);
+}
+
+TensorHandle tsgu::torch_plugin::solveFrom(tsgu_mode mode, IndexArrays &arrays,
+                                           AtenTensorHandle solver,
+                                           AtenTensorHandle values,
+                                           AtenTensorHandle b,
+                                           AtenTensorHandle guess) {
+  std::shared_ptr<CachedPattern> pattern = PatternCache::get().find(arrays);
+  TensorView handle = inspect(solver, "operand", 0);
+  checkSolver(handle, 0);
+  const tsgu_type type = inspect(values, "operand", 1).type;
+  TensorHandle copies[4];
+  TensorView views[3] = {bindDense(values, 1, type, copies[0]),
+                         bindDense(b, 2, type, copies[1]),
+                         bindDense(guess, 3, type, copies[2])};
+  if (mapped(*pattern))
+    copies[3] = storedValues(*pattern, views[0], 1);
+  TensorView view;
+  TensorHandle result = allocate(type, views[2].rank, views[2].shape, view);
+  if (int64_t bytes = view.elements() * elementSize(type))
+    std::memcpy(view.data, views[2].data, static_cast<size_t>(bytes));
+
+  const tsgu_tensor given[3] = {toTensor(views[0]), toTensor(views[1]),
+                                toTensor(view)};
+  tsgu_executor executor = torchExecutor();
+  poolFailed = false;
+  check(tsgu_solve(static_cast<const tsgu_solver *>(handle.data), mode,
+                   pattern->pattern, &given[0], &given[1], &given[2], 1,
+                   &executor));
+  if (poolFailed)
+    fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
+  return result;
 }

@@ -20,6 +20,11 @@ TensorHandle run(const Program &program, IndexArrays *patterns,
                  int32_t patternCount, const AtenTensorHandle *operands,
                  int32_t operandCount);
 
+/// op(A)^-1 b by the solver given, from `guess`, whose shape the result has.
+TensorHandle solveFrom(tsgu_mode mode, IndexArrays &pattern,
+                       AtenTensorHandle solver, AtenTensorHandle values,
+                       AtenTensorHandle b, AtenTensorHandle guess);
+
 /// The most operands and patterns of a program.
 inline constexpr int32_t maxOperands = 16;
 inline constexpr int32_t maxPatterns = 4;

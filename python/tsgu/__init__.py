@@ -11,6 +11,7 @@ from ._library import (  # isort: skip
 )
 from . import _component_ops as _component_ops
 from . import _pattern_cache as _pattern_cache
+from . import utils
 from ._autograd import Operator, operator
 from ._callbacks import ConvergenceWarning
 from ._config import __version__, show_config
@@ -18,9 +19,15 @@ from ._pattern import Pattern
 from ._solver import SolveInfo, solver
 from ._tensors import coo, csr, values
 from ._user_programs import load_program
+from .sparse_lstsq import SparseGenericLstsq, sparse_generic_lstsq
 from .sparse_matmul import SparseMatMul, sparse_mm
 from .sparse_softmax import sparse_softmax
-from .sparse_solve import SparseTriangularSolve, sparse_triangular_solve
+from .sparse_solve import (
+    SparseGenericSolve,
+    SparseTriangularSolve,
+    sparse_generic_solve,
+    sparse_triangular_solve,
+)
 
 __all__ = [
     "BreakdownError",
@@ -33,6 +40,8 @@ __all__ = [
     "PatternError",
     "SingularMatrixError",
     "SolveInfo",
+    "SparseGenericLstsq",
+    "SparseGenericSolve",
     "SparseMatMul",
     "SparseTriangularSolve",
     "__version__",
@@ -42,8 +51,11 @@ __all__ = [
     "operator",
     "show_config",
     "solver",
+    "sparse_generic_lstsq",
+    "sparse_generic_solve",
     "sparse_mm",
     "sparse_softmax",
     "sparse_triangular_solve",
+    "utils",
     "values",
 ]

@@ -125,6 +125,12 @@ class Operator:
             plan = self._plans.setdefault(needs, _Plan(self, needed))
         return plan
 
+    def attach(self, patterns, result, *operands):
+        """`result`, which was computed in another way, with the gradients it has as this one's."""
+        if _is_grad_enabled() and any(operand.requires_grad for operand in operands):
+            return _attach_function(self)(patterns, *operands, result)
+        return result
+
     def _make_call(self):
         program = self.program
         eager = super(Function, _eager_function(self)).apply
@@ -162,7 +168,7 @@ def _compiled(path, patterns, operands):
 
 def _save(ctx, op, patterns, operands):
     """Keeps what backward needs; returns the operands to save and whether the result is."""
-    plan = op.plan(ctx.needs_input_grad[1:])
+    plan = op.plan(ctx.needs_input_grad[1 : 1 + len(operands)])
     ctx.patterns = patterns
     ctx.plan = plan
     ctx.shapes = [operand.shape for operand in operands]
@@ -209,6 +215,24 @@ def _eager_function(op):
 
     Eager.__name__ = Eager.__qualname__ = f"tsgu::{op.path}"
     return Eager
+
+
+@functools.cache
+def _attach_function(op):
+    class Attach(Function):
+        @staticmethod
+        def forward(ctx, patterns, *operands):
+            *operands, result = operands
+            saved, takes_result = _save(ctx, op, patterns, operands)
+            ctx.save_for_backward(*saved, *((result,) if takes_result else ()))
+            return result.clone()
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            return *_backward(ctx, cotangent), None
+
+    Attach.__name__ = Attach.__qualname__ = f"tsgu::{op.path}"
+    return super(Function, Attach).apply
 
 
 # ===-- Transforms ----------------------------------------------------------===#

@@ -168,15 +168,17 @@ def _read(outcome):
 class Callables:
     """What belongs to one solver handle, which alone keeps it alive.
 
-    `solve(mode, pattern, item, values, b, x)` writes x; `progress(iteration, residuals)` returns
-    whether to stop; `outcomes`, a list, collects the outcomes of all runs if it is not None.
+    `solve(mode, item, values, b, x)` writes x; `progress(iteration, residuals)` returns whether to
+    stop; `outcomes`, a list, collects the outcomes of all runs if it is not None. `warns` says
+    whether a failed solve is warned of, with the text that `text(outcome)` makes if it is not None.
     """
 
-    def __init__(self, solve=None, progress=None, outcomes=None, warns=False):
+    def __init__(self, solve=None, progress=None, outcomes=None):
         self.solve = solve
         self.progress = progress
         self.outcomes = outcomes
-        self.warns = warns
+        self.warns = False
+        self.text = None
         self.id = next(_ids)
         _known[self.id] = self
 
@@ -191,7 +193,7 @@ class _Run:
     def __init__(self):
         self.failure = None
         self.outcomes = []  # failed ones
-        self.warns = []
+        self.warnings = []
 
 
 class _Thread(threading.local):
@@ -246,8 +248,10 @@ def _call_outcome(id, outcome):
         if not outcome.converged and _thread.runs:
             run = _thread.runs[-1]
             run.outcomes.append(outcome)
-            if callables is None or callables.warns:
-                run.warns.append(outcome)
+            stopped = set(outcome.reasons) <= {"converged", "stopped"}  # who did that knows
+            if not stopped and (callables is None or callables.warns):
+                text = callables.text if callables is not None else None
+                run.warnings.append(outcome.explanation if text is None else text(outcome))
 
 
 _table = _Table(_SOLVE(_call_solve), _PROGRESS(_call_progress), _REPORT(_call_outcome))
@@ -273,8 +277,8 @@ def watch(run):
             _thread.runs.pop()
         if this.failure is not None:
             raise this.failure
-        for outcome in this.warns:
-            warnings.warn(outcome.explanation, ConvergenceWarning, stacklevel=_level())
+        for text in this.warnings:
+            warnings.warn(text, ConvergenceWarning, stacklevel=_level())
         return result
 
     return watched

@@ -60,10 +60,8 @@ def _fake(signature, patterns, operands):
         shape = [patterns[result.pattern].entries]
     else:
         shape = [sizes[name] for name in result.shape]
-    values = next(
-        x for x, info in zip(operands, signature.operands, strict=True) if not info.solver
-    )
-    return values.new_empty([*batch, *shape])
+    typed = next(k for k, info in enumerate(signature.operands) if not info.solver)
+    return operands[typed].new_empty([*batch, *shape])
 
 
 # ===-- Backward ------------------------------------------------------------===#

@@ -112,6 +112,18 @@ class Pattern:
         """The number of values."""
         return self.coordinates.shape[1] if self.form & COO else self.coordinates.numel()
 
+    def entry_indices(self):
+        """The coordinates, (2, entries) or (3, entries), of the entries of a CSR or COO pattern."""
+        if self.form == COO:
+            return self.positions.long()
+        positions, coordinates = self.positions.long(), self.coordinates.long()
+        rows = torch.arange(self.rows)
+        if self.items == -1:
+            return torch.stack([rows.repeat_interleave(positions.diff()), coordinates])
+        rows = rows.repeat(self.items).repeat_interleave(positions.diff().reshape(-1))
+        items = torch.arange(self.items).repeat_interleave(coordinates.shape[1])
+        return torch.stack([items, rows, coordinates.reshape(-1)])
+
     def version(self):
         """A number that changes when torch writes to the index tensors."""
         try:

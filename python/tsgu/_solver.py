@@ -44,7 +44,7 @@ _packed = functools.lru_cache(maxsize=1024)(_pack)
 
 
 def _choose(name, value, allowed):
-    if value not in allowed:
+    if not (value is None or isinstance(value, str)) or value not in allowed:
         choices = ", ".join(map(repr, allowed))
         raise ValueError(f"{name} must be one of {choices}, not {value!r}")
     return allowed.index(value)
@@ -158,11 +158,11 @@ class SolveInfo:
     explanation: str
 
     @staticmethod
-    def of(outcomes, method, batched):
+    def of(outcomes, batched):
         """What `outcomes`, one for each matrix, say together."""
-        if not outcomes:
-            nothing = torch.zeros(0, 0) if batched else torch.zeros(0)
-            return SolveInfo(method, True, (), nothing.long(), nothing, nothing, None, "")
+        if not outcomes:  # there was nothing to solve
+            nothing = torch.zeros((0, 0) if batched else 0, dtype=torch.float64)
+            return SolveInfo("", True, (), nothing.long(), nothing, nothing, None, "")
         join = torch.stack if batched else lambda tensors: tensors[0]
         history = tuple(outcome.history for outcome in outcomes)
         reasons = tuple(outcome.reasons for outcome in outcomes)

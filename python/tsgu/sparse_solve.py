@@ -1,13 +1,24 @@
 """Solves with a sparse matrix: triangular ones, and by iterative methods."""
 
+import functools
+import warnings
+
 import torch
 from torch.autograd import Function
 
-from ._autograd import operator
+from ._callbacks import Callables
+from ._linear_solve import handle_maker, program_for, run
+from ._methods import Wanted, recognise
 from ._solver import solver
 from ._tensors import parts
+from ._user_solve import UserSolve
 
-__all__ = ["SparseTriangularSolve", "sparse_triangular_solve"]
+__all__ = [
+    "SparseGenericSolve",
+    "SparseTriangularSolve",
+    "sparse_generic_solve",
+    "sparse_triangular_solve",
+]
 
 
 # ===-- Triangular ------------------------------------------------------------===#
@@ -42,7 +53,7 @@ def _check_triangular(A, B):
 def _triangular_solve(A, B, upper, unitriangular, transpose):
     pattern, values = parts(A)
     path = "triangular_solve_transposed" if transpose else "triangular_solve"
-    solve = operator(path if pattern.items == -1 else f"{path}/batch")
+    solve = program_for(pattern, path)
     handle = solver("triangular", upper=upper, unitriangular=unitriangular)
     if B.dim() == 1:
         return solve.call((pattern,), handle, values, B.unsqueeze(1)).squeeze(1)
@@ -73,3 +84,162 @@ def sparse_triangular_solve(A, B, upper=True, unitriangular=False, transpose=Fal
     """
     _check_triangular(A, B)
     return _triangular_solve(A, B, upper, unitriangular, transpose)
+
+
+# ===-- By iterative methods and users' callables ------------------------------===#
+
+
+def _check_generic(A, B):
+    """Raises for the first thing that is wrong with the operands."""
+    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
+        raise ValueError("Both A and B should be instances of torch.Tensor")
+    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
+        raise TypeError(f"Unsupported sparse layout: {A.layout}. Only COO and CSR are supported.")
+    if A.dim() not in (2, 3):
+        raise ValueError("A must be a 2D tensor")
+    if A.shape[-1] != A.shape[-2]:
+        raise ValueError("A must be square")
+    if B.dim() not in (A.dim() - 1, A.dim()):
+        raise ValueError("B must be a 1D or 2D tensor")
+    if A.shape[:-1] != B.shape[: A.dim() - 1]:
+        raise ValueError(f"Incompatible dimensions: A has shape {A.shape}, B has shape {B.shape}")
+    if B.layout is not torch.strided:
+        raise TypeError("B must be a dense (strided) tensor")
+
+
+def same_dtype(A, B):
+    """B in A's dtype, with a warning where it has another."""
+    if A.dtype == B.dtype:
+        return B
+    warnings.warn(
+        f"A has dtype {A.dtype} and B {B.dtype}: B is converted to A's", UserWarning, stacklevel=3
+    )
+    return B.to(A.dtype)
+
+
+def _default(n):
+    """Without restarts GMRES ends after n steps whatever the matrix; larger ones take BiCGSTAB."""
+    return ("gmres", Wanted(restart=n)) if 0 < n <= 256 else ("bicgstab", Wanted())
+
+
+def _own_plan(solve, transpose_solve, kwargs, given, n):
+    """(method, Wanted) where one method of ours does the solve and its adjoint, or None."""
+    if solve is None:
+        method, defaults = _default(n)
+        translate = functools.partial(Wanted, **defaults.members())
+    else:
+        own = recognise(solve)
+        if own is None:
+            return None
+        method, translate = own
+    if transpose_solve is not None:
+        adjoint = recognise(transpose_solve)
+        if adjoint is None or adjoint[0] != method:
+            return None
+    return method, translate(**kwargs)._replace(**given)
+
+
+def _callable(solve, n):
+    """A callable `solve(A, B, **kwargs)` for whatever the user gave, and whether it is ours."""
+    if solve is None or isinstance(solve, str):
+        name, wanted = _default(n) if solve is None else (solve, Wanted())
+
+        def ours(A, B, **kwargs):
+            return sparse_generic_solve(A, B, name, **{**wanted.members(), **kwargs})
+
+        return ours, True
+    return solve, recognise(solve) is not None
+
+
+def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
+    n = pattern.shape[-1]
+    forward, _ = _callable(solve, n)
+    adjoint, ours = (None, True) if transpose_solve is None else _callable(transpose_solve, n)
+    user = UserSolve(forward, adjoint, kwargs, pattern, vector, takes_A=not ours)
+
+    def make(callables):
+        callables = callables or Callables()
+        callables.solve = user
+        return solver("callable", on_fail=on_fail, callables=callables)
+
+    return make
+
+
+def _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail):
+    pattern, values = parts(A)
+    vector = B.dim() < A.dim()
+    plan = _own_plan(solve, transpose_solve, kwargs, given, A.shape[-1])
+    if plan is None:
+        guess = None
+        make = _user_maker(solve, transpose_solve, {**kwargs, **given}, pattern, vector, on_fail)
+    else:
+        method, wanted = plan
+        guess = wanted.x0
+        make = handle_maker(method, wanted, values.dtype, on_fail)
+    if vector:
+        B = B.unsqueeze(-1)
+        guess = None if guess is None else guess.reshape(B.shape)
+    x, info = run(pattern, values, B, make, guess=guess, wants_info=return_info)
+    x = x.squeeze(-1) if vector else x
+    return (x, info) if return_info else x
+
+
+class SparseGenericSolve(Function):
+    """`.apply(A, B, solve, transpose_solve, kwargs)` is `sparse_generic_solve` without checks."""
+
+    @staticmethod
+    def apply(A, B, solve=None, transpose_solve=None, kwargs=None):
+        return _generic_solve(A, B, solve, transpose_solve, kwargs or {}, {}, False, "warn")
+
+
+def sparse_generic_solve(
+    A,
+    B,
+    solve=None,
+    transpose_solve=None,
+    *,
+    preconditioner=None,
+    rtol=None,
+    atol=None,
+    maxiter=None,
+    restart=None,
+    x0=None,
+    callback=None,
+    return_info=False,
+    on_fail="warn",
+    **kwargs,
+):
+    """The solution X of A X = B by an iterative method, differentiable in both to any order.
+
+    A: COO (coalesced or not) or CSR, (n, n), or a batch (b, n, n) whose items may have different
+    numbers of entries. B: strided, (n,) or (n, p); for a batch (b, n) or (b, n, p). X has B's
+    shape and A's dtype.
+
+    solve: "cg" (A Hermitian positive definite), "minres" (Hermitian), "bicgstab", "gmres", "cgs";
+    one of the functions linear_cg, minres, bicgstab, gmres, cgs of tsgu.utils, whose keyword
+    arguments are then taken; or any callable `solve(A, B, **kwargs) -> X`. Without it, GMRES up
+    to n = 256 and BiCGSTAB beyond, neither of which needs A to be symmetric.
+
+    Our methods stop when norm(b - A x) <= max(rtol norm(b), atol) in every column of B, for the
+    residual recomputed from x; rtol is by default 1e-5 in single and 1e-8 in double precision.
+    preconditioner: "jacobi", "block_jacobi", "ssor", "ilu0", "ic0" or "amg". x0: where to start.
+    callback(iteration, residuals) is called after every iteration and stops the solve where it
+    returns True. Their gradients come from the same method on A^H with the same options.
+
+    A callable gets A in the user's layout and B (detached copies, B of as many dimensions as the
+    user's) and all other keyword arguments. Gradients call `solve(A^H, G)`; an explicit
+    `transpose_solve` is called with A itself, and has to act as its adjoint. What a callable
+    raises is raised as it is.
+
+    on_fail: "warn" (ConvergenceWarning), "raise" (ConvergenceError) or "ignore" a solve that does
+    not reach its goal, here and in gradients. return_info=True: (X, SolveInfo).
+
+    Raises ValueError or TypeError for operands and options that do not fit, PatternError for a
+    corrupt A, SingularMatrixError where a preconditioner meets a zero pivot.
+    """
+    _check_generic(A, B)
+    B = same_dtype(A, B)
+    given = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "restart": restart}
+    given |= {"preconditioner": preconditioner, "x0": x0, "callback": callback}
+    given = {name: value for name, value in given.items() if value is not None}
+    return _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail)

@@ -14,6 +14,7 @@
 #ifndef TSGU_SRC_ATTACHMENTS_H
 #define TSGU_SRC_ATTACHMENTS_H
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -21,6 +22,24 @@
 
 namespace tsgu::runtime {
 
+/// Memory counted in the process's sum while this lives.
+class CountedBytes {
+public:
+  explicit CountedBytes(int64_t bytes = 0) { set(bytes); }
+  CountedBytes(const CountedBytes &) = delete;
+  ~CountedBytes() { set(0); }
+  void set(int64_t bytes) {
+    sum.fetch_add(bytes - counted, std::memory_order_relaxed);
+    counted = bytes;
+  }
+  static int64_t all() { return sum.load(std::memory_order_relaxed); }
+
+private:
+  static inline std::atomic<int64_t> sum{0};
+  int64_t counted = 0;
+};
+
+/// What grows later counts that itself.
 struct Attachment {
   virtual ~Attachment() = default;
   virtual int64_t bytes() const = 0;
@@ -35,8 +54,10 @@ public:
   std::shared_ptr<T> get(uint64_t key, Make &&make) {
     std::shared_ptr<Slot> slot = slotOf(key);
     std::lock_guard lock(slot->making);
-    if (!slot->made)
+    if (!slot->made) {
       slot->made = make();
+      slot->counted.set(slot->made->bytes());
+    }
     return std::static_pointer_cast<T>(slot->made);
   }
 
@@ -46,6 +67,7 @@ private:
   struct Slot {
     std::mutex making;
     std::shared_ptr<Attachment> made;
+    CountedBytes counted;
   };
   std::shared_ptr<Slot> slotOf(uint64_t key);
 

@@ -24,7 +24,8 @@ Pattern::Pattern(int32_t rank, const int64_t *shape, int64_t entries,
 
 Pattern::~Pattern() {
   patternsAlive.fetch_sub(1, std::memory_order_relaxed);
-  patternBytes.fetch_sub(bytes(), std::memory_order_relaxed);
+  patternBytes.fetch_sub(owned.load(std::memory_order_relaxed),
+                         std::memory_order_relaxed);
 }
 
 void Pattern::own(int64_t bytes) {
@@ -65,6 +66,8 @@ const Layout &Pattern::layout(const int32_t *order) {
 }
 
 uint64_t Pattern::alive() { return patternsAlive.load(); }
-int64_t Pattern::bytesAlive() { return patternBytes.load(); }
+int64_t Pattern::bytesAlive() {
+  return patternBytes.load() + CountedBytes::all();
+}
 
 } // namespace tsgu::runtime

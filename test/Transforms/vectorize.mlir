@@ -253,7 +253,7 @@ func.func @column(%n: index, %x: memref<?x4xf32>, %y: memref<?xf32>)
 // CHECK:         %[[X:.*]] = tsgu.parts %{{.*}} : memref<?xcomplex<f32>> -> memref<?x2xf32>
 // CHECK:         %[[A:.*]] = vector.load %[[X]][%{{.*}}, %{{.*}}] : memref<?x2xf32>, vector<16xf32>
 // CHECK:         arith.addf %[[A]], %[[A]] {{.*}}: vector<16xf32>
-// CHECK:         vector.maskedload %[[X]]{{.*}} vector<16xi1>
+// CHECK:         vector.maskedload {{.*}} : memref<?x2xf32>, vector<16xi1>
 // REMARK: Function=complex | Remark="computed at vector width", lanes=8
 func.func @complex(%n: index, %x: memref<?xcomplex<f32>>, %y: memref<?xcomplex<f32>>)
     attributes {tsgu.kernel, tsgu.output = 2 : i64} {

@@ -66,3 +66,46 @@ BATCHES = {
     "ragged uncoalesced": lambda n, m, dtype: uncoalesced(n, m, dtype, items=3),
 }
 ALL = {**MATRICES, **BATCHES}
+
+
+# ===-- Square ones, for solves ------------------------------------------------===#
+
+
+def _entries(n, items, per_row, diagonal, dtype):
+    """Sorted indices and values: a diagonal of size `diagonal` and per_row others in each row."""
+    lead = () if items is None else (items,)
+    scores = torch.rand(*lead, n, n)
+    scores.diagonal(dim1=-2, dim2=-1).fill_(2)
+    stored = torch.zeros(*lead, n, n, dtype=torch.bool)
+    stored.scatter_(-1, scores.topk(min(per_row + 1, n)).indices, True)
+    indices = stored.nonzero().T.contiguous()
+    values = torch.randn(indices.shape[1], dtype=dtype) / 2
+    on_diagonal = indices[-1] == indices[-2]
+    sizes = diagonal * (1 + torch.rand(int(on_diagonal.sum())).to(dtype))
+    values[on_diagonal] = sizes * torch.randn(sizes.shape).sign()
+    return indices, values
+
+
+def invertible(kind, n, dtype=torch.float64, per_row=3, diagonal=4.0):
+    """A matrix, or batch, of a kind in ALL: well conditioned, nonsymmetric, both triangles."""
+    items = 3 if kind in BATCHES else None
+    shape = (n, n) if items is None else (items, n, n)
+    indices, values = _entries(n, items, per_row, diagonal, dtype)
+    if "csr" in kind:
+        index = torch.int32 if "32" in kind else torch.int64
+        dense = torch.sparse_coo_tensor(indices, values, shape).coalesce()
+        rows = n * (items or 1)
+        row = indices[-2] + (indices[0] * n if items else 0)
+        positions = torch.zeros(rows + 1, dtype=index)
+        positions[1:] = torch.bincount(row, minlength=rows).cumsum(0)
+        if items is None:
+            return torch.sparse_csr_tensor(positions, indices[1].to(index), dense.values(), shape)
+        starts = positions[:-1].view(items, n)[:, :1]
+        ends = positions[1:].view(items, n)
+        positions = torch.cat([starts, ends], 1) - starts
+        columns = indices[2].to(index).view(items, -1)
+        return torch.sparse_csr_tensor(positions, columns, values.view(items, -1), shape)
+    if "uncoalesced" in kind:
+        order = torch.randperm(2 * indices.shape[1]) % max(indices.shape[1], 1)
+        return torch.sparse_coo_tensor(indices[:, order], values[order] / 2, shape)
+    return torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True)

@@ -26,6 +26,8 @@ def Tsgu_Dialect : Dialect {
     | `tsgu.result_of = @f` | arguments | holds the result of `@f`, called with the arguments before it |
     | `tsgu.sampled` | `linalg.generic` | the iteration space is the stored entries of its sparse tensors, all of one pattern: absent entries take no part |
   }];
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
   let hasRegionArgAttrVerify = 1;
   let hasRegionResultAttrVerify = 1;

@@ -12,6 +12,8 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -37,6 +39,25 @@ inline constexpr llvm::StringLiteral manifestAttr = "tsgu.manifest";
 } // namespace tsgu
 
 #include "tsgu/Dialect/TsguDialect.h.inc"
+#include "tsgu/Dialect/TsguEnums.h.inc"
+
+namespace tsgu {
+
+/// Gives the tensor to read where a derivative needs a value of the forward
+/// program: the value itself, or the argument that holds it.
+using StoredValue = llvm::function_ref<mlir::Value(mlir::Value)>;
+
+namespace detail {
+mlir::LogicalResult verifySolve(mlir::Operation *op);
+} // namespace detail
+
+} // namespace tsgu
+
+#include "tsgu/Dialect/TsguInterfaces.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "tsgu/Dialect/TsguAttrs.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "tsgu/Dialect/TsguTypes.h.inc"
 #define GET_OP_CLASSES
 #include "tsgu/Dialect/TsguOps.h.inc"
 

@@ -8,14 +8,12 @@
 #ifndef TSGU_TRANSFORMS_LINALGRULES_H
 #define TSGU_TRANSFORMS_LINALGRULES_H
 
+#include "tsgu/Dialect/TsguDialect.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace tsgu {
-
-/// Gives the tensor to read where a derivative needs a value of the forward
-/// program: the value itself, or the argument that holds it.
-using StoredValue = llvm::function_ref<mlir::Value(mlir::Value)>;
 
 /// The contribution of `op` to the cotangent of its input number `input`:
 /// for out[o] = sum f(x1[i1], ..., xk[ik]) the sum of cotangent[o] * df/dxk
@@ -39,6 +37,26 @@ mlir::Value buildSum(mlir::OpBuilder &builder, mlir::Location loc,
 /// A zero tensor of the shape (and pattern) of `like`.
 mlir::Value buildZero(mlir::OpBuilder &builder, mlir::Location loc,
                       mlir::Value like);
+
+/// A tensor as a factor of products, with the loops that index it.
+struct Factor {
+  mlir::Value tensor;
+  mlir::AffineMap map;
+  bool conjugated = false;
+};
+struct ProductTerm {
+  llvm::SmallVector<Factor, 2> factors;
+  bool negated = false;
+};
+
+/// out[map] = the sum, over the terms and over the loops not in `map`, of the
+/// terms' products; `zero` is a zero tensor of the result's type.
+mlir::Value buildSumOfProducts(mlir::OpBuilder &builder, mlir::Location loc,
+                               llvm::ArrayRef<ProductTerm> terms,
+                               mlir::Value zero, mlir::AffineMap map);
+
+/// The rules of linalg.generic.
+void registerLinalgRules(mlir::DialectRegistry &registry);
 
 } // namespace tsgu
 

@@ -136,4 +136,27 @@ TSGU_API tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
                                 const tsgu_tensor *x, int32_t guess,
                                 const tsgu_executor *executor);
 
+/* A triangle of a pattern with values that serve many solves: they are brought
+ * into the order of the pattern's analysis once, per item of a pattern of rank
+ * 3. Entries on the other side of the diagonal are ignored, and a stored
+ * diagonal too where unit_diagonal is 1. Holds the pattern, copies the values.
+ * TSGU_SINGULAR names the row of a zero or missing diagonal. */
+typedef struct tsgu_triangular tsgu_triangular;
+TSGU_API tsgu_status tsgu_triangular_create(tsgu_pattern *pattern,
+                                            int32_t upper,
+                                            int32_t unit_diagonal,
+                                            const tsgu_tensor *values,
+                                            tsgu_triangular **triangular);
+/* New values of the same type; nothing may be solved meanwhile. After
+ * TSGU_SINGULAR the triangle wants others before it can be used. */
+TSGU_API tsgu_status tsgu_triangular_update(tsgu_triangular *triangular,
+                                            const tsgu_tensor *values);
+/* x = op(triangle)^-1 b, with b and x as in tsgu_solve; x may be b. Any number
+ * of threads may call it at once. Bitwise the same for every executor. */
+TSGU_API tsgu_status tsgu_triangular_solve(const tsgu_triangular *triangular,
+                                           tsgu_mode mode, const tsgu_tensor *b,
+                                           const tsgu_tensor *x,
+                                           const tsgu_executor *executor);
+TSGU_API void tsgu_triangular_free(tsgu_triangular *triangular);
+
 #endif /* TSGU_SOLVERS_H */

@@ -45,10 +45,12 @@ void Tridiagonals::add(int64_t column, double alpha, double beta) {
 // Iteration
 //===----------------------------------------------------------------------===//
 
-template <typename T> T *Iteration<T>::block() {
-  memory.emplace_back(multiply(multiply(ops.length, active()),
-                               static_cast<int64_t>(sizeof(T))));
-  return blocks.emplace_back(reinterpret_cast<T *>(memory.back().data()));
+template <typename T> T *Iteration<T>::block(int64_t length) {
+  memory.emplace_back(
+      multiply(multiply(length, active()), static_cast<int64_t>(sizeof(T))));
+  T *data = reinterpret_cast<T *>(memory.back().data());
+  blocks.push_back({data, length});
+  return data;
 }
 
 template <typename T>
@@ -62,7 +64,8 @@ void Iteration<T>::begin(int64_t limit, std::vector<int64_t> &counts,
   for (size_t j = 0; j < ids.size(); ++j)
     slots[j] = static_cast<int64_t>(j);
   kept = nullptr;
-  blocks.push_back(residual);
+  blocks.push_back({residual, rowOps.length});
+  rowOps.columns = ops.columns;
   correction = block();
   T *d = correction;
   ops.each([=](int64_t e, int64_t) TSGU_INLINE { d[e] = T{}; });
@@ -142,8 +145,8 @@ template <typename T>
 void Iteration<T>::compact(const std::vector<int64_t> &staying) {
   const int64_t k = active(), to = static_cast<int64_t>(staying.size());
   if (to > 0)
-    for (T *data : blocks)
-      for (int64_t i = 0; i < ops.length; ++i)
+    for (auto [data, length] : blocks)
+      for (int64_t i = 0; i < length; ++i)
         for (int64_t j = 0; j < to; ++j)
           data[i * to + j] = data[i * k + staying[j]];
   for (auto &list : realLists)
@@ -154,7 +157,9 @@ void Iteration<T>::compact(const std::vector<int64_t> &staying) {
   keepOnly(ids, staying), keepOnly(attempts, staying);
   keepOnly(exits, staying), keepOnly(slots, staying);
   keepOnly(settled, staying);
-  ops.columns = to;
+  if (!slopeGoals.empty())
+    keepOnly(slopeGoals, staying);
+  ops.columns = rowOps.columns = to;
 }
 
 #define INSTANTIATE(T) template class Iteration<T>;

@@ -106,15 +106,17 @@ struct Tridiagonals {
 
 template <typename T> class Iteration {
 public:
-  Iteration(const tsgu_solver &solver, int64_t length,
+  /// For a matrix of `rows` x `length`.
+  Iteration(const tsgu_solver &solver, int64_t rows, int64_t length,
             const tsgu_executor &executor, Channel<T> &channel,
             Progress &progress)
-      : solver(solver), ops(length, executor), channel(channel),
-        progress(progress) {}
+      : solver(solver), ops(length, executor), rowOps(rows, executor),
+        channel(channel), progress(progress) {}
 
   const tsgu_solver &solver;
   bool preconditioned = false;
-  VectorOps<T> ops;
+  VectorOps<T> ops;    ///< On blocks as long as d.
+  VectorOps<T> rowOps; ///< On blocks as long as r.
 
   T *residual = nullptr;                ///< r; the method may overwrite it.
   T *correction = nullptr;              ///< d, zero at first.
@@ -122,11 +124,16 @@ public:
   std::vector<int64_t> ids;             ///< Which of all columns is active.
   std::vector<int64_t> attempts;        ///< How often this column broke down.
   Tridiagonals *tridiagonals = nullptr; ///< NULL: not wanted (now).
+  /// Least squares: of norm(A^H r) / (norm(A) norm(r)), and where the estimates
+  /// of norm(A) go, by column of the solve.
+  std::vector<double> slopeGoals;
+  std::vector<double> *matrixNorms = nullptr;
 
   int64_t active() const { return ops.columns; }
 
-  /// A block that goes with the active columns. Not initialised.
-  T *block();
+  /// A block as long as d that goes with the active columns. Not initialised.
+  T *block() { return block(ops.length); }
+  T *rowBlock() { return block(rowOps.length); }
   /// Scalars by column that go with the active columns, zero at first.
   std::vector<double> &reals() { return realLists.emplace_back(ids.size()); }
   std::vector<Wide<T>> &scalars() {
@@ -173,12 +180,18 @@ public:
   void end();
 
 private:
+  struct Registered {
+    T *data;
+    int64_t length;
+  };
+
+  T *block(int64_t length);
   void compact(const std::vector<int64_t> &staying);
 
   Channel<T> &channel;
   Progress &progress;
   std::deque<Scratch> memory;
-  std::vector<T *> blocks;
+  std::vector<Registered> blocks;
   std::deque<std::vector<double>> realLists;
   std::deque<std::vector<Wide<T>>> scalarLists;
   std::vector<Exit> exits;      ///< Of active columns.
@@ -197,6 +210,7 @@ template <typename T> Task biCGSTAB(Iteration<T> &);
 template <typename T> Task minres(Iteration<T> &);
 template <typename T> Task gmres(Iteration<T> &);
 template <typename T> Task cgs(Iteration<T> &);
+template <typename T> Task lsmr(Iteration<T> &);
 
 #define TSGU_FOR_VALUE_TYPES(X)                                                \
   X(float) X(double) X(std::complex<float>) X(std::complex<double>)

@@ -20,6 +20,12 @@ template <typename T> Task (*methodOf(int64_t method))(Iteration<T> &) {
     return conjugateGradients<T>;
   case TSGU_BICGSTAB:
     return biCGSTAB<T>;
+  case TSGU_MINRES:
+    return minres<T>;
+  case TSGU_GMRES:
+    return gmres<T>;
+  case TSGU_CGS:
+    return cgs<T>;
   }
   fail(Status::InvalidArgument, "solver: method ", method,
        " is none for a square matrix");
@@ -70,6 +76,12 @@ template <typename T>
 void solveIteratively(const Problem &problem, const Matrix<T> &A,
                       Vectors<const T> b, Vectors<T> x,
                       const tsgu_executor &executor) {
+  if (problem.kind == SolveInfo::NormalEquations)
+    return solveNormalEquations(problem, A, b, x, executor);
+  if (problem.solver->method == TSGU_CALLBACK)
+    return solveByCaller(problem, A, b, x, executor);
+  if (problem.kind == SolveInfo::LeastSquares)
+    return solveLeastSquares(problem, A, b, x, executor);
   solveSquare(problem, A, b, x, executor);
 }
 

@@ -28,6 +28,7 @@ template <typename T> struct Kept {
   double relaxation = 0;
   Block values;
   std::unique_ptr<Preconditioner<T>> made;
+  CountedBytes counted;
 };
 
 /// The latest of one kind, for one item of a pattern. Two, so that solves with
@@ -143,6 +144,7 @@ makePreconditioner(const tsgu_solver &solver, const Matrix<T> &A,
   const Matrix<T> copy{A.pattern, A.item,
                        kept->values.template as<T>() - first};
   kept->made = make(kind, copy, *kept, executor);
+  kept->counted.set(bytes + kept->made->bytes());
   setups.fetch_add(1, std::memory_order_relaxed);
   cache->insert(kept);
   return result(std::move(kept));

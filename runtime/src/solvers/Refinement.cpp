@@ -22,6 +22,8 @@ constexpr int64_t mostAttempts = 4;
 /// NaN if one of them is.
 double larger(double a, double b) { return std::isnan(a) || b <= a ? a : b; }
 
+} // namespace
+
 template <typename T> std::vector<double> largest(Vectors<const T> b) {
   std::vector<double> most(b.count);
   for (int64_t i = 0; i < b.length; ++i)
@@ -35,7 +37,35 @@ template <typename T> std::vector<double> largest(Vectors<const T> b) {
   return most;
 }
 
-} // namespace
+int64_t iterationLimit(const tsgu_solver &solver, int64_t length) {
+  constexpr int64_t most = 100000;
+  if (solver.max_iterations > 0)
+    return solver.max_iterations;
+  return length > most / 10 ? most : 10 * length;
+}
+
+int64_t reasonOf(Exit exit) {
+  switch (exit) {
+  case Exit::None:
+  case Exit::Goal:
+  case Exit::Restart:
+  case Exit::Inconsistent:
+    return TSGU_STAGNATED;
+  case Exit::Limit:
+    return TSGU_ITERATION_LIMIT;
+  case Exit::Breakdown:
+    return TSGU_BREAKDOWN;
+  case Exit::IndefiniteMatrix:
+    return TSGU_INDEFINITE_MATRIX;
+  case Exit::IndefinitePreconditioner:
+    return TSGU_INDEFINITE_PRECONDITIONER;
+  case Exit::NotFinite:
+    return TSGU_NOT_FINITE;
+  case Exit::Stopped:
+    return TSGU_STOPPED;
+  }
+  return TSGU_BREAKDOWN;
+}
 
 template <typename R> PowerOfTwo<R>::PowerOfTwo(int exponent) {
   using Limits = std::numeric_limits<R>;
@@ -59,10 +89,7 @@ Refinement<T>::Refinement(const RefinementOptions<T> &options, Method method,
                                static_cast<int64_t>(sizeof(T)))),
       residual(reinterpret_cast<T *>(residualMemory.data())),
       candidate(reinterpret_cast<T *>(candidateMemory.data())) {
-  constexpr int64_t most = 100000;
-  limit = solver.max_iterations > 0
-              ? solver.max_iterations
-              : (b.length > most / 10 ? most : 10 * b.length);
+  limit = iterationLimit(solver, b.length);
 }
 
 //===----------------------------------------------------------------------===//
@@ -173,7 +200,7 @@ template <typename T> void Refinement<T>::selectUnsettled() {
 
 template <typename T> Task Refinement<T>::cycle() {
   const auto k = static_cast<int64_t>(ids.size());
-  Iteration<T> it(solver, b.length, ops.executor, channel, progress);
+  Iteration<T> it(solver, b.length, b.length, ops.executor, channel, progress);
   it.preconditioned = options.preconditioned;
   it.tridiagonals = options.tridiagonals;
   it.ops.columns = k, ops.columns = k;
@@ -279,23 +306,8 @@ void Refinement<T>::judge(size_t slot, Exit exit, double norm, bool accepted) {
              : spent                       ? TSGU_ITERATION_LIMIT
                                            : 0;
     return;
-  case Exit::Limit:
-    reason = TSGU_ITERATION_LIMIT;
-    return;
-  case Exit::Inconsistent:
-    reason = TSGU_STAGNATED;
-    return;
-  case Exit::IndefiniteMatrix:
-    reason = TSGU_INDEFINITE_MATRIX;
-    return;
-  case Exit::IndefinitePreconditioner:
-    reason = TSGU_INDEFINITE_PRECONDITIONER;
-    return;
-  case Exit::NotFinite:
-    reason = TSGU_NOT_FINITE;
-    return;
-  case Exit::Stopped:
-    reason = TSGU_STOPPED;
+  default:
+    reason = reasonOf(exit);
     return;
   }
 }
@@ -352,7 +364,9 @@ template <typename T> void Refinement<T>::finish() {
 
 template struct PowerOfTwo<float>;
 template struct PowerOfTwo<double>;
-#define INSTANTIATE(T) template class Refinement<T>;
+#define INSTANTIATE(T)                                                         \
+  template class Refinement<T>;                                                \
+  template std::vector<double> largest(Vectors<const T>);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -80,6 +80,15 @@ private:
   std::vector<int> cycleScales; ///< Theirs, of their residuals.
 };
 
+/// max_iterations, or 10 n but at most 100,000.
+int64_t iterationLimit(const tsgu_solver &solver, int64_t length);
+
+/// Of the components of b_j: NaN if one is.
+template <typename T> std::vector<double> largest(Vectors<const T> b);
+
+/// Of a column that leaves for good.
+int64_t reasonOf(Exit exit);
+
 /// Factors whose product is 2^exponent, each of which is representable.
 template <typename R> struct PowerOfTwo {
   R first, second;

@@ -58,7 +58,8 @@ constexpr tsgu_mode modes[] = {TSGU_N, TSGU_T, TSGU_C};
 TYPED_TEST(Krylov, PositiveDefinite) {
   using T = TypeParam;
   for (int64_t p : {1, 2, 3, 7, 33})
-    for (tsgu_method method : {TSGU_CG, TSGU_BICGSTAB})
+    for (tsgu_method method :
+         {TSGU_CG, TSGU_BICGSTAB, TSGU_MINRES, TSGU_GMRES, TSGU_CGS})
       for (tsgu_mode mode : modes) {
         expectSolved<T>(method, mode, grid<T>(13), p, 3);
         expectSolved<T>(method, mode, hermitian<T>(60, 5, 20), p, 4);
@@ -68,7 +69,7 @@ TYPED_TEST(Krylov, PositiveDefinite) {
 TYPED_TEST(Krylov, General) {
   using T = TypeParam;
   for (int64_t p : {1, 4, 19})
-    for (tsgu_method method : {TSGU_BICGSTAB})
+    for (tsgu_method method : {TSGU_BICGSTAB, TSGU_GMRES, TSGU_CGS})
       for (tsgu_mode mode : modes)
         expectSolved<T>(method, mode, general<T>(60, 60, 7, 12), p, 4);
 }

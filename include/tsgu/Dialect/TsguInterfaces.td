@@ -1,0 +1,68 @@
+//===- TsguInterfaces.td - What passes ask of ops ----------*- tablegen -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_INTERFACES_TD
+#define TSGU_INTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
+  let cppNamespace = "::tsgu";
+  let description = [{
+    An op with a differentiation rule in terms of other such ops. `stored` gives
+    the tensor to read where the derivative needs a value of the program being
+    differentiated. The rules are attached by `registerDifferentiationRules`.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        The contribution to the cotangent of `input`, given that of the result;
+        sampled on the pattern of `input` if that is sparse. Null where it is
+        zero; emits an error where there is none.
+      }], "::mlir::FailureOr<::mlir::Value>", "buildCotangent",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::OpOperand &":$input,
+           "::mlir::Value":$cotangent, "::tsgu::StoredValue":$stored)>,
+    InterfaceMethod<[{
+        The tangent of the result, given those of the operands (null: zero).
+      }], "::mlir::FailureOr<::mlir::Value>", "buildTangent",
+      (ins "::mlir::OpBuilder &":$builder,
+           "::llvm::ArrayRef<::mlir::Value>":$tangents,
+           "::tsgu::StoredValue":$stored)>,
+  ];
+}
+
+def SolveOpInterface : OpInterface<"SolveOpInterface"> {
+  let cppNamespace = "::tsgu";
+  let description = [{
+    What the ops that solve with a sparse matrix have in common: `result` is a
+    function of op(matrix) and `rhs`, where op is `mode`. With a leading
+    dimension more, they solve for each item of a batch.
+  }];
+  let methods = [
+    InterfaceMethod<"The options.", "::mlir::Value", "getSolver">,
+    InterfaceMethod<"The sparse matrix.", "::mlir::Value", "getMatrix">,
+    InterfaceMethod<"A right-hand side in each column.", "::mlir::Value",
+                    "getRhs">,
+    InterfaceMethod<"Which op(matrix).", "::tsgu::Mode", "getMode">,
+    InterfaceMethod<"Sets it.", "void", "setMode", (ins "::tsgu::Mode":$mode)>,
+    InterfaceMethod<[{
+        Of the matrix's rows (0) and columns (1), those as many as rows of rhs.
+      }], "unsigned", "getRhsDim", (ins), "", [{
+        return $_op.getMode() == ::tsgu::Mode::N ? 0 : 1;
+      }]>,
+    InterfaceMethod<[{
+        Of the matrix's rows (0) and columns (1), those as many as rows of the
+        result.
+      }], "unsigned", "getResultDim", (ins), "", [{
+        return $_op.getMode() == ::tsgu::Mode::N ? 1 : 0;
+      }]>,
+    InterfaceMethod<"Whether the matrix must be square.", "bool",
+                    "needsSquare", (ins), "", [{ return false; }]>,
+  ];
+  let verify = [{ return ::tsgu::detail::verifySolve($_op); }];
+}
+
+#endif // TSGU_INTERFACES_TD

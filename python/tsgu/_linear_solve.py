@@ -1,0 +1,125 @@
+"""x = A^-1 B on a pattern by one of our methods, or by a user's callable, differentiable."""
+
+import functools
+
+import torch
+
+from . import _callbacks, _library
+from ._autograd import operator, transforming
+from ._callbacks import Callables
+from ._pattern import Pattern
+from ._solver import SolveInfo, solver
+
+_solve_from = _callbacks.watch(
+    lambda *arguments: _translated(torch.ops.tsgu.solve_from.default, *arguments)
+)
+
+
+def _translated(function, *arguments):
+    try:
+        return function(*arguments)
+    except (ValueError, RuntimeError) as error:
+        raise _library.translate(error) from None
+
+
+def program_for(pattern, name="solve"):
+    """The operator of a solve: the program's own, or its batched form."""
+    return operator(name if pattern.items == -1 else f"{name}/batch")
+
+
+def run(pattern, values, B, make_handle, *, name="solve", guess=None, wants_info=False):
+    """(x, SolveInfo or None) for B of shape (n, p), or (items, n, p) on a pattern of items.
+
+    `make_handle(callables)` makes the solver of a Callables, or of None.
+    """
+    callables = Callables(outcomes=[]) if wants_info else None
+    handle = make_handle(callables)
+    program = program_for(pattern, name)
+    if guess is None or transforming():
+        x = program.call((pattern,), handle, values, B)
+    else:
+        x = _from_guess(program, pattern, handle, values, B, guess)
+    if not wants_info:
+        return x, None
+    # Of this solve: those of its derivatives come later.
+    outcomes, callables.outcomes = callables.outcomes, None
+    return x, SolveInfo.of(outcomes, pattern.items != -1)
+
+
+def _from_guess(program, pattern, handle, values, B, guess):
+    with torch.no_grad():
+        x = _solve_from(
+            0,
+            pattern.positions,
+            pattern.coordinates,
+            *pattern.numbers(),
+            handle,
+            values.detach(),
+            B.detach(),
+            guess.detach().to(values.dtype),
+        )
+    return program.attach((pattern,), x, handle, values, B)
+
+
+def handle_maker(method, wanted, dtype, on_fail, text=None):
+    """For `run`: a handle of one of our methods."""
+
+    def make(callables):
+        if text is not None and callables is None:
+            callables = Callables()
+        if callables is not None:
+            callables.text = text
+        return solver(
+            method,
+            preconditioner=wanted.preconditioner,
+            rtol=wanted.tolerance(dtype),
+            atol=wanted.atol,
+            maxiter=wanted.maxiter,
+            restart=wanted.restart,
+            on_fail=on_fail,
+            callback=wanted.callback,
+            callables=callables,
+        )
+
+    return make
+
+
+# ===-- Matrices --------------------------------------------------------------===#
+
+
+@functools.lru_cache(maxsize=16)
+def _full(items, rows, columns):
+    """The pattern of a matrix that stores every entry."""
+    lead = () if items == -1 else (items,)
+    positions = torch.arange(0, (rows + 1) * columns, columns) if columns else torch.zeros(rows + 1)
+    coordinates = torch.arange(columns, dtype=torch.int32).repeat(rows)
+    return Pattern.csr(
+        positions.int().expand(*lead, -1).contiguous(),
+        coordinates.expand(*lead, -1).contiguous(),
+        columns,
+    )
+
+
+def dense_parts(A):
+    """Pattern and values of a dense matrix (n, m) or a batch (b, n, m), differentiable."""
+    *items, rows, columns = A.shape
+    if rows * columns >= 2**31:
+        raise ValueError(f"a dense matrix of shape {tuple(A.shape)} is too large: pass a closure")
+    return _full(items[0] if items else -1, rows, columns), A.reshape(-1)
+
+
+def is_sparse(A):
+    return A.layout in (torch.sparse_coo, torch.sparse_csr)
+
+
+def with_shift(pattern, values, value, shift):
+    """Pattern and values of value A + shift I: a COO pattern, in which entries may repeat."""
+    n, count = pattern.shape[-1], max(pattern.items, 1)
+    diagonal = torch.arange(n).repeat(count).expand(2, -1)
+    if pattern.items != -1:
+        items = torch.arange(count).repeat_interleave(n)
+        diagonal = torch.cat([items.unsqueeze(0), diagonal])
+    indices = torch.cat([pattern.entry_indices(), diagonal], 1)
+    shift = torch.as_tensor(shift, dtype=values.dtype).expand(diagonal.shape[1])
+    values = values if value is None else value * values
+    return Pattern.coo(indices, pattern.shape), torch.cat([values, shift])

@@ -1,0 +1,63 @@
+"""Our iterative methods by name and by function, and what a call asks of them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+SQUARE = ("cg", "bicgstab", "minres", "gmres", "cgs")
+
+_functions = {}  # solver function -> (method, its keyword arguments -> Wanted)
+
+
+class Wanted(NamedTuple):
+    """What a call asks of a method; None: the default."""
+
+    rtol: float | None = None
+    atol: float | None = None
+    maxiter: int | None = None
+    restart: int | None = None
+    preconditioner: Any = None  # a name of tsgu.solver, a matrix or a callable
+    x0: torch.Tensor | None = None
+    callback: Callable | None = None
+    at_most: float | None = None  # rtol, where our default is not stricter
+
+    def tolerance(self, dtype):
+        if self.rtol is not None or self.at_most is None:
+            return self.rtol
+        return min(self.at_most, default_tolerance(dtype))
+
+    def members(self):
+        """Those that were given."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def own_method(method, translate):
+    """Registers a function of ours: `translate(**kwargs)` makes a Wanted of its arguments."""
+
+    def mark(function):
+        _functions[function] = method, translate
+        return function
+
+    return mark
+
+
+def recognise(solve):
+    """(method, translate) of a name or a function of ours, None for a user's callable."""
+    if isinstance(solve, str):
+        if solve not in SQUARE:
+            choices = ", ".join(map(repr, SQUARE))
+            raise ValueError(f"solve must be one of {choices} or a callable, not {solve!r}")
+        return solve, Wanted
+    try:
+        known = _functions.get(solve)
+    except TypeError:  # not hashable
+        known = None
+    if known is None and not callable(solve):
+        raise TypeError(f"solve must be a name or a callable, not {type(solve).__name__}")
+    return known
+
+
+def default_tolerance(dtype):
+    """rtol of a solve that does not say; as in solvers.h."""
+    return 1e-5 if dtype in (torch.float32, torch.complex64) else 1e-8

@@ -1,0 +1,110 @@
+"""Least squares with a sparse matrix."""
+
+import functools
+
+import torch
+from torch.autograd import Function
+
+from ._callbacks import Callables
+from ._linear_solve import run
+from ._solver import solver
+from ._tensors import parts
+from ._user_solve import UserSolve
+from .sparse_solve import same_dtype
+
+__all__ = ["SparseGenericLstsq", "sparse_generic_lstsq"]
+
+
+def _check(A, B):
+    """Raises for the first thing that is wrong with the operands."""
+    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
+        raise ValueError("Both A and B should be instances of torch.Tensor")
+    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
+        raise TypeError(f"Unsupported sparse layout: {A.layout}. Only COO and CSR are supported.")
+    if A.dim() not in (2, 3):
+        raise ValueError("A must be a 2D tensor")
+    if B.dim() not in (A.dim() - 1, A.dim()):
+        raise ValueError("B must be a 1D or 2D tensor")
+    if A.shape[:-1] != B.shape[: A.dim() - 1]:
+        raise ValueError(f"Incompatible dimensions: A has shape {A.shape}, B has shape {B.shape}")
+    if B.layout is not torch.strided:
+        raise TypeError("B must be a dense (strided) tensor")
+
+
+def _user_maker(lstsq, transpose_lstsq, pattern, vector, on_fail, options):
+    if lstsq is None:
+        lstsq = functools.partial(sparse_generic_lstsq, on_fail=on_fail, **options)
+    takes_A = transpose_lstsq is not None
+    user = UserSolve(lstsq, transpose_lstsq, {}, pattern, vector, takes_A)
+
+    def make(callables):
+        callables = callables or Callables()
+        callables.solve = user
+        return solver("callable", on_fail=on_fail, callables=callables)
+
+    return make
+
+
+def _lstsq(A, B, lstsq, transpose_lstsq, options, return_info, on_fail):
+    pattern, values = parts(A)
+    vector = B.dim() < A.dim()
+    if lstsq is None and transpose_lstsq is None:
+
+        def make(callables):
+            return solver("lsmr", on_fail=on_fail, callables=callables, **options)
+    else:
+        make = _user_maker(lstsq, transpose_lstsq, pattern, vector, on_fail, options)
+    # Which pseudo-inverse it is, (A^H A)^-1 A^H or A^H (A A^H)^-1, decides the gradient's form.
+    name = "least_squares" if A.shape[-2] >= A.shape[-1] else "least_squares_row"
+    B = B.unsqueeze(-1) if vector else B
+    x, info = run(pattern, values, B, make, name=name, wants_info=return_info)
+    x = x.squeeze(-1) if vector else x
+    return (x, info) if return_info else x
+
+
+class SparseGenericLstsq(Function):
+    """`.apply(A, B, lstsq, transpose_lstsq)` is `sparse_generic_lstsq` without its checks."""
+
+    @staticmethod
+    def apply(A, B, lstsq=None, transpose_lstsq=None):
+        return _lstsq(A, B, lstsq, transpose_lstsq, {}, False, "warn")
+
+
+def sparse_generic_lstsq(
+    A,
+    B,
+    lstsq=None,
+    transpose_lstsq=None,
+    *,
+    damp=0.0,
+    scale_columns=False,
+    rtol=None,
+    atol=None,
+    maxiter=None,
+    callback=None,
+    return_info=False,
+    on_fail="warn",
+):
+    """The X that minimises norm(B - A X)^2 + damp^2 norm(X)^2 column by column, differentiable.
+
+    A: COO (coalesced or not) or CSR, (m, n), tall, wide or square, or a batch (b, m, n). B:
+    strided, (m,) or (m, p); for a batch (b, m) or (b, m, p). X: (n,) or (n, p) alike, of A's
+    dtype. Where several X minimise, the one of smallest norm. By LSMR, which stops when
+    norm(A^H r - damp^2 X) is small beside norm(A) norm(r), r = B - A X, or norm(r) beside norm(B);
+    rtol is by default 1e-5 in single and 1e-8 in double precision. scale_columns: columns of A are
+    scaled to norm 1 meanwhile, which helps where their norms differ; for a wide or rank-deficient A
+    it is another X that has the smallest (scaled) norm.
+
+    Differentiable to any order in A and B where A has full column rank (m >= n) or full row rank
+    (m < n), or damp > 0; otherwise backward raises.
+
+    lstsq: instead, any callable `lstsq(A, B) -> X`; its adjoint is `lstsq(A^H, G)`, or an explicit
+    `transpose_lstsq(A, G)`, which gets A itself and has to act as the adjoint.
+
+    on_fail, callback, return_info and errors as for `sparse_generic_solve`.
+    """
+    _check(A, B)
+    B = same_dtype(A, B)
+    options = {"damp": damp, "scale_columns": scale_columns, "rtol": rtol, "atol": atol}
+    options |= {"maxiter": maxiter, "callback": callback}
+    return _lstsq(A, B, lstsq, transpose_lstsq, options, return_info, on_fail)

@@ -1,0 +1,35 @@
+"""The generalised minimal residual method, restarted: Saad, Schultz 1986."""
+
+from .._krylov import check_operator, solve_columns
+from .._methods import Wanted, own_method
+
+__all__ = ["gmres"]
+
+
+def _wanted(
+    initial_guess=None, rtol=None, atol=None, max_iter=None, restart=None, preconditioner=None
+):
+    return Wanted(rtol, atol, max_iter, restart, preconditioner, initial_guess)
+
+
+@own_method("gmres", _wanted)
+def gmres(
+    matmul_closure,
+    rhs,
+    initial_guess=None,
+    *,
+    rtol=None,
+    atol=None,
+    max_iter=None,
+    restart=None,
+    preconditioner=None,
+):
+    """The solution of A x = rhs with any square A; `restart` (30) vectors are kept per column.
+
+    Arguments, gradients and errors as for `bicgstab`; a column stops when its true residual is at
+    most max(rtol norm(b), atol), where rtol is by default 1e-5 in single and 1e-8 in double
+    precision.
+    """
+    check_operator(matmul_closure, "matmul_closure")
+    wanted = _wanted(initial_guess, rtol, atol, max_iter, restart, preconditioner)
+    return solve_columns("gmres", matmul_closure, rhs, wanted)

@@ -1,0 +1,40 @@
+"""Least squares by products with A and A^H: Fong, Saunders 2011."""
+
+from .._krylov import least_squares
+
+__all__ = ["lsmr"]
+
+
+def lsmr(
+    A,
+    b,
+    Armat=None,
+    n=None,
+    damp=0.0,
+    atol=1e-6,
+    btol=1e-6,
+    conlim=1e8,
+    maxiter=None,
+    x0=None,
+    check_nonzero=True,
+):
+    """The x that minimises norm(b - A x)^2 + damp^2 norm(x)^2, and the iterations it took.
+
+    A: dense or sparse (COO, CSR), (m, n), or a function that multiplies a vector by A; then Armat
+    is one that multiplies by A^H, and n the length of x. b: (m,), or (m, 1). The x of smallest norm
+    where several minimise. Stops when the residual of the normal equations, recomputed, is small
+    beside norm(A) norm(b - A x), or norm(b - A x) beside norm(b): at the stricter of min(atol,
+    btol) and our default of 1e-5 in single and 1e-8 in double precision. conlim and check_nonzero
+    have no effect. x0: where to start, not modified. Differentiable to any order in a matrix A of
+    full rank and in b.
+
+    Raises RuntimeError where a function is given without Armat or n.
+    """
+    if callable(A):
+        if Armat is None:
+            raise RuntimeError(
+                "Armat, a function that multiplies by A^H, is needed with a function A"
+            )
+        if n is None:
+            raise RuntimeError("n, the length of x, is needed with a function A")
+    return least_squares(A, b, Armat, n, damp, min(atol, btol), maxiter, x0)

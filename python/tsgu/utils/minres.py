@@ -1,0 +1,72 @@
+"""The method of minimal residuals, for symmetric systems: Paige, Saunders 1975."""
+
+from typing import NamedTuple
+
+import torch
+
+from .._krylov import check_operator, solve_columns
+from .._methods import Wanted, own_method
+
+__all__ = ["MINRESSettings", "minres"]
+
+
+class MINRESSettings(NamedTuple):
+    """minres_tolerance is relative to the norm of the right-hand side; see minres."""
+
+    max_cg_iterations: int = 1000
+    minres_tolerance: float = 1e-4
+    verbose_linalg: bool = False
+
+
+_DEFAULT = MINRESSettings()
+
+
+def _wanted(
+    eps=None, shifts=None, value=None, max_iter=None, preconditioner=None, settings=_DEFAULT
+):
+    if shifts is not None or value is not None:
+        raise ValueError("shifts and value belong to minres itself")
+    return Wanted(
+        at_most=settings.minres_tolerance,
+        maxiter=settings.max_cg_iterations if max_iter is None else max_iter,
+        preconditioner=preconditioner,
+    )
+
+
+@own_method("minres", _wanted)
+def minres(
+    matmul_closure,
+    rhs,
+    eps=1e-25,
+    shifts=None,
+    value=None,
+    max_iter=None,
+    preconditioner=None,
+    settings=_DEFAULT,
+):
+    """The solution of (value A + shift I) x = rhs with a Hermitian A, definite or not.
+
+    matmul_closure: A, dense or sparse (COO, CSR), (n, n) or a batch (b, n, n), or a function that
+    multiplies (..., n, k) by A. rhs: (n,), (n, k) or (..., n, k). shifts: none, one, or (s,): with
+    s > 1 the result has shape (s, *rhs.shape), otherwise that of rhs. value: a number, by default
+    1. Every column stops on its own, when its true residual is at most settings.minres_tolerance
+    times the norm of the column, or our default of 1e-5 in single and 1e-8 in double precision if
+    that is stricter. eps is not needed and has no effect. preconditioner: a matrix or a function
+    like matmul_closure, Hermitian positive definite, or a name as in `sparse_generic_solve`.
+    Differentiable to any order in a matrix A, shifts, value and rhs; for a closure, in rhs alone.
+
+    Warns (ConvergenceWarning) where the goal is not reached. Raises RuntimeError for a closure
+    that is neither, and for NaN.
+    """
+    check_operator(matmul_closure, "matmul_closure")
+    wanted = _wanted(max_iter=max_iter, preconditioner=preconditioner, settings=settings)
+    if shifts is None:
+        return solve_columns("minres", matmul_closure, rhs, wanted, value=value, hermitian=True)
+    shifts = torch.as_tensor(shifts, dtype=rhs.dtype).reshape(-1)
+    results = [
+        solve_columns(
+            "minres", matmul_closure, rhs, wanted, value=value, shift=shift, hermitian=True
+        )
+        for shift in shifts
+    ]
+    return torch.stack(results) if len(results) > 1 else results[0]

@@ -1,0 +1,35 @@
+//===- SystemCheck.h - Do the tensors of a solve fit? -----------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_SYSTEMCHECK_H
+#define TSGU_SRC_SYSTEMCHECK_H
+
+#include "solvers/Matrix.h"
+
+namespace tsgu::runtime {
+
+/// Throws InvalidArgument unless the condition holds.
+void requireNotNull(bool condition, const char *name);
+
+/// Throws InvalidArgument unless `values` are values[stored] of the pattern in
+/// a type that solvers compute in.
+void checkValues(const Pattern &pattern, const tsgu_tensor *values);
+
+/// Right-hand sides and solutions of all items: b is [n, p] or [items, n, p].
+struct SystemShape {
+  int64_t columns;
+  int64_t bItem, xItem; ///< Strides between items; 0 for one matrix.
+  int64_t bRow, xRow;
+};
+
+/// Throws InvalidArgument unless b and x fit op(A) x = b in shape and type.
+SystemShape checkSystem(const Pattern &pattern, tsgu_mode mode, tsgu_type type,
+                        const tsgu_tensor *b, const tsgu_tensor *x);
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_SYSTEMCHECK_H

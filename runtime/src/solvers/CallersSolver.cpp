@@ -1,0 +1,151 @@
+//===- CallersSolver.cpp - Solves by the caller's own function ------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Krylov.h"
+#include "Product.h"
+#include "Refinement.h"
+#include "Report.h"
+
+#include <cmath>
+
+namespace tsgu::runtime {
+namespace {
+
+/// By which power of two each column of b is multiplied, so that a function
+/// that knows no scales, and cotangents of any size, go together.
+template <typename T>
+std::vector<int> exponentsOf(const std::vector<double> &most) {
+  std::vector<int> exponents(most.size());
+  for (size_t j = 0; j < most.size(); ++j)
+    if (most[j] > 0 && std::isfinite(most[j]) &&
+        std::abs(std::ilogb(most[j])) > 40)
+      exponents[j] = -std::ilogb(most[j]);
+  return exponents;
+}
+
+template <typename T>
+void multiplyColumns(const std::vector<int> &exponents, Vectors<const T> from,
+                     Vectors<T> to, bool back) {
+  std::vector<PowerOfTwo<Real<T>>> factors;
+  for (int exponent : exponents)
+    factors.emplace_back(back ? -exponent : exponent);
+  for (int64_t i = 0; i < from.length; ++i)
+    for (int64_t j = 0; j < from.count; ++j)
+      to.row(i)[j] = factors[j](from.row(i)[j]);
+}
+
+template <typename T> tsgu_type typeOf() {
+  return isComplex<T> ? (std::is_same_v<Real<T>, float> ? TSGU_C64 : TSGU_C128)
+                      : (std::is_same_v<Real<T>, float> ? TSGU_F32 : TSGU_F64);
+}
+
+template <typename T>
+void call(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
+          Vectors<T> x) {
+  const tsgu_callbacks table = callbacks();
+  if (!table.solve)
+    fail(Status::CallbackError, "the caller's solver (id ",
+         problem.solver->callback,
+         ") is gone: no function is registered that could be called");
+  const Layout &csr = A.pattern->csr();
+  const int64_t begin = csr.position(A.firstRow()), one = 1;
+  const int64_t stored = csr.position(A.firstRow() + A.rows()) - begin;
+  const tsgu_type type = typeOf<T>();
+  const int64_t bShape[2] = {b.length, b.count}, bStrides[2] = {b.stride, 1};
+  const int64_t xShape[2] = {x.length, x.count}, xStrides[2] = {x.stride, 1};
+  const tsgu_tensor values{const_cast<T *>(A.values + begin), type, 1, &stored,
+                           &one};
+  const tsgu_tensor right{const_cast<T *>(b.data), type, 2, bShape, bStrides};
+  const tsgu_tensor left{x.data, type, 2, xShape, xStrides};
+  if (table.solve(problem.solver->callback, static_cast<int32_t>(problem.mode),
+                  reinterpret_cast<tsgu_pattern *>(A.pattern), A.item, &values,
+                  &right, &left) != 0)
+    fail(Status::CallbackError, "the caller's solver failed");
+}
+
+/// Residuals of scaled columns, recomputed; `exponents` says how scaled.
+template <typename T>
+Result judge(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
+             Vectors<T> x, const std::vector<int> &exponents,
+             const tsgu_executor &executor) {
+  const int64_t k = b.count;
+  const auto count = static_cast<size_t>(k);
+  const tsgu_solver &solver = *problem.solver;
+  const bool square = problem.kind == SolveInfo::General;
+  Product<T> product(A, problem.mode, executor);
+  const Scratch memory(multiply(multiply(b.length + x.length, k),
+                                static_cast<int64_t>(sizeof(T))));
+  T *in = reinterpret_cast<T *>(memory.data()), *out = in + x.length * k;
+  const PowerOfTwo<Real<T>> scale(-product.exponent());
+  for (int64_t i = 0; i < x.length; ++i)
+    for (int64_t j = 0; j < k; ++j)
+      in[i * k + j] = scale(x.row(i)[j]);
+  product.serve({Ask::Product, in, out, k});
+  std::vector<double> norms(count), sizes(count);
+  VectorOps<T> ops(b.length, executor);
+  ops.columns = k;
+  for (int64_t i = 0; i < b.length; ++i)
+    for (int64_t j = 0; j < k; ++j)
+      out[i * k + j] = b.row(i)[j] - out[i * k + j];
+  ops.squares(out, norms);
+  for (int64_t i = 0; i < b.length; ++i)
+    for (int64_t j = 0; j < k; ++j)
+      out[i * k + j] = b.row(i)[j];
+  ops.squares(out, sizes);
+  Result result;
+  result.iterations.assign(count, 0);
+  const double rtol = solver.rtol >= 0                 ? solver.rtol
+                      : std::is_same_v<Real<T>, float> ? 1e-5
+                                                       : 1e-8;
+  for (size_t j = 0; j < count; ++j) {
+    const double unit = std::ldexp(1.0, -exponents[j]);
+    const double residual = std::sqrt(norms[j]) * unit;
+    const double goal =
+        std::max(rtol * std::sqrt(sizes[j]) * unit, solver.atol);
+    result.residuals.push_back(residual), result.goals.push_back(goal);
+    const bool judged = square && solver.rtol != 0;
+    result.reasons.push_back(!std::isfinite(residual)      ? TSGU_NOT_FINITE
+                             : !judged || residual <= goal ? TSGU_CONVERGED
+                                                           : TSGU_STAGNATED);
+  }
+  return result;
+}
+
+} // namespace
+
+template <typename T>
+void solveByCaller(const Problem &problem, const Matrix<T> &A,
+                   Vectors<const T> b, Vectors<T> x,
+                   const tsgu_executor &executor) {
+  const std::vector<int> exponents = exponentsOf<T>(largest(b));
+  Vectors<const T> right = b;
+  const bool scaled = std::any_of(exponents.begin(), exponents.end(),
+                                  [](int exponent) { return exponent != 0; });
+  const Scratch copy(scaled ? multiply(multiply(b.length, b.count),
+                                       static_cast<int64_t>(sizeof(T)))
+                            : 0);
+  if (scaled) {
+    const Vectors<T> to{reinterpret_cast<T *>(copy.data()), b.length, b.count,
+                        b.count};
+    multiplyColumns<T>(exponents, b, to, false);
+    right = {to.data, to.length, to.count, to.stride};
+  }
+  call(problem, A, right, x);
+  const Result result = judge(problem, A, right, x, exponents, executor);
+  if (scaled)
+    multiplyColumns<T>(exponents, {x.data, x.length, x.count, x.stride}, x,
+                       true);
+  report<T>(problem, A, result);
+}
+
+#define INSTANTIATE(T)                                                         \
+  template void solveByCaller(const Problem &, const Matrix<T> &,              \
+                              Vectors<const T>, Vectors<T>,                    \
+                              const tsgu_executor &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime

@@ -1,0 +1,224 @@
+//===- LinearLeastSquares.cpp - Least squares with one matrix -------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Krylov.h"
+#include "LeastSquares.h"
+#include "Product.h"
+#include "Report.h"
+
+#include <cmath>
+
+namespace tsgu::runtime {
+namespace {
+
+/// Squared norms of the columns of op(A) 2^exponent.
+template <typename T>
+std::vector<double> columnSquares(const Matrix<T> &A, Mode mode, int exponent) {
+  const Layout &csr = A.pattern->csr();
+  std::vector<double> squares(mode == Mode::N ? A.columns() : A.rows());
+  const PowerOfTwo<double> factor(exponent);
+  auto add = [&](auto index) {
+    const auto *coordinates =
+        static_cast<const decltype(index) *>(csr.coordinates);
+    for (int64_t i = 0; i < A.rows(); ++i)
+      for (int64_t e = csr.position(A.firstRow() + i);
+           e < csr.position(A.firstRow() + i + 1); ++e) {
+        const double size = factor(std::abs(static_cast<Wide<T>>(A.values[e])));
+        squares[mode == Mode::N ? coordinates[e] : i] += size * size;
+      }
+  };
+  csr.indexType == ElementType::I32 ? add(int32_t{}) : add(int64_t{});
+  return squares;
+}
+
+/// E, or its adjoint, in place of A.
+template <typename T> struct System {
+  Product<T> product;
+  DampedMatrix<T> damped;
+
+  System(const Matrix<T> &A, Mode mode, double damp,
+         const tsgu_executor &executor)
+      : product(A, mode, executor),
+        damped(product.rows(), product.columns(),
+               std::ldexp(damp, product.exponent()), executor) {}
+
+  void serve(const Request<T> &request) {
+    product.serve(damped.inner(request));
+    damped.finish(request);
+  }
+};
+
+template <typename T>
+void run(LeastSquares<T> &leastSquares, System<T> &system, Channel<T> &channel,
+         bool adjoint) {
+  Task task = leastSquares.run();
+  for (task.start(); !task.done(); channel.resume()) {
+    Request<T> request = channel.request;
+    if (adjoint)
+      request.ask = request.ask == Ask::Product ? Ask::Adjoint : Ask::Product;
+    system.serve(request);
+  }
+  task.finish();
+}
+
+template <typename T> double toleranceOf(const tsgu_solver &solver) {
+  return solver.rtol >= 0                 ? solver.rtol
+         : std::is_same_v<Real<T>, float> ? 1e-5
+                                          : 1e-8;
+}
+
+} // namespace
+
+template <typename T>
+void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
+                       Vectors<const T> b, Vectors<T> x,
+                       const tsgu_executor &executor) {
+  const tsgu_solver &solver = *problem.solver;
+  System<T> system(A, problem.mode, solver.damp, executor);
+  LeastSquaresOptions options;
+  options.solver = &solver;
+  options.guess = problem.guess;
+  options.operatorScale = system.product.exponent();
+  options.rtol = toleranceOf<T>(solver);
+  if (solver.scale_columns) {
+    system.damped.scaleColumns(
+        columnSquares(A, problem.mode, system.product.exponent()));
+    if (problem.guess)
+      for (int64_t i = 0; i < x.length; ++i)
+        for (int64_t j = 0; j < x.count; ++j)
+          x.row(i)[j] /= system.damped.scales()[i];
+  }
+  Channel<T> channel;
+  LeastSquares<T> leastSquares(options, system.damped.totalRows(), b, x,
+                               executor, channel);
+  run(leastSquares, system, channel, false);
+  if (solver.scale_columns)
+    for (int64_t i = 0; i < x.length; ++i)
+      for (int64_t j = 0; j < x.count; ++j)
+        x.row(i)[j] *= system.damped.scales()[i];
+  report<T>(problem, A, leastSquares.result);
+}
+
+//===----------------------------------------------------------------------===//
+// Normal equations
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The right-hand sides g and, last, one that has a part in every direction: it
+/// cannot be reached unless every one can.
+template <typename T> void addProbe(Vectors<const T> g, T *to) {
+  const int64_t p = g.count + 1;
+  uint64_t state = 0x2545f4914f6cdd1du;
+  for (int64_t i = 0; i < g.length; ++i) {
+    for (int64_t j = 0; j < g.count; ++j)
+      to[i * p + j] = g.row(i)[j];
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    to[i * p + g.count] =
+        T(static_cast<Real<T>>(static_cast<int64_t>(state) >> 11) *
+          static_cast<Real<T>>(0x1p-52));
+  }
+}
+
+[[noreturn]] void failRank(int64_t rows, int64_t columns, int64_t column) {
+  fail(Status::Singular,
+       "the gradient of a least-squares solution needs a "
+       "matrix of full column rank, or damping; this one, ",
+       rows, " x ", columns, ", is rank deficient (found with column ", column,
+       " of the right-hand sides). Give damp > 0, or rank=\"row\" if its rows "
+       "are independent");
+}
+
+/// Raises where a column could not be reached, whatever the solver says about
+/// failures.
+template <typename T>
+void checkRank(const Problem &problem, const Matrix<T> &A,
+               const LeastSquares<T> &first, const System<T> &system) {
+  for (size_t j = 0; j < first.consistent.size(); ++j) {
+    const int64_t reason = first.result.reasons[j];
+    if (first.consistent[j] ||
+        (reason != TSGU_CONVERGED && reason != TSGU_STAGNATED))
+      continue;
+    Result result = first.result;
+    const auto p = static_cast<size_t>(problem.columns);
+    for (auto *list : {&result.residuals, &result.goals})
+      list->resize(p);
+    result.history.clear();
+    result.iterations.resize(p);
+    result.reasons.assign(p, TSGU_RANK_DEFICIENT);
+    tsgu_solver quiet = *problem.solver;
+    quiet.on_fail = TSGU_IGNORE;
+    const std::string text = explain(quiet, result, {});
+    conclude(quiet, outcomeOf(quiet, problem.mode, A.item, result, text));
+    failRank(system.product.rows(), system.product.columns(),
+             static_cast<int64_t>(j));
+  }
+}
+
+} // namespace
+
+// With w of least norm such that E^H w = g, z is the solution of E z = w: two
+// least-squares problems with the condition of E, not that of E^H E.
+template <typename T>
+void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
+                          Vectors<const T> g, Vectors<T> z,
+                          const tsgu_executor &executor) {
+  tsgu_solver solver = *problem.solver;
+  const double tight = std::is_same_v<Real<T>, float> ? 1e-5 : 1e-10;
+  const double rtol = solver.rtol >= 0 ? std::min(solver.rtol, tight) : tight;
+  solver.atol = 0, solver.report &= ~int64_t{2 | 4};
+  System<T> system(A, problem.mode, solver.damp, executor);
+  const int64_t n = system.product.columns();
+  const int64_t total = system.damped.totalRows(), p = g.count;
+  const bool probe = solver.damp == 0;
+  if (probe && system.product.rows() < n)
+    failRank(system.product.rows(), n, 0);
+
+  const int64_t count = probe ? p + 1 : p;
+  const Block gBlock = blockOf<T>(probe ? multiply(n, count) : 0);
+  const Block wBlock = blockOf<T>(multiply(total, count));
+  Vectors<const T> right = g;
+  if (probe) {
+    addProbe(g, gBlock.template as<T>());
+    right = {gBlock.template as<T>(), n, count, count};
+  }
+  const Vectors<T> w{wBlock.template as<T>(), total, count, count};
+  Channel<T> channel;
+  LeastSquaresOptions options;
+  options.solver = &solver;
+  options.operatorScale = system.product.exponent();
+  options.rtols.assign(static_cast<size_t>(p), rtol);
+  if (probe)
+    options.rtols.push_back(
+        std::min(1e-3, 0.01 / std::sqrt(static_cast<double>(n))));
+  LeastSquares<T> first(options, n, right, w, executor, channel);
+  run(first, system, channel, true);
+  checkRank(problem, A, first, system);
+
+  options.rtols.assign(static_cast<size_t>(p), rtol);
+  LeastSquares<T> second(options, total, {w.data, total, p, count}, z, executor,
+                         channel);
+  run(second, system, channel, false);
+  Result result = second.result;
+  for (int64_t j = 0; j < p; ++j) {
+    result.iterations[j] += first.result.iterations[j];
+    if (first.result.reasons[j] < 0)
+      result.reasons[j] = first.result.reasons[j];
+  }
+  report<T>(problem, A, result);
+}
+
+#define INSTANTIATE(T)                                                         \
+  template void solveLeastSquares(const Problem &, const Matrix<T> &,          \
+                                  Vectors<const T>, Vectors<T>,                \
+                                  const tsgu_executor &);                      \
+  template void solveNormalEquations(const Problem &, const Matrix<T> &,       \
+                                     Vectors<const T>, Vectors<T>,             \
+                                     const tsgu_executor &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime

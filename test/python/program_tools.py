@@ -1,0 +1,97 @@
+"""Runs programs through libtsgu and its compiler, without the package: gradients of any order."""
+
+import ctypes
+import functools
+import json
+
+import numpy as np
+import torch
+from aot_tools import Tensor, check, runtime
+
+
+class Solver(ctypes.Structure):
+    """tsgu_solver of solvers.h; every word has 8 bytes."""
+
+    _fields_ = [
+        ("method", ctypes.c_int64),
+        ("upper", ctypes.c_int64),
+        ("unit_diagonal", ctypes.c_int64),
+        ("preconditioner", ctypes.c_int64),
+        ("block_size", ctypes.c_int64),
+        ("relaxation", ctypes.c_double),
+        ("rtol", ctypes.c_double),
+        ("atol", ctypes.c_double),
+        ("max_iterations", ctypes.c_int64),
+        ("restart", ctypes.c_int64),
+        ("damp", ctypes.c_double),
+        ("scale_columns", ctypes.c_int64),
+        ("on_fail", ctypes.c_int64),
+        ("callback", ctypes.c_int64),
+        ("report", ctypes.c_int64),
+        ("reserved", ctypes.c_int64),
+    ]
+
+
+METHODS = {"triangular": 0, "cg": 1, "bicgstab": 2, "minres": 3, "gmres": 4, "cgs": 5, "lsmr": 6}
+RAISE = 1
+
+
+def solver(method, **options):
+    """A solver operand: 16 words."""
+    words = Solver(method=METHODS[method], on_fail=RAISE, **options)
+    return np.frombuffer(bytes(words), np.int64).copy()
+
+
+class Program:
+    """A program by its path, compiled when it is run."""
+
+    def __init__(self, path):
+        self.handle = ctypes.c_void_p()
+        check(runtime.tsgu_program_open(path.encode(), ctypes.byref(self.handle)))
+        self.signature = json.loads(runtime.tsgu_program_signature(self.handle))
+
+    def __call__(self, pattern, *operands):
+        tensors = (Tensor * len(operands))(*map(Tensor.of, operands))
+        patterns = (ctypes.c_void_p * 1)(pattern.handle)
+        shape, rank = (ctypes.c_int64 * 8)(), ctypes.c_int32()
+        arguments = (self.handle, patterns, 1, tensors, len(operands))
+        check(runtime.tsgu_program_infer(*arguments, shape, ctypes.byref(rank)))
+        result = np.full(tuple(shape[: rank.value]), np.nan, operands[-1].dtype)
+        output = Tensor.of(result)
+        check(runtime.tsgu_program_run(*arguments, ctypes.byref(output), None))
+        return result
+
+
+program = functools.cache(Program)
+
+
+class _Run(torch.autograd.Function):
+    """One Function serves all programs: its backward runs derived programs through itself."""
+
+    @staticmethod
+    def forward(ctx, path, pattern, *operands):
+        arrays = [np.ascontiguousarray(x.detach().numpy()) for x in operands]
+        result = torch.from_numpy(program(path)(pattern, *arrays))
+        ctx.path, ctx.pattern = path, pattern
+        ctx.save_for_backward(*operands, result)
+        return result
+
+    @staticmethod
+    def backward(ctx, G):
+        *operands, result = ctx.saved_tensors
+        gradients = [None, None]
+        described = program(ctx.path).signature["operands"]
+        for k, operand in enumerate(operands):
+            if not ctx.needs_input_grad[2 + k] or described[k]["result_of"] is not None:
+                gradients.append(None)
+                continue
+            path = f"{ctx.path}/vjp{k}"
+            takes_result = len(program(path).signature["operands"]) == len(operands) + 2
+            extra = [result.detach()] if takes_result else []
+            gradients.append(_Run.apply(path, ctx.pattern, *operands, *extra, G))
+        return tuple(gradients)
+
+
+def run(path, pattern, *operands):
+    """The program's result, differentiable by every tensor that it depends on."""
+    return _Run.apply(path, pattern, *operands)
