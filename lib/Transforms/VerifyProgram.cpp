@@ -302,25 +302,26 @@ static LogicalResult verifyKnownPattern(Operation *op, Value sparse) {
 }
 
 static LogicalResult verifySolve(SolveOpInterface op) {
-  if (auto transpose = op.getMatrix().getDefiningOp<linalg::TransposeOp>()) {
-    if (isa<TriangularSolveOp>(op))
-      return op.emitError("takes a transposed matrix: transpose its mode, and "
-                          "give it the solver of the other triangle");
-    return op.emitError("takes a matrix that is conjugated, but not "
-                        "transposed, or whose items are permuted");
-  }
   if (failed(verifyReads(op, {op.getMatrix(), op.getRhs()})))
     return failure();
   return verifyKnownPattern(op, op.getMatrix());
 }
 
-/// Solves take their matrix transposed, which no other op does.
-static void foldTransposedMatrices(func::FuncOp program) {
+/// A solve takes its matrix transposed, which no other op does.
+static LogicalResult foldTransposes(SolveOpInterface op) {
+  while (foldTransposedMatrix(op))
+    ;
+  if (!op.getMatrix().getDefiningOp<linalg::TransposeOp>())
+    return success();
+  if (isa<TriangularSolveOp>(op))
+    return op.emitError("takes a transposed matrix: transpose its mode, and "
+                        "give it the solver of the other triangle");
+  return op.emitError("takes a matrix that is conjugated, but not transposed, "
+                      "or whose items are permuted");
+}
+
+static void eraseUnusedTransposes(func::FuncOp program) {
   SmallVector<linalg::TransposeOp> transposes;
-  program.walk([](SolveOpInterface op) {
-    while (foldTransposedMatrix(op))
-      ;
-  });
   program.walk([&](linalg::TransposeOp op) { transposes.push_back(op); });
   for (linalg::TransposeOp op : llvm::reverse(transposes)) {
     Operation *init = op.getInit().getDefiningOp();
@@ -330,6 +331,17 @@ static void foldTransposedMatrices(func::FuncOp program) {
     if (isa_and_nonnull<tensor::EmptyOp>(init) && init->use_empty())
       init->erase();
   }
+}
+
+static LogicalResult foldTransposes(func::FuncOp program) {
+  WalkResult folded = program.walk([](SolveOpInterface op) {
+    return failed(foldTransposes(op)) ? WalkResult::interrupt()
+                                      : WalkResult::advance();
+  });
+  if (folded.wasInterrupted())
+    return failure();
+  eraseUnusedTransposes(program);
+  return success();
 }
 
 static LogicalResult verifyOp(Operation *op) {
@@ -366,10 +378,8 @@ static LogicalResult verifyOp(Operation *op) {
 }
 
 LogicalResult tsgu::verifyProgram(func::FuncOp program) {
-  if (failed(verifySignature(program)))
-    return failure();
-  foldTransposedMatrices(program);
-  if (failed(generalizeNamedOps(program)))
+  if (failed(verifySignature(program)) || failed(foldTransposes(program)) ||
+      failed(generalizeNamedOps(program)))
     return failure();
   Type element = getElementTypeOrSelf(program.getResultTypes()[0]);
   for (Operation &op : program.getBody().front())

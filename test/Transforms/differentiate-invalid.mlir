@@ -1,3 +1,4 @@
+// RUN: not tsgu-opt %programs/solve.mlir --tsgu-differentiate=wrt=0 2>&1 | FileCheck %s --check-prefix=SOLVER
 // RUN: tsgu-opt %s --tsgu-differentiate=wrt=0 --verify-diagnostics --split-input-file
 // RUN: not tsgu-opt %programs/spmm.mlir --tsgu-differentiate=mode=sideways 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=MODE
@@ -5,6 +6,8 @@
 // RUN:   | FileCheck %s --check-prefix=OPERAND
 // RUN: not tsgu-opt %programs/softmax.mlir --tsgu-differentiate --tsgu-differentiate=wrt=1 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=HELD
+
+// SOLVER: error: operand 0 is a solver; differentiate by the tensors it works on
 
 // MODE: error: mode must be reverse or forward, not sideways
 // OPERAND: error: has no operand 7 to differentiate by

@@ -601,3 +601,83 @@ func.func @starts_from_argument(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}, %
   } -> tensor<?xf64>
   return %y : tensor<?xf64>
 }
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+// expected-error @+1 {{argument 0 is a solver: name it with 'tsgu.name'}}
+func.func @nameless_solver(%s: !tsgu.solver, %A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}, %B: tensor<?x?xf64>)
+    -> tensor<?x?xf64> {
+  %X = tsgu.solve %s, %A, %B : tensor<?x?xf64, #CSR>, tensor<?x?xf64> -> tensor<?x?xf64>
+  return %X : tensor<?x?xf64>
+}
+
+// -----
+
+// expected-error @+1 {{the result must be a ranked tensor, not '!tsgu.solver'}}
+func.func @solver_as_result(%s: !tsgu.solver {tsgu.name = "solver"}) -> !tsgu.solver {
+  return %s : !tsgu.solver
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @no_right_hand_side(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4xf64, #CSR> {tsgu.pattern = @A})
+    -> tensor<4x2xf64> {
+  %B = tensor.empty() : tensor<4x2xf64>
+  // expected-error @+1 {{reads a tensor.empty, which has no values}}
+  %X = tsgu.solve %s, %A, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  return %X : tensor<4x2xf64>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @no_triangle(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4xf64, #CSR> {tsgu.pattern = @A})
+    -> (tensor<4x4xf64, #CSR> {tsgu.pattern = @A}) {
+  %S = tensor.empty() : tensor<4x4xf64, #CSR>
+  // expected-error @+1 {{reads a tensor.empty, which has no values}}
+  %L = tsgu.triangle %s, %S : tensor<4x4xf64, #CSR>
+  %zero = tsgu.zeros_like %A : tensor<4x4xf64, #CSR>
+  return %zero : tensor<4x4xf64, #CSR>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @unknown_pattern(%s: !tsgu.solver {tsgu.name = "solver"}, %D: tensor<4x4xf64>, %B: tensor<4x2xf64>)
+    -> tensor<4x2xf64> {
+  %A = sparse_tensor.convert %D : tensor<4x4xf64> to tensor<4x4xf64, #CSR> // expected-error {{has no place in a program}}
+  %X = tsgu.solve %s, %A, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  return %X : tensor<4x2xf64>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @transposed_triangle(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4xf64, #CSR> {tsgu.pattern = @A},
+                               %B: tensor<4x2xf64>) -> tensor<4x2xf64> {
+  %e = tensor.empty() : tensor<4x4xf64, #CSR>
+  %At = linalg.transpose ins(%A : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [1, 0]
+  // expected-error @+1 {{takes a transposed matrix: transpose its mode, and give it the solver of the other triangle}}
+  %X = tsgu.triangular_solve %s, %At, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  return %X : tensor<4x2xf64>
+}
+
+// -----
+
+#Batch = #sparse_tensor.encoding<{ map = (b, i, j) -> (b : dense, i : dense, j : compressed) }>
+
+func.func @permuted_items(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4x4xf64, #Batch> {tsgu.pattern = @A},
+                          %B: tensor<4x4x2xf64>) -> tensor<4x4x2xf64> {
+  %e = tensor.empty() : tensor<4x4x4xf64, #Batch>
+  %P = linalg.transpose ins(%A : tensor<4x4x4xf64, #Batch>) outs(%e : tensor<4x4x4xf64, #Batch>) permutation = [1, 0, 2]
+  // expected-error @+1 {{takes a matrix that is conjugated, but not transposed, or whose items are permuted}}
+  %X = tsgu.solve %s, %P, %B : tensor<4x4x4xf64, #Batch>, tensor<4x4x2xf64> -> tensor<4x4x2xf64>
+  return %X : tensor<4x4x2xf64>
+}

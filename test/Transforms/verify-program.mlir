@@ -91,3 +91,19 @@ func.func @same_pattern(%A: tensor<?x?x?xf64, #CSR> {tsgu.pattern = @P},
 func.func @identity(%x: tensor<f64>) -> tensor<f64> {
   return %x : tensor<f64>
 }
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+// Solves take a matrix transposed, which becomes their mode.
+// CHECK-LABEL: func @transposed_matrix(
+// CHECK-NOT:     linalg.transpose
+// CHECK:         tsgu.solve %arg0, %arg1, %arg2 mode<T> :
+func.func @transposed_matrix(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4xf64, #CSR> {tsgu.pattern = @A},
+                             %B: tensor<4x2xf64>) -> tensor<4x2xf64> {
+  %e = tensor.empty() : tensor<4x4xf64, #CSR>
+  %At = linalg.transpose ins(%A : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [1, 0]
+  %X = tsgu.solve %s, %At, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  return %X : tensor<4x2xf64>
+}

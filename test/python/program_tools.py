@@ -81,7 +81,7 @@ class _Run(torch.autograd.Function):
         *operands, result = ctx.saved_tensors
         gradients = [None, None]
         described = program(ctx.path).signature["operands"]
-        for k, operand in enumerate(operands):
+        for k in range(len(operands)):
             if not ctx.needs_input_grad[2 + k] or described[k]["result_of"] is not None:
                 gradients.append(None)
                 continue
