@@ -10,6 +10,7 @@
 #include "tsgu/Dialect/TsguDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -71,8 +72,11 @@ FlatSymbolRefAttr getResultOf(BlockArgument argument) {
                                                       resultOfAttr);
 }
 
-FloatAttr getIdentity(Reduction reduction, FloatType type) {
-  const llvm::fltSemantics &semantics = type.getFloatSemantics();
+TypedAttr getIdentity(Reduction reduction, Type type) {
+  if (auto complexType = dyn_cast<ComplexType>(type)) // Which are only summed.
+    return complex::NumberAttr::get(complexType, 0.0, 0.0);
+  const llvm::fltSemantics &semantics =
+      cast<FloatType>(type).getFloatSemantics();
   switch (reduction) {
   case Reduction::None:
   case Reduction::Add:
@@ -87,7 +91,7 @@ FloatAttr getIdentity(Reduction reduction, FloatType type) {
 }
 
 static std::optional<Reduction> getReduction(Operation *combiner) {
-  if (isa<arith::AddFOp>(combiner))
+  if (isa<arith::AddFOp, complex::AddOp>(combiner))
     return Reduction::Add;
   if (isa<arith::MaximumFOp>(combiner))
     return Reduction::Max;
@@ -113,7 +117,7 @@ FailureOr<Payload> getPayload(linalg::GenericOp op) {
       !getReduction(combiner))
     return op.emitError(
         "the output may only be combined with one term, by arith.addf, "
-        "arith.maximumf, arith.minimumf or tsgu.logaddexp");
+        "arith.maximumf, arith.minimumf or tsgu.logaddexp, or complex.add");
   unsigned other = combiner->getOperand(0) == out ? 1 : 0;
   return Payload{*getReduction(combiner), combiner->getOperand(other)};
 }
@@ -124,26 +128,35 @@ void setSampled(linalg::GenericOp op) {
   op->setAttr(sampledAttr, UnitAttr::get(op.getContext()));
 }
 
+static bool isZero(Value value) {
+  if (auto constant = value.getDefiningOp<complex::ConstantOp>())
+    return llvm::all_of(constant.getValue(), [](Attribute part) {
+      return cast<FloatAttr>(part).getValue().isZero();
+    });
+  return matchPattern(value, m_AnyZeroFloat());
+}
+
 bool annihilates(Value term, function_ref<bool(BlockArgument)> isSparse) {
   if (auto argument = dyn_cast<BlockArgument>(term))
     return isSparse(argument);
-  if (matchPattern(term, m_AnyZeroFloat()))
+  if (isZero(term))
     return true;
   Operation *def = term.getDefiningOp();
   auto zero = [&](unsigned i) {
     return annihilates(def->getOperand(i), isSparse);
   };
-  if (isa<arith::MulFOp>(def))
+  if (isa<arith::MulFOp, complex::MulOp>(def))
     return zero(0) || zero(1);
-  if (isa<arith::AddFOp, arith::SubFOp, arith::MaximumFOp, arith::MinimumFOp>(
-          def))
+  if (isa<arith::AddFOp, arith::SubFOp, arith::MaximumFOp, arith::MinimumFOp,
+          complex::AddOp, complex::SubOp>(def))
     return zero(0) && zero(1);
   if (isa<arith::SelectOp>(def))
     return zero(1) && zero(2);
   if (isa<arith::DivFOp, arith::NegFOp, arith::ExtFOp, arith::TruncFOp,
           math::AbsFOp, math::SqrtOp, math::SinOp, math::TanOp, math::SinhOp,
           math::TanhOp, math::AsinOp, math::AtanOp, math::AsinhOp,
-          math::AtanhOp, math::ErfOp, math::ExpM1Op, math::Log1pOp>(def))
+          math::AtanhOp, math::ErfOp, math::ExpM1Op, math::Log1pOp,
+          complex::DivOp, complex::NegOp, complex::ConjOp>(def))
     return zero(0);
   return false;
 }

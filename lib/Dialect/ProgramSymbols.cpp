@@ -159,9 +159,12 @@ int32_t ProgramSymbols::patternOf(Value sparse) const {
   return found == patternNames.end() ? -1 : found - patternNames.begin();
 }
 
-static ElementType getElementType(Type type) {
-  return getElementTypeOrSelf(type).isF32() ? ElementType::F32
-                                            : ElementType::F64;
+ElementType getElementType(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  if (auto complexType = dyn_cast<ComplexType>(element))
+    return complexType.getElementType().isF32() ? ElementType::C64
+                                                : ElementType::C128;
+  return element.isF32() ? ElementType::F32 : ElementType::F64;
 }
 
 /// How many derivations lie between the program whose result the argument holds

@@ -51,7 +51,9 @@ struct Compiler::State {
   std::unique_ptr<MLIRContext> context = createContext();
   llvm::StringMap<std::string> programs;
 
-  Expected<OwningOpRef<ModuleOp>> derive(StringRef path);
+  Expected<OwningOpRef<ModuleOp>> derive(StringRef path,
+                                         bool complexValues = false);
+  Error complexify(ModuleOp module, StringRef name);
   Error apply(ModuleOp module, StringRef path, StringRef derivation);
 };
 
@@ -133,7 +135,18 @@ Error Compiler::State::apply(ModuleOp module, StringRef path,
   return Error::success();
 }
 
-Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path) {
+/// Before any derivation: derivatives of complex programs are conjugated.
+Error Compiler::State::complexify(ModuleOp module, StringRef name) {
+  PassManager pm(context.get());
+  pm.addPass(createComplexify());
+  Diagnostics diagnostics(*context);
+  if (failed(pm.run(module)))
+    return diagnostics.error("'" + name + "' has no complex form");
+  return Error::success();
+}
+
+Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path,
+                                                        bool complexValues) {
   auto [name, rest] = path.split('/');
   auto program = programs.find(name);
   if (program == programs.end())
@@ -147,8 +160,16 @@ Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path) {
     FailureOr<func::FuncOp> function = getProgram(*module);
     if (failed(function) || failed(verifyProgram(*function)))
       return diagnostics.error("'" + name + "' is not a program");
+    if (isa<ComplexType>(getElementTypeOrSelf(function->getResultTypes()[0])))
+      return llvm::createStringError(
+          "'" + name +
+          "' is written for complex numbers; write it for f64, "
+          "the operands of a call make it complex");
     function->setName(name);
   }
+  if (complexValues)
+    if (Error error = complexify(*module, name))
+      return error;
   SmallVector<StringRef> derivations;
   if (path.contains('/'))
     rest.split(derivations, '/');
@@ -216,7 +237,7 @@ Expected<std::string> Compiler::getDerived(StringRef path) {
 static LoweringOptions getOptions(const tsgu_specialization &specialization,
                                   const Target &target) {
   LoweringOptions options;
-  options.value = specialization.value_type == TSGU_F32 ? "f32" : "f64";
+  options.value = elementName(ElementType(specialization.value_type));
   options.index = specialization.index_type == TSGU_I32 ? 32 : 64;
   options.derivedIndex =
       specialization.derived_index_type == TSGU_I32 ? 32 : 64;
@@ -230,7 +251,9 @@ Expected<std::unique_ptr<llvm::MemoryBuffer>>
 Compiler::compile(StringRef path, const tsgu_specialization &specialization,
                   const Target &target) {
   std::lock_guard lock(mutex);
-  Expected<OwningOpRef<ModuleOp>> module = state->derive(path);
+  bool complexValues = specialization.value_type == TSGU_C64 ||
+                       specialization.value_type == TSGU_C128;
+  Expected<OwningOpRef<ModuleOp>> module = state->derive(path, complexValues);
   if (!module)
     return module.takeError();
   Diagnostics diagnostics(*state->context);

@@ -53,6 +53,7 @@ void addOptimizeKernels(OpPassManager &pm, const LoweringOptions &options) {
   pm.addNestedPass<func::FuncOp>(createRegisterTile(tile));
   pm.addNestedPass<func::FuncOp>(createVectorize(vectorize));
   pm.addNestedPass<func::FuncOp>(createJamNonzeros());
+  pm.addNestedPass<func::FuncOp>(createSplitComplex());
   pm.addPass(createExpandMath());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -65,6 +66,8 @@ void addLowerToLLVM(OpPassManager &pm) {
   pm.addPass(createLowerAffinePass());
   pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createConvertComplexToStandardPass());
+  pm.addPass(createConvertComplexToLLVMPass());
   pm.addNestedPass<func::FuncOp>(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createArithToLLVMConversionPass());
@@ -78,7 +81,7 @@ namespace {
 /// The same options on the command line.
 struct CommandLine : PassPipelineOptions<CommandLine> {
   Option<std::string> value{*this, "value", llvm::cl::init("f64"),
-                            llvm::cl::desc("f32 or f64")};
+                            llvm::cl::desc("f32, f64, c64 or c128")};
   Option<unsigned> index{*this, "index", llvm::cl::init(32),
                          llvm::cl::desc("bits of the patterns' own indices")};
   Option<unsigned> derivedIndex{*this, "derived-index", llvm::cl::init(32),

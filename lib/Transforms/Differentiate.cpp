@@ -20,6 +20,7 @@
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/LinalgRules.h"
 #include "tsgu/Transforms/Passes.h"
+#include "tsgu/Transforms/ScalarOps.h"
 #include "tsgu/Transforms/Simplify.h"
 #include "tsgu/Transforms/SolveRules.h"
 

@@ -73,7 +73,8 @@ void EntryPoints::restrict(LLVM::LLVMFuncOp kernel) {
 }
 
 /// The kernel's arguments: a descriptor (allocated, aligned, offset, extents,
-/// strides) for each buffer, then its sizes. Extents of buffers are not read.
+/// strides) for each buffer, then its sizes. Only the output's extents are
+/// read.
 SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
   Value pointers = entry->getArgument(0), sizes = entry->getArgument(1);
   auto strideOf = [&](size_t argument, size_t dim) {
@@ -84,15 +85,40 @@ SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
         return loadElement(sizes, i64, index);
     return constant(1);
   };
+  auto extentOf = [&](const Argument &argument, size_t dim) {
+    auto loop = llvm::find(argument.slice, static_cast<int32_t>(dim));
+    bool ranged = loop != argument.slice.end();
+    SizeRef::Kind kind = ranged ? SizeRef::Range : SizeRef::Extent;
+    auto symbol = ranged ? static_cast<int32_t>(loop - argument.slice.begin())
+                         : argument.shape[dim];
+    for (auto [index, size] : llvm::enumerate(stage.sizes))
+      if (size.kind == kind && size.index == symbol)
+        return loadElement(sizes, i64, index);
+    return constant(0);
+  };
+  bool isComplex = manifest.result.type == ElementType::C64 ||
+                   manifest.result.type == ElementType::C128;
   SmallVector<Value> values;
   for (auto [number, argument] : llvm::enumerate(stage.arguments)) {
-    size_t rank = argument.role == Argument::Dense ? argument.shape.size() : 1;
+    bool dense = argument.role == Argument::Dense;
+    // Complex numbers are rows of two floats, the strides count these.
+    bool pairs = isComplex && (dense || argument.role == Argument::Values);
+    size_t rank = dense ? argument.shape.size() : 1;
     Value data = loadElement(pointers, pointer, number);
     values.append({data, data, constant(0)});
     for (size_t d = 0; d < rank; ++d)
-      values.push_back(constant(0));
+      values.push_back(argument.written && dense ? extentOf(argument, d)
+                                                 : constant(0));
+    if (pairs)
+      values.push_back(constant(2));
     for (size_t d = 0; d < rank; ++d)
-      values.push_back(strideOf(number, d));
+      values.push_back(pairs ? LLVM::MulOp::create(builder, loc,
+                                                   strideOf(number, d),
+                                                   constant(2))
+                                   .getResult()
+                             : strideOf(number, d));
+    if (pairs)
+      values.push_back(constant(1));
   }
   for (auto [index, size] : llvm::enumerate(stage.sizes))
     if (size.kind != SizeRef::Stride)

@@ -18,6 +18,7 @@
 #include "tsgu/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -49,8 +50,10 @@ private:
   LogicalResult nameArguments();
   LogicalResult replaceSpecifier(BlockArgument specifier, int32_t layout);
   LogicalResult replaceSizes();
+  Value extentOf(const Argument &argument, int32_t dim);
   void inlineTerms();
   LogicalResult replaceStored();
+  void addOutputExtents();
   void makeStrided();
   void dropResults();
   void dropUnusedArguments();
@@ -140,6 +143,13 @@ LogicalResult KernelExport::replaceSpecifier(BlockArgument specifier,
   return success();
 }
 
+Value KernelExport::extentOf(const Argument &argument, int32_t dim) {
+  auto loop = llvm::find(argument.slice, dim);
+  return loop != argument.slice.end()
+             ? sizeOf(SizeRef::Range, loop - argument.slice.begin())
+             : sizeOf(SizeRef::Extent, argument.shape[dim]);
+}
+
 LogicalResult KernelExport::replaceSizes() {
   SmallVector<memref::DimOp> dims;
   kernel.walk([&](memref::DimOp op) { dims.push_back(op); });
@@ -148,12 +158,7 @@ LogicalResult KernelExport::replaceSizes() {
     std::optional<int64_t> dim = op.getConstantIndex();
     if (!buffer || buffer.getOwner() != &kernel.getBody().front() || !dim)
       return op.emitError("is not the extent of an argument");
-    const Argument &argument = arguments[buffer.getArgNumber()];
-    auto loop = llvm::find(argument.slice, *dim);
-    Value size = loop != argument.slice.end()
-                     ? sizeOf(SizeRef::Range, loop - argument.slice.begin())
-                     : sizeOf(SizeRef::Extent, argument.shape[*dim]);
-    op.replaceAllUsesWith(size);
+    op.replaceAllUsesWith(extentOf(arguments[buffer.getArgNumber()], *dim));
     op.erase();
   }
   return success();
@@ -200,6 +205,21 @@ LogicalResult KernelExport::replaceStored() {
   return success();
 }
 
+/// A kernel that accumulates may have to fill its output: it then needs the
+/// extents, which its entry point finds among the sizes.
+void KernelExport::addOutputExtents() {
+  if (!kernel->hasAttr(identityAttr))
+    return;
+  for (auto [number, argument] : llvm::enumerate(arguments)) {
+    auto type = dyn_cast<MemRefType>(kernel.getArgument(number).getType());
+    if (!argument.written || argument.role != Argument::Dense || !type)
+      continue;
+    for (int64_t dim = 0; dim < type.getRank(); ++dim)
+      if (type.isDynamicDim(dim))
+        (void)extentOf(argument, dim);
+  }
+}
+
 /// Dense arguments may have any leading strides; the last dimension is
 /// contiguous.
 void KernelExport::makeStrided() {
@@ -232,7 +252,8 @@ void KernelExport::relaxFloatingPoint() {
   auto flags = arith::FastMathFlagsAttr::get(kernel.getContext(),
                                              arith::FastMathFlags::contract);
   kernel.walk([&](Operation *op) {
-    if (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp>(op))
+    if (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, complex::AddOp,
+            complex::SubOp, complex::MulOp>(op))
       op->setAttr("fastmath", flags);
   });
 }
@@ -275,6 +296,7 @@ LogicalResult KernelExport::run() {
   if (failed(replaceSizes()) || failed(replaceStored()) ||
       failed(checkNothingHidden()))
     return failure();
+  addOutputExtents();
   makeStrided();
   dropUnusedArguments();
   relaxFloatingPoint();

@@ -7,6 +7,8 @@
 
 #include "tsgu/Transforms/KernelLoops.h"
 
+#include "tsgu/Dialect/TsguDialect.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -42,6 +44,8 @@ FailureOr<std::optional<Kernel>> Kernel::get(func::FuncOp func) {
 }
 
 bool Kernel::isReadOnly(Value memref) const {
+  if (auto parts = memref.getDefiningOp<PartsOp>())
+    memref = parts.getNumbers();
   auto argument = dyn_cast<BlockArgument>(memref);
   return argument && argument != output &&
          argument.getOwner() == &func->getRegion(0).front();

@@ -41,8 +41,7 @@ Value buildZero(OpBuilder &builder, Location loc, Value like) {
       extents.push_back(
           tensor::DimOp::create(builder, loc, like, d).getResult());
   Value empty = tensor::EmptyOp::create(builder, loc, type, extents);
-  Value zero = arith::ConstantOp::create(
-      builder, loc, builder.getZeroAttr(type.getElementType()));
+  Value zero = createConstant(builder, loc, type.getElementType(), 0.0);
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
 }
 
@@ -97,7 +96,7 @@ Value GenericBuilder::finish(Value term, Value init, AffineMap map,
 
   Value out = block->addArgument(term.getType(), loc);
   if (llvm::is_contained(iterators, IteratorType::reduction))
-    term = arith::AddFOp::create(body, loc, out, term);
+    term = createAdd(body, loc, out, term);
   linalg::YieldOp::create(body, loc, term);
 
   SmallVector<Value> tensors;
@@ -170,7 +169,40 @@ static FailureOr<Value> getReductionSlope(GenericBuilder &generic, GenericOp op,
 static Value multiply(OpBuilder &builder, Location loc, Value x, Value y) {
   if (!x || !y)
     return x ? x : y;
-  return arith::MulFOp::create(builder, loc, x, y);
+  return createMul(builder, loc, x, y);
+}
+
+/// x + y, where null stands for zero.
+static Value add(OpBuilder &builder, Location loc, Value x, Value y) {
+  if (!x || !y)
+    return x ? x : y;
+  return createAdd(builder, loc, x, y);
+}
+
+/// The cotangent of x for f(x) with cotangent g, as PyTorch defines it (see
+/// Kreutz-Delgado, "The complex gradient operator and the CR-calculus"):
+/// g conj(df/dx) + conj(g) df/dconj(x). Null stands for zero.
+static Value pullBack(OpBuilder &builder, Location loc, Value g,
+                      ScalarSlopes partial) {
+  Value term, conjugated;
+  if (partial.slope)
+    term = createMul(builder, loc, g, createConj(builder, loc, partial.slope));
+  if (partial.conjugateSlope)
+    conjugated = createMul(builder, loc, createConj(builder, loc, g),
+                           partial.conjugateSlope);
+  return add(builder, loc, term, conjugated);
+}
+
+/// The tangent of f(x): t df/dx + conj(t) df/dconj(x).
+static Value pushForward(OpBuilder &builder, Location loc, Value t,
+                         ScalarSlopes partial) {
+  Value term, conjugated;
+  if (partial.slope)
+    term = createMul(builder, loc, t, partial.slope);
+  if (partial.conjugateSlope)
+    conjugated = createMul(builder, loc, createConj(builder, loc, t),
+                           partial.conjugateSlope);
+  return add(builder, loc, term, conjugated);
 }
 
 FailureOr<Value> buildCotangent(OpBuilder &builder, GenericOp op,
@@ -187,13 +219,14 @@ FailureOr<Value> buildCotangent(OpBuilder &builder, GenericOp op,
       getReductionSlope(generic, op, *payload, stored, primal);
   if (failed(slope))
     return failure();
-  FailureOr<Value> partial = differentiateScalar(
+  FailureOr<ScalarSlopes> partial = differentiateScalar(
       generic.body, payload->term, op.getBlock()->getArgument(input), primal);
-  if (failed(partial) || !*partial)
-    return partial;
-  Value term =
-      multiply(generic.body, op.getLoc(),
-               multiply(generic.body, op.getLoc(), g, *slope), *partial);
+  if (failed(partial))
+    return failure();
+  Value weight = multiply(generic.body, op.getLoc(), g, *slope);
+  Value term = pullBack(generic.body, op.getLoc(), weight, *partial);
+  if (!term)
+    return Value();
   OpOperand *operand = op.getDpsInputOperand(input);
   return generic.finish(term, buildZero(builder, op.getLoc(), operand->get()),
                         op.getMatchingIndexingMap(operand), isSampled(op));
@@ -211,18 +244,16 @@ FailureOr<Value> buildTangent(OpBuilder &builder, GenericOp op,
   for (auto [input, tangent] : llvm::enumerate(tangents)) {
     if (!tangent)
       continue;
-    FailureOr<Value> partial = differentiateScalar(
+    FailureOr<ScalarSlopes> partial = differentiateScalar(
         generic.body, payload->term, op.getBlock()->getArgument(input), primal);
     if (failed(partial))
       return failure();
-    if (!*partial)
+    if (!partial->slope && !partial->conjugateSlope)
       continue;
     Value t = generic.addInput(
         tangent, op.getMatchingIndexingMap(op.getDpsInputOperand(input)));
-    Value term = multiply(generic.body, op.getLoc(), t, *partial);
-    sum = sum ? arith::AddFOp::create(generic.body, op.getLoc(), sum, term)
-                    .getResult()
-              : term;
+    Value term = pushForward(generic.body, op.getLoc(), t, *partial);
+    sum = sum ? createAdd(generic.body, op.getLoc(), sum, term) : term;
   }
   if (!sum)
     return Value();
@@ -241,7 +272,7 @@ Value buildSum(OpBuilder &builder, Location loc, Value x, Value y) {
   AffineMap map = builder.getMultiDimIdentityMap(
       cast<RankedTensorType>(x.getType()).getRank());
   Value a = generic.addInput(x, map), b = generic.addInput(y, map);
-  Value sum = arith::AddFOp::create(generic.body, loc, a, b);
+  Value sum = createAdd(generic.body, loc, a, b);
   return generic.finish(sum, buildZero(builder, loc, x), map,
                         /*sampled=*/false);
 }

@@ -18,6 +18,7 @@
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
+#include "tsgu/Transforms/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -123,9 +124,8 @@ Value buildUnary(OpBuilder &builder, GenericOp op, const LoweredOperands &split,
 
 Value buildReduce(OpBuilder &builder, Location loc, Reduction reduction,
                   Value out, Value term) {
-  auto type = cast<FloatType>(out.getType());
-  Value identity =
-      arith::ConstantOp::create(builder, loc, getIdentity(reduction, type));
+  Type type = out.getType();
+  Value identity = createConstant(builder, loc, getIdentity(reduction, type));
   auto reduce =
       sparse_tensor::ReduceOp::create(builder, loc, type, out, term, identity);
   OpBuilder::InsertionGuard guard(builder);
@@ -137,7 +137,7 @@ Value buildReduce(OpBuilder &builder, Location loc, Reduction reduction,
   else if (reduction == Reduction::Min)
     combined = arith::MinimumFOp::create(builder, loc, x, y);
   else
-    combined = arith::AddFOp::create(builder, loc, x, y);
+    combined = createAdd(builder, loc, x, y);
   sparse_tensor::YieldOp::create(builder, loc, combined);
   return reduce.getResult();
 }

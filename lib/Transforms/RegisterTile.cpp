@@ -17,9 +17,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/KernelLoops.h"
 #include "tsgu/Transforms/Panels.h"
 #include "tsgu/Transforms/Passes.h"
+#include "tsgu/Transforms/ScalarOps.h"
 #include "tsgu/Transforms/VectorBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -232,7 +234,7 @@ static bool visitsElementsOnce(Kernel kernel,
 static void fillOutput(Kernel kernel) {
   OpBuilder builder = OpBuilder::atBlockBegin(&kernel.func.getBody().front());
   Location loc = kernel.func.getLoc();
-  Value identity = arith::ConstantOp::create(builder, loc, kernel.identity);
+  Value identity = createConstant(builder, loc, kernel.identity);
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
   Value one = arith::ConstantIndexOp::create(builder, loc, 1);
   SmallVector<Value> indices;
@@ -274,7 +276,7 @@ static LogicalResult fillEntries(Kernel kernel, memref::StoreOp store,
                                  ArrayRef<scf::ForOp> loops) {
   OpBuilder builder = OpBuilder::atBlockBegin(&kernel.func.getBody().front());
   Location loc = kernel.func.getLoc();
-  Value identity = arith::ConstantOp::create(builder, loc, kernel.identity);
+  Value identity = createConstant(builder, loc, kernel.identity);
   IRMapping mapping;
   for (scf::ForOp loop : loops) {
     Value lower =
@@ -322,8 +324,7 @@ static void startFromIdentity(Kernel kernel) {
     if (!load)
       continue;
     OpBuilder builder(load);
-    Value identity =
-        arith::ConstantOp::create(builder, load.getLoc(), kernel.identity);
+    Value identity = createConstant(builder, load.getLoc(), kernel.identity);
     load.replaceAllUsesWith(identity);
     load.erase();
   }

@@ -13,6 +13,8 @@
 
 #include "tsgu/Transforms/ScalarDerivative.h"
 
+#include "tsgu/Transforms/ScalarOps.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -21,6 +23,7 @@
 #include <numbers>
 
 using namespace mlir;
+using namespace tsgu;
 
 namespace {
 
@@ -30,23 +33,25 @@ public:
   Derivative(OpBuilder &builder, Value variable, const IRMapping &primal)
       : b(builder), variable(variable), primal(primal) {}
 
-  FailureOr<Value> of(Value value) {
+  /// By the variable, or by its conjugate.
+  FailureOr<Value> of(Value value, bool byConjugate) {
     if (value == variable)
-      return constant(value, 1.0);
+      return byConjugate ? Value() : constant(value, 1.0);
     Operation *def = value.getDefiningOp();
     if (!def || def->getParentRegion() != variable.getParentRegion())
       return Value();
-    auto known = memo.find(value);
-    if (known != memo.end())
+    auto known = memo[byConjugate].find(value);
+    if (known != memo[byConjugate].end())
       return known->second;
-    FailureOr<Value> derivative = ofOp(def);
+    FailureOr<Value> derivative = ofOp(def, byConjugate);
     if (succeeded(derivative))
-      memo[value] = *derivative;
+      memo[byConjugate][value] = *derivative;
     return derivative;
   }
 
 private:
-  FailureOr<Value> ofOp(Operation *op);
+  FailureOr<Value> ofOp(Operation *op, bool byConjugate);
+  FailureOr<Value> ofConjugate(complex::ConjOp op, bool byConjugate);
   /// The slope of a function of one operand; null if there is no rule.
   Value slope(Operation *op, Value x, Value y);
   /// The slopes of a function of two operands.
@@ -54,10 +59,15 @@ private:
                                                 Value result);
 
   Value constant(Value like, double value) {
-    return arith::ConstantOp::create(b, like.getLoc(),
-                                     b.getFloatAttr(like.getType(), value));
+    return createConstant(b, like.getLoc(), like.getType(), value);
   }
   static bool isConstant(Value v, double value) {
+    if (auto number = v.getDefiningOp<complex::ConstantOp>()) {
+      auto real = cast<FloatAttr>(number.getValue()[0]);
+      auto imaginary = cast<FloatAttr>(number.getValue()[1]);
+      return real.getValue().isExactlyValue(value) &&
+             imaginary.getValue().isZero();
+    }
     FloatAttr attr;
     return matchPattern(v, m_Constant(&attr)) &&
            attr.getValue().isExactlyValue(value);
@@ -66,14 +76,10 @@ private:
   Value add(Value x, Value y) {
     if (!x || !y)
       return x ? x : y;
-    return arith::AddFOp::create(b, x.getLoc(), x, y);
+    return createAdd(b, x.getLoc(), x, y);
   }
-  Value sub(Value x, Value y) {
-    return arith::SubFOp::create(b, x.getLoc(), x, y);
-  }
-  Value neg(Value x) {
-    return x ? arith::NegFOp::create(b, x.getLoc(), x).getResult() : x;
-  }
+  Value sub(Value x, Value y) { return createSub(b, x.getLoc(), x, y); }
+  Value neg(Value x) { return x ? createNeg(b, x.getLoc(), x) : x; }
   Value mul(Value x, Value y) {
     if (!x || !y)
       return nullptr;
@@ -85,11 +91,9 @@ private:
       return neg(y);
     if (isConstant(y, -1.0))
       return neg(x);
-    return arith::MulFOp::create(b, x.getLoc(), x, y);
+    return createMul(b, x.getLoc(), x, y);
   }
-  Value div(Value x, Value y) {
-    return x ? arith::DivFOp::create(b, y.getLoc(), x, y).getResult() : x;
-  }
+  Value div(Value x, Value y) { return x ? createDiv(b, y.getLoc(), x, y) : x; }
   Value compare(arith::CmpFPredicate predicate, Value x, Value y) {
     return arith::CmpFOp::create(b, x.getLoc(), predicate, x, y);
   }
@@ -103,7 +107,7 @@ private:
   OpBuilder &b;
   Value variable;
   const IRMapping &primal;
-  DenseMap<Value, Value> memo;
+  DenseMap<Value, Value> memo[2];
 };
 
 Value Derivative::slope(Operation *op, Value x, Value y) {
@@ -111,7 +115,8 @@ Value Derivative::slope(Operation *op, Value x, Value y) {
   using std::numbers::ln10;
   using std::numbers::ln2;
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](arith::NegFOp) { return constant(x, -1.0); })
+      .Case<arith::NegFOp, complex::NegOp>(
+          [&](auto) { return constant(x, -1.0); })
       .Case([&](math::AbsFOp) {
         Value zero = constant(x, 0.0);
         Value sign = math::CopySignOp::create(b, x.getLoc(), one(), x);
@@ -181,14 +186,13 @@ Derivative::slopes(Operation *op, Value x, Value y, Value result) {
     return std::pair(select(isFirst, one, zero), select(isFirst, zero, one));
   };
   return llvm::TypeSwitch<Operation *, Slopes>(op)
-      .Case([&](arith::AddFOp) {
-        return std::pair(constant(x, 1.0), constant(x, 1.0));
-      })
-      .Case([&](arith::SubFOp) {
-        return std::pair(constant(x, 1.0), constant(x, -1.0));
-      })
-      .Case([&](arith::MulFOp) { return std::pair(y, x); })
-      .Case([&](arith::DivFOp) {
+      .Case<arith::AddFOp, complex::AddOp>(
+          [&](auto) { return std::pair(constant(x, 1.0), constant(x, 1.0)); })
+      .Case<arith::SubFOp, complex::SubOp>(
+          [&](auto) { return std::pair(constant(x, 1.0), constant(x, -1.0)); })
+      .Case<arith::MulFOp, complex::MulOp>(
+          [&](auto) { return std::pair(y, x); })
+      .Case<arith::DivFOp, complex::DivOp>([&](auto) {
         return std::pair(div(constant(x, 1.0), y), neg(div(result, y)));
       })
       .Case([&](arith::MaximumFOp) {
@@ -223,13 +227,24 @@ Derivative::slopes(Operation *op, Value x, Value y, Value result) {
       .Default([&](Operation *) { return std::nullopt; });
 }
 
-FailureOr<Value> Derivative::ofOp(Operation *op) {
-  if (op->getNumResults() != 1 || !isa<FloatType>(op->getResult(0).getType()))
+/// The derivative of conj(f) by x is the conjugate of that of f by conj(x).
+FailureOr<Value> Derivative::ofConjugate(complex::ConjOp op, bool byConjugate) {
+  FailureOr<Value> inner = of(op.getComplex(), !byConjugate);
+  if (failed(inner) || !*inner)
+    return inner;
+  return isConstant(*inner, 1.0) ? *inner : createConj(b, op.getLoc(), *inner);
+}
+
+FailureOr<Value> Derivative::ofOp(Operation *op, bool byConjugate) {
+  if (op->getNumResults() != 1 ||
+      !isa<FloatType, ComplexType>(op->getResult(0).getType()))
     return Value(); // A comparison: piecewise constant.
+  if (auto conjugate = dyn_cast<complex::ConjOp>(op))
+    return ofConjugate(conjugate, byConjugate);
   SmallVector<Value> inner;
   bool depends = false;
   for (Value operand : op->getOperands()) {
-    FailureOr<Value> derivative = of(operand);
+    FailureOr<Value> derivative = of(operand, byConjugate);
     if (failed(derivative))
       return failure();
     inner.push_back(*derivative);
@@ -270,7 +285,7 @@ FailureOr<Value> Derivative::ofOp(Operation *op) {
     return mul(inner[0], select(kink, zero, mul(from, to)));
   }
   // Written so that a quotient's derivative by its numerator stays a quotient.
-  if (isa<arith::DivFOp>(op) && !inner[1])
+  if (isa<arith::DivFOp, complex::DivOp>(op) && !inner[1])
     return div(inner[0], at(op->getOperand(1)));
   if (op->getNumOperands() == 1) {
     if (Value s = slope(op, at(op->getOperand(0)), result))
@@ -285,8 +300,16 @@ FailureOr<Value> Derivative::ofOp(Operation *op) {
 
 } // namespace
 
-FailureOr<Value> tsgu::differentiateScalar(OpBuilder &builder, Value value,
-                                           Value variable,
-                                           const IRMapping &primal) {
-  return Derivative(builder, variable, primal).of(value);
+FailureOr<ScalarSlopes> tsgu::differentiateScalar(OpBuilder &builder,
+                                                  Value value, Value variable,
+                                                  const IRMapping &primal) {
+  Derivative derivative(builder, variable, primal);
+  FailureOr<Value> slope = derivative.of(value, /*byConjugate=*/false);
+  if (failed(slope) || !isComplex(value.getType()))
+    return failed(slope) ? FailureOr<ScalarSlopes>(failure())
+                         : ScalarSlopes{*slope, nullptr};
+  FailureOr<Value> conjugate = derivative.of(value, /*byConjugate=*/true);
+  if (failed(conjugate))
+    return failure();
+  return ScalarSlopes{*slope, *conjugate};
 }

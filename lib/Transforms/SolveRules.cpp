@@ -116,8 +116,7 @@ Value Algebra::zeros(Value matrix, unsigned dim, Value V) {
               ? tensor::DimOp::create(builder, loc, matrix, d + dim).getResult()
               : tensor::DimOp::create(builder, loc, V, d).getResult());
   Value empty = tensor::EmptyOp::create(builder, loc, type, extents);
-  Value zero = arith::ConstantOp::create(
-      builder, loc, builder.getZeroAttr(type.getElementType()));
+  Value zero = createConstant(builder, loc, type.getElementType(), 0.0);
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
 }
 

@@ -11,6 +11,7 @@
 #include "tsgu/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 
@@ -22,8 +23,8 @@ namespace tsgu {
 using namespace mlir;
 using namespace tsgu;
 
-/// Replaces f64 by `type` in types and constants, and the index widths of
-/// encodings. Casts that this makes void are removed.
+/// Replaces f64 by `type` in types and constants, in complex ones too, and the
+/// index widths of encodings. Casts that this makes void are removed.
 static void retype(Operation *program, FloatType type, unsigned indexWidth) {
   auto convert = [&](APFloat value) {
     bool losesInfo;
@@ -139,25 +140,38 @@ struct Specialize : tsgu::impl::SpecializeBase<Specialize> {
       if (function != *program)
         function.erase(); // Served differentiation only.
     FloatType type;
-    if (value == "f32")
+    if (value == "f32" || value == "c64")
       type = Float32Type::get(&getContext());
-    else if (value == "f64")
+    else if (value == "f64" || value == "c128")
       type = Float64Type::get(&getContext());
     if (!type || (index != 32 && index != 64) ||
         (derivedIndex != 32 && derivedIndex != 64)) {
       program->emitError("cannot be specialised to value=")
           << value.getValue() << " index=" << index.getValue()
           << " derived-index=" << derivedIndex.getValue()
-          << "; values are f32 or f64, indices 32 or 64 bits";
+          << "; values are f32, f64, c64 or c128, indices 32 or 64 bits";
       return signalPassFailure();
     }
-    if (failed(verifyProgram(*program)))
+    if (failed(verifyProgram(*program)) || failed(checkNumbers(*program)))
       return signalPassFailure();
     setExtents(*program, SmallVector<int64_t>(widths.begin(), widths.end()));
     retype(*program, type, index);
     Builder builder(&getContext());
     (*program)->setAttr(derivedIndexAttr,
                         builder.getI64IntegerAttr(derivedIndex));
+  }
+
+  /// A real program is not made complex here: its derivatives would be wrong.
+  LogicalResult checkNumbers(func::FuncOp program) {
+    Type element = getElementTypeOrSelf(program.getResultTypes()[0]);
+    bool complexValue = value == "c64" || value == "c128";
+    if (complexValue == isa<ComplexType>(element))
+      return success();
+    program.emitError("has elements ")
+        << element << " and cannot be specialised to value=" << value.getValue()
+        << (complexValue ? "; run --tsgu-complexify before it is differentiated"
+                         : "");
+    return failure();
   }
 };
 } // namespace

@@ -16,6 +16,7 @@
 #include "tsgu/Dialect/ProgramSymbols.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
+#include "tsgu/Transforms/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -59,9 +60,8 @@ static void materializeConstants(func::FuncOp program) {
       constant = fill.value();
       init = fill.output();
     } else if (source.getDefiningOp<ZerosLikeOp>()) {
-      constant = arith::ConstantOp::create(
-          builder, source.getLoc(),
-          builder.getZeroAttr(getElementTypeOrSelf(source)));
+      constant = createConstant(builder, source.getLoc(),
+                                getElementTypeOrSelf(source), 0.0);
     } else {
       inputs.push_back(source);
       maps.push_back(map);
@@ -134,18 +134,20 @@ private:
   int32_t addLayout(ArrayRef<int64_t> levels, Value sparse);
   int32_t csrOf(Value sparse);
   Buffer bufferOf(Value tensor);
-  Buffer permuted(Buffer source, int32_t layout, ElementType type);
-  ElementType elementType(Type type) {
-    return getElementTypeOrSelf(type).isF32() ? ElementType::F32
-                                              : ElementType::F64;
-  }
+  Buffer takeScratch(ScratchInfo info);
+  Buffer permuted(Value source, int32_t layout);
+  void findLastReaders();
+  void releaseBuffers(Operation *op);
 
   func::FuncOp program;
   ProgramSymbols symbols;
   OpBuilder builder;
   Manifest manifest;
   DenseMap<Value, Buffer> buffers;
-  std::vector<std::tuple<Buffer, int32_t, Buffer>> permutations;
+  /// Values in the order of another layout, and the buffers that hold them.
+  DenseMap<Value, SmallVector<std::pair<int32_t, Buffer>>> permutations;
+  DenseMap<Value, Operation *> lastReader;
+  SmallVector<int32_t> freeScratch; ///< Whose values nobody reads any more.
 };
 
 int32_t Staging::layoutOf(GenericOp op, Value sparse) {
@@ -196,37 +198,74 @@ Buffer Staging::bufferOf(Value tensor) {
   Buffer buffer{Buffer::Result, 0};
   if (program.getBody().front().getTerminator()->getOperand(0) != tensor) {
     ScratchInfo scratch;
-    scratch.type = elementType(tensor.getType());
+    scratch.type = getElementType(tensor.getType());
     if (isSparse(tensor))
       scratch.shape = {manifest.patterns[symbols.patternOf(tensor)].stored};
     else
       scratch.shape.assign(symbols.of(tensor).begin(),
                            symbols.of(tensor).end());
-    buffer = {Buffer::Scratch, static_cast<int32_t>(manifest.scratch.size())};
-    manifest.scratch.push_back(scratch);
+    buffer = takeScratch(std::move(scratch));
   }
   return buffers[tensor] = buffer;
 }
 
+/// A buffer that is free again, or a new one.
+Buffer Staging::takeScratch(ScratchInfo info) {
+  auto fits = [&](int32_t index) {
+    const ScratchInfo &other = manifest.scratch[index];
+    return other.type == info.type && other.shape == info.shape;
+  };
+  auto found = llvm::find_if(freeScratch, fits);
+  auto index = static_cast<int32_t>(manifest.scratch.size());
+  if (found != freeScratch.end()) {
+    index = *found;
+    freeScratch.erase(found);
+  } else {
+    manifest.scratch.push_back(std::move(info));
+  }
+  return {Buffer::Scratch, index};
+}
+
 /// The buffer with the values in the order of another layout, and the step that
 /// fills it, added once.
-Buffer Staging::permuted(Buffer source, int32_t layout, ElementType type) {
-  for (auto &[from, known, to] : permutations)
-    if (from.kind == source.kind && from.index == source.index &&
-        known == layout)
-      return to;
-  Buffer destination{Buffer::Scratch,
-                     static_cast<int32_t>(manifest.scratch.size())};
+Buffer Staging::permuted(Value source, int32_t layout) {
+  auto &known = permutations[getStorage(source)];
+  for (auto &[order, buffer] : known)
+    if (order == layout)
+      return buffer;
   int32_t pattern = manifest.layouts[layout].pattern;
-  manifest.scratch.push_back({type, {manifest.patterns[pattern].stored}});
   Stage stage;
   stage.kind = Stage::PermuteValues;
-  stage.source = source;
-  stage.destination = destination;
+  stage.source = bufferOf(source);
+  stage.destination = takeScratch(
+      {getElementType(source.getType()), {manifest.patterns[pattern].stored}});
   stage.layout = layout;
+  known.emplace_back(layout, stage.destination);
   manifest.stages.push_back(stage);
-  permutations.emplace_back(source, layout, destination);
-  return destination;
+  return stage.destination;
+}
+
+void Staging::findLastReaders() {
+  for (Operation &op : program.getBody().front())
+    if (isStage(&op) || isa<func::ReturnOp>(op))
+      for (Value operand : op.getOperands())
+        lastReader[getStorage(operand)] = &op;
+}
+
+/// After the last stage that reads them, buffers may hold other values.
+void Staging::releaseBuffers(Operation *op) {
+  for (Value operand : op->getOperands()) {
+    Value value = getStorage(operand);
+    if (isa<BlockArgument>(value) || lastReader.lookup(value) != op)
+      continue;
+    lastReader.erase(value);
+    Buffer buffer = buffers.lookup(value);
+    if (buffers.contains(value) && buffer.kind == Buffer::Scratch)
+      freeScratch.push_back(buffer.index);
+    for (auto &[layout, copy] : permutations.lookup(value))
+      freeScratch.push_back(copy.index);
+    permutations.erase(value);
+  }
 }
 
 /// Whether an op combines values on one pattern entry by entry: it needs no
@@ -298,8 +337,7 @@ Argument Staging::describe(GenericOp op, OpOperand &operand, bool storedValues,
     argument.layout = layoutOf(op, tensor);
     bool read = !isOutput && !op.getMatchingBlockArgument(&operand).use_empty();
     if (read && !llvm::is_sorted(manifest.layouts[argument.layout].order))
-      argument.buffer = permuted(argument.buffer, argument.layout,
-                                 elementType(tensor.getType()));
+      argument.buffer = permuted(tensor, argument.layout);
     return argument;
   }
   argument.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
@@ -311,12 +349,24 @@ Argument Staging::describe(GenericOp op, OpOperand &operand, bool storedValues,
   return argument;
 }
 
+/// Of real numbers; Smith's division counts as the textbook's.
+static double countFlops(Operation &op) {
+  if (isa<complex::MulOp>(op))
+    return 6;
+  if (isa<complex::DivOp>(op))
+    return 11;
+  if (isa<complex::AddOp, complex::SubOp>(op))
+    return 2;
+  return !isa<arith::ConstantOp, complex::ConstantOp, complex::NegOp,
+              complex::ConjOp>(op);
+}
+
 /// Counts the payload's operations per iteration, and every byte once.
 Cost Staging::getCost(GenericOp op, const Stage &stage, bool storedValues) {
   Cost cost;
   double operations = 0;
   for (Operation &inner : op.getBlock()->without_terminator())
-    operations += !isa<arith::ConstantOp>(inner);
+    operations += countFlops(inner);
   std::vector<int32_t> iterations;
   int32_t pattern = -1;
   AffineMap sparseMap;
@@ -336,7 +386,7 @@ Cost Staging::getCost(GenericOp op, const Stage &stage, bool storedValues) {
   bool counted = false;
   for (auto [argument, operand] :
        llvm::zip(stage.arguments, op->getOpOperands())) {
-    double size = elementSize(elementType(operand.get().getType()));
+    double size = elementSize(getElementType(operand.get().getType()));
     if (argument.role == Argument::Dense) {
       cost.bytes.push_back({size, argument.shape});
       continue;
@@ -414,8 +464,7 @@ void Staging::outline(GenericOp op) {
       llvm::any_of(copy.getDpsInputs(), [](Value v) { return isSparse(v); });
   if (accumulates && !isSparse(copy.getDpsInits()[0]))
     kernel->setAttr(identityAttr,
-                    getIdentity(payload.reduction,
-                                cast<FloatType>(payload.term.getType())));
+                    getIdentity(payload.reduction, payload.term.getType()));
   manifest.stages.push_back(std::move(stage));
 }
 
@@ -462,11 +511,15 @@ FailureOr<Manifest> Staging::build() {
     if (failed(getPayload(op)))
       return failure();
   }
-  for (Operation &op : program.getBody().front())
+  findLastReaders();
+  for (Operation &op : program.getBody().front()) {
     llvm::TypeSwitch<Operation *>(&op)
         .Case([&](GenericOp generic) { outline(generic); })
         .Case([&](SolveOpInterface solve) { addSolve(solve); })
         .Case([&](TriangleOp triangle) { addTriangle(triangle); });
+    if (isStage(&op))
+      releaseBuffers(&op);
+  }
   return std::move(manifest);
 }
 

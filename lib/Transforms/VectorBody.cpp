@@ -7,6 +7,8 @@
 
 #include "tsgu/Transforms/VectorBody.h"
 
+#include "tsgu/Transforms/ComplexVectors.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -25,6 +27,7 @@ static std::optional<CombiningKind> getCombiningKind(Operation *op) {
           [](auto) { return CombiningKind::ADD; })
       .Case<arith::MulFOp, arith::MulIOp>(
           [](auto) { return CombiningKind::MUL; })
+      .Case([](complex::AddOp) { return CombiningKind::ADD; })
       .Case([](arith::MaximumFOp) { return CombiningKind::MAXIMUMF; })
       .Case([](arith::MinimumFOp) { return CombiningKind::MINIMUMF; })
       .Case([](arith::MaxNumFOp) { return CombiningKind::MAXNUMF; })
@@ -66,6 +69,8 @@ bool VectorBody::analyzeLoad(Kernel kernel, memref::LoadOp load,
   if (moving > 1 ||
       llvm::is_contained(load.getIndices(), loop.getInductionVar()))
     return whyNot = "a load with a stride", false;
+  if (isComplex(load.getType()))
+    return whyNot = "a gather of complex numbers", false;
   gathers = true;
   if (!unitStride)
     stridedGathers.push_back(load);
@@ -98,11 +103,12 @@ static bool isCheapMath(Operation &op) {
 
 bool VectorBody::analyzeScalar(Operation &op, std::string &whyNot) {
   auto isElement = [](Type type) {
-    return VectorType::isValidElementType(type);
+    return VectorType::isValidElementType(type) || isComplex(type);
   };
-  bool constant = isa<arith::ConstantOp>(op);
-  if ((!constant && !OpTrait::hasElementwiseMappableTraits(&op)) ||
-      op.getNumRegions() != 0 || !isPure(&op) ||
+  bool known = isa<arith::ConstantOp>(op) || isComplexLanesOp(op) ||
+               (OpTrait::hasElementwiseMappableTraits(&op) &&
+                llvm::none_of(op.getOperandTypes(), isComplex));
+  if (!known || op.getNumRegions() != 0 || !isPure(&op) ||
       !llvm::all_of(op.getResultTypes(), isElement) ||
       !llvm::all_of(op.getOperandTypes(), isElement))
     return whyNot = describe(op) + "is not an elementwise operation", false;
@@ -178,7 +184,10 @@ FailureOr<VectorBody> VectorBody::analyze(Kernel kernel, scf::ForOp loop,
 int64_t VectorBody::getLanes(unsigned vectorBits) const {
   unsigned floatBits = 0, intBits = 8;
   auto count = [&](Type type) {
-    if (isa<FloatType>(type))
+    if (auto number = dyn_cast<ComplexType>(type))
+      floatBits = std::max(floatBits,
+                           2 * number.getElementType().getIntOrFloatBitWidth());
+    else if (isa<FloatType>(type))
       floatBits = std::max(floatBits, type.getIntOrFloatBitWidth());
     else if (isa<IntegerType>(type))
       intBits = std::max(intBits, type.getIntOrFloatBitWidth());

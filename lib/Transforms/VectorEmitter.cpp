@@ -7,6 +7,9 @@
 
 #include "tsgu/Transforms/VectorBody.h"
 
+#include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/ComplexVectors.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -17,7 +20,14 @@ using vector::CombiningKind;
 
 Value tsgu::buildSplat(OpBuilder &builder, Location loc, TypedAttr value,
                        int64_t lanes) {
-  auto type = VectorType::get({lanes}, value.getType());
+  VectorType type = getLanesType(value.getType(), lanes);
+  if (auto number = dyn_cast<complex::NumberAttr>(value)) {
+    SmallVector<APFloat> parts;
+    for (int64_t i = 0; i < lanes; ++i)
+      parts.append({number.getReal(), number.getImag()});
+    return arith::ConstantOp::create(builder, loc,
+                                     DenseElementsAttr::get(type, parts));
+  }
   return arith::ConstantOp::create(builder, loc,
                                    DenseElementsAttr::get(type, value));
 }
@@ -30,6 +40,8 @@ TypedAttr tsgu::getNeutral(Operation *combiner) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   if (isa<arith::AddFOp>(combiner))
     return builder.getZeroAttr(type);
+  if (isa<complex::AddOp>(combiner))
+    return complex::NumberAttr::get(cast<ComplexType>(type), 0.0, 0.0);
   if (isa<arith::MaxNumFOp>(combiner))
     return builder.getFloatAttr(type, -infinity);
   if (isa<arith::MinNumFOp>(combiner))
@@ -51,7 +63,9 @@ Value tsgu::buildCombine(OpBuilder &builder, Location loc, CombiningKind kind,
 }
 
 Value tsgu::buildReduction(OpBuilder &builder, Location loc, CombiningKind kind,
-                           Value vector) {
+                           Value vector, bool complexLanes) {
+  if (complexLanes)
+    return sumComplex(builder, loc, vector);
   auto type = cast<VectorType>(vector.getType());
   if (kind != CombiningKind::MAXNUMF && kind != CombiningKind::MINNUMF) {
     auto flags = arith::FastMathFlags::none;
@@ -82,25 +96,50 @@ Value tsgu::buildMask(OpBuilder &builder, Location loc, int64_t active,
                                    DenseElementsAttr::get(type, bits));
 }
 
+namespace {
+/// Where a vector of a memref's elements is: that of their parts if complex.
+struct Place {
+  Value memref;
+  SmallVector<Value> indices;
+  Value mask;
+};
+} // namespace
+
+static Place getPlace(OpBuilder &builder, Location loc, Value memref,
+                      ValueRange indices, const Chunk &chunk) {
+  Place place{memref, SmallVector<Value>(indices), chunk.mask};
+  auto type = cast<MemRefType>(memref.getType());
+  if (!isComplex(type))
+    return place;
+  place.memref = PartsOp::create(builder, loc, getPartsType(type), memref);
+  place.indices.push_back(arith::ConstantIndexOp::create(builder, loc, 0));
+  if (chunk.mask)
+    place.mask = buildMaskOfParts(builder, loc, chunk.mask);
+  return place;
+}
+
 Value tsgu::buildLoad(OpBuilder &builder, Location loc, Value memref,
                       ValueRange indices, const Chunk &chunk) {
   Type element = cast<MemRefType>(memref.getType()).getElementType();
-  auto type = VectorType::get({chunk.lanes}, element);
-  if (!chunk.mask)
-    return vector::LoadOp::create(builder, loc, type, memref, indices);
+  VectorType type = getLanesType(element, chunk.lanes);
+  Place place = getPlace(builder, loc, memref, indices, chunk);
+  if (!place.mask)
+    return vector::LoadOp::create(builder, loc, type, place.memref,
+                                  place.indices);
   Value zero =
-      buildSplat(builder, loc, builder.getZeroAttr(element), chunk.lanes);
-  return vector::MaskedLoadOp::create(builder, loc, type, memref, indices,
-                                      chunk.mask, zero);
+      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
+  return vector::MaskedLoadOp::create(builder, loc, type, place.memref,
+                                      place.indices, place.mask, zero);
 }
 
 void tsgu::buildStore(OpBuilder &builder, Location loc, Value vector,
                       Value memref, ValueRange indices, const Chunk &chunk) {
-  if (chunk.mask)
-    vector::MaskedStoreOp::create(builder, loc, memref, indices, chunk.mask,
-                                  vector);
+  Place place = getPlace(builder, loc, memref, indices, chunk);
+  if (place.mask)
+    vector::MaskedStoreOp::create(builder, loc, place.memref, place.indices,
+                                  place.mask, vector);
   else
-    vector::StoreOp::create(builder, loc, vector, memref, indices);
+    vector::StoreOp::create(builder, loc, vector, place.memref, place.indices);
 }
 
 void VectorEmitter::emitShared() {
@@ -114,7 +153,7 @@ Value VectorEmitter::widen(Value value) {
   if (Value known = vectors.lookup(value))
     return known;
   Location loc = body.getLoop().getLoc();
-  auto type = VectorType::get({chunk.lanes}, value.getType());
+  VectorType type = getLanesType(value.getType(), chunk.lanes);
   if (value == body.getLoop().getInductionVar()) {
     Value step = vector::StepOp::create(builder, loc, type);
     Value base = vector::BroadcastOp::create(builder, loc, type, chunk.base);
@@ -127,6 +166,8 @@ Value VectorEmitter::widen(Value value) {
   TypedAttr constant;
   if (matchPattern(scalar, m_Constant(&constant)))
     return copies = buildSplat(builder, loc, constant, chunk.lanes);
+  if (isComplex(scalar.getType()))
+    return copies = broadcastComplex(builder, loc, scalar, chunk.lanes);
   return copies = vector::BroadcastOp::create(builder, loc, type, scalar);
 }
 
@@ -234,6 +275,8 @@ Value VectorEmitter::emitScalar(Operation &op) {
                         isa<arith::MaxNumFOp>(op) ? CombiningKind::MAXNUMF
                                                   : CombiningKind::MINNUMF,
                         operands[0], operands[1]);
+  if (Value lanes = buildComplexLanes(builder, op, operands))
+    return lanes;
   auto type = VectorType::get({chunk.lanes}, op.getResult(0).getType());
   return clone(builder, &op, TypeRange{type}, operands)->getResult(0);
 }
@@ -279,7 +322,11 @@ SmallVector<Value> VectorEmitter::emit(const Chunk &next,
     // Lanes beyond the end keep what they hold.
     if (chunk.mask)
       after = arith::SelectOp::create(
-          builder, loop.getLoc(), chunk.mask, after,
+          builder, loop.getLoc(),
+          isComplex(loop.getResult(i).getType())
+              ? buildMaskOfParts(builder, loop.getLoc(), chunk.mask)
+              : chunk.mask,
+          after,
           before ? before
                  : buildSplat(builder, loop.getLoc(),
                               getNeutral(body.getCombiner(i)), chunk.lanes));

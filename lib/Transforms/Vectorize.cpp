@@ -12,6 +12,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/ComplexVectors.h"
 #include "tsgu/Transforms/KernelLoops.h"
 #include "tsgu/Transforms/Passes.h"
 #include "tsgu/Transforms/VectorBody.h"
@@ -192,12 +194,15 @@ SmallVector<Value> LoopBuilder::buildLooped() {
 /// The scalar result of a reduction, its start included.
 Value LoopBuilder::reduce(unsigned i, Value vector) {
   vector::CombiningKind kind = body.getKind(i);
-  Value result = buildReduction(builder, loc, kind, vector);
+  bool complexLanes = isComplex(loop.getResult(i).getType());
+  Value result = buildReduction(builder, loc, kind, vector, complexLanes);
   Value init = loop.getInitArgs()[i];
   TypedAttr start;
   if (matchPattern(init, m_Constant(&start)) &&
       start == getNeutral(body.getCombiner(i)))
     return result;
+  if (complexLanes)
+    return createAdd(builder, loc, init, result);
   return vector::makeArithReduction(builder, loc, kind, init, result);
 }
 

@@ -14,6 +14,7 @@
 #include "tsgu/Dialect/SolveOps.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
+#include "tsgu/Transforms/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -36,8 +37,12 @@ static LogicalResult verifyType(Operation *op, Type type, StringRef what) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor)
     return op->emitError() << what << " must be a ranked tensor, not " << type;
-  if (!isa<Float32Type, Float64Type>(tensor.getElementType()))
-    return op->emitError() << what << " must have elements f32 or f64, not "
+  auto numbers = dyn_cast<ComplexType>(tensor.getElementType());
+  if (!isa<Float32Type, Float64Type>(numbers ? numbers.getElementType()
+                                             : tensor.getElementType()))
+    return op->emitError() << what
+                           << " must have elements f32 or f64, or complex "
+                              "numbers of these, not "
                            << tensor.getElementType();
   auto encoding = st::getSparseTensorEncoding(tensor);
   if (!encoding)
@@ -151,11 +156,18 @@ static LogicalResult verifyPatterns(GenericOp op) {
   return success();
 }
 
+/// What --tsgu-complexify and derivatives make of payloads.
+static bool isComplexArithmetic(Operation &op) {
+  return isa<complex::AddOp, complex::SubOp, complex::MulOp, complex::DivOp,
+             complex::NegOp, complex::ConjOp, complex::ConstantOp>(op);
+}
+
 /// A payload reads its elements, its own values and constants.
 static LogicalResult verifyPayloadOp(GenericOp op, Operation &inner) {
   for (Value operand : inner.getOperands())
     if (operand.getParentBlock() != op.getBlock() &&
-        !operand.getDefiningOp<arith::ConstantOp>())
+        !isa_and_nonnull<arith::ConstantOp, complex::ConstantOp>(
+            operand.getDefiningOp()))
       return inner.emitError(
           "reads a value from outside of its payload that is "
           "no constant");
@@ -163,9 +175,10 @@ static LogicalResult verifyPayloadOp(GenericOp op, Operation &inner) {
     return success();
   bool known = isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
                    inner.getDialect()) ||
-               isa<LogAddExpOp>(inner);
+               isa<LogAddExpOp>(inner) || isComplexArithmetic(inner);
   if (!known || inner.getNumRegions() != 0 || inner.getNumResults() != 1 ||
-      !inner.getResult(0).getType().isIntOrIndexOrFloat())
+      !(inner.getResult(0).getType().isIntOrIndexOrFloat() ||
+        isComplex(inner.getResult(0).getType())))
     return inner.emitError("has no place in a payload");
   Value out = op.getBlock()->getArguments().back();
   if (isa<LogAddExpOp>(inner) && !llvm::is_contained(inner.getOperands(), out))
@@ -197,6 +210,17 @@ static LogicalResult verifyPayload(GenericOp op) {
   return success();
 }
 
+/// Whether a constant, of a float or the parts of a complex number, is
+/// `number`.
+static bool isSameNumber(Attribute constant, TypedAttr number) {
+  if (auto real = dyn_cast<FloatAttr>(number))
+    return cast<FloatAttr>(constant).getValue() == real.getValue();
+  auto parts = cast<ArrayAttr>(constant);
+  auto expected = cast<complex::NumberAttr>(number);
+  return cast<FloatAttr>(parts[0]).getValue() == expected.getReal() &&
+         cast<FloatAttr>(parts[1]).getValue() == expected.getImag();
+}
+
 /// The output starts from the identity of the reduction.
 static LogicalResult verifyInit(GenericOp op) {
   Value init = op.getDpsInits()[0];
@@ -207,17 +231,16 @@ static LogicalResult verifyInit(GenericOp op) {
       (reduction == Reduction::None || reduction == Reduction::Add))
     return success();
   auto fill = init.getDefiningOp<linalg::FillOp>();
-  FloatAttr value;
+  Attribute value;
   if (!fill || !matchPattern(fill.value(), m_Constant(&value)))
     return op.emitError(
         "must start from a tensor.empty filled with a constant, "
         "or from tsgu.zeros_like");
-  auto type = cast<FloatType>(value.getType());
+  TypedAttr identity = getIdentity(reduction, fill.value().getType());
   if ((reduction != Reduction::None || isSampled(op)) &&
-      value.getValue() != getIdentity(reduction, type).getValue())
+      !isSameNumber(value, identity))
     return op.emitError("starts from ")
-           << value << ", but its reduction's neutral element is "
-           << getIdentity(reduction, type);
+           << value << ", but its reduction's neutral element is " << identity;
   return success();
 }
 
@@ -253,7 +276,8 @@ static LogicalResult verifyDim(tensor::DimOp dim) {
 static LogicalResult verifyFill(linalg::FillOp fill) {
   auto empty = fill.output().getDefiningOp<tensor::EmptyOp>();
   if (!empty || isSparse(empty) ||
-      !fill.value().getDefiningOp<arith::ConstantOp>())
+      !isa_and_nonnull<arith::ConstantOp, complex::ConstantOp>(
+          fill.value().getDefiningOp()))
     return fill.emitError("must fill a dense tensor.empty with a constant");
   return success();
 }
@@ -321,7 +345,7 @@ static LogicalResult foldTransposes(func::FuncOp program) {
 }
 
 static LogicalResult verifyOp(Operation *op) {
-  if (isa<ZerosLikeOp>(op))
+  if (isa<ZerosLikeOp, complex::ConstantOp>(op))
     return success();
   if (auto solve = dyn_cast<SolveOpInterface>(op))
     return verifySolve(solve);

@@ -10,6 +10,7 @@
 #include "PatternCache.h"
 
 #include <algorithm>
+#include <complex>
 #include <cstring>
 
 using namespace tsgu::torch_plugin;
@@ -76,6 +77,20 @@ static void spreadStored(const CachedPattern &pattern, int64_t batch,
   }
 }
 
+/// Calls `body` with a zero of the type.
+template <typename Body> static void withValueType(tsgu_type type, Body body) {
+  switch (type) {
+  case TSGU_F32:
+    return body(float());
+  case TSGU_F64:
+    return body(double());
+  case TSGU_C64:
+    return body(std::complex<float>());
+  default:
+    return body(std::complex<double>());
+  }
+}
+
 /// Values in the pattern's order, from values per entry.
 static TensorHandle storedValues(const CachedPattern &pattern,
                                  TensorView &values, int k) {
@@ -91,9 +106,10 @@ static TensorHandle storedValues(const CachedPattern &pattern,
   TensorView summed;
   TensorHandle handle =
       allocate(values.type, values.rank, shape + 2 - values.rank, summed);
-  values.type == TSGU_F32
-      ? sumEntries<float>(pattern, batch, stride, values.data, summed.data)
-      : sumEntries<double>(pattern, batch, stride, values.data, summed.data);
+  withValueType(values.type, [&](auto zero) {
+    sumEntries<decltype(zero)>(pattern, batch, stride, values.data,
+                               summed.data);
+  });
   values = summed;
   return handle;
 }
@@ -106,9 +122,9 @@ static TensorHandle entryValues(const CachedPattern &pattern,
   TensorView spread;
   TensorHandle handle =
       allocate(values.type, values.rank, shape + 2 - values.rank, spread);
-  values.type == TSGU_F32
-      ? spreadStored<float>(pattern, batch, values.data, spread.data)
-      : spreadStored<double>(pattern, batch, values.data, spread.data);
+  withValueType(values.type, [&](auto zero) {
+    spreadStored<decltype(zero)>(pattern, batch, values.data, spread.data);
+  });
   return handle;
 }
 
@@ -220,8 +236,8 @@ static tsgu_type bindOperands(const Program &program,
     if (!isFloat(view.type) ||
         (typed >= 0 && view.type != frame.views[typed].type))
       fail(ErrorKind::Type, "operand " + std::to_string(k) +
-                                " must have the dtype of the others, float32 "
-                                "or float64");
+                                " must have the dtype of the others, float32, "
+                                "float64, complex64 or complex128");
     typed = k;
     bindOperand(program, frame, k, operands[k]);
   }

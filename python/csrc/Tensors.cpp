@@ -10,6 +10,8 @@
 
 #include <torch/csrc/stable/ops.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -42,6 +44,15 @@ bool TensorView::contiguous() const {
   return true;
 }
 
+/// torch's numbers of the types, by tsgu_type.
+static const std::array<int32_t, 6> &dtypes() {
+  static const std::array<int32_t, 6> numbers = {
+      aoti_torch_dtype_float32(),   aoti_torch_dtype_float64(),
+      aoti_torch_dtype_int32(),     aoti_torch_dtype_int64(),
+      aoti_torch_dtype_complex64(), aoti_torch_dtype_complex128()};
+  return numbers;
+}
+
 static std::string describe(const char *what, int index) {
   return index < 0 ? what : std::string(what) + " " + std::to_string(index);
 }
@@ -50,9 +61,6 @@ TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
                                        const char *what, int index) {
   static const int32_t cpu = aoti_torch_device_type_cpu();
   static const int32_t strided = aoti_torch_layout_strided();
-  static const int32_t dtypes[] = {
-      aoti_torch_dtype_float32(), aoti_torch_dtype_float64(),
-      aoti_torch_dtype_int32(), aoti_torch_dtype_int64()};
 
   int32_t device = -1, layout = -1, dtype = -1;
   checkTorch(aoti_torch_get_device_type(tensor, &device), "read a device");
@@ -68,14 +76,14 @@ TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
                               "operand as its values");
 
   TensorView view;
-  int32_t type = 0;
-  while (type < 4 && dtypes[type] != dtype)
-    ++type;
-  if (type == 4)
+  const auto &known = dtypes();
+  const auto type = std::find(known.begin(), known.end(), dtype);
+  if (type == known.end())
     fail(ErrorKind::Type, describe(what, index) +
-                              " has an unsupported dtype: values are float32 "
-                              "or float64, indices int32 or int64");
-  view.type = static_cast<tsgu_type>(type);
+                              " has an unsupported dtype: values are float32, "
+                              "float64, complex64 or complex128, indices int32 "
+                              "or int64");
+  view.type = static_cast<tsgu_type>(type - known.begin());
 
   int64_t rank = 0;
   int64_t *shape = nullptr, *strides = nullptr;
@@ -129,9 +137,6 @@ TensorHandle tsgu::torch_plugin::allocate(tsgu_type type, int32_t rank,
                                           const int64_t *shape,
                                           TensorView &view) {
   static const int32_t cpu = aoti_torch_device_type_cpu();
-  static const int32_t dtypes[] = {
-      aoti_torch_dtype_float32(), aoti_torch_dtype_float64(),
-      aoti_torch_dtype_int32(), aoti_torch_dtype_int64()};
   int64_t strides[maxRank];
   int64_t elements = 1;
   for (int32_t d = rank - 1; d >= 0; --d) {
@@ -141,7 +146,7 @@ TensorHandle tsgu::torch_plugin::allocate(tsgu_type type, int32_t rank,
   }
   AtenTensorHandle handle = nullptr;
   // Only lack of memory makes this fail: shapes are inferred, not given.
-  if (aoti_torch_empty_strided(rank, shape, strides, dtypes[type], cpu, 0,
+  if (aoti_torch_empty_strided(rank, shape, strides, dtypes()[type], cpu, 0,
                                &handle) != 0)
     failTooLarge(rank, shape);
   TensorHandle tensor(handle);

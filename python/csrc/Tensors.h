@@ -60,14 +60,18 @@ struct TensorView {
 inline constexpr int32_t maxRank = 8;
 
 inline int64_t elementSize(tsgu_type type) {
-  return type == TSGU_F64 || type == TSGU_I64 ? 8 : 4;
+  if (type == TSGU_C128)
+    return 16;
+  return type == TSGU_F32 || type == TSGU_I32 ? 4 : 8;
 }
+/// Whether values may be of this type: real or complex.
 inline bool isFloat(tsgu_type type) {
-  return type == TSGU_F32 || type == TSGU_F64;
+  return type != TSGU_I32 && type != TSGU_I64;
 }
 
 /// Fails with a TypeError unless the tensor is dense, on the CPU and of type
-/// float32, float64, int32 or int64. `what` names the tensor in the message.
+/// float32, float64, complex64, complex128, int32 or int64. `what` names the
+/// tensor in the message.
 TensorView inspect(AtenTensorHandle tensor, const char *what, int index);
 
 /// The same elements with all strides contiguous: a copy where they are not.

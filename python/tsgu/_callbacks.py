@@ -7,6 +7,7 @@ which also warns of solves that failed.
 
 import contextlib
 import ctypes
+import functools
 import itertools
 import pathlib
 import sys
@@ -60,7 +61,7 @@ class Outcome(NamedTuple):
 # ===-- The C side ------------------------------------------------------------===#
 
 
-class _Tensor(ctypes.Structure):
+class CTensor(ctypes.Structure):
     """tsgu_tensor of tsgu.h."""
 
     _fields_ = [
@@ -72,7 +73,7 @@ class _Tensor(ctypes.Structure):
     ]
 
 
-class _Outcome(ctypes.Structure):
+class COutcome(ctypes.Structure):
     """tsgu_outcome of solvers.h."""
 
     _fields_ = [
@@ -97,9 +98,9 @@ _SOLVE = ctypes.CFUNCTYPE(
     ctypes.c_int32,
     ctypes.c_void_p,
     ctypes.c_int64,
-    ctypes.POINTER(_Tensor),
-    ctypes.POINTER(_Tensor),
-    ctypes.POINTER(_Tensor),
+    ctypes.POINTER(CTensor),
+    ctypes.POINTER(CTensor),
+    ctypes.POINTER(CTensor),
 )
 _PROGRESS = ctypes.CFUNCTYPE(
     ctypes.c_int32,
@@ -108,7 +109,7 @@ _PROGRESS = ctypes.CFUNCTYPE(
     ctypes.c_int64,
     ctypes.POINTER(ctypes.c_double),
 )
-_REPORT = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.POINTER(_Outcome))
+_REPORT = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.POINTER(COutcome))
 
 
 class _Table(ctypes.Structure):
@@ -127,9 +128,8 @@ _DTYPES = {
 }
 
 
-def _view(tensor):
+def view_of(tensor):
     """A torch tensor over the memory of a tsgu_tensor, which lives as long as the call."""
-    tensor = tensor.contents
     dtype, rank = _DTYPES[tensor.type], tensor.rank
     shape, strides = tensor.shape[:rank], tensor.strides[:rank]
     if 0 in shape:
@@ -143,8 +143,8 @@ def _array(pointer, count, dtype):
     return torch.tensor(pointer[:count], dtype=dtype)
 
 
-def _read(outcome):
-    outcome = outcome.contents
+def read_outcome(outcome):
+    """The Outcome that a tsgu_outcome describes."""
     columns, steps = outcome.columns, outcome.history_length
     history = None
     if steps and outcome.history:
@@ -226,7 +226,7 @@ def _callables(id):
 
 def _call_solve(id, mode, pattern, item, values, b, x):
     with _kept(), torch.no_grad():
-        _callables(id).solve(mode, item, _view(values), _view(b), _view(x))
+        _callables(id).solve(mode, item, *(view_of(tensor.contents) for tensor in (values, b, x)))
         return 0
     return 1
 
@@ -241,7 +241,7 @@ def _call_progress(id, iteration, columns, residuals):
 
 def _call_outcome(id, outcome):
     with _kept():
-        outcome = _read(outcome)
+        outcome = read_outcome(outcome.contents)
         callables = _callables(id) if id else None
         if callables is not None and callables.outcomes is not None:
             callables.outcomes.append(outcome)
@@ -264,11 +264,12 @@ _library.set_callbacks(_table)
 def watch(run):
     """`run`, raising what its callables raised and warning of what did not converge."""
 
-    def watched(*arguments):
+    @functools.wraps(run)
+    def watched(*arguments, **options):
         this = _Run()
         _thread.runs.append(this)
         try:
-            result = run(*arguments)
+            result = run(*arguments, **options)
         except _library.ConvergenceError as error:
             raise (this.failure or _with_outcome(error, this.outcomes)) from None
         except _library.CallbackError as error:

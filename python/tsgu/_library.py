@@ -106,6 +106,19 @@ _declare(runtime, "tsgu_program_add", ctypes.c_int, ctypes.c_char_p, ctypes.c_ch
 _declare(runtime, "tsgu_program_signature", ctypes.c_char_p, ctypes.c_void_p)
 _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(Counters))
 _declare(runtime, "tsgu_set_callbacks", None, ctypes.c_void_p)
+_POINTER = ctypes.c_void_p
+_declare(runtime, "tsgu_iteration_start", ctypes.c_int, *[_POINTER] * 6)
+_declare(runtime, "tsgu_iteration_next", ctypes.c_int, *[_POINTER] * 4)
+_declare(runtime, "tsgu_iteration_outcome", ctypes.c_int, *[_POINTER] * 2)
+_declare(
+    runtime,
+    "tsgu_iteration_tridiagonal",
+    ctypes.c_int,
+    _POINTER,
+    ctypes.c_int64,
+    *[_POINTER] * 3,
+)
+_declare(runtime, "tsgu_iteration_free", None, _POINTER)
 _declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)

@@ -154,7 +154,7 @@ class SolveInfo:
     iterations: torch.Tensor
     residuals: torch.Tensor
     goals: torch.Tensor
-    history: torch.Tensor | tuple | None
+    history: torch.Tensor | tuple | None = dataclasses.field(repr=False)
     explanation: str
 
     @staticmethod

@@ -13,13 +13,10 @@ class _Item:
 
     def __init__(self, pattern, item):
         rows, columns = pattern.shape[-2:]
-        self.layout = pattern.form & COO
-        self.pattern = _in_order(pattern) or _rebuilt(pattern, item, self.layout)
+        self.pattern = _in_order(pattern) or _rebuilt(pattern, item)
         indices = self.pattern.entry_indices()
         self.order = (indices[1] * max(rows, 1) + indices[0]).argsort()
-        self.transposed = _from_coordinates(
-            indices.flip(0)[:, self.order], columns, rows, self.layout
-        )
+        self.transposed = _from_coordinates(indices.flip(0)[:, self.order], columns, rows, pattern)
 
     def matrix(self, values, mode):
         if mode == _NORMAL:
@@ -37,19 +34,19 @@ def _in_order(pattern):
     return pattern
 
 
-def _rebuilt(pattern, item, layout):
+def _rebuilt(pattern, item):
     indices = pattern.canonical()[0].positions
     if pattern.items != -1:
         indices = indices[1:, indices[0] == item]
-    return _from_coordinates(indices, *pattern.shape[-2:], layout)
+    return _from_coordinates(indices, *pattern.shape[-2:], pattern)
 
 
-def _from_coordinates(indices, rows, columns, layout):
-    if layout == COO:
+def _from_coordinates(indices, rows, columns, like):
+    if like.form & COO:
         return Pattern.coo(indices.contiguous(), (rows, columns), coalesced=True)
-    positions = torch.zeros(rows + 1, dtype=torch.int64)
+    positions = torch.zeros(rows + 1, dtype=like.positions.dtype)
     positions[1:] = torch.bincount(indices[0], minlength=rows).cumsum(0)
-    return Pattern.csr(positions, indices[1].contiguous(), columns)
+    return Pattern.csr(positions, indices[1].to(positions.dtype), columns)
 
 
 class UserSolve:

@@ -22,6 +22,8 @@ def _reduces_rows(A, dim):
             f"Dimension out of range (expected to be in range of [{-A.dim()}, {A.dim() - 1}], "
             f"but got {dim})"
         )
+    if A.is_complex():
+        raise TypeError(f"A should be float32 or float64, not {A.dtype}: softmax needs an order")
     axis = dim % A.dim() - A.dim()
     if axis == -3:
         raise ValueError("softmax over the batch dimension (0) has no meaning on a pattern")

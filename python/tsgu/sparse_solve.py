@@ -151,6 +151,7 @@ def _callable(solve, n):
     return solve, recognise(solve) is not None
 
 
+# Of a callable the residual is judged only where it was told a tolerance: rtol 0 accepts all.
 def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
     n = pattern.shape[-1]
     forward, _ = _callable(solve, n)
@@ -160,7 +161,7 @@ def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
     def make(callables):
         callables = callables or Callables()
         callables.solve = user
-        return solver("callable", on_fail=on_fail, callables=callables)
+        return solver("callable", rtol=kwargs.get("rtol", 0), on_fail=on_fail, callables=callables)
 
     return make
 

@@ -43,8 +43,22 @@ static bool reads(const Manifest &m, const Buffer &buffer) {
   return buffer.kind != Buffer::Operand || m.operands[buffer.index].read;
 }
 
+/// What a signature, which has no stages, cannot tell.
+static void checkLimits(const Manifest &m) {
+  auto limit = [&](size_t count, int32_t most, const char *what) {
+    if (count > static_cast<size_t>(most))
+      fail(Status::CompileFailed, m.program, " has ", count, ' ', what,
+           "; this runtime carries at most ", most);
+  };
+  limit(m.layouts.size(), maxLayouts, "layouts");
+  limit(m.scratch.size(), maxScratch, "scratch buffers");
+  for (const ScratchInfo &scratch : m.scratch)
+    limit(scratch.shape.size(), maxDims - 1, "dimensions in one buffer");
+}
+
 Plan::Plan(const tsgu_object &object)
     : m(Manifest::parse(object.manifest, object.manifest_size)) {
+  checkLimits(m);
   size_t kernels = 0;
   for (const Stage &stage : m.stages) {
     if (stage.kind != Stage::Kernel) {

@@ -21,7 +21,7 @@ inline constexpr int32_t maxSymbols = 64;
 inline constexpr int32_t maxPatterns = 8;
 inline constexpr int32_t maxLayouts = 16;
 inline constexpr int32_t maxOperands = 32;
-inline constexpr int32_t maxScratch = 32;
+inline constexpr int32_t maxScratch = 64;
 inline constexpr int32_t maxDims = 8; ///< The one of a batch included.
 
 /// Widths up to this one get kernels of their own.

@@ -84,14 +84,16 @@ tsgu_status tsgu_triangular_update(tsgu_triangular *triangular,
     Handle &handle = *unwrap(triangular);
     checkValues(*handle.pattern, values);
     if (values->type != handle.type)
-      fail(Status::InvalidArgument,
-XX
+      fail(Status::InvalidArgument, "values are of type ",
+           elementName(static_cast<ElementType>(values->type)),
+           ", those of tsgu_triangular_create were of type ",
+           elementName(static_cast<ElementType>(handle.type)));
     const tsgu_executor executor = executorOr(nullptr);
     handle.usable = false;
     std::visit(
         [&]<typename T>(Items<T> &items) {
-        for (PreparedTriangle<T> &item : items)
-          item.update(static_cast<const T *>(values->data), executor);
+          for (PreparedTriangle<T> &item : items)
+            item.update(static_cast<const T *>(values->data), executor);
         },
         handle.items);
     handle.usable = true;

@@ -248,9 +248,13 @@ func.func @column(%n: index, %x: memref<?x4xf32>, %y: memref<?xf32>)
 
 // -----
 
+// Complex numbers are pairs of lanes.
 // CHECK-LABEL: func @complex(
-// CHECK-NOT:     vector
-// REMARK: Function=complex | Reason="'complex.add' is not an elementwise operation"
+// CHECK:         %[[X:.*]] = tsgu.parts %{{.*}} : memref<?xcomplex<f32>> -> memref<?x2xf32>
+// CHECK:         %[[A:.*]] = vector.load %[[X]][%{{.*}}, %{{.*}}] : memref<?x2xf32>, vector<16xf32>
+// CHECK:         arith.addf %[[A]], %[[A]] {{.*}}: vector<16xf32>
+// CHECK:         vector.maskedload {{.*}} : memref<?x2xf32>, vector<16xi1>
+// REMARK: Function=complex | Remark="computed at vector width", lanes=8
 func.func @complex(%n: index, %x: memref<?xcomplex<f32>>, %y: memref<?xcomplex<f32>>)
     attributes {tsgu.kernel, tsgu.output = 2 : i64} {
   %c0 = arith.constant 0 : index

@@ -52,7 +52,7 @@ func.func @scalar_result(%x: tensor<?xf64>) -> f64 {
 
 // -----
 
-// expected-error @+1 {{argument 0 must have elements f32 or f64, not 'i32'}}
+// expected-error @+1 {{argument 0 must have elements f32 or f64, or complex numbers of these, not 'i32'}}
 func.func @integers(%x: tensor<?xi32>) -> tensor<?xi32> {
   return %x : tensor<?xi32>
 }

@@ -74,7 +74,7 @@ def assert_same_derivatives(function, reference, inputs, order=3, terms=1024):
 
 def _gradients(results, weights, inputs):
     functional = sum(
-        (result * weight).sum()
+        (result * weight).sum().real
         for result, weight in zip(results, weights, strict=True)
         if result is not None and result.requires_grad
     )

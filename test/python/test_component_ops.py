@@ -54,10 +54,16 @@ def operator(path):
         (torch.float32, torch.int64),
         (torch.float64, torch.int32),
         (torch.float64, torch.int64),
+        (torch.complex64, torch.int64),
+        (torch.complex128, torch.int32),
     ],
 )
 @pytest.mark.parametrize("path", PATHS)
 def test_opcheck(path, dtype, index, requires_grad):
+    if dtype.is_complex and path.startswith("softmax"):
+        with pytest.raises(tsgu.CompileError, match="no complex form"):
+            operator(path)(*arguments(path, dtype, index, False))
+        return
     given = arguments(path, dtype, index, requires_grad)
     outcome = torch.library.opcheck(operator(path), given)
     assert len(outcome) == 4 and set(outcome.values()) == {"SUCCESS"}

@@ -7,7 +7,7 @@ import matrices
 import oracle
 import tsgu
 
-DTYPES = [torch.float32, torch.float64]
+DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
 
 
 def dense_operand(A, columns, dtype):
@@ -39,12 +39,12 @@ def test_gradients_of_leaves(kind, dtype):
     A = matrices.ALL[kind](8, 6, dtype).requires_grad_()
     B = dense_operand(A, 5, dtype).requires_grad_()
     weight = torch.randn(*A.shape[:-1], 5, dtype=dtype)
-    (tsgu.sparse_mm(A, B) * weight).sum().backward()
+    (tsgu.sparse_mm(A, B) * weight).sum().real.backward()
 
     values = oracle.stored_values(A).requires_grad_()
     dense = B.detach().requires_grad_()
     indices = oracle.indices_of(A)
-    (oracle.spmm(indices, values, A.shape, dense) * weight).sum().backward()
+    (oracle.spmm(indices, values, A.shape, dense) * weight).sum().real.backward()
 
     assert A.grad.layout == A.layout and A.grad.shape == A.shape
     assert torch.equal(oracle.indices_of(A.grad), indices)

@@ -42,7 +42,7 @@ mlir::FlatSymbolRefAttr getResultOf(mlir::BlockArgument argument);
 enum class Reduction { None, Add, Max, Min, LogAddExp };
 
 /// The neutral element, with which the output of such a reduction starts.
-mlir::FloatAttr getIdentity(Reduction reduction, mlir::FloatType type);
+mlir::TypedAttr getIdentity(Reduction reduction, mlir::Type type);
 
 /// The body of a linalg.generic: `out = combine(out, term)`, or `out = term`.
 struct Payload {

@@ -54,6 +54,9 @@ private:
   llvm::SmallVector<mlir::FlatSymbolRefAttr> patternNames;
 };
 
+/// The manifest's name of a type, or of a tensor's elements.
+ElementType getElementType(mlir::Type type);
+
 /// The signature of a program: a manifest without stages.
 mlir::FailureOr<Manifest> getSignature(mlir::func::FuncOp program,
                                        llvm::StringRef path);

@@ -16,6 +16,9 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Tsgu_Op<string mnemonic, list<Trait> traits = []>
     : Op<Tsgu_Dialect, mnemonic, traits>;
 
+/// What values are made of.
+def Tsgu_Number : AnyTypeOf<[AnyFloat, Complex<AnyFloat>]>;
+
 def Tsgu_ZerosLikeOp : Tsgu_Op<"zeros_like", [Pure, SameOperandsAndResultType]> {
   let summary = "the stored entries of a sparse tensor, all with value zero";
   let description = [{
@@ -51,9 +54,21 @@ def Tsgu_StoredOp : Tsgu_Op<"stored", [MemoryEffects<[MemRead]>]> {
     Only `--tsgu-lower-sampled` creates it, so that several operands on one
     pattern are read in one loop; `--tsgu-export-abi` turns it into a load.
   }];
-  let arguments = (ins MemRefRankOf<[AnyFloat], [1]>:$values);
-  let results = (outs AnyFloat:$result);
+  let arguments = (ins MemRefRankOf<[Tsgu_Number], [1]>:$values);
+  let results = (outs Tsgu_Number:$result);
   let assemblyFormat = "$values attr-dict `:` type($values) `->` type($result)";
+}
+
+def Tsgu_PartsOp : Tsgu_Op<"parts", [Pure]> {
+  let summary = "memory of complex numbers as memory of their parts";
+  let description = [{
+    The result has one more dimension, of the real and the imaginary part, so
+    that vectors can be loaded and stored. The passes that write vectors create
+    it; `--tsgu-split-complex` makes it the buffer itself.
+  }];
+  let arguments = (ins MemRefOf<[Complex<AnyFloat>]>:$numbers);
+  let results = (outs MemRefOf<[AnyFloat]>:$parts);
+  let assemblyFormat = "$numbers attr-dict `:` type($numbers) `->` type($parts)";
 }
 
 def Tsgu_TermOp
@@ -64,9 +79,9 @@ def Tsgu_TermOp
     it, which walks payloads as trees: shared values would be visited over and
     over. `--tsgu-export-abi` puts the region in its place.
   }];
-  let arguments = (ins Variadic<AnyFloat>:$elements);
+  let arguments = (ins Variadic<Tsgu_Number>:$elements);
   let regions = (region SizedRegion<1>:$body);
-  let results = (outs AnyFloat:$result);
+  let results = (outs Tsgu_Number:$result);
   let assemblyFormat =
       "`(` $elements `)` attr-dict-with-keyword `:` functional-type($elements, $result) $body";
 }
@@ -74,7 +89,7 @@ def Tsgu_TermOp
 def Tsgu_YieldOp
     : Tsgu_Op<"yield", [Pure, Terminator, HasParent<"TermOp">]> {
   let summary = "the value of a tsgu.term";
-  let arguments = (ins AnyFloat:$value);
+  let arguments = (ins Tsgu_Number:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
 }
 

@@ -26,6 +26,16 @@ def VerifyProgram : Pass<"tsgu-verify-program", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
 }
 
+def Complexify : Pass<"tsgu-complexify", "::mlir::ModuleOp"> {
+  let summary = "make a program over real numbers one over complex numbers";
+  let description = [{
+    f64 becomes complex<f64>, and payloads compute with it. To be run before
+    differentiation: derivatives are conjugated as PyTorch's are. Payloads that
+    compare, or call functions, are refused.
+  }];
+  let dependentDialects = ["::mlir::complex::ComplexDialect"];
+}
+
 def Differentiate : Pass<"tsgu-differentiate", "::mlir::ModuleOp"> {
   let summary = "write the gradient or tangent programs of a program";
   let description = [{
@@ -48,6 +58,7 @@ def Differentiate : Pass<"tsgu-differentiate", "::mlir::ModuleOp"> {
     ListOption<"given", "given", "unsigned",
                "operands whose cotangents are at hand (reverse mode)">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
                            "::mlir::linalg::LinalgDialect",
                            "::mlir::math::MathDialect",
                            "::mlir::tensor::TensorDialect",
@@ -81,7 +92,8 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
     served differentiation, are removed.
   }];
   let options = [
-    Option<"value", "value", "std::string", "\"f64\"", "f32 or f64">,
+    Option<"value", "value", "std::string", "\"f64\"",
+           "f32 or f64; c64 or c128 for programs over complex numbers">,
     Option<"index", "index", "unsigned", "32",
            "bits of positions and coordinates in the patterns' own layout">,
     Option<"derivedIndex", "derived-index", "unsigned", "32",
@@ -114,6 +126,7 @@ def Stage : Pass<"tsgu-stage", "::mlir::ModuleOp"> {
     from which `tsgu.identity`; the content of its output on entry is undefined.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
                            "::mlir::tensor::TensorDialect",
                            "::mlir::linalg::LinalgDialect"];
 }
@@ -121,6 +134,7 @@ def Stage : Pass<"tsgu-stage", "::mlir::ModuleOp"> {
 def LowerSampled : Pass<"tsgu-lower-sampled", "::mlir::func::FuncOp"> {
   let summary = "write ops on sparse tensors as the sparsifier accepts them";
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
                            "::mlir::memref::MemRefDialect",
                            "::mlir::sparse_tensor::SparseTensorDialect",
                            "::tsgu::TsguDialect"];
@@ -155,9 +169,11 @@ def RegisterTile : Pass<"tsgu-register-tile", "::mlir::func::FuncOp"> {
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512",
                         "bits of a vector register">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
                            "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::vector::VectorDialect",
+                           "::tsgu::TsguDialect"];
 }
 
 def Vectorize : Pass<"tsgu-vectorize", "::mlir::func::FuncOp"> {
@@ -171,9 +187,11 @@ def Vectorize : Pass<"tsgu-vectorize", "::mlir::func::FuncOp"> {
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512",
                         "bits of a vector register">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
                            "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::vector::VectorDialect",
+                           "::tsgu::TsguDialect"];
 }
 
 def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
@@ -181,6 +199,17 @@ def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+def SplitComplex : Pass<"tsgu-split-complex", "::mlir::func::FuncOp"> {
+  let summary = "hold complex numbers in memory as pairs of real ones";
+  let description = [{
+    Buffers of complex numbers become buffers of floats with one more dimension,
+    which is contiguous: accesses are to two floats, or to vectors of them.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
+                           "::mlir::memref::MemRefDialect"];
 }
 
 def ExpandMath : Pass<"tsgu-expand-math"> {

@@ -135,10 +135,10 @@ mlir::Value buildCombine(mlir::OpBuilder &builder, mlir::Location loc,
                          mlir::vector::CombiningKind kind,
                          mlir::Value accumulated, mlir::Value term);
 
-/// The reduction of all lanes of a vector to a scalar.
+/// The reduction of all lanes of a vector to a scalar, complex or not.
 mlir::Value buildReduction(mlir::OpBuilder &builder, mlir::Location loc,
-                           mlir::vector::CombiningKind kind,
-                           mlir::Value vector);
+                           mlir::vector::CombiningKind kind, mlir::Value vector,
+                           bool complexLanes);
 
 /// The constant mask of the first `active` lanes.
 mlir::Value buildMask(mlir::OpBuilder &builder, mlir::Location loc,

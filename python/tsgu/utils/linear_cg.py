@@ -100,6 +100,4 @@ def linear_cg(
     if settings.terminate_cg_by_size:
         size = rhs.shape[-1 if rhs.dim() == 1 else -2]
         wanted = wanted._replace(maxiter=min(wanted.maxiter, size))
-    return solve_columns(
-        "cg", matmul_closure, rhs, wanted, text=_text, hermitian=True, lanczos=(n_tridiag, steps)
-    )
+    return solve_columns("cg", matmul_closure, rhs, wanted, text=_text, lanczos=(n_tridiag, steps))

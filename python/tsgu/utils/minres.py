@@ -60,13 +60,7 @@ def minres(
     """
     check_operator(matmul_closure, "matmul_closure")
     wanted = _wanted(max_iter=max_iter, preconditioner=preconditioner, settings=settings)
-    if shifts is None:
-        return solve_columns("minres", matmul_closure, rhs, wanted, value=value, hermitian=True)
-    shifts = torch.as_tensor(shifts, dtype=rhs.dtype).reshape(-1)
-    results = [
-        solve_columns(
-            "minres", matmul_closure, rhs, wanted, value=value, shift=shift, hermitian=True
-        )
-        for shift in shifts
-    ]
-    return torch.stack(results) if len(results) > 1 else results[0]
+    if shifts is not None:
+        shifts = torch.as_tensor(shifts, dtype=rhs.dtype).reshape(-1)
+    x = solve_columns("minres", matmul_closure, rhs, wanted, shifts=shifts, value=value)
+    return x[0] if shifts is not None and len(shifts) == 1 else x

@@ -1,0 +1,138 @@
+"""Solves with a matrix that is a function: the runtime asks for products, Python makes them."""
+
+import ctypes
+from typing import NamedTuple
+
+import torch
+
+from . import _library
+from ._callbacks import COutcome, CTensor, read_outcome, view_of, watch
+
+_DONE, _APPLY, _ADJOINT, _PRECONDITION = range(4)
+_TYPES = {torch.float32: 0, torch.float64: 1, torch.complex64: 4, torch.complex128: 5}
+
+
+class _Options(ctypes.Structure):
+    """tsgu_iteration_options of solvers.h."""
+
+    _fields_ = [
+        ("guess", ctypes.c_int32),
+        ("preconditioned", ctypes.c_int32),
+        ("fixed_columns", ctypes.c_int32),
+        ("tridiagonals", ctypes.c_int32),
+        ("shift_count", ctypes.c_int32),
+        ("shifts", ctypes.POINTER(ctypes.c_double)),
+        ("factor", ctypes.c_double),
+    ]
+
+
+class _Executor(ctypes.Structure):
+    """tsgu_executor of tsgu.h."""
+
+    _fields_ = [("threads", ctypes.c_int32), ("parallel_for", ctypes.c_void_p)]
+
+
+class Functions(NamedTuple):
+    """What multiplies an (n, k) block by A, by A^H, by M^-1."""
+
+    apply: object
+    adjoint: object = None
+    precondition: object = None
+
+
+def _c_tensor(tensor):
+    if tensor.dtype not in _TYPES:
+        raise TypeError(
+            f"solves take float32, float64, complex64 or complex128, not {tensor.dtype}"
+        )
+    if tensor.device.type != "cpu":
+        raise TypeError("tsgu runs on the CPU, move the tensors with .cpu()")
+    integers = ctypes.c_int64 * tensor.dim()
+    return CTensor(
+        tensor.data_ptr(),
+        _TYPES[tensor.dtype],
+        tensor.dim(),
+        integers(*tensor.shape),
+        integers(*tensor.stride()),
+    )
+
+
+def _single_thread():
+    """NULL, the runtime's own pool, unless torch was told to use one thread."""
+    return None if torch.get_num_threads() > 1 else ctypes.byref(_Executor(1, None))
+
+
+@watch
+def iterate(handle, functions, b, x, *, guess=False, lanczos=0, shifts=None, factor=0.0):
+    """Solves into x; returns the Outcome and the Lanczos matrices (diagonal, off-diagonal).
+
+    b is (m, p), x (n, p), or (s, n, p) with s shifts; both contiguous.
+    """
+    count = 0 if shifts is None else len(shifts)
+    options = _Options(
+        int(guess),
+        int(functions.precondition is not None),
+        1,
+        lanczos,
+        count,
+        (ctypes.c_double * count)(*shifts) if count else None,
+        factor,
+    )
+    iteration = ctypes.c_void_p()
+    right, left = _c_tensor(b), _c_tensor(x)
+    start = _library.runtime.tsgu_iteration_start
+    _library.check(
+        start(
+            handle.data_ptr(),
+            ctypes.byref(options),
+            ctypes.byref(right),
+            ctypes.byref(left),
+            _single_thread(),
+            ctypes.byref(iteration),
+        )
+    )
+    try:
+        _serve(iteration, functions)
+        return _outcome(iteration), [_tridiagonal(iteration, j) for j in range(lanczos)]
+    finally:
+        _library.runtime.tsgu_iteration_free(iteration)
+
+
+def _serve(iteration, functions):
+    request, source, target = ctypes.c_int(), CTensor(), CTensor()
+    pointers = ctypes.byref(request), ctypes.byref(source), ctypes.byref(target)
+    makers = {
+        _APPLY: functions.apply,
+        _ADJOINT: functions.adjoint,
+        _PRECONDITION: functions.precondition,
+    }
+    while True:
+        _library.check(_library.runtime.tsgu_iteration_next(iteration, *pointers))
+        if request.value == _DONE:
+            return
+        block = view_of(source)
+        if block.numel() > 0:  # otherwise no column is left
+            # A copy: functions may keep what they get.
+            view_of(target).copy_(makers[request.value](block.clone()))
+
+
+def _outcome(iteration):
+    outcome = COutcome()
+    _library.check(_library.runtime.tsgu_iteration_outcome(iteration, ctypes.byref(outcome)))
+    return read_outcome(outcome)
+
+
+def _tridiagonal(iteration, column):
+    steps = ctypes.c_int64()
+    diagonal, beside = (ctypes.POINTER(ctypes.c_double)() for _ in range(2))
+    _library.check(
+        _library.runtime.tsgu_iteration_tridiagonal(
+            iteration,
+            column,
+            ctypes.byref(steps),
+            ctypes.byref(diagonal),
+            ctypes.byref(beside),
+        )
+    )
+    count = steps.value
+    return diagonal[:count], beside[: max(count - 1, 0)]
