@@ -111,8 +111,9 @@ template <typename T> struct Packed {
   void fill(const Sweep &sweep, bool unit, const T *from,
             const tsgu_executor &executor) {
     if (!values.data() && !diagonal.data()) {
-      values = blockOf<T>(multiply(sweep.blocks, lanes));
+      Block entries = blockOf<T>(multiply(sweep.blocks, lanes));
       diagonal = blockOf<T>(unit ? 0 : sweep.slots);
+      values = std::move(entries); // Both or none.
     }
     const int64_t parts =
         std::clamp<int64_t>(sweep.blocks / smallWork, 1, 4 * executor.threads);
