@@ -53,6 +53,7 @@ def counters():
 
 
 METHODS = {"triangular": 0, "cg": 1, "bicgstab": 2, "minres": 3, "gmres": 4, "cgs": 5, "lsmr": 6}
+PRECONDITIONERS = {"jacobi": 1, "block_jacobi": 2, "ssor": 3, "ilu0": 4, "ic0": 5, "amg": 6}
 RAISE = 1
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from aot_tools import Pattern
-from program_tools import counters, program, run, solver
+from program_tools import PRECONDITIONERS, counters, program, run, solver
 
 import oracle
 
@@ -188,14 +188,47 @@ def test_entries_in_the_other_triangle_do_not_matter():
     assert (gradient[indices[0] >= indices[1]] != 0).all()
 
 
-def test_derivatives_analyse_nothing_again():
-    mask = random_mask(40, 40)
+def differentiate_thrice(path, pattern, handle, values, B):
+    X = run(path, pattern, handle, values, B)
+    functional = X.square().sum()
+    for _ in range(3):
+        gradients = torch.autograd.grad(functional, (values, B), create_graph=True)
+        functional = sum(gradient.square().sum() for gradient in gradients)
+
+
+@pytest.mark.parametrize("path", ["triangular_solve", "triangular_solve_transposed"])
+@pytest.mark.parametrize("batch", [False, True])
+def test_derivatives_analyse_nothing_again(path, batch):
+    """Of a pattern that was solved on once, for whichever values and mode."""
+    mask = random_mask(3, 12, 12) if batch else random_mask(40, 40)
     _, values = matrix_on(mask)
-    values, B = inputs_of(values, torch.randn(40, 2, dtype=torch.float64))
-    handle = torch.from_numpy(solver("triangular"))
-    X = run("triangular_solve", Pattern(mask), handle, values, B)
-    before = counters().analyses
-    gradients = torch.autograd.grad(X.square().sum(), (values, B), create_graph=True)
-    torch.autograd.grad(sum(g.square().sum() for g in gradients), (values, B))
-    assert counters().analyses == before
-    assert before > 0
+    values, B = inputs_of(values, torch.randn(*mask.shape[:-1], 2, dtype=torch.float64))
+    handle, pattern = torch.from_numpy(solver("triangular")), Pattern(mask)
+    path += "/batch" if batch else ""
+    start = counters().analyses
+    run(path, pattern, handle, values, B)
+    analyses = counters().analyses
+    assert analyses > start
+    differentiate_thrice(path, pattern, handle, values, B)
+    differentiate_thrice(path, pattern, handle, *inputs_of(values.detach() * 1.5, B.detach()))
+    assert counters().analyses == analyses
+
+
+@pytest.mark.parametrize("name", PRECONDITIONERS)
+@pytest.mark.parametrize("method", ["cg", "gmres"])
+def test_derivatives_set_up_no_preconditioner_again(method, name):
+    """Of values that were solved with once; new values need one setup."""
+    mask = random_mask(30, 30, density=0.1)
+    mask |= mask.T
+    indices = torch.from_numpy(np.stack(np.nonzero(mask)))
+    degrees = torch.from_numpy(mask.sum(1))[indices[0]].double()
+    values = torch.where(indices[0] == indices[1], degrees + 0.5, -1.0)
+    B = torch.randn(30, 2, dtype=torch.float64)
+    options = {"rtol": 1e-13, "preconditioner": PRECONDITIONERS[name]}
+    handle, pattern = torch.from_numpy(solver(method, **options)), Pattern(mask)
+    for scale in (1.0, 2.0):
+        before = counters()
+        differentiate_thrice("solve", pattern, handle, *inputs_of(scale * values, B))
+        assert counters().setups == before.setups + 1
+        if scale > 1:
+            assert counters().analyses == before.analyses
