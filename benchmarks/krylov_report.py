@@ -229,16 +229,17 @@ comes, as the preconditioner of SciPy's CG.
 {_roofs(results)}"""
 
 
-_NOTES = """What bounds the ratios: a factor of 3 needs a peer that is far from the memory's rate, or
-moves three times the bytes. In double precision on the 5-point grid our CG moves 152 bytes for each row (64 of
-the matrix, 88 of vectors), Eigen's about 200 (it makes its updates and inner products in passes of
-their own): at one rate of the memory, that is a factor of 1.3 on one thread, and less than twice as
-much on two, of which Eigen's vectors use one. SciPy moves about as much as Eigen, on one thread.
+_NOTES = """What bounds the ratios: a factor of 3 needs a peer that is far from the memory's rate,
+or moves three times the bytes. In double precision on the 5-point grid our CG moves 152 bytes for
+each row (64 of the matrix, 88 of vectors), Eigen's about 190 (it makes its updates and inner
+products in passes of their own): at one rate of the memory, that is a factor of 1.3 on one thread,
+and less than twice as much on two, of which Eigen's vectors use one. SciPy moves about as much as
+Eigen, on one thread.
 
 What was done: inner products are made of a product's rows while they are in the cache, updates and
 the inner products that follow in one pass; vectors are spelled out at the width of the processor;
 rows of 3, 5 and 7 entries, those inside of a grid, have no loop over their entries (2.1 instead of
-3.4 ns a row of 5 where all is in the L2 cache); systems below 256 KiB of vectors run on one thread,
-with no allocation in an iteration but for MINRES's coefficients. Passes of one iteration are not
-merged with those of the next, which would save CG the reading of one vector of eleven.
+3.4 ns a row of 5 entries, all in the L2 cache of a Xeon); systems below 256 KiB a vector run on one
+thread, with no allocation in an iteration but for MINRES's coefficients. Passes of one iteration
+are not merged with those of the next, which would save CG the reading of one vector of eleven.
 """
