@@ -129,9 +129,9 @@ makeClosure(const tsgu_solver &solver, const tsgu_iteration_options &given,
 }
 
 void conclude(Handle &handle) {
-  handle.state = Handle::Done;
   const ClosureBase &closure = *handle.closure;
   handle.explanation = explain(closure.solver, closure.result, {});
+  handle.state = Handle::Done; // Also where the outcome is raised.
   runtime::conclude(closure.solver,
                     outcomeOf(closure.solver, Mode::N, 0, closure.result,
                               handle.explanation));

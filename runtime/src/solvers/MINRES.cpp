@@ -107,14 +107,15 @@ void step(Iteration<T> &it, const Reflections<T> &q,
   });
 }
 
-/// A step whose rounding errors are as large as the residual that it starts
-/// from: the matrix is singular, numerically.
+/// A step whose rounding errors are too large a part of the residual that it
+/// starts from: of a singular matrix, or of one that is nearly. A column begins
+/// again without it; if one is needed then too, it is taken.
 template <typename T>
 bool isTooLong(const Reflections<T> &q, int64_t j, double length,
-               double residual) {
-  return std::abs(q.phi[j]) * length * q.size[j] *
-             std::numeric_limits<Real<T>>::epsilon() >
-         0.1 * residual;
+               double residual, int64_t attempts) {
+  const double eps = std::numeric_limits<Real<T>>::epsilon();
+  const double part = attempts == 0 ? 64 * std::sqrt(eps) : 0.1;
+  return std::abs(q.phi[j]) * length * q.size[j] * eps > part * residual;
 }
 
 /// Steps wait until the next direction is made, unless a column leaves.
@@ -215,10 +216,11 @@ template <typename T> Task minres(Iteration<T> &it) {
     for (int64_t j = 0; j < it.active(); ++j) {
       const double length = std::sqrt(realOf(sums[j]));
       // The norms of a preconditioned solve are others.
-      const bool refused = !preconditioned && isTooLong(q, j, length, norms[j]);
+      const bool refused =
+          !preconditioned && isTooLong(q, j, length, norms[j], it.attempts[j]);
       pending[j] = refused ? 0 : q.phi[j];
       if (refused)
-        it.leave(j, Exit::Restart);
+        it.leave(j, it.attempts[j] == 0 ? Exit::Breakdown : Exit::Restart);
       else
         norms[j] = q.phiBar[j];
     }

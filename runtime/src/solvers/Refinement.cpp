@@ -240,9 +240,11 @@ template <typename T> Task Refinement<T>::cycle() {
   Reals found(ids.size());
   ops.squares(residual, found);
   std::vector<char> accepted(ids.size());
+  const Reals most = largest(Vectors<const T>{candidate, b.length, k, k});
   for (size_t slot = 0; slot < ids.size(); ++slot) {
     const double norm = std::sqrt(found[slot]);
-    accepted[slot] = norm < norms[ids[slot]];
+    // An unknown that no equation has can be infinite all the same.
+    accepted[slot] = norm < norms[ids[slot]] && std::isfinite(most[slot]);
     judge(slot, exits[slot], norm, accepted[slot]);
   }
   ops.cells([&, this](int64_t i, int64_t j) {

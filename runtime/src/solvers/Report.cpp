@@ -71,8 +71,9 @@ std::string whatToTry(const tsgu_solver &solver, int64_t reason) {
   case TSGU_INDEFINITE_PRECONDITIONER:
     return "Try another preconditioner, or BiCGSTAB or GMRES, which take any";
   case TSGU_NOT_FINITE:
-    return "Look for NaN, infinity and overflow in the matrix and the "
-           "right-hand side";
+    return "Look for NaN and infinity in the right-hand side; if there are "
+           "none, the iteration diverged: the matrix may be singular (try "
+           "LSMR), or of a kind that another method is made for";
   default:
     return {};
   }
