@@ -178,6 +178,45 @@ TEST(SolverFork, ChildrenSolve) {
   tsgu_set_threads(0);
 }
 
+/// Forks while other threads solve, and while they change the callbacks: the
+/// child waits for no lock that one of them held.
+TEST(SolverFork, WhileOthersSolve) {
+  tsgu_set_threads(2);
+  const System<double> system = gridSystem<double>(20, 2);
+  const tsgu_solver solver = Choice{TSGU_CG, TSGU_IC0}.solver();
+  System<double> expected = system;
+  ASSERT_EQ(expected.solve(solver, TSGU_N), TSGU_OK);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> others;
+  for (int t = 0; t < 3; ++t)
+    others.emplace_back([&, t] {
+      while (!stop) {
+        if (t == 0)
+          tsgu_set_callbacks(nullptr);
+        System<double> own = system;
+        own.solve(solver, TSGU_N);
+      }
+    });
+  for (int child = 0; child < 10; ++child) {
+    const pid_t pid = fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+      alarm(60);
+      System<double> own = system;
+      if (own.solve(solver, TSGU_N) != TSGU_OK)
+        _exit(1);
+      _exit(sameBits(own.x, expected.x) ? 0 : 2);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  }
+  stop = true;
+  for (std::thread &other : others)
+    other.join();
+  tsgu_set_threads(0);
+}
+
 //===----------------------------------------------------------------------===//
 // Malformed arguments
 //===----------------------------------------------------------------------===//
