@@ -9,6 +9,7 @@ from ._linear_solve import dense_parts, handle_maker, is_sparse, program_for, ru
 from ._methods import default_tolerance
 from ._solver import solver
 from ._tensors import parts
+from ._user_solve import UserSolve
 from .sparse_matmul import sparse_mm
 
 
@@ -150,10 +151,29 @@ class _Problem:
         B = B.expand(block.shape)
         with torch.no_grad():
             x, tridiagonals = self._iterate(multiply, B.detach(), lanczos)
-        wanted = self.wanted._replace(preconditioner=None)
-        handle = self.handle(values.dtype, wanted)(None)
+        handle = self._handle_of_gradients(pattern, values.dtype, block)
         x = program_for(pattern).attach((pattern,), block.fold(x), handle, values, block.fold(B))
         return block.unfold(x), tridiagonals
+
+    def _handle_of_gradients(self, pattern, dtype, block):
+        """The solver of derivatives: the same iteration, with the preconditioner's adjoint."""
+        M = self.wanted.preconditioner
+        if M is None or isinstance(M, str) or block.items:
+            return self.handle(dtype, self.wanted._replace(preconditioner=None))(None)
+
+        def solve_with(preconditioner):
+            wanted = self.wanted._replace(x0=None, preconditioner=preconditioner)
+            problem = _Problem(self.method, wanted, self.text, None, None)
+            return lambda A, b: block.fold(problem.by_matrix(A, block.unfold(b), (0, 0))[0])
+
+        # A function is its own adjoint for Hermitian A; otherwise it may slow the adjoint down.
+        adjoint = M
+        if isinstance(M, torch.Tensor) and not self.hermitian:
+            adjoint = M.to_sparse_coo().mH if is_sparse(M) else M.mH
+        user = UserSolve(
+            solve_with(M), solve_with(adjoint), {}, pattern, False, takes_A=False, is_ours=True
+        )
+        return solver("callable", rtol=0, callables=Callables(solve=user))
 
     # A closure: asked for products.
 
