@@ -22,10 +22,11 @@ template <typename T> struct SweepArguments {
   const int32_t *rows, *diagonalEntries, *coordinates, *entries;
   int32_t ring;
   const T *values;  ///< The pattern's; NULL: those in the sweep's order are
-  const T *packed;  ///< here, as are, by slot,
+  const T *packed;  ///< here, as are, by place,
   const T *inverse; ///< reciprocals of the diagonal, or
   const T *divisor; ///< the diagonal, where they would not be accurate.
   bool unit, conjugated;
+  int64_t ahead; ///< Rows, along segments, that b and x are fetched ahead.
   Vectors<const T> b;
   Vectors<T> x;
   T *solved; ///< The rings of the right-hand sides, one after the other.

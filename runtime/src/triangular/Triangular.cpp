@@ -20,6 +20,9 @@ namespace {
 /// A solve with less work than this, in blocks, is not worth other threads.
 constexpr int64_t smallWork = 2048;
 
+/// Rows from which right-hand sides are fetched ahead.
+constexpr int64_t manyRows = 1 << 15;
+
 template <typename T> struct Solve {
   const Matrix<T> &A;
   Triangle triangle;
@@ -111,8 +114,9 @@ template <typename T> struct Packed {
   void fill(const Sweep &sweep, bool unit, const T *from,
             const tsgu_executor &executor) {
     if (!values.data() && !diagonal.data()) {
-      values = blockOf<T>(multiply(sweep.blocks, lanes));
+      Block entries = blockOf<T>(multiply(sweep.blocks, lanes));
       diagonal = blockOf<T>(unit ? 0 : sweep.slots);
+      values = std::move(entries); // Both or none.
     }
     const int64_t parts =
         std::clamp<int64_t>(sweep.blocks / smallWork, 1, 4 * executor.threads);
@@ -158,6 +162,7 @@ bool solveBySweep(const Solve<T> &solve, const Sweep &sweep,
                               nullptr,
                               solve.triangle.unit,
                               solve.mode == Mode::C,
+                              solve.A.rows() >= manyRows,
                               solve.b,
                               solve.x,
                               nullptr};
