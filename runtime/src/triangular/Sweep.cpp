@@ -191,9 +191,8 @@ private:
   }
 
   void addSlice(int64_t slot, int32_t length, int32_t rows) {
-    slices.push_back(
-        {sweep.blocks, 0, static_cast<int32_t>(sweep.places),
-                      static_cast<int32_t>(slot & mask()), length, rows});
+    slices.push_back({sweep.blocks, 0, static_cast<int32_t>(sweep.places),
+                      static_cast<int32_t>(slot), length, rows});
     sweep.places += rows ? lanes : 1;
     sweep.blocks += slices.back().blocks();
   }
@@ -215,39 +214,35 @@ private:
   //===--------------------------------------------------------------------===//
 
   void allocate() {
-    sweep.slots = slotCount() + lanes;
-    rowOf.resize(sweep.slots, -1);
     sweep.sliceBlock = blockOf<Slice>(sweep.slices);
-    sweep.rowBlock = blockOf<int32_t>(sweep.slots);
-    sweep.diagonalBlock = blockOf<int32_t>(sweep.slots);
+    sweep.rowBlock = blockOf<int32_t>(sweep.places);
+    sweep.diagonalBlock = blockOf<int32_t>(sweep.places);
     sweep.coordinateBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
     sweep.entryBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
   }
 
   void fillPart(int64_t part) {
-    const int64_t groups = sweep.slots / lanes;
-    for (int64_t g = groups * part / fillParts,
-                 last = groups * (part + 1) / fillParts;
-         g < last; ++g)
-      fillSlots(g * lanes);
     const int64_t begin = sweep.slices * part / fillParts;
     const int64_t end = sweep.slices * (part + 1) / fillParts;
     int64_t next = begin < end ? slices[begin].block * lanes : 0;
     for (int64_t s = begin; s < end; ++s) {
       slices[s].coordinate = next;
+      fillPlaces(slices[s]);
       next += fillBlocks(slices[s]);
+      slices[s].slot &= sweep.ring - 1;
     }
   }
 
   /// Padding has a row of its group, so that it can be read as others are.
-  void fillSlots(int64_t slot) {
-    for (int64_t k = slot; k < slot + lanes; ++k) {
-      const int32_t row = rowOf[k] >= 0 ? rowOf[k]
-                          : k > slot    ? sweep.rows()[k - 1]
-                                        : 0;
+  void fillPlaces(const Slice &slice) {
+    const int32_t width = slice.rows ? lanes : 1;
+    for (int32_t lane = 0; lane < width; ++lane) {
+      const int32_t used = std::min(lane, std::max(slice.rows - 1, 0));
+      const int32_t row = rowOf[slice.slot + used];
       const int64_t at = strict(row).diagonal;
-      sweep.rowBlock.as<int32_t>()[k] = row;
-      sweep.diagonalBlock.as<int32_t>()[k] = at < 0 ? -1 : entry(at);
+      sweep.rowBlock.as<int32_t>()[slice.place + lane] = row;
+      sweep.diagonalBlock.as<int32_t>()[slice.place + lane] =
+          at < 0 ? -1 : entry(at);
     }
   }
 

@@ -105,7 +105,7 @@ template <typename T, bool direct, bool flat> struct SweepBody {
         sum.subtractProduct(value, x);
       }
     divide(sum, a, slice.place, zero);
-    T *to = solved + (slice.slot & (a.ring - 1));
+    T *to = solved + (slice.slot);
     sum.store(to);
     for (int32_t lane = 0; lane < slice.rows; ++lane)
       a.x.data[rows[lane] * stride(a.x) + column] = to[lane];
@@ -150,7 +150,7 @@ template <typename T, bool direct, bool flat> struct SweepBody {
       sum += part.sum();
     }
     sum = divided(sum, a, slice.place, zero);
-    solved[slice.slot & (a.ring - 1)] = sum;
+    solved[slice.slot] = sum;
     a.x.data[row * a.x.stride + column] = sum;
   }
 

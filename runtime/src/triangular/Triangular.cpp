@@ -20,9 +20,6 @@ namespace {
 /// A solve with less work than this, in blocks, is not worth other threads.
 constexpr int64_t smallWork = 2048;
 
-/// Rows from which right-hand sides are fetched ahead.
-constexpr int64_t manyRows = 1 << 15;
-
 template <typename T> struct Solve {
   const Matrix<T> &A;
   Triangle triangle;
@@ -115,7 +112,7 @@ template <typename T> struct Packed {
             const tsgu_executor &executor) {
     if (!values.data() && !diagonal.data()) {
       Block entries = blockOf<T>(multiply(sweep.blocks, lanes));
-      diagonal = blockOf<T>(unit ? 0 : sweep.slots);
+      diagonal = blockOf<T>(unit ? 0 : sweep.places);
       values = std::move(entries); // Both or none.
     }
     const int64_t parts =
@@ -135,14 +132,14 @@ private:
   void fillDiagonal(const Sweep &sweep, const T *from) {
     T *to = diagonal.as<T>();
     inverted = true;
-    for (int64_t slot = 0; slot < sweep.slots; ++slot) {
-      const int32_t entry = sweep.diagonal()[slot];
-      to[slot] = entry < 0 ? T(1) : from[entry];
-      inverted &= isModerate(to[slot]);
+    for (int64_t place = 0; place < sweep.places; ++place) {
+      const int32_t entry = sweep.diagonal()[place];
+      to[place] = entry < 0 ? T(1) : from[entry];
+      inverted &= isModerate(to[place]);
     }
     if (inverted)
-      for (int64_t slot = 0; slot < sweep.slots; ++slot)
-        to[slot] = reciprocal(to[slot]);
+      for (int64_t place = 0; place < sweep.places; ++place)
+        to[place] = reciprocal(to[place]);
   }
 };
 
@@ -162,7 +159,7 @@ bool solveBySweep(const Solve<T> &solve, const Sweep &sweep,
                               nullptr,
                               solve.triangle.unit,
                               solve.mode == Mode::C,
-                              solve.A.rows() >= manyRows,
+                              sweep.ahead,
                               solve.b,
                               solve.x,
                               nullptr};
