@@ -21,8 +21,8 @@ uint64_t triangularAnalyses() {
 /// in their own order.
 static constexpr int64_t narrowest = 8;
 static constexpr int64_t wide = 24;
-/// Slots of a sweep, padding included, are counted by int32.
-static constexpr int64_t mostRows = int64_t{1} << 27;
+/// A sweep counts its coordinates by uint32; at most so many a row are padding.
+static constexpr int64_t mostPadding = 4 * lanes;
 
 /// Where the strict part of every row ends or begins. Returns how many entries
 /// are outside of the triangle.
@@ -153,7 +153,9 @@ void Analysis::run(const Pattern &pattern, const I *positions,
                    const I *coordinates) {
   const int64_t rows = pattern.rows();
   isTidy = findEdges(positions, coordinates, rows) == 0 && missing < 0;
-  if (rows >= mostRows || !fitsInt32(pattern.stored()) || rows == 0)
+  constexpr int64_t most = std::numeric_limits<uint32_t>::max();
+  if (rows == 0 || rows > most / mostPadding || !fitsInt32(pattern.stored()) ||
+      pattern.stored() + mostPadding * rows > most)
     return;
   const Block depthBlock = blockOf<int32_t>(rows);
   int32_t *depths = depthBlock.as<int32_t>();

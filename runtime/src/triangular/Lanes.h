@@ -21,6 +21,10 @@ namespace tsgu::runtime {
 
 inline constexpr int32_t lanes = 8;
 
+/// Strict entries from which the lanes of a row sum apart. The sum of a row is
+/// formed in this one way however it is solved for.
+inline constexpr int32_t longRow = 16;
+
 /// Of complex numbers; loops over the lanes.
 template <typename T> struct Lanes {
   T v[lanes];
@@ -74,7 +78,17 @@ struct Lanes<T> {
     v -= a.v * b.v;
   }
   TSGU_INLINE inline void multiply(const Lanes &a) { v *= a.v; }
-  TSGU_INLINE inline void divide(const Lanes &a) { v /= a.v; }
+  TSGU_INLINE inline void divide(const Lanes &a) {
+    bool moderate = true;
+    for (int32_t lane = 0; lane < lanes; ++lane)
+      moderate &= isModerate<T>(a.v[lane]);
+    if (__builtin_expect(moderate, true)) {
+      v *= 1 / a.v;
+      return;
+    }
+    for (int32_t lane = 0; lane < lanes; ++lane)
+      v[lane] = quotient<T>(v[lane], a.v[lane]);
+  }
   TSGU_INLINE inline T sum() const {
     return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
   }

@@ -6,18 +6,20 @@
 //===----------------------------------------------------------------------===//
 
 #include "Kernels.h"
-#include "Scalars.h"
+#include "Lanes.h"
 
 #include <algorithm>
 
 namespace tsgu::runtime {
 namespace {
 
-/// Entries of a row from which lanes sum apart, for one right-hand side.
-constexpr int64_t longRow = 16;
+/// Entries, and bytes of each row of x, that are fetched ahead.
+constexpr int64_t entriesAhead = 16, bytesAhead = 256;
 
-/// `width` right-hand sides, or so many as given if it is 0.
-template <typename T, typename I, int64_t width> struct RowBody {
+/// `width` right-hand sides, or so many as given if it is 0; flat: vectors
+/// without strides.
+template <typename T, typename I, int64_t width, bool flat = false>
+struct RowBody {
   using Arguments = RowArguments<T, I>;
   static constexpr int64_t room = width ? width : tileWidth;
 
@@ -53,26 +55,49 @@ template <typename T, typename I, int64_t width> struct RowBody {
     }
   }
 
+  TSGU_INLINE static T longSum(const Arguments &a, int64_t k, int64_t end,
+                               const T *x, int64_t stride) {
+    Lanes<T> part, v, at;
+    T values[lanes], loaded[lanes];
+    part.zero();
+    for (; k < end; k += lanes) {
+      const bool whole = k + lanes <= end;
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        const bool used = whole || k + lane < end;
+        values[lane] = used ? value(a, k + lane) : T(0);
+        loaded[lane] = used ? x[a.coordinates[k + lane] * stride] : T(0);
+      }
+      v.load(values), at.load(loaded);
+      part.subtractProduct(v, at);
+    }
+    return part.sum();
+  }
+
+  /// What a later entry reads.
+  TSGU_INLINE static void fetch(const Arguments &a, int64_t k, const T *x) {
+    constexpr int64_t bytes = std::min<int64_t>(bytesAhead, width * sizeof(T));
+    const auto *from = reinterpret_cast<const char *>(
+        x + a.coordinates[std::min(k, a.lastEntry)] * a.x.stride);
+    for (int64_t line = 0; line < bytes; line += 64)
+      __builtin_prefetch(from + line);
+  }
+
   /// Subtracts what the row has of the solution.
   TSGU_INLINE static void pull(const Arguments &a, int64_t i, int64_t column,
                                int64_t count, T *sum) {
     const int64_t end = strictEnd(a, i);
     int64_t k = strictBegin(a, i);
     const T *x = a.x.data + column;
+    const int64_t stride = flat ? 1 : a.x.stride;
     if (width == 1 && end - k >= longRow) {
-      T part[lanes] = {};
-      for (; k + lanes <= end; k += lanes)
-        for (int64_t lane = 0; lane < lanes; ++lane)
-          part[lane] = minusProduct(part[lane], value(a, k + lane),
-                                    x[a.coordinates[k + lane] * a.x.stride]);
-      for (int64_t half = lanes / 2; half > 0; half /= 2)
-        for (int64_t lane = 0; lane < half; ++lane)
-          part[lane] += part[lane + half];
-      *sum += part[0];
+      *sum += longSum(a, k, end, x, stride);
+      return;
     }
     for (; k < end; ++k) {
+      if (width >= tileWidth)
+        fetch(a, k + entriesAhead, x);
       const T v = value(a, k);
-      const T *from = x + a.coordinates[k] * a.x.stride;
+      const T *from = x + a.coordinates[k] * stride;
       for (int64_t j = 0; j < count; ++j)
         sum[j] = minusProduct(sum[j], v, from[j]);
     }
@@ -142,10 +167,14 @@ template <typename T, typename I>
 bool solveRows(const RowArguments<T, I> &arguments, int64_t begin,
                int64_t end) {
   bool zero = false;
+  const bool flat = arguments.b.stride == 1 && arguments.x.stride == 1;
   auto tiles = [&]<int64_t width>() {
     for (; begin < end && end - begin >= width; begin += width ? width : end)
       withVectors([&]() TSGU_INLINE {
-        zero |= RowBody<T, I, width>::run(arguments, begin, end - begin);
+        if (width == 1 && flat)
+          zero |= RowBody<T, I, 1, true>::run(arguments, begin, 1);
+        else
+          zero |= RowBody<T, I, width>::run(arguments, begin, end - begin);
       });
   };
   tiles.template operator()<32>();

@@ -48,7 +48,10 @@ public:
       for (int64_t part = begin; part < end; ++part)
         fillPart(part);
     });
-    std::copy(slices.begin(), slices.end(), sweep.sliceBlock.as<Slice>());
+    int64_t inRuns = 0;
+    for (const Slice &slice : sweep.slices)
+      inRuns += slice.kind == Slice::Run ? slice.blocks() : 0;
+    sweep.regular = 2 * inRuns > sweep.blocks;
   }
 
 private:
@@ -76,6 +79,7 @@ private:
 
   void plan() {
     rowOf.reserve(source.rows + source.rows / 8 + 64);
+    sweep.slices.reserve(source.rows / lanes + source.rows / 32 + 64);
     const int64_t levels = source.levels.levels();
     for (int64_t step = 0; step < levels; ++step) {
       const int64_t level = source.backwards ? levels - 1 - step : step;
@@ -88,10 +92,9 @@ private:
     }
     levelSlots.push_back(slotCount());
     sweep.bundles.push_back(static_cast<int32_t>(sliceCount()));
-    sweep.slices = sliceCount();
   }
 
-  int64_t sliceCount() const { return static_cast<int64_t>(slices.size()); }
+  int64_t sliceCount() const { return sweep.sliceCount(); }
   int64_t slotCount() const { return static_cast<int64_t>(rowOf.size()); }
 
   void addStep(int32_t begin, int32_t end, int64_t work) {
@@ -122,12 +125,15 @@ private:
     for (const Run &run : runs)
       rows += run.length;
     const bool uneven = 2 * most * rows > 3 * (entries + rows);
-    std::stable_sort(runs.begin(), runs.end(),
-                     [uneven](const Run &a, const Run &b) {
-                       if (a.length != b.length || !uneven)
-                         return a.length > b.length;
-                       return a.entries > b.entries;
-                     });
+    auto before = [uneven, direction](const Run &a, const Run &b) {
+      if (a.length != b.length)
+        return a.length > b.length;
+      if (uneven && a.entries != b.entries)
+        return a.entries > b.entries;
+      return direction * a.row < direction * b.row;
+    };
+    if (!std::is_sorted(runs.begin(), runs.end(), before))
+      std::sort(runs.begin(), runs.end(), before);
   }
 
   /// From a row of a segment to the next.
@@ -184,17 +190,19 @@ private:
       most = std::max(most, length);
       single += (length + lanes - 1) / lanes + rowWork;
     }
-    if (most + groupWork <= single)
+    if (most < longRow && most + groupWork <= single)
       return addSlice(slot, static_cast<int32_t>(most), count);
     for (int32_t lane = 0; lane < count; ++lane)
       addSlice(slot + lane, lengths[lane], 0);
   }
 
   void addSlice(int64_t slot, int32_t length, int32_t rows) {
-    slices.push_back({sweep.blocks, 0, static_cast<int32_t>(sweep.places),
-                      static_cast<int32_t>(slot), length, rows});
+    sweep.slices.push_back({static_cast<int32_t>(sweep.blocks), 0,
+                            static_cast<int32_t>(sweep.places),
+                            static_cast<int32_t>(slot), length,
+                            static_cast<int16_t>(rows)});
     sweep.places += rows ? lanes : 1;
-    sweep.blocks += slices.back().blocks();
+    sweep.blocks += sweep.slices.back().blocks();
   }
 
   void setRing() {
@@ -214,22 +222,25 @@ private:
   //===--------------------------------------------------------------------===//
 
   void allocate() {
-    sweep.sliceBlock = blockOf<Slice>(sweep.slices);
     sweep.rowBlock = blockOf<int32_t>(sweep.places);
     sweep.diagonalBlock = blockOf<int32_t>(sweep.places);
+    sweep.firstBlock = blockOf<int32_t>(sweep.places);
     sweep.coordinateBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
-    sweep.entryBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
+    if (source.layout.permutation)
+      sweep.entryBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
   }
 
   void fillPart(int64_t part) {
-    const int64_t begin = sweep.slices * part / fillParts;
-    const int64_t end = sweep.slices * (part + 1) / fillParts;
-    int64_t next = begin < end ? slices[begin].block * lanes : 0;
+    const int64_t begin = sliceCount() * part / fillParts;
+    const int64_t end = sliceCount() * (part + 1) / fillParts;
+    int64_t next =
+        begin < end ? int64_t{sweep.slices[begin].block} * lanes : 0;
     for (int64_t s = begin; s < end; ++s) {
-      slices[s].coordinate = next;
-      fillPlaces(slices[s]);
-      next += fillBlocks(slices[s]);
-      slices[s].slot &= sweep.ring - 1;
+      Slice &slice = sweep.slices[s];
+      slice.coordinate = static_cast<uint32_t>(next);
+      fillPlaces(slice);
+      next += fillBlocks(slice);
+      slice.slot &= sweep.ring - 1;
     }
   }
 
@@ -239,7 +250,9 @@ private:
     for (int32_t lane = 0; lane < width; ++lane) {
       const int32_t used = std::min(lane, std::max(slice.rows - 1, 0));
       const int32_t row = rowOf[slice.slot + used];
-      const int64_t at = strict(row).diagonal;
+      const auto [begin, end, at] = strict(row);
+      sweep.firstBlock.as<int32_t>()[slice.place + lane] =
+          static_cast<int32_t>(begin);
       sweep.rowBlock.as<int32_t>()[slice.place + lane] = row;
       sweep.diagonalBlock.as<int32_t>()[slice.place + lane] =
           at < 0 ? -1 : entry(at);
@@ -260,21 +273,28 @@ private:
   int64_t fillBlocks(Slice &slice) {
     int32_t *coordinate =
         sweep.coordinateBlock.as<int32_t>() + slice.coordinate;
-    int32_t *entries = sweep.entryBlock.as<int32_t>() + slice.block * lanes;
+    int32_t *entries = sweep.entryBlock.data()
+                           ? sweep.entryBlock.as<int32_t>() +
+                                 int64_t{slice.block} * lanes
+                           : nullptr;
     const int64_t count = slice.blocks() * lanes;
     const int32_t width = slice.rows ? lanes : 1;
     for (int32_t lane = 0; lane < width; ++lane) {
-      const bool used = lane < std::max(slice.rows, 1);
+      const bool used = lane < std::max<int32_t>(slice.rows, 1);
       const StrictRow range =
           used ? strict(rowOf[slice.slot + lane]) : StrictRow{};
       const I *column = coordinates + range.begin;
       int64_t at = lane;
       for (int64_t k = 0; k < range.length(); ++k, at += width) {
         coordinate[at] = slotOf[column[k]] & (sweep.ring - 1);
-        entries[at] = entry(range.begin + k);
+        if (entries)
+          entries[at] = entry(range.begin + k);
       }
-      for (; at < count; at += width)
-        coordinate[at] = sweep.ring, entries[at] = -1;
+      for (; at < count; at += width) {
+        coordinate[at] = sweep.ring;
+        if (entries)
+          entries[at] = -1;
+      }
     }
     if (!isRun(slice, coordinate))
       return count;
@@ -303,7 +323,6 @@ private:
   Block slotBlock;
   int32_t *slotOf;            ///< By row.
   std::vector<int32_t> rowOf; ///< By slot; -1: padding.
-  std::vector<Slice> slices;
   std::vector<int64_t> levelSlots;
 
   // Of the level being planned.
@@ -327,10 +346,10 @@ int32_t partOf(const Sweep &sweep, const SweepStep &step, int32_t part,
   const std::vector<int32_t> &bundles = sweep.bundles;
   if (part == 0 || part == parts)
     return bundles[part ? step.end : step.begin];
-  const Slice *slices = sweep.slice();
   auto workBefore = [&](int64_t bundle) {
     const int64_t s = bundles[bundle];
-    const int64_t block = s < sweep.slices ? slices[s].block : sweep.blocks;
+    const int64_t block =
+        s < sweep.sliceCount() ? sweep.slices[s].block : sweep.blocks;
     return block + groupWork * s;
   };
   const int64_t first = workBefore(step.begin);

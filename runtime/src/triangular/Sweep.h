@@ -33,14 +33,14 @@ namespace tsgu::runtime {
 struct Slice {
   /// A block of a run has no padding, and is the coordinate of its first entry,
   /// the others following; other blocks have eight.
-  enum Kind : int32_t { Any, Run };
+  enum Kind : int16_t { Any, Run };
 
-  int64_t block;      ///< The first.
-  int64_t coordinate; ///< The first.
+  int32_t block;      ///< The first.
+  uint32_t coordinate; ///< The first.
   int32_t place;      ///< Of its first row in the order of the solve.
   int32_t slot;       ///< Of its first row, in the ring.
   int32_t length;     ///< Group: blocks. Single row: entries.
-  int32_t rows;       ///< Of a group; 0: a single row.
+  int16_t rows;       ///< Of a group; 0: a single row.
   Kind kind = Any;
 
   int64_t blocks() const {
@@ -58,23 +58,28 @@ struct SweepStep {
 struct Sweep {
   std::vector<SweepStep> steps;
   std::vector<int32_t> bundles; ///< Where their slices begin, and the end.
-  Block sliceBlock;
+  std::vector<Slice> slices;
   Block rowBlock;        ///< By place: the row; of padding any of its group.
   Block diagonalBlock;   ///< By place: the entry on the diagonal, or -1.
+  Block firstBlock;      ///< By place: the row's first entry in the layout.
   Block coordinateBlock; ///< Where in the ring; padding: its end.
-  Block entryBlock;      ///< Which of the pattern's entries; padding: -1.
-  int64_t places = 0, slices = 0, blocks = 0;
+  Block entryBlock;      ///< Which of the pattern's entries, padding: -1; not
+                         ///< there when the layout has them in order.
+  int64_t places = 0, blocks = 0;
+  bool regular = false; ///< Most blocks are in runs.
   int64_t ahead = 0; ///< Rows that are worth fetching ahead; 0: segments are
                      ///< short.
   int32_t ring = 0; ///< Length, a power of two; one more element is 0.
 
-  const Slice *slice() const { return sliceBlock.as<Slice>(); }
+  int64_t sliceCount() const { return static_cast<int64_t>(slices.size()); }
   const int32_t *rows() const { return rowBlock.as<int32_t>(); }
   const int32_t *diagonal() const { return diagonalBlock.as<int32_t>(); }
+  const int32_t *first() const { return firstBlock.as<int32_t>(); }
   const int32_t *coordinates() const { return coordinateBlock.as<int32_t>(); }
   const int32_t *entries() const { return entryBlock.as<int32_t>(); }
   int64_t bytes() const {
-    return sliceBlock.bytes() + rowBlock.bytes() + diagonalBlock.bytes() +
+    return static_cast<int64_t>(slices.capacity() * sizeof(Slice)) +
+           rowBlock.bytes() + diagonalBlock.bytes() + firstBlock.bytes() +
            coordinateBlock.bytes() + entryBlock.bytes();
   }
 };

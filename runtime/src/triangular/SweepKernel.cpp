@@ -11,29 +11,40 @@
 namespace tsgu::runtime {
 namespace {
 
-/// Entries of a single row from which lanes sum apart.
-constexpr int32_t longRow = 16;
-
 /// direct: from the pattern's values; flat: vectors without strides.
 template <typename T, bool direct, bool flat> struct SweepBody {
   using Arguments = SweepArguments<T>;
 
-  /// The values of the block that begins here.
+  /// The values of a group's block k.
   TSGU_INLINE static inline void values(Lanes<T> &to, const Arguments &a,
-                                        int64_t at, bool padded) {
+                                        const Slice &slice, int32_t k,
+                                        const int32_t *coordinate,
+                                        bool padded) {
+    const int64_t at = (int64_t{slice.block} + k) * lanes;
     if constexpr (!direct) {
       to.load(a.packed + at);
-    } else if (!padded) {
-      gather(to, a.values, a.entries + at);
     } else {
+      const int32_t *first = a.firstEntries + slice.place;
       T loaded[lanes];
       for (int32_t lane = 0; lane < lanes; ++lane) {
-        const int32_t entry = a.entries[at + lane];
-        loaded[lane] = entry < 0 ? T(0) : a.values[entry];
+        const bool used = !padded || coordinate[lane] < a.ring;
+        const int64_t entry = a.entries ? int64_t{a.entries[at + lane]}
+                                        : int64_t{first[lane]} + k;
+        loaded[lane] = used ? a.values[entry] : T(0);
       }
       to.load(loaded);
     }
     to.conjugateIf(a.conjugated);
+  }
+
+  /// Value k of a single row.
+  TSGU_INLINE static inline T value(const Arguments &a, const Slice &slice,
+                                    int32_t k) {
+    const int64_t at = int64_t{slice.block} * lanes + k;
+    const T v = !direct     ? a.packed[at]
+                : a.entries ? a.values[a.entries[at]]
+                            : a.values[a.firstEntries[slice.place] + k];
+    return conjugatedIf(v, a.conjugated);
   }
 
   TSGU_INLINE static inline int64_t stride(const Vectors<const T> &b) {
@@ -90,17 +101,15 @@ template <typename T, bool direct, bool flat> struct SweepBody {
       fetch(a, rows);
     gather(sum, a.b.data + column, rows, stride(a.b));
     const int32_t *coordinate = a.coordinates + slice.coordinate;
-    int64_t at = slice.block * lanes;
-    const int64_t end = at + slice.length * lanes;
     if (slice.kind == Slice::Run)
-      for (; at < end; at += lanes) {
-        values(value, a, at, false);
-        x.load(solved + *coordinate++);
+      for (int32_t k = 0; k < slice.length; ++k) {
+        values(value, a, slice, k, coordinate, false);
+        x.load(solved + coordinate[k]);
         sum.subtractProduct(value, x);
       }
     else
-      for (; at < end; at += lanes, coordinate += lanes) {
-        values(value, a, at, true);
+      for (int32_t k = 0; k < slice.length; ++k, coordinate += lanes) {
+        values(value, a, slice, k, coordinate, true);
         gather(x, solved, coordinate);
         sum.subtractProduct(value, x);
       }
@@ -118,11 +127,11 @@ template <typename T, bool direct, bool flat> struct SweepBody {
     if constexpr (direct) {
       const T d = a.values[a.diagonalEntries[place]];
       zero |= d == T(0);
-      return sum / conjugatedIf(d, a.conjugated);
+      return quotient(sum, conjugatedIf(d, a.conjugated));
     }
     if (a.inverse)
       return product(sum, conjugatedIf(a.inverse[place], a.conjugated));
-    return sum / conjugatedIf(a.divisor[place], a.conjugated);
+    return quotient(sum, conjugatedIf(a.divisor[place], a.conjugated));
   }
 
   TSGU_INLINE static inline void single(const Arguments &a, const Slice &slice,
@@ -131,22 +140,29 @@ template <typename T, bool direct, bool flat> struct SweepBody {
     const int64_t row = a.rows[slice.place];
     const int32_t *coordinate = a.coordinates + slice.coordinate;
     T sum = a.b.data[row * a.b.stride + column];
-    int64_t at = slice.block * lanes;
     if (slice.length < longRow) {
-      for (int32_t k = 0; k < slice.length; ++k) {
-        const T v = direct ? a.values[a.entries[at + k]] : a.packed[at + k];
-        sum = minusProduct(sum, conjugatedIf(v, a.conjugated),
-                           solved[coordinate[k]]);
-      }
+      for (int32_t k = 0; k < slice.length; ++k)
+        sum = minusProduct(sum, value(a, slice, k), solved[coordinate[k]]);
     } else {
-      Lanes<T> part, value, x;
+      Lanes<T> part, v, x;
       part.zero();
-      const int64_t end = at + slice.length;
-      for (; at < end; at += lanes, coordinate += lanes) {
-        values(value, a, at, true);
-        gather(x, solved, coordinate);
-        part.subtractProduct(value, x);
+      int32_t k = 0;
+      for (; k + lanes <= slice.length; k += lanes) {
+        T loaded[lanes];
+        for (int32_t lane = 0; lane < lanes; ++lane)
+          loaded[lane] = value(a, slice, k + lane);
+        v.load(loaded);
+        gather(x, solved, coordinate + k);
+        part.subtractProduct(v, x);
       }
+      T rest[lanes], at[lanes];
+      for (int32_t lane = 0; lane < lanes; ++lane) {
+        const bool used = k + lane < slice.length;
+        rest[lane] = used ? value(a, slice, k + lane) : T(0);
+        at[lane] = used ? solved[coordinate[k + lane]] : T(0);
+      }
+      v.load(rest), x.load(at);
+      part.subtractProduct(v, x);
       sum += part.sum();
     }
     sum = divided(sum, a, slice.place, zero);
