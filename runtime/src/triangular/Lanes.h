@@ -95,9 +95,9 @@ struct Lanes<T> {
 };
 
 /// from[index[lane] * stride].
-template <typename T>
-TSGU_INLINE inline void gather(Lanes<T> &to, const T *from,
-                               const int32_t *index, int64_t stride = 1) {
+template <typename T, typename I>
+TSGU_INLINE inline void gather(Lanes<T> &to, const T *from, const I *index,
+                               int64_t stride = 1) {
   T loaded[lanes];
   for (int32_t lane = 0; lane < lanes; ++lane)
     loaded[lane] = from[index[lane] * stride];

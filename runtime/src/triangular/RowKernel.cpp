@@ -34,6 +34,11 @@ struct RowBody {
                      : a.positions[i + 1] - 1;
   }
 
+  template <typename V>
+  TSGU_INLINE static auto *row(const V &vectors, int64_t i) {
+    return vectors.data + (flat ? i : i * vectors.stride);
+  }
+
   TSGU_INLINE static T value(const Arguments &a, int64_t k) {
     return conjugatedIf(a.values[k], a.conjugated);
   }
@@ -58,18 +63,21 @@ struct RowBody {
   TSGU_INLINE static T longSum(const Arguments &a, int64_t k, int64_t end,
                                const T *x, int64_t stride) {
     Lanes<T> part, v, at;
-    T values[lanes], loaded[lanes];
     part.zero();
-    for (; k < end; k += lanes) {
-      const bool whole = k + lanes <= end;
-      for (int64_t lane = 0; lane < lanes; ++lane) {
-        const bool used = whole || k + lane < end;
-        values[lane] = used ? value(a, k + lane) : T(0);
-        loaded[lane] = used ? x[a.coordinates[k + lane] * stride] : T(0);
-      }
-      v.load(values), at.load(loaded);
+    for (; k + lanes <= end; k += lanes) {
+      T values[lanes];
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        values[lane] = value(a, k + lane);
+      v.load(values);
+      gather(at, x, a.coordinates + k, stride);
       part.subtractProduct(v, at);
     }
+    T each[lanes];
+    part.store(each);
+    for (int64_t lane = 0; k < end; ++k, ++lane)
+      each[lane] =
+          minusProduct(each[lane], value(a, k), x[a.coordinates[k] * stride]);
+    part.load(each);
     return part.sum();
   }
 
@@ -146,14 +154,14 @@ struct RowBody {
                         ? i
                         : int64_t(a.coordinates[a.upper ? end - 1 : begin]));
       }
-      const T *from = a.transposed ? a.x.row(i) : a.b.row(i);
+      const T *from = a.transposed ? row(a.x, i) : row(a.b, i);
       for (int64_t j = 0; j < count; ++j)
         sum[j] = from[column + j];
       if (!a.transposed)
         pull(a, i, column, count, sum);
       divide(a, i, sum, count, zero);
       for (int64_t j = 0; j < count; ++j)
-        a.x.row(i)[column + j] = sum[j];
+        row(a.x, i)[column + j] = sum[j];
       if (a.transposed)
         push(a, i, column, count, sum);
     }

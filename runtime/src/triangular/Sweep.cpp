@@ -48,10 +48,6 @@ public:
       for (int64_t part = begin; part < end; ++part)
         fillPart(part);
     });
-    int64_t inRuns = 0;
-    for (const Slice &slice : sweep.slices)
-      inRuns += slice.kind == Slice::Run ? slice.blocks() : 0;
-    sweep.regular = 2 * inRuns > sweep.blocks;
   }
 
 private:
@@ -233,8 +229,7 @@ private:
   void fillPart(int64_t part) {
     const int64_t begin = sliceCount() * part / fillParts;
     const int64_t end = sliceCount() * (part + 1) / fillParts;
-    int64_t next =
-        begin < end ? int64_t{sweep.slices[begin].block} * lanes : 0;
+    int64_t next = begin < end ? int64_t{sweep.slices[begin].block} * lanes : 0;
     for (int64_t s = begin; s < end; ++s) {
       Slice &slice = sweep.slices[s];
       slice.coordinate = static_cast<uint32_t>(next);
@@ -273,10 +268,10 @@ private:
   int64_t fillBlocks(Slice &slice) {
     int32_t *coordinate =
         sweep.coordinateBlock.as<int32_t>() + slice.coordinate;
-    int32_t *entries = sweep.entryBlock.data()
-                           ? sweep.entryBlock.as<int32_t>() +
-                                 int64_t{slice.block} * lanes
-                           : nullptr;
+    int32_t *entries =
+        sweep.entryBlock.data()
+            ? sweep.entryBlock.as<int32_t>() + int64_t{slice.block} * lanes
+            : nullptr;
     const int64_t count = slice.blocks() * lanes;
     const int32_t width = slice.rows ? lanes : 1;
     for (int32_t lane = 0; lane < width; ++lane) {

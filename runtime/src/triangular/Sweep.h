@@ -35,12 +35,12 @@ struct Slice {
   /// the others following; other blocks have eight.
   enum Kind : int16_t { Any, Run };
 
-  int32_t block;      ///< The first.
+  int32_t block;       ///< The first.
   uint32_t coordinate; ///< The first.
-  int32_t place;      ///< Of its first row in the order of the solve.
-  int32_t slot;       ///< Of its first row, in the ring.
-  int32_t length;     ///< Group: blocks. Single row: entries.
-  int16_t rows;       ///< Of a group; 0: a single row.
+  int32_t place;       ///< Of its first row in the order of the solve.
+  int32_t slot;        ///< Of its first row, in the ring.
+  int32_t length;      ///< Group: blocks. Single row: entries.
+  int16_t rows;        ///< Of a group; 0: a single row.
   Kind kind = Any;
 
   int64_t blocks() const {
@@ -66,10 +66,9 @@ struct Sweep {
   Block entryBlock;      ///< Which of the pattern's entries, padding: -1; not
                          ///< there when the layout has them in order.
   int64_t places = 0, blocks = 0;
-  bool regular = false; ///< Most blocks are in runs.
   int64_t ahead = 0; ///< Rows that are worth fetching ahead; 0: segments are
                      ///< short.
-  int32_t ring = 0; ///< Length, a power of two; one more element is 0.
+  int32_t ring = 0;  ///< Length, a power of two; one more element is 0.
 
   int64_t sliceCount() const { return static_cast<int64_t>(slices.size()); }
   const int32_t *rows() const { return rowBlock.as<int32_t>(); }

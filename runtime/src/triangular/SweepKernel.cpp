@@ -134,6 +134,37 @@ template <typename T, bool direct, bool flat> struct SweepBody {
     return quotient(sum, conjugatedIf(a.divisor[place], a.conjugated));
   }
 
+  TSGU_INLINE static inline T longSum(const Arguments &a, const Slice &slice,
+                                      const int32_t *coordinate,
+                                      const T *solved) {
+    Lanes<T> part, v, x;
+    part.zero();
+    int32_t k = 0;
+    // What is packed has zeros after its end.
+    for (const int32_t end = direct ? slice.length / lanes * lanes
+                                    : slice.length;
+         k < end; k += lanes) {
+      if constexpr (direct) {
+        T loaded[lanes];
+        for (int32_t lane = 0; lane < lanes; ++lane)
+          loaded[lane] = value(a, slice, k + lane);
+        v.load(loaded);
+      } else {
+        v.load(a.packed + int64_t{slice.block} * lanes + k);
+        v.conjugateIf(a.conjugated);
+      }
+      gather(x, solved, coordinate + k);
+      part.subtractProduct(v, x);
+    }
+    T each[lanes];
+    part.store(each);
+    for (int32_t lane = 0; k < slice.length; ++k, ++lane)
+      each[lane] =
+          minusProduct(each[lane], value(a, slice, k), solved[coordinate[k]]);
+    part.load(each);
+    return part.sum();
+  }
+
   TSGU_INLINE static inline void single(const Arguments &a, const Slice &slice,
                                         int64_t column, bool &zero) {
     T *solved = a.solved + column * a.ringStride();
@@ -144,26 +175,7 @@ template <typename T, bool direct, bool flat> struct SweepBody {
       for (int32_t k = 0; k < slice.length; ++k)
         sum = minusProduct(sum, value(a, slice, k), solved[coordinate[k]]);
     } else {
-      Lanes<T> part, v, x;
-      part.zero();
-      int32_t k = 0;
-      for (; k + lanes <= slice.length; k += lanes) {
-        T loaded[lanes];
-        for (int32_t lane = 0; lane < lanes; ++lane)
-          loaded[lane] = value(a, slice, k + lane);
-        v.load(loaded);
-        gather(x, solved, coordinate + k);
-        part.subtractProduct(v, x);
-      }
-      T rest[lanes], at[lanes];
-      for (int32_t lane = 0; lane < lanes; ++lane) {
-        const bool used = k + lane < slice.length;
-        rest[lane] = used ? value(a, slice, k + lane) : T(0);
-        at[lane] = used ? solved[coordinate[k + lane]] : T(0);
-      }
-      v.load(rest), x.load(at);
-      part.subtractProduct(v, x);
-      sum += part.sum();
+      sum += longSum(a, slice, coordinate, solved);
     }
     sum = divided(sum, a, slice.place, zero);
     solved[slice.slot] = sum;

@@ -221,6 +221,16 @@ bool byRows(const Analysis &analysis, int64_t count) {
   return analysis.narrow() || count >= tileWidth;
 }
 
+/// Values that a sweep would have to gather are better read in their own order
+/// by a single thread. Both give the same bits for one right-hand side, op = N.
+template <typename T>
+bool byRows(const Solve<T> &solve, const Analysis &analysis) {
+  const bool alone = solve.executor.threads <= 1 ||
+                     solve.A.pattern->stored() < smallWork * lanes;
+  return byRows(analysis, solve.b.count) ||
+         (alone && solve.mode == Mode::N && solve.b.count == 1);
+}
+
 } // namespace
 
 template <typename T>
@@ -232,7 +242,7 @@ void triangularSolve(const Matrix<T> &A, Triangle triangle, Mode mode,
     return;
   const Solve<T> solve{A, triangle, mode, b, x, executor};
   const bool zero =
-      byRows(*analysis, b.count)
+      byRows(solve, *analysis)
           ? solveByRows(solve, *analysis)
           : solveBySweep<T>(
                 solve,
