@@ -114,7 +114,15 @@ static OpFoldResult foldSolve(SolveOpInterface op) {
   return {};
 }
 
-OpFoldResult TriangularSolveOp::fold(FoldAdaptor) { return foldSolve(*this); }
+/// A triangular solve reads nothing but its triangle.
+OpFoldResult TriangularSolveOp::fold(FoldAdaptor) {
+  auto triangle = getMatrix().getDefiningOp<TriangleOp>();
+  if (triangle && triangle.getSolver() == getSolver()) {
+    getMatrixMutable().assign(triangle.getSource());
+    return getResult();
+  }
+  return foldSolve(*this);
+}
 OpFoldResult SolveOp::fold(FoldAdaptor) { return foldSolve(*this); }
 OpFoldResult LeastSquaresOp::fold(FoldAdaptor) { return foldSolve(*this); }
 OpFoldResult NormalSolveOp::fold(FoldAdaptor) { return foldSolve(*this); }
@@ -128,17 +136,17 @@ OpFoldResult TriangleOp::fold(FoldAdaptor) {
   return {};
 }
 
-/// The transpose of the last two dimensions of a matrix, or of each of a batch.
-static linalg::TransposeOp getTranspose(Value matrix) {
+/// The op that permutes the dimensions of `matrix` so: its rows and columns
+/// exchanged, in each item of a batch, or as they were.
+static linalg::TransposeOp getTranspose(Value matrix, bool exchanged) {
   auto transpose = matrix.getDefiningOp<linalg::TransposeOp>();
   if (!transpose)
     return {};
   ArrayRef<int64_t> order = transpose.getPermutation();
   SmallVector<int64_t> wanted =
       llvm::to_vector(llvm::seq<int64_t>(0, order.size()));
-  if (wanted.size() < 2)
-    return {};
-  std::swap(wanted[wanted.size() - 2], wanted[wanted.size() - 1]);
+  if (exchanged && wanted.size() >= 2)
+    std::swap(wanted[wanted.size() - 2], wanted[wanted.size() - 1]);
   return order == ArrayRef<int64_t>(wanted) ? transpose : linalg::TransposeOp();
 }
 
@@ -149,10 +157,14 @@ static void setMatrix(SolveOpInterface op, Value matrix) {
 }
 
 bool tsgu::foldTransposedMatrix(SolveOpInterface op) {
-  auto outer = getTranspose(op.getMatrix());
+  if (auto identity = getTranspose(op.getMatrix(), /*exchanged=*/false)) {
+    setMatrix(op, identity.getInput());
+    return true;
+  }
+  auto outer = getTranspose(op.getMatrix(), /*exchanged=*/true);
   if (!outer)
     return false;
-  if (auto inner = getTranspose(outer.getInput())) {
+  if (auto inner = getTranspose(outer.getInput(), /*exchanged=*/true)) {
     setMatrix(op, inner.getInput());
     return true;
   }

@@ -125,9 +125,9 @@ Error Compiler::State::apply(ModuleOp module, StringRef path,
   } else {
     return llvm::createStringError("'" + path + "': no derivation '" +
                                    derivation +
-                                   "'; there are batch, vjp<operand>, "
-                                   "jvp<operand> and "
-                                   "vjp<operand>given<operand>...");
+                                   "'; there are batch, jvp<operand>, "
+                                   "vjp<operand> and "
+                                   "vjp<operand>given<operand>");
   }
   Diagnostics diagnostics(*context);
   if (failed(pm.run(module)))

@@ -366,10 +366,9 @@ struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
         if (!getResultOf(argument) && isa<RankedTensorType>(argument.getType()))
           operands.push_back(argument.getArgNumber());
     for (unsigned operand : llvm::reverse(operands)) {
-      if (failed(checkOperand(program, operand)) ||
-          failed(
-              ProgramDerivative(program, operand, mode == "forward", cotangents)
-                  .build()))
+      bool forward = mode == "forward";
+      if (failed(
+              ProgramDerivative(program, operand, forward, cotangents).build()))
         return failure();
     }
     return success();
@@ -379,18 +378,22 @@ struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
     if (mode != "reverse" && mode != "forward")
       return program.emitError("mode must be reverse or forward, not ")
              << mode.getValue();
-    if (given.empty())
-      return success();
-    if (mode != "reverse" || wrt.empty())
+    if (!given.empty() && (mode != "reverse" || wrt.empty()))
       return program.emitError("cotangents can be given in reverse mode, for "
                                "the operands named in wrt");
-    llvm::SmallDenseSet<unsigned> taken(wrt.begin(), wrt.end());
+    llvm::SmallDenseSet<unsigned> taken;
+    for (unsigned operand : wrt) {
+      if (failed(checkOperand(program, operand)))
+        return failure();
+      if (!taken.insert(operand).second)
+        return program.emitError("operand ") << operand << " is named twice";
+    }
     for (unsigned operand : given) {
+      if (failed(checkOperand(program, operand)))
+        return failure();
       if (!taken.insert(operand).second)
         return program.emitError("the cotangent of operand ")
                << operand << " is given already or asked for";
-      if (failed(checkOperand(program, operand)))
-        return failure();
     }
     return success();
   }

@@ -127,21 +127,14 @@ void expand(GenericOp op) {
 
 struct ExpandLogSumExp : tsgu::impl::ExpandLogSumExpBase<ExpandLogSumExp> {
   void runOnOperation() override {
+    if (failed(verifyProgram(getOperation())))
+      return signalPassFailure();
     SmallVector<GenericOp> reductions;
-    for (auto op : getOperation().getOps<GenericOp>()) {
-      FailureOr<Payload> payload = getPayload(op);
-      if (failed(payload))
-        return signalPassFailure();
-      if (payload->reduction == Reduction::LogAddExp)
+    for (auto op : getOperation().getOps<GenericOp>())
+      if (getPayload(op)->reduction == Reduction::LogAddExp)
         reductions.push_back(op);
-    }
-    for (GenericOp op : reductions) {
-      if (!op.getDpsInits()[0].getDefiningOp<linalg::FillOp>()) {
-        op.emitError("a log-sum-exp must start from a filled dense tensor");
-        return signalPassFailure();
-      }
+    for (GenericOp op : reductions)
       expand(op);
-    }
   }
 };
 

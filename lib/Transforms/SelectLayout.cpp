@@ -53,6 +53,8 @@ std::string name(unsigned loop) { return "d" + std::to_string(loop); }
 
 struct SelectLayout : tsgu::impl::SelectLayoutBase<SelectLayout> {
   void runOnOperation() override {
+    if (failed(verifyProgram(getOperation())))
+      return signalPassFailure();
     SmallVector<GenericOp> ops(getOperation().getOps<GenericOp>());
     for (GenericOp op : ops) {
       Schedule schedule = select(op);

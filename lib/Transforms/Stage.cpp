@@ -21,6 +21,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -500,17 +501,37 @@ void Staging::addTriangle(TriangleOp op) {
   manifest.stages.push_back(std::move(stage));
 }
 
+/// What --tsgu-select-layout says of an op: at most all its loops are cut, and
+/// the levels of its sparse tensors are a permutation of their dimensions.
+static LogicalResult verifySchedule(GenericOp op) {
+  auto partition = op->getAttrOfType<IntegerAttr>(partitionAttr);
+  if (!partition || !op->getAttrOfType<StringAttr>(proofAttr))
+    return op.emitError("has no layout; run --tsgu-select-layout first");
+  if (partition.getValue().ugt(op.getNumLoops()))
+    return op.emitError("cuts ")
+           << partition.getInt() << " loops, but has " << op.getNumLoops();
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isSparse(operand.get()))
+      continue;
+    auto layout = op->getAttrOfType<DenseI64ArrayAttr>(layoutAttr);
+    int64_t rank = cast<RankedTensorType>(operand.get().getType()).getRank();
+    if (!layout || layout.size() != rank ||
+        !isPermutationVector(layout.asArrayRef()))
+      return op.emitError("needs a '")
+             << layoutAttr << "' that orders the " << rank
+             << " dimensions of its sparse tensors";
+  }
+  return success();
+}
+
 FailureOr<Manifest> Staging::build() {
   FailureOr<Manifest> signature = getSignature(program, program.getName());
   if (failed(signature))
     return failure();
   manifest = std::move(*signature);
-  for (auto op : program.getOps<GenericOp>()) {
-    if (!op->hasAttr(partitionAttr))
-      return op.emitError("has no layout; run --tsgu-select-layout first");
-    if (failed(getPayload(op)))
+  for (auto op : program.getOps<GenericOp>())
+    if (failed(verifySchedule(op)))
       return failure();
-  }
   findLastReaders();
   for (Operation &op : program.getBody().front()) {
     llvm::TypeSwitch<Operation *>(&op)
@@ -528,7 +549,9 @@ struct StagePass : tsgu::impl::StageBase<StagePass> {
     FailureOr<func::FuncOp> program = getProgram(getOperation());
     if (failed(program))
       return signalPassFailure();
-    if (!(*program)->hasAttr(derivedIndexAttr)) {
+    if (failed(verifyProgram(*program)))
+      return signalPassFailure();
+    if (!(*program)->getAttrOfType<IntegerAttr>(derivedIndexAttr)) {
       program->emitError("is not specialised; run --tsgu-specialize first");
       return signalPassFailure();
     }

@@ -12,6 +12,7 @@ import itertools
 import pathlib
 import sys
 import threading
+import traceback
 import warnings
 import weakref
 from typing import NamedTuple
@@ -169,15 +170,15 @@ class Callables:
     """What belongs to one solver handle, which alone keeps it alive.
 
     `solve(mode, item, values, b, x)` writes x; `progress(iteration, residuals)` returns whether to
-    stop; `outcomes`, a list, collects the outcomes of all runs if it is not None. `warns` says
-    whether a failed solve is warned of, with the text that `text(outcome)` makes if it is not None.
+    stop; `outcomes`, a list, collects the outcomes of all runs if it is not None. `on_fail` is what
+    becomes of a failed solve, whose text `text(outcome)` makes if it is not None.
     """
 
     def __init__(self, solve=None, progress=None, outcomes=None):
         self.solve = solve
         self.progress = progress
         self.outcomes = outcomes
-        self.warns = False
+        self.on_fail = "warn"
         self.text = None
         self.id = next(_ids)
         _known[self.id] = self
@@ -194,6 +195,8 @@ class _Run:
         self.failure = None
         self.outcomes = []  # failed ones
         self.warnings = []
+        self.adopts = False
+        self.adopted = None
 
 
 class _Thread(threading.local):
@@ -212,6 +215,19 @@ def _kept():
     except BaseException as error:
         if _thread.runs:
             _thread.runs[-1].failure = error
+        else:  # of a program that someone else runs, who learns that it failed, not why
+            traceback.print_exception(error)
+
+
+@contextlib.contextmanager
+def adopted():
+    """Solves that fail inside, by methods of ours, are how the solve around them ended."""
+    run = _thread.runs[-1] if _thread.runs else _Run()
+    run.adopts = True
+    try:
+        yield
+    finally:
+        run.adopts = False
 
 
 def _callables(id):
@@ -243,15 +259,31 @@ def _call_outcome(id, outcome):
     with _kept():
         outcome = read_outcome(outcome.contents)
         callables = _callables(id) if id else None
+        run = _thread.runs[-1] if _thread.runs else None
+        known_to_fail = not outcome.converged
+        if run is not None and run.adopted is not None:
+            outcome, run.adopted = run.adopted._replace(mode=outcome.mode, item=outcome.item), None
         if callables is not None and callables.outcomes is not None:
             callables.outcomes.append(outcome)
-        if not outcome.converged and _thread.runs:
-            run = _thread.runs[-1]
+        if outcome.converged:
+            return
+        if len(_thread.runs) > 1 and _thread.runs[-2].adopts:
+            _thread.runs[-2].adopted = outcome
+            return
+        if run is not None:
             run.outcomes.append(outcome)
-            stopped = set(outcome.reasons) <= {"converged", "stopped"}  # who did that knows
-            if not stopped and (callables is None or callables.warns):
-                text = callables.text if callables is not None else None
-                run.warnings.append(outcome.explanation if text is None else text(outcome))
+        on_fail = "warn" if callables is None else callables.on_fail
+        if on_fail == "raise" and not known_to_fail:
+            raise _with_outcome(_library.ConvergenceError(outcome.explanation), [outcome])
+        stopped = set(outcome.reasons) <= {"converged", "stopped"}  # who did that knows
+        if on_fail != "warn" or stopped:
+            return
+        text = callables.text if callables is not None else None
+        text = outcome.explanation if text is None else text(outcome)
+        if run is not None:
+            run.warnings.append(text)
+        else:
+            warnings.warn(text, ConvergenceWarning, stacklevel=_level())
 
 
 _table = _Table(_SOLVE(_call_solve), _PROGRESS(_call_progress), _REPORT(_call_outcome))

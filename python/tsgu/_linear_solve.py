@@ -47,6 +47,8 @@ def run(pattern, values, B, make_handle, *, name="solve", guess=None, wants_info
 
 
 def _from_guess(program, pattern, handle, values, B, guess):
+    if guess.is_complex() and not values.is_complex():
+        raise TypeError(f"x0 has dtype {guess.dtype}, and the solution {values.dtype}")
     with torch.no_grad():
         x = _solve_from(
             0,

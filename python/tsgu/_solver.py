@@ -37,7 +37,11 @@ class Options(NamedTuple):
 
 def _pack(options):
     # Only as many words as a solver has: C++ checks their ranges.
-    return torch.tensor(struct.unpack("16q", struct.pack("5q3d2qd5q", *options)))
+    try:
+        words = struct.pack("5q3d2qd5q", *options)
+    except struct.error as error:
+        raise ValueError(f"{options} do not fit into a solver: {error}") from None
+    return torch.tensor(struct.unpack("16q", words))
 
 
 _packed = functools.lru_cache(maxsize=1024)(_pack)
@@ -104,10 +108,12 @@ def solver(
         return _packed(options)
     if callback is not None:
         callables.progress = callback
-    callables.warns = on_fail == "warn"
+    callables.on_fail = on_fail
     report = options.report
     if callables.progress is not None:
         report |= _PROGRESS
+    if getattr(callables.solve, "is_ours", False):  # it may know better how it ended
+        report |= _EVERY_OUTCOME
     if callables.outcomes is not None:
         report |= _EVERY_OUTCOME | _HISTORY
     handle = _pack(options._replace(callback=callables.id, report=report))
@@ -128,10 +134,9 @@ def _not_negative(name, value):
 
 
 def _positive(name, value):
-    value = int(value)
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, and is {value}")
-    return value
+    if int(value) != value or value < 1:
+        raise ValueError(f"{name} must be a whole number, at least 1, and is {value}")
+    return int(value)
 
 
 # ===-- Outcomes --------------------------------------------------------------===#

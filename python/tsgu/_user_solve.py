@@ -1,44 +1,57 @@
 """A user's own solver as the method of a handle: `solve(A, B, **kwargs) -> X`."""
 
+import functools
+
 import torch
 
+from . import _callbacks
 from ._pattern import COO, CSR, Pattern
 from ._tensors import put_together
 
 _NORMAL, _TRANSPOSED, _ADJOINT = 0, 1, 2
 
 
-class _Item:
+class _Matrix:
     """One matrix of a pattern: its entries in CSR order, and those of its transpose."""
 
-    def __init__(self, pattern, item):
-        rows, columns = pattern.shape[-2:]
-        self.pattern = _in_order(pattern) or _rebuilt(pattern, item)
-        indices = self.pattern.entry_indices()
-        self.order = (indices[1] * max(rows, 1) + indices[0]).argsort()
-        self.transposed = _from_coordinates(indices.flip(0)[:, self.order], columns, rows, pattern)
+    def __init__(self, pattern):
+        self.pattern = pattern
 
-    def matrix(self, values, mode):
+    @functools.cached_property
+    def transposed(self):
+        """The pattern of the transpose, and where its entries are among the matrix's."""
+        rows, columns = self.pattern.shape
+        indices = self.pattern.entry_indices()
+        order = (indices[1] * max(rows, 1) + indices[0]).argsort()
+        return _from_coordinates(indices.flip(0)[:, order], columns, rows, self.pattern), order
+
+    def tensor(self, values, mode):
         if mode == _NORMAL:
             return put_together(self.pattern, values)
-        values = values[self.order]
-        return put_together(self.transposed, values.conj() if mode == _ADJOINT else values)
+        pattern, order = self.transposed
+        values = values[order]
+        if mode == _ADJOINT:
+            values = values.conj().resolve_conj()
+        return put_together(pattern, values)
+
+
+def _matrices(pattern):
+    """Those of a pattern, one for each of its items."""
+    if pattern.items == -1:
+        return [_Matrix(_in_order(pattern))]
+    indices = pattern.canonical()[0].positions
+    counts = torch.bincount(indices[0], minlength=pattern.items).tolist()
+    each = indices[1:].split(counts, 1)
+    return [_Matrix(_from_coordinates(of, *pattern.shape[-2:], pattern)) for of in each]
 
 
 def _in_order(pattern):
-    """The pattern itself, where it is one matrix and its entries are sorted and unique."""
-    if pattern.items != -1 or pattern.form not in (CSR, COO) or pattern.validate() != 0:
-        return None
-    if pattern.form == COO:
-        return Pattern.coo(pattern.positions, pattern.shape, coalesced=True)
-    return pattern
-
-
-def _rebuilt(pattern, item):
-    indices = pattern.canonical()[0].positions
-    if pattern.items != -1:
-        indices = indices[1:, indices[0] == item]
-    return _from_coordinates(indices, *pattern.shape[-2:], pattern)
+    """A pattern of the same elements, sorted and unique: the pattern itself where it is so."""
+    if pattern.form in (CSR, COO) and pattern.validate() == 0:
+        if pattern.form == COO:
+            return Pattern.coo(pattern.positions, pattern.shape, coalesced=True)
+        return pattern
+    return _from_coordinates(pattern.canonical()[0].positions, *pattern.shape, pattern)
 
 
 def _from_coordinates(indices, rows, columns, like):
@@ -54,30 +67,39 @@ class UserSolve:
 
     An explicit `adjoint` is called with A itself and must act as the adjoint, or, unless
     `takes_A`, with A^H. `vector`: the user's right-hand side has one dimension, and so has what
-    the callables get.
+    the callables get. `is_ours`: what fails in them fails as a method of ours.
     """
 
-    def __init__(self, solve, adjoint, kwargs, pattern, vector, takes_A):
+    def __init__(self, solve, adjoint, kwargs, pattern, vector, takes_A, is_ours=False):
         self.solve, self.adjoint, self.kwargs = solve, adjoint or solve, kwargs
         self.pattern, self.vector, self.takes_A = pattern, vector, takes_A
-        self.items = {}
+        self.is_ours = is_ours
+
+    @functools.cached_property
+    def matrices(self):
+        return _matrices(self.pattern)
 
     def __call__(self, mode, item, values, b, x):
-        matrices = self.items.get(item)
-        if matrices is None:
-            matrices = self.items.setdefault(item, _Item(self.pattern, item))
-        # Copies: callables may keep what they get.
+        if self.is_ours:
+            with _callbacks.adopted():
+                self._solve(mode, self.matrices[item], values, b, x)
+        else:
+            self._solve(mode, self.matrices[item], values, b, x)
+
+    def _solve(self, mode, matrix, values, b, x):
+        # Copies: callables may keep what they get, or write to it.
         values, b = values.clone(), b.clone(memory_format=torch.contiguous_format)
         b = b.squeeze(1) if self.vector else b
         if mode == _NORMAL:
-            result = self.solve(matrices.matrix(values, _NORMAL), b, **self.kwargs)
+            result = self.solve(matrix.tensor(values, _NORMAL), b, **self.kwargs)
         elif not self.takes_A:
-            result = self.adjoint(matrices.matrix(values, mode), b, **self.kwargs)
+            result = self.adjoint(matrix.tensor(values, mode), b, **self.kwargs)
         else:
             conjugate = mode == _TRANSPOSED and b.is_complex()
             b = b.conj().resolve_conj() if conjugate else b
-            result = self.adjoint(matrices.matrix(values, _NORMAL), b, **self.kwargs)
-            result = result.conj() if conjugate else result
+            result = self.adjoint(matrix.tensor(values, _NORMAL), b, **self.kwargs)
+            if conjugate and isinstance(result, torch.Tensor):
+                result = result.conj()
         x.copy_(_checked(result, x))
 
 
@@ -86,6 +108,8 @@ def _checked(result, x):
         raise TypeError(f"solve must return a tensor X, not {type(result).__name__}")
     if result.layout is not torch.strided:
         raise TypeError(f"solve must return a dense (strided) tensor, not {result.layout}")
+    if result.device != x.device:
+        raise TypeError(f"solve must return a tensor on the CPU, not on {result.device}")
     if result.shape == x.shape[:1] and x.shape[1] == 1:
         result = result.unsqueeze(1)
     if result.shape != x.shape:

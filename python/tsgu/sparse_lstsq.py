@@ -14,6 +14,15 @@ from .sparse_solve import same_dtype
 
 __all__ = ["SparseGenericLstsq", "sparse_generic_lstsq"]
 
+_DEFAULTS = {
+    "damp": 0.0,
+    "scale_columns": False,
+    "rtol": None,
+    "atol": None,
+    "maxiter": None,
+    "callback": None,
+}
+
 
 def _check(A, B):
     """Raises for the first thing that is wrong with the operands."""
@@ -31,11 +40,28 @@ def _check(A, B):
         raise TypeError("B must be a dense (strided) tensor")
 
 
+def _refuse(options, function):
+    """Raises TypeError for options of our method that a user's callable would not see."""
+    for name, value in options.items():
+        if value != _DEFAULTS[name]:
+            raise TypeError(
+                f"{name} is an option of our method, which {function!r} would not see: give it "
+                "to your own by functools.partial"
+            )
+
+
 def _user_maker(lstsq, transpose_lstsq, pattern, vector, on_fail, options):
-    if lstsq is None:
-        lstsq = functools.partial(sparse_generic_lstsq, on_fail=on_fail, **options)
+    for function in (lstsq, transpose_lstsq):
+        if function is not None and not callable(function):
+            raise TypeError(f"lstsq must be a callable, not {type(function).__name__}")
+    is_ours = lstsq is None
+    if is_ours:
+        _refuse({"damp": options["damp"]}, transpose_lstsq)
+        lstsq = functools.partial(sparse_generic_lstsq, **options)
+    else:
+        _refuse(options, lstsq)
     takes_A = transpose_lstsq is not None
-    user = UserSolve(lstsq, transpose_lstsq, {}, pattern, vector, takes_A)
+    user = UserSolve(lstsq, transpose_lstsq, {}, pattern, vector, takes_A, is_ours)
 
     def make(callables):
         callables = callables or Callables()
@@ -67,7 +93,7 @@ class SparseGenericLstsq(Function):
 
     @staticmethod
     def apply(A, B, lstsq=None, transpose_lstsq=None):
-        return _lstsq(A, B, lstsq, transpose_lstsq, {}, False, "warn")
+        return _lstsq(A, B, lstsq, transpose_lstsq, _DEFAULTS, False, "warn")
 
 
 def sparse_generic_lstsq(

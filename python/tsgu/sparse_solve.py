@@ -111,6 +111,10 @@ def same_dtype(A, B):
     """B in A's dtype, with a warning where it has another."""
     if A.dtype == B.dtype:
         return B
+    if B.is_complex() and not A.is_complex():
+        raise TypeError(
+            f"A has dtype {A.dtype} and B {B.dtype}: X would be complex, convert A to {B.dtype}"
+        )
     warnings.warn(
         f"A has dtype {A.dtype} and B {B.dtype}: B is converted to A's", UserWarning, stacklevel=3
     )
@@ -136,7 +140,11 @@ def _own_plan(solve, transpose_solve, kwargs, given, n):
         adjoint = recognise(transpose_solve)
         if adjoint is None or adjoint[0] != method:
             return None
-    return method, translate(**kwargs)._replace(**given)
+    wanted = translate(**kwargs)._replace(**given)
+    # Only those with a name have a transpose: others are the function's own affair.
+    if callable(solve) and not isinstance(wanted.preconditioner, (str, type(None))):
+        return None
+    return method, wanted
 
 
 def _callable(solve, n):
@@ -151,17 +159,25 @@ def _callable(solve, n):
     return solve, recognise(solve) is not None
 
 
-# Of a callable the residual is judged only where it was told a tolerance: rtol 0 accepts all.
+def _judged(rtol):
+    """The tolerance of a handle for a user's callable: without one every result will do."""
+    return rtol if isinstance(rtol, (int, float)) and 0 < rtol < 1 else 0
+
+
 def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
     n = pattern.shape[-1]
-    forward, _ = _callable(solve, n)
-    adjoint, ours = (None, True) if transpose_solve is None else _callable(transpose_solve, n)
-    user = UserSolve(forward, adjoint, kwargs, pattern, vector, takes_A=not ours)
+    forward, is_ours = _callable(solve, n)
+    adjoint, takes_A = None, False
+    if transpose_solve is not None:
+        adjoint, adjoint_is_ours = _callable(transpose_solve, n)
+        takes_A, is_ours = not adjoint_is_ours, is_ours or adjoint_is_ours
+    user = UserSolve(forward, adjoint, kwargs, pattern, vector, takes_A, is_ours)
+    rtol = _judged(kwargs.get("rtol"))
 
     def make(callables):
         callables = callables or Callables()
         callables.solve = user
-        return solver("callable", rtol=kwargs.get("rtol", 0), on_fail=on_fail, callables=callables)
+        return solver("callable", rtol=rtol, on_fail=on_fail, callables=callables)
 
     return make
 
@@ -176,6 +192,8 @@ def _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_
     else:
         method, wanted = plan
         guess = wanted.x0
+        if not isinstance(guess, (torch.Tensor, type(None))):
+            raise TypeError(f"x0 must be a torch.Tensor, not {type(guess).__name__}")
         make = handle_maker(method, wanted, values.dtype, on_fail)
     if vector:
         B = B.unsqueeze(-1)
@@ -228,9 +246,9 @@ def sparse_generic_solve(
     returns True. Their gradients come from the same method on A^H with the same options.
 
     A callable gets A in the user's layout and B (detached copies, B of as many dimensions as the
-    user's) and all other keyword arguments. Gradients call `solve(A^H, G)`; an explicit
-    `transpose_solve` is called with A itself, and has to act as its adjoint. What a callable
-    raises is raised as it is.
+    user's) and all other keyword arguments; of a batch one item after the other. Gradients call
+    `solve(A^H, G)`; an explicit `transpose_solve` is called with A itself, and has to act as its
+    adjoint. What a callable raises is raised as it is. Its X is judged where rtol was given.
 
     on_fail: "warn" (ConvergenceWarning), "raise" (ConvergenceError) or "ignore" a solve that does
     not reach its goal, here and in gradients. return_info=True: (X, SolveInfo).

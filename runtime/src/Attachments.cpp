@@ -11,10 +11,9 @@ namespace tsgu::runtime {
 
 std::shared_ptr<Attachments::Slot> Attachments::slotOf(uint64_t key) {
   std::lock_guard guard(lock);
-  std::shared_ptr<Slot> &slot = slots[key];
-  if (!slot)
-    slot = std::make_shared<Slot>();
-  return slot;
+  if (auto known = slots.find(key); known != slots.end())
+    return known->second;
+  return slots.emplace(key, std::make_shared<Slot>()).first->second;
 }
 
 int64_t Attachments::bytes() const {

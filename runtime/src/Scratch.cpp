@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <new>
 
 namespace tsgu::runtime {
 namespace {
@@ -78,7 +79,10 @@ private:
 };
 
 FreeList &freeList() {
-  static FreeList &list = *new FreeList; // Outlives threads that outlive main.
+  // Outlives threads that outlive main, and asks for no memory: the counters,
+  // which cannot fail, read it.
+  alignas(FreeList) static char storage[sizeof(FreeList)];
+  static FreeList &list = *new (storage) FreeList;
   return list;
 }
 

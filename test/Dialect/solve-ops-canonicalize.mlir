@@ -114,3 +114,59 @@ func.func @transposed_triangle(%s: !tsgu.solver, %A: tensor<4x4xf64, #CSR>, %B: 
   %X = tsgu.triangular_solve %s, %At, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
   return %X : tensor<4x2xf64>
 }
+
+// A transpose that exchanges nothing is the matrix; so are four that exchange rows and columns.
+// CHECK-LABEL: func.func @identities(
+// CHECK-SAME:    %[[S:[a-z0-9]+]]: !tsgu.solver, %[[A:[a-z0-9]+]]:
+// CHECK-NOT:     linalg.transpose
+// CHECK:         tsgu.triangular_solve %[[S]], %[[A]], %{{[a-z0-9]+}} :
+// CHECK:         tsgu.normal_solve %[[S]], %[[A]], %{{[a-z0-9]+}} :
+func.func @identities(%s: !tsgu.solver, %A: tensor<4x4xf64, #CSR>, %B: tensor<4x2xf64>)
+    -> (tensor<4x2xf64>, tensor<4x2xf64>) {
+  %e = tensor.empty() : tensor<4x4xf64, #CSR>
+  %I = linalg.transpose ins(%A : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [0, 1]
+  %X = tsgu.triangular_solve %s, %I, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  %1 = linalg.transpose ins(%A : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [1, 0]
+  %2 = linalg.transpose ins(%1 : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [1, 0]
+  %3 = linalg.transpose ins(%2 : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [1, 0]
+  %4 = linalg.transpose ins(%3 : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [1, 0]
+  %Y = tsgu.normal_solve %s, %4, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  return %X, %Y : tensor<4x2xf64>, tensor<4x2xf64>
+}
+
+// A complex transpose is no adjoint: T and N change places, C would need the conjugate.
+// CHECK-LABEL: func.func @complex_transposed(
+// CHECK-SAME:    %[[S:[a-z0-9]+]]: !tsgu.solver, %[[A:[a-z0-9]+]]:
+// CHECK:         %[[AT:.*]] = linalg.transpose
+// CHECK:         tsgu.solve %[[S]], %[[A]], %{{[a-z0-9]+}} mode<T> :
+// CHECK:         tsgu.solve %[[S]], %[[A]], %{{[a-z0-9]+}} :
+// CHECK:         tsgu.solve %[[S]], %[[AT]], %{{[a-z0-9]+}} mode<C> :
+func.func @complex_transposed(%s: !tsgu.solver, %A: tensor<4x4xcomplex<f64>, #CSR>, %B: tensor<4x2xcomplex<f64>>)
+    -> (tensor<4x2xcomplex<f64>>, tensor<4x2xcomplex<f64>>, tensor<4x2xcomplex<f64>>) {
+  %e = tensor.empty() : tensor<4x4xcomplex<f64>, #CSR>
+  %At = linalg.transpose ins(%A : tensor<4x4xcomplex<f64>, #CSR>) outs(%e : tensor<4x4xcomplex<f64>, #CSR>)
+      permutation = [1, 0]
+  %X = tsgu.solve %s, %At, %B
+      : tensor<4x4xcomplex<f64>, #CSR>, tensor<4x2xcomplex<f64>> -> tensor<4x2xcomplex<f64>>
+  %Y = tsgu.solve %s, %At, %B mode<T>
+      : tensor<4x4xcomplex<f64>, #CSR>, tensor<4x2xcomplex<f64>> -> tensor<4x2xcomplex<f64>>
+  %Z = tsgu.solve %s, %At, %B mode<C>
+      : tensor<4x4xcomplex<f64>, #CSR>, tensor<4x2xcomplex<f64>> -> tensor<4x2xcomplex<f64>>
+  return %X, %Y, %Z : tensor<4x2xcomplex<f64>>, tensor<4x2xcomplex<f64>>, tensor<4x2xcomplex<f64>>
+}
+
+// A triangular solve reads only its own triangle; another solver's may be the other one.
+// CHECK-LABEL: func.func @solve_of_triangle(
+// CHECK-SAME:    %[[S:[a-z0-9]+]]: !tsgu.solver, %[[T:[a-z0-9]+]]: !tsgu.solver, %[[A:[a-z0-9]+]]:
+// CHECK:         %[[L:.*]] = tsgu.triangle %[[S]], %[[A]]
+// CHECK:         tsgu.triangular_solve %[[S]], %[[A]], %{{[a-z0-9]+}} mode<T> :
+// CHECK:         tsgu.triangular_solve %[[T]], %[[L]], %{{[a-z0-9]+}} :
+// CHECK:         tsgu.solve %[[S]], %[[L]], %{{[a-z0-9]+}} :
+func.func @solve_of_triangle(%s: !tsgu.solver, %t: !tsgu.solver, %A: tensor<4x4xf64, #CSR>, %B: tensor<4x2xf64>)
+    -> (tensor<4x2xf64>, tensor<4x2xf64>, tensor<4x2xf64>) {
+  %L = tsgu.triangle %s, %A : tensor<4x4xf64, #CSR>
+  %X = tsgu.triangular_solve %s, %L, %B mode<T> : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  %Y = tsgu.triangular_solve %t, %L, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  %Z = tsgu.solve %s, %L, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  return %X, %Y, %Z : tensor<4x2xf64>, tensor<4x2xf64>, tensor<4x2xf64>
+}

@@ -2,6 +2,10 @@
 // RUN: tsgu-opt %programs/triangular_solve_transposed.mlir --tsgu-verify-program
 // RUN: tsgu-opt %programs/triangular_solve.mlir --tsgu-lower-to-cpu | mlir-translate --mlir-to-llvmir | FileCheck %s --check-prefix=RUNTIME
 // RUN: tsgu-opt %programs/triangular_solve.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=1},tsgu-lower-to-kernels)' | FileCheck %s
+// RUN: tsgu-opt %programs/triangular_solve_transposed.mlir --tsgu-lower-to-cpu | mlir-translate --mlir-to-llvmir | FileCheck %s --check-prefix=TRANSPOSED
+// RUN: tsgu-opt %programs/triangular_solve_transposed.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=1},tsgu-lower-to-kernels)' | FileCheck %s
+// RUN: tsgu-opt %programs/triangular_solve.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=2},tsgu-lower-to-kernels)' | FileCheck %s --check-prefix=RHS
+// RUN: tsgu-opt %programs/triangular_solve.mlir --pass-pipeline='builtin.module(tsgu-complexify,tsgu-batch,tsgu-differentiate{wrt=1},tsgu-lower-to-kernels{value=c64})' | FileCheck %s --check-prefix=COMPLEX
 
 // The runtime solves: the object is its manifest, with no kernel.
 // RUNTIME:     @triangular_solve_manifest = internal constant [{{[0-9]+}} x i8] c"tsguMANI
@@ -9,6 +13,18 @@
 // RUNTIME-NOT: define
 
 // The gradient by the matrix has one, the sampled product.
-// CHECK:     func.func @triangular_solve_vjp1_k0(
+// CHECK:     func.func @triangular_solve{{(_transposed)?}}_vjp1_k0(
 // CHECK-NOT: memref.alloc
 // CHECK-NOT: func.func
+
+// TRANSPOSED:     @triangular_solve_transposed = constant
+// TRANSPOSED-NOT: define
+
+// The gradient by the right-hand side is the other solve, and nothing else.
+// RHS:     stages = [{arguments = [], {{.*}}solve = {columns = {{[0-9]+}} : i64, kind = 0 : i64, mode = 1 : i64
+// RHS-NOT: func.func
+
+// The adjoint of complex matrices is conjugated; the sampled product takes that of the solution.
+// COMPLEX:     solve = {columns = {{[0-9]+}} : i64, kind = 0 : i64, mode = 2 : i64
+// COMPLEX:     func.func @triangular_solve_batch_vjp1_k0({{.*}}memref<?xcomplex<f32>>
+// COMPLEX-NOT: func.func

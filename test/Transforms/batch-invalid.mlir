@@ -4,6 +4,10 @@
 // RUN: not tsgu-opt %programs/softmax.mlir --tsgu-differentiate --tsgu-batch 2>&1 | FileCheck %s --check-prefix=HELD
 // RUN: not tsgu-opt %programs/solve.mlir --tsgu-batch=operands=0 2>&1 | FileCheck %s --check-prefix=SOLVER
 // RUN: not tsgu-opt %programs/solve.mlir --tsgu-batch=operands=2 2>&1 | FileCheck %s --check-prefix=SHARED
+// RUN: not tsgu-opt %programs/triangular_solve.mlir --tsgu-batch=operands=2 2>&1 | FileCheck %s --check-prefix=SHARED
+// RUN: not tsgu-opt %programs/least_squares.mlir --tsgu-batch=operands=2 2>&1 | FileCheck %s --check-prefix=SHARED
+// RUN: not tsgu-opt %programs/solve.mlir --tsgu-differentiate=wrt=1 --tsgu-batch 2>&1 | FileCheck %s --check-prefix=HELD
+// RUN: not tsgu-opt %programs/solve.mlir --tsgu-batch --tsgu-batch=operands=2 2>&1 | FileCheck %s --check-prefix=SHARED
 // RUN: tsgu-opt %s --tsgu-batch=operands=0 --verify-diagnostics --split-input-file
 
 // OPERAND: error: has no operand 5 to batch

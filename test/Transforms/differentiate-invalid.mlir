@@ -1,4 +1,8 @@
 // RUN: not tsgu-opt %programs/solve.mlir --tsgu-differentiate=wrt=0 2>&1 | FileCheck %s --check-prefix=SOLVER
+// RUN: not tsgu-opt %programs/triangular_solve.mlir --tsgu-differentiate=wrt=1 --tsgu-differentiate=wrt=0 2>&1 | FileCheck %s --check-prefix=SOLVER
+// RUN: not tsgu-opt %programs/least_squares.mlir --tsgu-differentiate="wrt=0 mode=forward" 2>&1 | FileCheck %s --check-prefix=SOLVER
+// RUN: not tsgu-opt %programs/solve.mlir --tsgu-differentiate=wrt=3 2>&1 | FileCheck %s --check-prefix=NO_OPERAND
+// RUN: not tsgu-opt %programs/solve.mlir --tsgu-differentiate=wrt=1 --tsgu-differentiate=wrt=3 2>&1 | FileCheck %s --check-prefix=SOLUTION
 // RUN: tsgu-opt %s --tsgu-differentiate=wrt=0 --verify-diagnostics --split-input-file
 // RUN: not tsgu-opt %programs/spmm.mlir --tsgu-differentiate=mode=sideways 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=MODE
@@ -8,6 +12,8 @@
 // RUN:   | FileCheck %s --check-prefix=HELD
 
 // SOLVER: error: operand 0 is a solver; differentiate by the tensors it works on
+// NO_OPERAND: error: has no operand 3 to differentiate by
+// SOLUTION: error: operand 3 holds the result of @solve; differentiate by the operands that it depends on
 
 // MODE: error: mode must be reverse or forward, not sideways
 // OPERAND: error: has no operand 7 to differentiate by
@@ -108,4 +114,20 @@ func.func private @no_program(%x: tensor<4xf64>) -> tensor<4xf64> {
 }
 func.func @of_no_program(%x: tensor<4xf64>, %y: tensor<4xf64> {tsgu.result_of = @no_program}) -> tensor<4xf64> {
   return %y : tensor<4xf64>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func private @no_solution(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A},
+                               %B: tensor<?x?xf64>) -> tensor<?x?xf64> {
+  %X = tsgu.solve %s, %A, %B : tensor<?x?xf64, #CSR>, tensor<?x?xf64> -> tensor<?x?xf64>
+  return %X : tensor<?x?xf64>
+}
+// expected-error @+1 {{argument 2 holds the result of @no_solution, which has other arguments than stand before it}}
+func.func @solution_first(%D: tensor<?x?xf64>, %s: !tsgu.solver {tsgu.name = "solver"},
+                          %X: tensor<?x?xf64> {tsgu.result_of = @no_solution},
+                          %A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}) -> tensor<?x?xf64> {
+  return %X : tensor<?x?xf64>
 }

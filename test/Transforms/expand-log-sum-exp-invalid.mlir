@@ -4,7 +4,7 @@
 #row = affine_map<(i, j) -> (i)>
 
 func.func @starts_from_argument(%x: tensor<4x4xf64>, %b: tensor<4xf64>) -> tensor<4xf64> {
-  // expected-error @+1 {{a log-sum-exp must start from a filled dense tensor}}
+  // expected-error @+1 {{must start from a tensor.empty filled with a constant, or from tsgu.zeros_like}}
   %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
       ins(%x : tensor<4x4xf64>) outs(%b : tensor<4xf64>) {
   ^bb0(%a: f64, %o: f64):

@@ -681,3 +681,79 @@ func.func @permuted_items(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x
   %X = tsgu.solve %s, %P, %B : tensor<4x4x4xf64, #Batch>, tensor<4x4x2xf64> -> tensor<4x4x2xf64>
   return %X : tensor<4x4x2xf64>
 }
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @conjugated(%s: !tsgu.solver {tsgu.name = "solver"},
+                      %A: tensor<4x4xcomplex<f64>, #CSR> {tsgu.pattern = @A}, %B: tensor<4x2xcomplex<f64>>)
+    -> tensor<4x2xcomplex<f64>> {
+  %e = tensor.empty() : tensor<4x4xcomplex<f64>, #CSR>
+  %At = linalg.transpose ins(%A : tensor<4x4xcomplex<f64>, #CSR>) outs(%e : tensor<4x4xcomplex<f64>, #CSR>)
+      permutation = [1, 0]
+  // expected-error @+1 {{takes a matrix that is conjugated, but not transposed, or whose items are permuted}}
+  %X = tsgu.solve %s, %At, %B mode<C>
+      : tensor<4x4xcomplex<f64>, #CSR>, tensor<4x2xcomplex<f64>> -> tensor<4x2xcomplex<f64>>
+  return %X : tensor<4x2xcomplex<f64>>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+// expected-error @+1 {{the result is on no argument's pattern: start it from tsgu.zeros_like}}
+func.func @transpose_read_elsewhere(%s: !tsgu.solver {tsgu.name = "solver"},
+                                    %A: tensor<4x4xf64, #CSR> {tsgu.pattern = @A})
+    -> (tensor<4x4xf64, #CSR> {tsgu.pattern = @A}) {
+  %e = tensor.empty() : tensor<4x4xf64, #CSR>
+  %At = linalg.transpose ins(%A : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [1, 0]
+  %L = tsgu.triangle %s, %At : tensor<4x4xf64, #CSR>
+  return %L : tensor<4x4xf64, #CSR>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+// expected-error @+1 {{argument 2 has elements 'f32', but the result's are 'f64'}}
+func.func @elements(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A},
+                    %b: tensor<?xf32>, %B: tensor<?x?xf64>) -> tensor<?x?xf64> {
+  %X = tsgu.solve %s, %A, %B : tensor<?x?xf64, #CSR>, tensor<?x?xf64> -> tensor<?x?xf64>
+  return %X : tensor<?x?xf64>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+// expected-error @+1 {{argument 1 is sparse: name its pattern with 'tsgu.pattern'}}
+func.func @matrix_without_pattern(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<?x?xf64, #CSR>,
+                                  %B: tensor<?x?xf64>) -> tensor<?x?xf64> {
+  %X = tsgu.solve %s, %A, %B : tensor<?x?xf64, #CSR>, tensor<?x?xf64> -> tensor<?x?xf64>
+  return %X : tensor<?x?xf64>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+#CSC = #sparse_tensor.encoding<{ map = (i, j) -> (j : dense, i : compressed) }>
+
+// expected-error @+1 {{argument 1 must be stored by rows}}
+func.func @matrix_by_columns(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<?x?xf64, #CSC> {tsgu.pattern = @A},
+                             %B: tensor<?x?xf64>) -> tensor<?x?xf64> {
+  %X = tsgu.solve %s, %A, %B : tensor<?x?xf64, #CSC>, tensor<?x?xf64> -> tensor<?x?xf64>
+  return %X : tensor<?x?xf64>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @column_by_column(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4xf64, #CSR> {tsgu.pattern = @A},
+                            %b: tensor<4xf64>) -> tensor<4x1xf64> {
+  // expected-error @+1 {{has no place in a program}}
+  %B = tensor.expand_shape %b [[0, 1]] output_shape [4, 1] : tensor<4xf64> into tensor<4x1xf64>
+  %X = tsgu.solve %s, %A, %B : tensor<4x4xf64, #CSR>, tensor<4x1xf64> -> tensor<4x1xf64>
+  return %X : tensor<4x1xf64>
+}

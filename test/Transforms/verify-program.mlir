@@ -107,3 +107,19 @@ func.func @transposed_matrix(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor
   %X = tsgu.solve %s, %At, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
   return %X : tensor<4x2xf64>
 }
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+// A transpose that exchanges nothing is none.
+// CHECK-LABEL: func @not_transposed(
+// CHECK-NOT:     linalg.transpose
+// CHECK:         tsgu.triangular_solve %arg0, %arg1, %arg2 :
+func.func @not_transposed(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4xf64, #CSR> {tsgu.pattern = @A},
+                          %B: tensor<4x2xf64>) -> tensor<4x2xf64> {
+  %e = tensor.empty() : tensor<4x4xf64, #CSR>
+  %I = linalg.transpose ins(%A : tensor<4x4xf64, #CSR>) outs(%e : tensor<4x4xf64, #CSR>) permutation = [0, 1]
+  %X = tsgu.triangular_solve %s, %I, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
+  return %X : tensor<4x2xf64>
+}

@@ -64,6 +64,19 @@ def signature(name, derivations):
     return json.loads(runtime.tsgu_program_signature(handle))
 
 
+def run_program(handle, pattern, *operands):
+    """The result, of the last operand's type."""
+    tensors = (Tensor * len(operands))(*map(Tensor.of, operands))
+    patterns = (ctypes.c_void_p * 1)(pattern.handle)
+    shape, rank = (ctypes.c_int64 * 8)(), ctypes.c_int32()
+    arguments = (handle, patterns, 1, tensors, len(operands))
+    check(runtime.tsgu_program_infer(*arguments, shape, ctypes.byref(rank)))
+    result = np.full(tuple(shape[: rank.value]), np.nan, operands[-1].dtype)
+    output = Tensor.of(result)
+    check(runtime.tsgu_program_run(*arguments, ctypes.byref(output), None))
+    return result
+
+
 class Program:
     """A program of the library, derived, lowered and linked into a shared library."""
 
@@ -85,15 +98,7 @@ class Program:
         self.signature = json.loads(runtime.tsgu_program_signature(self.handle))
 
     def __call__(self, pattern, *operands):
-        tensors = (Tensor * len(operands))(*map(Tensor.of, operands))
-        patterns = (ctypes.c_void_p * 1)(pattern.handle)
-        shape, rank = (ctypes.c_int64 * 8)(), ctypes.c_int32()
-        arguments = (self.handle, patterns, 1, tensors, len(operands))
-        check(runtime.tsgu_program_infer(*arguments, shape, ctypes.byref(rank)))
-        result = np.full(tuple(shape[: rank.value]), np.nan, operands[0].dtype)
-        output = Tensor.of(result)
-        check(runtime.tsgu_program_run(*arguments, ctypes.byref(output), None))
-        return result
+        return run_program(self.handle, pattern, *operands)
 
 
 class Pattern:

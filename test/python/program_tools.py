@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import torch
-from aot_tools import Tensor, check, runtime
+from aot_tools import check, run_program, runtime
 
 
 class Solver(ctypes.Structure):
@@ -32,7 +32,28 @@ class Solver(ctypes.Structure):
     ]
 
 
+class Counters(ctypes.Structure):
+    """tsgu_counters of tsgu.h."""
+
+    _fields_ = [
+        ("compiled", ctypes.c_uint64),
+        ("loaded", ctypes.c_uint64),
+        ("patterns", ctypes.c_uint64),
+        ("pattern_bytes", ctypes.c_int64),
+        ("scratch_bytes", ctypes.c_int64),
+        ("analyses", ctypes.c_uint64),
+        ("setups", ctypes.c_uint64),
+    ]
+
+
+def counters():
+    counts = Counters()
+    runtime.tsgu_get_counters(ctypes.byref(counts))
+    return counts
+
+
 METHODS = {"triangular": 0, "cg": 1, "bicgstab": 2, "minres": 3, "gmres": 4, "cgs": 5, "lsmr": 6}
+PRECONDITIONERS = {"jacobi": 1, "block_jacobi": 2, "ssor": 3, "ilu0": 4, "ic0": 5, "amg": 6}
 RAISE = 1
 
 
@@ -51,15 +72,7 @@ class Program:
         self.signature = json.loads(runtime.tsgu_program_signature(self.handle))
 
     def __call__(self, pattern, *operands):
-        tensors = (Tensor * len(operands))(*map(Tensor.of, operands))
-        patterns = (ctypes.c_void_p * 1)(pattern.handle)
-        shape, rank = (ctypes.c_int64 * 8)(), ctypes.c_int32()
-        arguments = (self.handle, patterns, 1, tensors, len(operands))
-        check(runtime.tsgu_program_infer(*arguments, shape, ctypes.byref(rank)))
-        result = np.full(tuple(shape[: rank.value]), np.nan, operands[-1].dtype)
-        output = Tensor.of(result)
-        check(runtime.tsgu_program_run(*arguments, ctypes.byref(output), None))
-        return result
+        return run_program(self.handle, pattern, *operands)
 
 
 program = functools.cache(Program)

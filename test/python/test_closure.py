@@ -1,7 +1,8 @@
-"""The set of einsum programs is closed under differentiation.
+"""The sets of einsum programs and of solves are closed under differentiation.
 
 Seeds are einsums with one sparse operand, marked by a star. Deriving by every operand gives new
 einsums; deriving those again gives none that is not known up to renaming and operand order.
+Derivatives of solves are solves with the same solver and matrix, and einsums.
 """
 
 import functools
@@ -9,6 +10,7 @@ import itertools
 import re
 
 import pytest
+from aot_tools import PROGRAMS
 from kernel_tools import TSGU_OPT, run_tool
 
 SEEDS = {
@@ -152,12 +154,15 @@ def parse(text):
         name: re.findall(r"d\d", results)
         for name, results in re.findall(r"^(#\w+) = affine_map<.*? -> \((.*?)\)>$", text, re.M)
     }
+    return {name: (read_einsum(module, maps), module) for name, module in modules(text).items()}
+
+
+def modules(text):
+    """The public programs in a module, each as one of its own: {name: module}."""
     aliases = "\n".join(re.findall(r"^#.*$", text, re.M))
-    found = {}
-    for function in re.findall(r"^  func\.func @.*?^  \}$", text, re.M | re.S):
-        (name,) = re.findall(r"func\.func @(\w+)", function)
-        found[name] = (read_einsum(function, maps), f"{aliases}\n{function}\n")
-    return found
+    functions = re.findall(r"^  func\.func @.*?^  \}$", text, re.M | re.S)
+    names = [re.search(r"func\.func @(\w+)", function)[1] for function in functions]
+    return {name: f"{aliases}\n{f}\n" for name, f in zip(names, functions, strict=True)}
 
 
 @functools.cache
@@ -197,6 +202,14 @@ def test_second_and_third_derivatives_are_known():
     assert len(known) == DISTINCT, sorted(known)
 
 
+def compiled(programs):
+    """The names of the objects that come of modules."""
+    together = "// -----\n".join(programs)
+    run_tool([str(TSGU_OPT), "--split-input-file", "--tsgu-verify-program"], together)
+    lowered = run_tool([str(TSGU_OPT), "--split-input-file", "--tsgu-lower-to-cpu"], together)
+    return set(re.findall(r"^  llvm\.mlir\.global .* @(\w+)_manifest\(", lowered, re.M))
+
+
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_derivative_compiles(seed, order):
@@ -204,6 +217,32 @@ def test_every_derivative_compiles(seed, order):
     distinct = {}
     for einsum, module in derived(seed, order).values():
         distinct.setdefault((einsum, re.sub(r"func @\w+", "func @f", module)), module)
-    for module in distinct.values():
-        run_tool([str(TSGU_OPT), "--tsgu-verify-program"], module)
-        run_tool([str(TSGU_OPT), "--tsgu-lower-to-cpu"], module)
+    assert len(compiled(distinct.values())) == len(distinct)
+
+
+# What stands in their derivatives besides einsums, and how many programs the third order has.
+SOLVES = {
+    "triangular_solve": {"triangular_solve", "triangle"},
+    "triangular_solve_transposed": {"triangular_solve", "triangle"},
+    "solve": {"solve"},
+    "least_squares": {"normal_solve"},
+    "least_squares_row": {"normal_solve"},
+}
+PROGRAMS_OF_ORDER = {1: 2, 2: 6, 3: 24}
+
+
+@pytest.mark.parametrize("order", PROGRAMS_OF_ORDER)
+@pytest.mark.parametrize("name", SOLVES)
+def test_derivatives_of_solves_are_programs(name, order):
+    source = (PROGRAMS / f"{name}.mlir").read_text()
+    found = modules(run_tool([str(TSGU_OPT), *["--tsgu-differentiate"] * order], source))
+    assert len(found) == PROGRAMS_OF_ORDER[order]
+    kinds = set()
+    for derivative, module in found.items():
+        ops = re.findall(r"= tsgu\.(\w+) ([^:\n]*)", module)
+        kinds |= {op for op, _ in ops}
+        for op, operands in ops:  # the solver and the matrix are those of the program
+            if op not in {"zeros_like", "triangle"}:
+                assert operands.startswith("%arg0, %arg1, "), derivative
+    assert kinds == SOLVES[name] | {"zeros_like"}
+    assert compiled(found.values()) == {*found}

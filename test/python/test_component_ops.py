@@ -25,6 +25,31 @@ def sizes(signature, batched):
     return known
 
 
+SOLVERS = {"triangular_solve": "triangular", "solve": "gmres", "least_squares": "lsmr"}
+
+
+def solver_of(path):
+    """The method of a program with a solver operand, else None."""
+    base = path.split("/")[0].removesuffix("_transposed").removesuffix("_row")
+    return SOLVERS.get(base)
+
+
+def system(path, batched, dtype, index):
+    """Sizes by name, and a matrix that can be solved with: square, tall or wide."""
+    width = "32" if index == torch.int32 else "64"
+    A = matrices.invertible(f"batched csr{width}" if batched else f"csr{width}", 5, dtype)
+    signature = library_signatures()[path]
+    tensors = [*signature.operands, signature.result]
+    known = {}
+    for info in tensors:
+        if info.pattern >= 0:
+            known.update(zip(info.shape, A.shape, strict=True))
+    for info in tensors:  # whose rows may have a name of their own
+        for name, extent in zip(info.shape[::-1], (3, 5, 3), strict=False):
+            known.setdefault(name, extent)
+    return known, A
+
+
 def arguments(path, dtype, index, requires_grad):
     """Arguments of the operator of a program of the library with one pattern."""
     signature = library_signatures()[path]
@@ -32,9 +57,17 @@ def arguments(path, dtype, index, requires_grad):
     make = matrices.batched_csr if batched else matrices.csr
     A = make(3, 5, 6, dtype, index) if batched else make(5, 6, dtype, index)
     known = sizes(signature, batched)
+    method = solver_of(path)
+    if method is not None:
+        known, A = system(path, batched, dtype, index)
     operands = []
     for info in signature.operands:
-        if info.pattern >= 0:
+        if info.solver:
+            operands.append(tsgu.solver(method, on_fail="ignore"))
+            continue
+        if info.pattern >= 0 and method is not None:
+            operand = A.values().reshape(-1).clone()
+        elif info.pattern >= 0:
             operand = torch.rand(A.values().numel(), dtype=dtype)
         else:
             operand = torch.randn([known[name] for name in info.shape], dtype=dtype)
@@ -46,19 +79,28 @@ def operator(path):
     return getattr(torch.ops.tsgu, path.replace("/", "_")).default
 
 
-@pytest.mark.parametrize("requires_grad", [False, True])
-@pytest.mark.parametrize(
-    "dtype,index",
-    [
-        (torch.float32, torch.int32),
-        (torch.float32, torch.int64),
-        (torch.float64, torch.int32),
-        (torch.float64, torch.int64),
-        (torch.complex64, torch.int64),
-        (torch.complex128, torch.int32),
-    ],
-)
-@pytest.mark.parametrize("path", PATHS)
+KINDS = [
+    (torch.float32, torch.int32),
+    (torch.float32, torch.int64),
+    (torch.float64, torch.int32),
+    (torch.float64, torch.int64),
+    (torch.complex64, torch.int64),
+    (torch.complex128, torch.int32),
+]
+
+
+def checks():
+    """Every program with every kind of operand; of solves, the derived ones with one each."""
+    for path in PATHS:
+        if solver_of(path) is None:
+            yield from ((path, *kind, grad) for kind in KINDS for grad in (False, True))
+        elif "vjp" in path:
+            yield path, torch.float64, torch.int64, True
+        else:
+            yield from ((path, *kind, True) for kind in (KINDS[0], KINDS[3], KINDS[5]))
+
+
+@pytest.mark.parametrize("path,dtype,index,requires_grad", list(checks()))
 def test_opcheck(path, dtype, index, requires_grad):
     if dtype.is_complex and path.startswith("softmax"):
         with pytest.raises(tsgu.CompileError, match="no complex form"):

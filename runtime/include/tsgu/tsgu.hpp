@@ -124,6 +124,10 @@ public:
   View(const std::vector<T> &values, std::initializer_list<int64_t> shape)
       : View(values.data(), shape) {}
 
+  /// What a solver operand takes.
+  View(const tsgu_solver &solver)
+      : View(&solver, TSGU_I64, std::array{solverWords}.data(), 1) {}
+
   /// Points into this view.
   tsgu_tensor tensor() const & {
     return {data, type, rank, shape.data(), strides.data()};
@@ -131,6 +135,7 @@ public:
   tsgu_tensor tensor() const && = delete;
 
   static constexpr int32_t maxRank = 8;
+  static constexpr int64_t solverWords = sizeof(tsgu_solver) / sizeof(int64_t);
 
 private:
   friend class Program;

@@ -44,8 +44,8 @@ template <typename T> tsgu_type typeOf() {
 }
 
 template <typename T>
-void call(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
-          Vectors<T> x) {
+void call(const Problem &problem, const Matrix<T> &A, Mode mode,
+          Vectors<const T> b, Vectors<T> x) {
   const tsgu_callbacks table = callbacks();
   if (!table.solve)
     fail(Status::CallbackError, "the caller's solver (id ",
@@ -61,7 +61,7 @@ void call(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
                            &one};
   const tsgu_tensor right{const_cast<T *>(b.data), type, 2, bShape, bStrides};
   const tsgu_tensor left{x.data, type, 2, xShape, xStrides};
-  if (table.solve(problem.solver->callback, static_cast<int32_t>(problem.mode),
+  if (table.solve(problem.solver->callback, static_cast<int32_t>(mode),
                   reinterpret_cast<tsgu_pattern *>(A.pattern), A.item, &values,
                   &right, &left) != 0)
     fail(Status::CallbackError, "the caller's solver failed");
@@ -113,34 +113,108 @@ Result judge(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
   return result;
 }
 
+/// A copy of b with the scales of `exponents`.
+template <typename T>
+Vectors<T> scaledInto(const Block &block, const std::vector<int> &exponents,
+                      Vectors<const T> b) {
+  const Vectors<T> to{block.template as<T>(), b.length, b.count, b.count};
+  multiplyColumns<T>(exponents, b, to, false);
+  return to;
+}
+
+template <typename T> void conjugate(Vectors<T> x) {
+  if constexpr (isComplex<T>)
+    for (int64_t i = 0; i < x.length; ++i)
+      for (int64_t j = 0; j < x.count; ++j)
+        x.row(i)[j] = std::conj(x.row(i)[j]);
+}
+
+template <typename T> Vectors<const T> constant(Vectors<T> x) {
+  return {x.data, x.length, x.count, x.stride};
+}
+
+/// w = (op(A)^H)^-1 g, where conj(A)^-1 g is the conjugate of A^-1 conj(g).
+template <typename T>
+void callAdjoint(const Problem &problem, const Matrix<T> &A, Vectors<T> g,
+                 Vectors<T> w) {
+  if (problem.mode != Mode::T)
+    return call(problem, A, problem.mode == Mode::N ? Mode::C : Mode::N,
+                constant(g), w);
+  conjugate(g);
+  call(problem, A, Mode::N, constant(g), w);
+  conjugate(g), conjugate(w);
+}
+
+/// Raises unless op(A)^H w = g, which has a solution for every g only if op(A)
+/// has full column rank.
+template <typename T>
+void checkReached(const Problem &problem, const Matrix<T> &A, Vectors<T> g,
+                  Vectors<T> w, const tsgu_executor &executor) {
+  constexpr double slack = 1e-3; // for callables that iterate
+  Product<T> product(A, problem.mode, executor);
+  const Block in = blockOf<T>(multiply(w.length, w.count));
+  const Block out = blockOf<T>(multiply(g.length, g.count));
+  const Vectors<T> scaled{in.template as<T>(), w.length, w.count, w.count};
+  multiplyColumns<T>(std::vector<int>(w.count, product.exponent()), constant(w),
+                     scaled, true);
+  T *const product_ = out.template as<T>();
+  product.serve({Ask::Adjoint, scaled.data, product_, g.count});
+  for (int64_t j = 0; j < g.count; ++j) {
+    double rest = 0, size = 0;
+    for (int64_t i = 0; i < g.length; ++i) {
+      rest =
+          std::hypot(rest, std::abs(product_[i * g.count + j] - g.row(i)[j]));
+      size = std::hypot(size, std::abs(g.row(i)[j]));
+    }
+    if (rest > slack * size)
+      failRank(w.length, g.length, j);
+  }
+}
+
 } // namespace
+
+// (M^H M)^-1 = M^+ (M^+)^H.
+template <typename T>
+void solveNormalByCaller(const Problem &problem, const Matrix<T> &A,
+                         Vectors<const T> g, Vectors<T> z,
+                         const tsgu_executor &executor) {
+  const int64_t m = problem.mode == Mode::N ? A.rows() : A.columns();
+  if (m < g.length)
+    failRank(m, g.length, 0);
+  const std::vector<int> exponents = exponentsOf<T>(largest(g));
+  const Block gBlock = blockOf<T>(multiply(g.length, g.count));
+  const Block wBlock = blockOf<T>(multiply(m, g.count));
+  const Vectors<T> right = scaledInto(gBlock, exponents, g);
+  const Vectors<T> w{wBlock.template as<T>(), m, g.count, g.count};
+  callAdjoint(problem, A, right, w);
+  checkReached(problem, A, right, w, executor);
+  call(problem, A, problem.mode, constant(w), z);
+  const Result result = judge(problem, A, constant(w), z, exponents, executor);
+  multiplyColumns<T>(exponents, constant(z), z, true);
+  report<T>(problem, A, result);
+}
 
 template <typename T>
 void solveByCaller(const Problem &problem, const Matrix<T> &A,
                    Vectors<const T> b, Vectors<T> x,
                    const tsgu_executor &executor) {
   const std::vector<int> exponents = exponentsOf<T>(largest(b));
-  Vectors<const T> right = b;
   const bool scaled = std::any_of(exponents.begin(), exponents.end(),
                                   [](int exponent) { return exponent != 0; });
-  const Scratch copy(scaled ? multiply(multiply(b.length, b.count),
-                                       static_cast<int64_t>(sizeof(T)))
-                            : 0);
-  if (scaled) {
-    const Vectors<T> to{reinterpret_cast<T *>(copy.data()), b.length, b.count,
-                        b.count};
-    multiplyColumns<T>(exponents, b, to, false);
-    right = {to.data, to.length, to.count, to.stride};
-  }
-  call(problem, A, right, x);
+  const Block copy = blockOf<T>(scaled ? multiply(b.length, b.count) : 0);
+  const Vectors<const T> right =
+      scaled ? constant(scaledInto(copy, exponents, b)) : b;
+  call(problem, A, problem.mode, right, x);
   const Result result = judge(problem, A, right, x, exponents, executor);
   if (scaled)
-    multiplyColumns<T>(exponents, {x.data, x.length, x.count, x.stride}, x,
-                       true);
+    multiplyColumns<T>(exponents, constant(x), x, true);
   report<T>(problem, A, result);
 }
 
 #define INSTANTIATE(T)                                                         \
+  template void solveNormalByCaller(const Problem &, const Matrix<T> &,        \
+                                    Vectors<const T>, Vectors<T>,              \
+                                    const tsgu_executor &);                    \
   template void solveByCaller(const Problem &, const Matrix<T> &,              \
                               Vectors<const T>, Vectors<T>,                    \
                               const tsgu_executor &);

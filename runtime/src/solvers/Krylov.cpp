@@ -77,7 +77,9 @@ void solveIteratively(const Problem &problem, const Matrix<T> &A,
                       Vectors<const T> b, Vectors<T> x,
                       const tsgu_executor &executor) {
   if (problem.kind == SolveInfo::NormalEquations)
-    return solveNormalEquations(problem, A, b, x, executor);
+    return problem.solver->method == TSGU_CALLBACK
+               ? solveNormalByCaller(problem, A, b, x, executor)
+               : solveNormalEquations(problem, A, b, x, executor);
   if (problem.solver->method == TSGU_CALLBACK)
     return solveByCaller(problem, A, b, x, executor);
   if (problem.kind == SolveInfo::LeastSquares)

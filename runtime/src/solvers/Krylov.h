@@ -36,6 +36,16 @@ void solveByCaller(const Problem &problem, const Matrix<T> &A,
                    Vectors<const T> b, Vectors<T> x,
                    const tsgu_executor &executor);
 
+/// z of solveNormalEquations, undamped, by callbacks().solve: first with the
+/// adjoint of op(A), then with op(A).
+template <typename T>
+void solveNormalByCaller(const Problem &problem, const Matrix<T> &A,
+                         Vectors<const T> g, Vectors<T> z,
+                         const tsgu_executor &executor);
+
+/// Throws the Singular of a gradient that does not exist.
+[[noreturn]] void failRank(int64_t rows, int64_t columns, int64_t column);
+
 } // namespace tsgu::runtime
 
 #endif // TSGU_SRC_SOLVERS_KRYLOV_H

@@ -40,11 +40,19 @@ template <typename T> struct System {
   Product<T> product;
   DampedMatrix<T> damped;
 
-  System(const Matrix<T> &A, Mode mode, double damp,
+  System(const Matrix<T> &A, Mode mode, const tsgu_solver &solver,
          const tsgu_executor &executor)
       : product(A, mode, executor),
         damped(product.rows(), product.columns(),
-               std::ldexp(damp, product.exponent()), executor) {}
+               std::ldexp(solver.damp, product.exponent()), executor) {
+    if (solver.scale_columns)
+      damped.scaleColumns(columnSquares(A, mode, product.exponent()));
+  }
+
+  /// Of unknown i.
+  Real<T> scale(int64_t i) const {
+    return damped.scales().empty() ? Real<T>(1) : damped.scales()[i];
+  }
 
   void serve(const Request<T> &request) {
     product.serve(damped.inner(request));
@@ -72,20 +80,16 @@ void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
                        Vectors<const T> b, Vectors<T> x,
                        const tsgu_executor &executor) {
   const tsgu_solver &solver = *problem.solver;
-  System<T> system(A, problem.mode, solver.damp, executor);
+  System<T> system(A, problem.mode, solver, executor);
   LeastSquaresOptions options;
   options.solver = &solver;
   options.guess = problem.guess;
   options.operatorScale = system.product.exponent();
   options.rtol = relativeTolerance<T>(solver);
-  if (solver.scale_columns) {
-    system.damped.scaleColumns(
-        columnSquares(A, problem.mode, system.product.exponent()));
-    if (problem.guess)
-      for (int64_t i = 0; i < x.length; ++i)
-        for (int64_t j = 0; j < x.count; ++j)
-          x.row(i)[j] /= system.damped.scales()[i];
-  }
+  if (solver.scale_columns && problem.guess)
+    for (int64_t i = 0; i < x.length; ++i)
+      for (int64_t j = 0; j < x.count; ++j)
+        x.row(i)[j] /= system.scale(i);
   Channel<T> channel;
   LeastSquares<T> leastSquares(options, system.damped.totalRows(), b, x,
                                executor, channel);
@@ -93,7 +97,7 @@ void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
   if (solver.scale_columns)
     for (int64_t i = 0; i < x.length; ++i)
       for (int64_t j = 0; j < x.count; ++j)
-        x.row(i)[j] *= system.damped.scales()[i];
+        x.row(i)[j] *= system.scale(i);
   report<T>(problem, A, leastSquares.result);
 }
 
@@ -101,16 +105,26 @@ void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
 // Normal equations
 //===----------------------------------------------------------------------===//
 
+void failRank(int64_t rows, int64_t columns, int64_t column) {
+  fail(Status::Singular,
+       "the gradient of a least-squares solution needs a "
+       "matrix of full column rank, or damping; this one, ",
+       rows, " x ", columns, ", is rank deficient (found with column ", column,
+       " of the right-hand sides). Give damp > 0, or rank=\"row\" if its rows "
+       "are independent");
+}
+
 namespace {
 
-/// The right-hand sides g and, last, one that has a part in every direction: it
-/// cannot be reached unless every one can.
-template <typename T> void addProbe(Vectors<const T> g, T *to) {
+/// The right-hand sides D g and, last, one that has a part in every direction:
+/// it cannot be reached unless every one can.
+template <typename T>
+void addProbe(const System<T> &system, Vectors<const T> g, T *to) {
   const int64_t p = g.count + 1;
   uint64_t state = 0x2545f4914f6cdd1du;
   for (int64_t i = 0; i < g.length; ++i) {
     for (int64_t j = 0; j < g.count; ++j)
-      to[i * p + j] = g.row(i)[j];
+      to[i * p + j] = system.scale(i) * g.row(i)[j];
     state = state * 6364136223846793005u + 1442695040888963407u;
     to[i * p + g.count] =
         T(static_cast<Real<T>>(static_cast<int64_t>(state) >> 11) *
@@ -118,13 +132,11 @@ template <typename T> void addProbe(Vectors<const T> g, T *to) {
   }
 }
 
-[[noreturn]] void failRank(int64_t rows, int64_t columns, int64_t column) {
-  fail(Status::Singular,
-       "the gradient of a least-squares solution needs a "
-       "matrix of full column rank, or damping; this one, ",
-       rows, " x ", columns, ", is rank deficient (found with column ", column,
-       " of the right-hand sides). Give damp > 0, or rank=\"row\" if its rows "
-       "are independent");
+template <typename T>
+void scaleRows(const System<T> &system, Vectors<const T> from, Vectors<T> to) {
+  for (int64_t i = 0; i < from.length; ++i)
+    for (int64_t j = 0; j < from.count; ++j)
+      to.row(i)[j] = system.scale(i) * from.row(i)[j];
 }
 
 /// Raises where a column could not be reached, whatever the solver says about
@@ -155,8 +167,8 @@ void checkRank(const Problem &problem, const Matrix<T> &A,
 
 } // namespace
 
-// With w of least norm such that E^H w = g, z is the solution of E z = w: two
-// least-squares problems with the condition of E, not that of E^H E.
+// With w of least norm such that E^H w = D g, z / D is the solution of E z = w:
+// two least-squares problems with the condition of E, not that of E^H E.
 template <typename T>
 void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
                           Vectors<const T> g, Vectors<T> z,
@@ -165,7 +177,7 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
   const double tight = std::is_same_v<Real<T>, float> ? 1e-5 : 1e-10;
   const double rtol = solver.rtol >= 0 ? std::min(solver.rtol, tight) : tight;
   solver.atol = 0, solver.report &= ~int64_t{2 | 4};
-  System<T> system(A, problem.mode, solver.damp, executor);
+  System<T> system(A, problem.mode, solver, executor);
   const int64_t n = system.product.columns();
   const int64_t total = system.damped.totalRows(), p = g.count;
   const bool probe = solver.damp == 0;
@@ -173,12 +185,17 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
     failRank(system.product.rows(), n, 0);
 
   const int64_t count = probe ? p + 1 : p;
-  const Block gBlock = blockOf<T>(probe ? multiply(n, count) : 0);
+  const bool copied = probe || solver.scale_columns;
+  const Block gBlock = blockOf<T>(copied ? multiply(n, count) : 0);
   const Block wBlock = blockOf<T>(multiply(total, count));
   Vectors<const T> right = g;
-  if (probe) {
-    addProbe(g, gBlock.template as<T>());
-    right = {gBlock.template as<T>(), n, count, count};
+  if (copied) {
+    T *to = gBlock.template as<T>();
+    if (probe)
+      addProbe(system, g, to);
+    else
+      scaleRows(system, g, {to, n, p, p});
+    right = {to, n, count, count};
   }
   const Vectors<T> w{wBlock.template as<T>(), total, count, count};
   Channel<T> channel;
@@ -197,6 +214,8 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
   LeastSquares<T> second(options, total, {w.data, total, p, count}, z, executor,
                          channel);
   run(second, system, channel, false);
+  if (solver.scale_columns)
+    scaleRows<T>(system, {z.data, n, p, z.stride}, z);
   Result result = second.result;
   for (int64_t j = 0; j < p; ++j) {
     result.iterations[j] += first.result.iterations[j];

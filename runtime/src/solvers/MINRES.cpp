@@ -80,10 +80,12 @@ void nextLanczos(Iteration<T> &it, const Reflections<T> &q, const T *y,
   });
 }
 
-/// wBefore = (v - epsilon wBefore - delta w) / gamma; x += phi times that.
+/// x += pending w, the step of the iteration before, and the next direction
+/// wBefore = (v - epsilon wBefore - delta w) / gamma; squares of it.
 template <typename T>
-void step(Iteration<T> &it, const Reflections<T> &q, const T *z, const T *w,
-          T *wBefore, T *x) {
+void step(Iteration<T> &it, const Reflections<T> &q,
+          const std::vector<double> &pending, const T *z, const T *w,
+          T *wBefore, T *x, Wide<T> *squares) {
   VectorOps<T> &ops = it.ops;
   const int64_t k = it.active();
   std::vector<double> first(k), second(k), third(k);
@@ -94,13 +96,39 @@ void step(Iteration<T> &it, const Reflections<T> &q, const T *z, const T *w,
     third[j] = -scale * q.delta[j];
   }
   const T *a = ops.spread(first, 0), *b = ops.spread(second, 1),
-          *c = ops.spread(third, 2), *f = ops.spread(q.phi, 3);
-  ops.each([=](int64_t e, int64_t j) TSGU_INLINE {
+          *c = ops.spread(third, 2), *f = ops.spread(pending, 3);
+  ops.template sweep<1>(squares, [=](int64_t e, int64_t j, T &sum) TSGU_INLINE {
     const T value =
         times(a[j], z[e]) + times(b[j], wBefore[e]) + times(c[j], w[e]);
+    x[e] += times(f[j], w[e]);
     wBefore[e] = value;
-    x[e] += times(f[j], value);
+    sum += squareOf(value);
   });
+}
+
+/// A step whose rounding errors are as large as the residual that it starts
+/// from: the matrix is singular, numerically.
+template <typename T>
+bool isTooLong(const Reflections<T> &q, int64_t j, double length,
+               double residual) {
+  return std::abs(q.phi[j]) * length * q.size[j] *
+             std::numeric_limits<Real<T>>::epsilon() >
+         0.1 * residual;
+}
+
+/// Steps wait until the next direction is made, unless a column leaves.
+template <typename T>
+void retire(Iteration<T> &it, std::vector<double> &pending, const T *w, T *x) {
+  bool any = false;
+  for (int64_t j = 0; j < it.active(); ++j)
+    any |= it.leaving(j);
+  if (!any)
+    return;
+  const T *f = it.ops.spread(pending, 0);
+  it.ops.each([=](int64_t e, int64_t j)
+                  TSGU_INLINE { x[e] += times(f[j], w[e]); });
+  std::fill(pending.begin(), pending.end(), 0);
+  it.retire();
 }
 
 /// r = sine^2 r - phiBar cosine v, the residual itself, whose norm is not
@@ -148,7 +176,8 @@ template <typename T> Task minres(Iteration<T> &it) {
   T *zNext = preconditioned ? it.block() : nullptr;
   T *w = it.block(), *wBefore = it.block();
   Reflections<T> q(it);
-  std::vector<double> &next = it.reals(), &norms = it.reals();
+  std::vector<double> &next = it.reals(), &norms = it.reals(),
+                      &pending = it.reals();
   std::vector<Wide<T>> &sums = it.scalars();
 
   ops.each([=](int64_t e, int64_t) TSGU_INLINE {
@@ -180,9 +209,18 @@ template <typename T> Task minres(Iteration<T> &it) {
       next[j] = lanczosNorm(it, j, sums[j]);
       if (const Exit exit = q.advance(j, next[j]); exit != Exit::None)
         it.leave(j, exit);
-      norms[j] = q.phiBar[j];
     }
-    step(it, q, direction, w, wBefore, x);
+    step(it, q, pending, direction, w, wBefore, x, sums.data());
+    for (int64_t j = 0; j < it.active(); ++j) {
+      const double length = std::sqrt(realOf(sums[j]));
+      // The norms of a preconditioned solve are others.
+      const bool refused = !preconditioned && isTooLong(q, j, length, norms[j]);
+      pending[j] = refused ? 0 : q.phi[j];
+      if (refused)
+        it.leave(j, Exit::Restart);
+      else
+        norms[j] = q.phiBar[j];
+    }
     if (preconditioned) {
       followResidual(it, q, next, before, r, sums.data());
       for (int64_t j = 0; j < it.active(); ++j)
@@ -191,7 +229,8 @@ template <typename T> Task minres(Iteration<T> &it) {
     for (int64_t j = 0; j < it.active(); ++j)
       q.betaBefore[j] = q.beta[j], q.beta[j] = next[j];
     std::swap(u, before), std::swap(z, zNext), std::swap(w, wBefore);
-    it.next(norms);
+    it.count(norms);
+    retire(it, pending, w, x);
   }
 }
 

@@ -6,23 +6,43 @@
 //===----------------------------------------------------------------------===//
 
 #include "Solve.h"
+#include "../Parallel.h"
 #include "../triangular/Triangular.h"
 
 #include <cmath>
 
 namespace tsgu::runtime {
 
-static std::mutex callbackLock;
-static tsgu_callbacks callbackTable;
+//===----------------------------------------------------------------------===//
+// Callbacks
+//===----------------------------------------------------------------------===//
+
+/// Read without a lock, which a fork could leave locked in its child: a reader
+/// begins again if the version was odd or has changed meanwhile.
+static struct {
+  std::atomic<uint32_t> version{0};
+  std::atomic<decltype(tsgu_callbacks::solve)> solve{nullptr};
+  std::atomic<decltype(tsgu_callbacks::progress)> progress{nullptr};
+  std::atomic<decltype(tsgu_callbacks::outcome)> outcome{nullptr};
+} table;
 
 tsgu_callbacks callbacks() {
-  std::lock_guard guard(callbackLock);
-  return callbackTable;
+  for (;;) {
+    const uint32_t version = table.version.load();
+    const tsgu_callbacks found{table.solve.load(), table.progress.load(),
+                               table.outcome.load()};
+    if (version % 2 == 0 && table.version.load() == version)
+      return found;
+  }
 }
 
 void setCallbacks(const tsgu_callbacks &callbacks) {
-  std::lock_guard guard(callbackLock);
-  callbackTable = callbacks;
+  std::lock_guard guard(processLock()); // A fork waits for it.
+  table.version.fetch_add(1);
+  table.solve.store(callbacks.solve);
+  table.progress.store(callbacks.progress);
+  table.outcome.store(callbacks.outcome);
+  table.version.fetch_add(1);
 }
 
 //===----------------------------------------------------------------------===//

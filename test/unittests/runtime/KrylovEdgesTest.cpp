@@ -1,0 +1,540 @@
+//===- KrylovEdgesTest.cpp - Failures, scales, threads --------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KrylovMatrices.h"
+
+#include <gtest/gtest.h>
+
+using namespace tsgu::test;
+
+namespace {
+
+constexpr tsgu_method methods[] = {TSGU_CG, TSGU_BICGSTAB, TSGU_MINRES,
+                                   TSGU_GMRES, TSGU_CGS};
+
+template <typename T> Sparse<T> diagonal(const std::vector<T> &values) {
+  Sparse<T> A;
+  A.rows = A.columns = values.size();
+  for (size_t i = 0; i < values.size(); ++i) {
+    A.add(i, values[i]);
+    A.endRow();
+  }
+  A.close();
+  return A;
+}
+
+/// What must hold of every outcome: a converged column meets its goal by the
+/// residual in long double, and x is finite.
+void expectHonest(const Sparse<double> &A, const Solved<double> &solved,
+                  const std::vector<double> &b, int64_t p) {
+  ASSERT_EQ(solved.status, TSGU_OK) << tsgu_last_error();
+  const auto norms = residuals(A, TSGU_N, solved.x, b, p);
+  for (int64_t j = 0; j < p; ++j) {
+    EXPECT_TRUE(std::isfinite(norms[j].first));
+    EXPECT_NEAR(told.residuals[j], norms[j].first, 1e-12 * norms[j].second);
+    if (told.reasons[j] == TSGU_CONVERGED)
+      EXPECT_LE(norms[j].first, told.goals[j] + 1e-13 * norms[j].second);
+    else
+      EXPECT_GT(norms[j].first, told.goals[j] * 0.999);
+    EXPECT_LE(norms[j].first, norms[j].second * (1 + 1e-12)); // Never worse.
+  }
+}
+
+TEST(KrylovEdges, OneByOneAndEmpty) {
+  for (tsgu_method method : methods)
+    for (double value : {2.0, 1e-200, 1e200}) {
+      const Sparse<double> A = diagonal<double>({value});
+      const Solved<double> solved =
+          solve<double>(solverOf(method), TSGU_N, A, {3}, 1);
+      EXPECT_EQ(told.worst, TSGU_CONVERGED)
+          << "method " << method << ": " << told.explanation;
+      EXPECT_DOUBLE_EQ(solved.x[0], 3 / value);
+      const Sparse<double> none(0, 0, [](int64_t, int64_t) { return 0.0; });
+      EXPECT_EQ(solve<double>(solverOf(method), TSGU_N, none, {}, 1).status,
+                TSGU_OK);
+      EXPECT_EQ(solve<double>(solverOf(method), TSGU_N, A, {}, 0).status,
+                TSGU_OK);
+    }
+}
+
+TEST(KrylovEdges, RightHandSidesOfAnyScale) {
+  const Sparse<double> A = grid<double>(9);
+  const std::vector<double> scales = {1,      1e-300, 1e300, 1e-30, 1e30,
+                                      1e-310, 0,      1e-16, 5e-324};
+  const auto p = static_cast<int64_t>(scales.size());
+  const std::vector<double> one = Random<double>(1).block(81);
+  std::vector<double> b(81 * p);
+  for (int64_t i = 0; i < 81; ++i)
+    for (int64_t j = 0; j < p; ++j)
+      b[i * p + j] = scales[j] == 5e-324 ? 5e-324 : one[i] * scales[j];
+  for (tsgu_method method : methods) {
+    const Solved<double> solved = solve(solverOf(method), TSGU_N, A, b, p);
+    EXPECT_EQ(told.worst, TSGU_CONVERGED)
+        << "method " << method << ": " << told.explanation;
+    EXPECT_EQ(told.iterations[6], 0);
+    for (int64_t i = 0; i < 81; ++i) {
+      const double wanted = solved.x[i * p];
+      EXPECT_NEAR(solved.x[i * p + 1] / 1e-300, wanted, 1e-8);
+      EXPECT_NEAR(solved.x[i * p + 2] / 1e300, wanted, 1e-8);
+      EXPECT_NEAR(solved.x[i * p + 3] / 1e-30, wanted, 1e-8);
+      EXPECT_NEAR(solved.x[i * p + 4] / 1e30, wanted, 1e-8);
+      EXPECT_EQ(solved.x[i * p + 6], 0);
+    }
+  }
+}
+
+TEST(KrylovEdges, MatricesOfAnyScale) {
+  const Sparse<double> one = grid<double>(9);
+  const std::vector<double> b = Random<double>(1).block(81);
+  for (tsgu_method method : methods) {
+    const Solved<double> wanted = solve(solverOf(method), TSGU_N, one, b, 1);
+    for (double scale : {0x1p-900, 0x1p-500, 0x1p500, 0x1p900}) {
+      Sparse<double> A = grid<double>(9);
+      for (double &value : A.values)
+        value *= scale;
+      const Solved<double> solved = solve(solverOf(method), TSGU_N, A, b, 1);
+      EXPECT_EQ(told.worst, TSGU_CONVERGED)
+          << "method " << method << ": " << told.explanation;
+      for (int64_t i = 0; i < 81; ++i)
+        EXPECT_NEAR(solved.x[i] * scale, wanted.x[i], 1e-8);
+    }
+  }
+}
+
+TEST(KrylovEdges, NaNStaysInItsColumn) {
+  const Sparse<double> A = grid<double>(9);
+  std::vector<double> b = Random<double>(1).block(81 * 3);
+  b[5 * 3 + 1] = NAN;
+  b[7 * 3 + 2] = INFINITY;
+  std::vector<double> alone(81);
+  for (int64_t i = 0; i < 81; ++i)
+    alone[i] = b[i * 3];
+  for (tsgu_method method : methods) {
+    const Solved<double> wanted = solve(solverOf(method), TSGU_N, A, alone, 1);
+    const Solved<double> solved = solve(solverOf(method), TSGU_N, A, b, 3);
+    EXPECT_EQ(told.reasons,
+              (std::vector<int64_t>{TSGU_CONVERGED, TSGU_NOT_FINITE,
+                                    TSGU_NOT_FINITE}));
+    for (int64_t i = 0; i < 81; ++i)
+      EXPECT_EQ(solved.x[i * 3], wanted.x[i]);
+  }
+}
+
+TEST(KrylovEdges, NaNInTheMatrixIsFound) {
+  for (double bad : {static_cast<double>(NAN), HUGE_VAL}) {
+    Sparse<double> A = grid<double>(9);
+    A.values[A.positions[40] + 1] = bad;
+    const std::vector<double> b = Random<double>(1).block(81 * 2);
+    for (tsgu_method method : methods) {
+      const Solved<double> solved = solve(solverOf(method), TSGU_N, A, b, 2);
+      EXPECT_EQ(told.worst, TSGU_NOT_FINITE) << "method " << method;
+      EXPECT_NE(told.explanation.find("row 40, column"), std::string::npos)
+          << told.explanation;
+      for (double value : solved.x)
+        EXPECT_TRUE(std::isfinite(value));
+    }
+  }
+}
+
+TEST(KrylovEdges, ZeroRowsAndSingularMatrices) {
+  // Consistent: b is in the range of the singular Hermitian matrix.
+  std::vector<double> values(30);
+  for (size_t i = 0; i < 30; ++i)
+    values[i] = i < 3 ? 0 : 1.0 + i;
+  const Sparse<double> A = diagonal(values);
+  std::vector<double> b(30, 1);
+  for (size_t i = 0; i < 3; ++i)
+    b[i] = 0;
+  for (tsgu_method method : methods) {
+    const Solved<double> solved = solve(solverOf(method), TSGU_N, A, b, 1);
+    EXPECT_EQ(told.worst, TSGU_CONVERGED)
+        << "method " << method << ": " << told.explanation;
+    expectHonest(A, solved, b, 1);
+  }
+  // Inconsistent.
+  b[0] = 1;
+  for (tsgu_method method : methods) {
+    const Solved<double> solved = solve(solverOf(method), TSGU_N, A, b, 1);
+    EXPECT_LT(told.worst, 0) << "method " << method;
+    expectHonest(A, solved, b, 1);
+    // What can be reached is, but by BiCGSTAB and CGS.
+    if (method == TSGU_MINRES) {
+      EXPECT_NEAR(told.residuals[0], 1, 1e-6);
+      EXPECT_EQ(told.worst, TSGU_STAGNATED);
+    }
+  }
+  const Sparse<double> zero = diagonal(std::vector<double>(5, 0.0));
+  for (tsgu_method method : methods) {
+    const std::vector<double> ones(5, 1);
+    expectHonest(zero, solve(solverOf(method), TSGU_N, zero, ones, 1), ones, 1);
+    EXPECT_LT(told.worst, 0) << "method " << method;
+  }
+}
+
+TEST(KrylovEdges, IndefiniteMatrices) {
+  const Sparse<double> A = hermitian<double>(40, 3, 0);
+  const std::vector<double> b = Random<double>(2).block(40 * 2);
+  expectHonest(A, solve(solverOf(TSGU_CG), TSGU_N, A, b, 2), b, 2);
+  EXPECT_EQ(told.worst, TSGU_INDEFINITE_MATRIX);
+  EXPECT_NE(told.explanation.find("MINRES"), std::string::npos);
+  EXPECT_NE(told.explanation.find("of 2 columns"), std::string::npos);
+  solve(solverOf(TSGU_MINRES), TSGU_N, A, b, 2);
+  EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
+  tsgu_solver full = solverOf(TSGU_GMRES);
+  full.restart = 40;
+  solve(full, TSGU_N, A, b, 2);
+  EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
+}
+
+TEST(KrylovEdges, SkewMatricesBreakBiCGSTABDown) {
+  const int64_t n = 30;
+  const Sparse<double> A(n, n, [](int64_t i, int64_t j) {
+    return j == i + 1 ? 1.0 : j + 1 == i ? -1.0 : 0.0;
+  });
+  const std::vector<double> b = Random<double>(2).block(n);
+  expectHonest(A, solve(solverOf(TSGU_BICGSTAB), TSGU_N, A, b, 1), b, 1);
+  EXPECT_EQ(told.worst, TSGU_BREAKDOWN) << told.explanation;
+  EXPECT_NE(told.explanation.find("GMRES"), std::string::npos);
+  tsgu_solver gmres = solverOf(TSGU_GMRES);
+  expectHonest(A, solve(gmres, TSGU_N, A, b, 1), b, 1);
+  EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
+}
+
+TEST(KrylovEdges, ShiftsOfOneStagnateGMRES) {
+  // The cyclic shift: no restarted GMRES shorter than n makes any progress.
+  const int64_t n = 40;
+  const Sparse<double> A(
+      n, n, [](int64_t i, int64_t j) { return j == (i + 1) % n ? 1.0 : 0.0; });
+  std::vector<double> b(n);
+  b[0] = 1;
+  tsgu_solver solver = solverOf(TSGU_GMRES);
+  solver.restart = 20;
+  expectHonest(A, solve(solver, TSGU_N, A, b, 1), b, 1);
+  EXPECT_EQ(told.worst, TSGU_STAGNATED) << told.explanation;
+  solver.restart = 40;
+  expectHonest(A, solve(solver, TSGU_N, A, b, 1), b, 1);
+  EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
+}
+
+TEST(KrylovEdges, IllConditioned) {
+  // Condition 1e10: what cannot be reached is not claimed.
+  std::vector<double> values(60);
+  for (int i = 0; i < 60; ++i)
+    values[i] = std::pow(10.0, -10.0 * i / 59);
+  const Sparse<double> A = diagonal(values);
+  const std::vector<double> b = Random<double>(2).block(60);
+  for (tsgu_method method : methods)
+    for (double rtol : {1e-6, 1e-12, 0.0}) {
+      tsgu_solver solver = solverOf(method, rtol);
+      solver.max_iterations = 3000;
+      expectHonest(A, solve(solver, TSGU_N, A, b, 1), b, 1);
+      if (rtol == 0 && told.residuals[0] > 0)
+        EXPECT_LT(told.worst, 0);
+    }
+}
+
+TEST(KrylovEdges, ColumnsOfDifferentDifficulty) {
+  // Column j holds the first j + 1 eigenvectors: it needs j + 1 steps.
+  std::vector<double> values(20);
+  for (size_t i = 0; i < 20; ++i)
+    values[i] = 1.0 + i;
+  const Sparse<double> A = diagonal(values);
+  const int64_t p = 8;
+  std::vector<double> b(20 * p);
+  for (int64_t j = 0; j < p; ++j)
+    for (int64_t i = 0; i <= j; ++i)
+      b[i * p + j] = 1;
+  for (tsgu_method method : {TSGU_CG, TSGU_MINRES, TSGU_GMRES}) {
+    expectHonest(A, solve(solverOf(method), TSGU_N, A, b, p), b, p);
+    EXPECT_EQ(told.worst, TSGU_CONVERGED);
+    for (int64_t j = 0; j < p; ++j) {
+      EXPECT_LE(told.iterations[j], j + 1) << "method " << method;
+      EXPECT_GE(told.iterations[j], std::max<int64_t>(1, j - 2));
+    }
+  }
+}
+
+TEST(KrylovEdges, ColumnsDoNotKnowOfEachOther) {
+  const Sparse<double> A = general<double>(70, 70, 3, 12);
+  const Sparse<double> H = hermitian<double>(70, 3, 14);
+  const int64_t p = 11;
+  const std::vector<double> b = Random<double>(2).block(70 * p);
+  for (tsgu_method method : methods) {
+    const bool needsHermitian = method == TSGU_CG || method == TSGU_MINRES;
+    const Sparse<double> &M = needsHermitian ? H : A;
+    const Solved<double> all = solve(solverOf(method), TSGU_N, M, b, p);
+    for (int64_t j = 0; j < p; ++j) {
+      std::vector<double> one(70);
+      for (int64_t i = 0; i < 70; ++i)
+        one[i] = b[i * p + j];
+      const Solved<double> alone = solve(solverOf(method), TSGU_N, M, one, 1);
+      for (int64_t i = 0; i < 70; ++i)
+        ASSERT_EQ(all.x[i * p + j], alone.x[i])
+            << "method " << method << " column " << j;
+    }
+  }
+}
+
+TEST(KrylovEdges, BitwiseTheSameForEveryNumberOfThreads) {
+  const Sparse<double> A = grid<double>(150, 0.01);
+  for (int64_t p : {1, 5}) {
+    const std::vector<double> b = Random<double>(2).block(A.rows * p);
+    for (tsgu_method method : {TSGU_CG, TSGU_BICGSTAB, TSGU_MINRES, TSGU_GMRES,
+                               TSGU_CGS, TSGU_LSMR}) {
+      tsgu_solver solver = solverOf(method, 1e-6);
+      solver.max_iterations = 60;
+      std::vector<double> wanted;
+      for (int32_t threads : {1, 2, 5}) {
+        tsgu_set_threads(threads);
+        const Solved<double> solved = solve(solver, TSGU_N, A, b, p);
+        ASSERT_EQ(solved.status, TSGU_OK) << tsgu_last_error();
+        if (wanted.empty())
+          wanted = solved.x;
+        EXPECT_EQ(solved.x, wanted) << "method " << method;
+      }
+      tsgu_set_threads(0);
+    }
+  }
+}
+
+TEST(KrylovEdges, History) {
+  const Sparse<double> A = grid<double>(20);
+  const std::vector<double> b = Random<double>(2).block(400 * 2);
+  for (tsgu_method method : methods) {
+    solve(solverOf(method), TSGU_N, A, b, 2);
+    ASSERT_EQ(told.history.size(), size_t(told.historyLength * 2));
+    EXPECT_EQ(told.historyLength,
+              1 + std::max(told.iterations[0], told.iterations[1]));
+    for (int64_t j = 0; j < 2; ++j) {
+      EXPECT_NEAR(told.history[j], told.goals[j] / 1e-10, 1e-9);
+      if (method == TSGU_MINRES || method == TSGU_GMRES)
+        for (int64_t row = 1; row < told.historyLength; ++row)
+          EXPECT_LE(told.history[row * 2 + j],
+                    told.history[row * 2 - 2 + j] * (1 + 1e-9));
+    }
+  }
+  tsgu_solver silent = solverOf(TSGU_CG);
+  silent.report = 1;
+  solve(silent, TSGU_N, A, b, 2);
+  EXPECT_EQ(told.historyLength, 0);
+  silent.report = 0;
+  solve(silent, TSGU_N, A, b, 2);
+  EXPECT_EQ(told.calls, 0);
+}
+
+TEST(KrylovEdges, LimitsAndRaising) {
+  const Sparse<double> A = grid<double>(40);
+  const std::vector<double> b = Random<double>(2).block(1600 * 2);
+  for (tsgu_method method : methods) {
+    tsgu_solver solver = solverOf(method, 1e-12);
+    solver.max_iterations = 7;
+    expectHonest(A, solve(solver, TSGU_N, A, b, 2), b, 2);
+    EXPECT_EQ(told.worst, TSGU_ITERATION_LIMIT);
+    EXPECT_EQ(told.iterations, (std::vector<int64_t>{7, 7}));
+    EXPECT_NE(told.explanation.find("7 iterations"), std::string::npos);
+    solver.on_fail = TSGU_RAISE;
+    EXPECT_EQ(solve(solver, TSGU_N, A, b, 2).status, TSGU_NOT_CONVERGED);
+    solver.on_fail = TSGU_IGNORE, solver.report = 0;
+    EXPECT_EQ(solve(solver, TSGU_N, A, b, 2).status, TSGU_OK);
+    EXPECT_EQ(told.calls, 0);
+  }
+}
+
+TEST(KrylovEdges, TolerancesAndGuesses) {
+  const Sparse<double> A = grid<double>(12);
+  const std::vector<double> b = Random<double>(2).block(144);
+  for (tsgu_method method : methods) {
+    tsgu_solver solver = solverOf(method, 0);
+    solver.atol = 1e-3;
+    expectHonest(A, solve(solver, TSGU_N, A, b, 1), b, 1);
+    EXPECT_EQ(told.worst, TSGU_CONVERGED);
+    EXPECT_EQ(told.goals[0], 1e-3);
+    solver.atol = 1e6; // Zero will do.
+    const Solved<double> nothing = solve(solver, TSGU_N, A, b, 1);
+    EXPECT_EQ(told.iterations[0], 0);
+    EXPECT_EQ(nothing.x, std::vector<double>(144, 0));
+    solver = solverOf(method, -1);
+    solve(solver, TSGU_N, A, b, 1);
+    EXPECT_NEAR(told.goals[0], 1e-8 * told.history[0], 1e-20);
+    // Guesses: the solution, anything, nonsense.
+    const Solved<double> good = solve(solverOf(method), TSGU_N, A, b, 1);
+    solver = solverOf(method, 1e-9);
+    EXPECT_EQ(solve(solver, TSGU_N, A, b, 1, good.x).x, good.x);
+    EXPECT_EQ(told.iterations[0], 0);
+    for (double wild : {1.0, 1e200, static_cast<double>(NAN)}) {
+      const Solved<double> again =
+          solve(solver, TSGU_N, A, b, 1, std::vector<double>(144, wild));
+      expectHonest(A, again, b, 1);
+      EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Callbacks
+//===----------------------------------------------------------------------===//
+
+int stopAt;
+std::vector<int64_t> ticks;
+int32_t tick(int64_t id, int64_t iteration, int64_t columns,
+             const double *norms) {
+  EXPECT_EQ(id, 42);
+  EXPECT_EQ(columns, 2);
+  EXPECT_TRUE(std::isfinite(norms[0]) && std::isfinite(norms[1]));
+  ticks.push_back(iteration);
+  return iteration >= stopAt;
+}
+
+template <typename T>
+Solved<T> solveWith(const tsgu_callbacks &callbacks, const tsgu_solver &solver,
+                    tsgu_mode mode, const Sparse<T> &A, const std::vector<T> &b,
+                    int64_t p) {
+  Solved<T> solved{std::vector<T>(A.columns * p), TSGU_OK};
+  const int64_t shape[2] = {A.rows, p}, strides[2] = {p, 1};
+  const int64_t stored = A.values.size(), one = 1;
+  const tsgu_tensor values{const_cast<T *>(A.values.data()), typeOf<T>(), 1,
+                           &stored, &one};
+  const tsgu_tensor right{const_cast<T *>(b.data()), typeOf<T>(), 2, shape,
+                          strides};
+  const tsgu_tensor left{solved.x.data(), typeOf<T>(), 2, shape, strides};
+  told = {};
+  tsgu_set_callbacks(&callbacks);
+  solved.status =
+      tsgu_solve(&solver, mode, A.pattern, &values, &right, &left, 0, nullptr);
+  tsgu_set_callbacks(nullptr);
+  return solved;
+}
+
+TEST(KrylovEdges, ProgressCanStop) {
+  const Sparse<double> A = grid<double>(30);
+  const std::vector<double> b = Random<double>(2).block(900 * 2);
+  tsgu_callbacks callbacks = listener();
+  callbacks.progress = tick;
+  for (tsgu_method method :
+       {TSGU_CG, TSGU_BICGSTAB, TSGU_MINRES, TSGU_GMRES, TSGU_CGS, TSGU_LSMR})
+    for (int stop : {0, 5}) {
+      tsgu_solver solver = solverOf(method);
+      solver.report = 1 | 2, solver.callback = 42;
+      ticks.clear(), stopAt = stop;
+      const Solved<double> solved =
+          solveWith(callbacks, solver, TSGU_N, A, b, 2);
+      EXPECT_EQ(solved.status, TSGU_OK);
+      EXPECT_EQ(told.worst, TSGU_STOPPED) << "method " << method;
+      EXPECT_EQ(told.iterations[0], stop);
+      EXPECT_EQ(ticks.size(), size_t(stop) + 1);
+      for (size_t i = 0; i < ticks.size(); ++i)
+        EXPECT_EQ(ticks[i], int64_t(i));
+    }
+}
+
+/// Divides by the diagonal; knows no scales.
+int32_t divide(int64_t id, int32_t mode, tsgu_pattern *, int64_t item,
+               const tsgu_tensor *values, const tsgu_tensor *b,
+               const tsgu_tensor *x) {
+  using T = std::complex<double>;
+  EXPECT_EQ(item, 0);
+  if (id == 13)
+    return 1;
+  const T *d = static_cast<const T *>(values->data);
+  for (int64_t i = 0; i < b->shape[0]; ++i)
+    for (int64_t j = 0; j < b->shape[1]; ++j) {
+      const T right = static_cast<const T *>(b->data)[i * b->strides[0] + j];
+      EXPECT_LT(std::abs(right), 1e15);
+      EXPECT_TRUE(right == T(0) || std::abs(right) > 1e-15);
+      static_cast<T *>(x->data)[i * x->strides[0] + j] =
+          right / (mode == TSGU_C ? std::conj(d[i]) : d[i]) *
+          (id == 7 ? 2.0 : 1.0);
+    }
+  return 0;
+}
+
+TEST(KrylovEdges, TheCallersSolver) {
+  using T = std::complex<double>;
+  const Sparse<T> A = diagonal<T>({T(1, 2), T(3, -1), T(-2, 4)});
+  std::vector<T> b = Random<T>(3).block(9);
+  for (int64_t i = 0; i < 3; ++i)
+    b[i * 3 + 1] *= 1e-30, b[i * 3 + 2] *= 1e300;
+  tsgu_callbacks callbacks = listener();
+  callbacks.solve = divide;
+  tsgu_solver solver = solverOf(TSGU_CALLBACK);
+  solver.callback = 1;
+  for (tsgu_mode mode : {TSGU_N, TSGU_T, TSGU_C}) {
+    const Solved<T> solved = solveWith(callbacks, solver, mode, A, b, 3);
+    ASSERT_EQ(solved.status, TSGU_OK) << tsgu_last_error();
+    EXPECT_EQ(told.worst, TSGU_CONVERGED);
+    for (int64_t i = 0; i < 3; ++i)
+      for (int64_t j = 0; j < 3; ++j) {
+        const T d = mode == TSGU_C ? std::conj(A.values[i]) : A.values[i];
+        const T wanted = b[i * 3 + j] / d;
+        EXPECT_LE(std::abs(solved.x[i * 3 + j] / wanted - 1.0), 1e-12);
+      }
+  }
+  solver.callback = 7; // A wrong solution is told, unless rtol says not to.
+  solveWith(callbacks, solver, TSGU_N, A, b, 3);
+  EXPECT_EQ(told.worst, TSGU_STAGNATED);
+  solver.rtol = 0;
+  solveWith(callbacks, solver, TSGU_N, A, b, 3);
+  EXPECT_EQ(told.worst, TSGU_CONVERGED);
+  solver.callback = 13;
+  EXPECT_EQ(solveWith(callbacks, solver, TSGU_N, A, b, 3).status,
+            TSGU_CALLBACK_ERROR);
+  callbacks.solve = nullptr;
+  EXPECT_EQ(solveWith(callbacks, solver, TSGU_N, A, b, 3).status,
+            TSGU_CALLBACK_ERROR);
+  EXPECT_NE(std::string(tsgu_last_error()).find("gone"), std::string::npos);
+}
+
+//===----------------------------------------------------------------------===//
+// Preconditioners
+//===----------------------------------------------------------------------===//
+
+TEST(KrylovEdges, Preconditioned) {
+  const Sparse<double> A = grid<double>(25);
+  const std::vector<double> b = Random<double>(2).block(625 * 3);
+  for (tsgu_method method : methods) {
+    const Solved<double> plain = solve(solverOf(method), TSGU_N, A, b, 3);
+    const int64_t without = told.iterations[0];
+    for (int64_t preconditioner : {TSGU_JACOBI, TSGU_SSOR, TSGU_IC0, TSGU_AMG})
+      for (tsgu_mode mode : {TSGU_N, TSGU_T}) {
+        tsgu_solver solver = solverOf(method);
+        solver.preconditioner = preconditioner;
+        expectHonest(A, solve(solver, mode, A, b, 3), b, 3);
+        EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
+        if (preconditioner != TSGU_JACOBI)
+          EXPECT_LT(told.iterations[0], without)
+              << "method " << method << " with " << preconditioner;
+      }
+  }
+  const Sparse<double> G = general<double>(60, 60, 7, 12);
+  const std::vector<double> c = Random<double>(2).block(60);
+  for (tsgu_method method : {TSGU_BICGSTAB, TSGU_GMRES, TSGU_CGS})
+    for (tsgu_mode mode : {TSGU_N, TSGU_T, TSGU_C}) {
+      tsgu_solver solver = solverOf(method);
+      solver.preconditioner = TSGU_ILU0;
+      const Solved<double> solved = solve(solver, mode, G, c, 1);
+      EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
+      const auto norms = residuals(G, mode, solved.x, c, 1);
+      EXPECT_LE(norms[0].first, 1.001e-10 * norms[0].second);
+    }
+}
+
+TEST(KrylovEdges, IndefinitePreconditioner) {
+  // Jacobi of an indefinite diagonal.
+  std::vector<double> values(20, 1);
+  values[3] = -1;
+  const Sparse<double> A = diagonal(values);
+  std::vector<double> b(20);
+  b[3] = 1;
+  for (tsgu_method method : {TSGU_CG, TSGU_MINRES}) {
+    tsgu_solver solver = solverOf(method);
+    solver.preconditioner = TSGU_JACOBI;
+    expectHonest(A, solve(solver, TSGU_N, A, b, 1), b, 1);
+    EXPECT_EQ(told.worst, TSGU_INDEFINITE_PRECONDITIONER) << told.explanation;
+  }
+}
+
+} // namespace
