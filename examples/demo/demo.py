@@ -1,8 +1,9 @@
-"""Learns the edge weights of a finite-element mesh from pictures of diffusing heat.
+"""Learns the matrices of finite elements from temperatures: through products, and through solves.
 
 The matrix is the airfoil problem that ships with pyamg. One step of diffusion, X -> S X, is a
 sparse matrix S on its pattern. The conductivity of the mesh is hidden; what is seen is how fields
-look after a few steps. Gradient descent through `tsgu.sparse_mm` finds the values of S.
+look after a few steps. Gradient descent through `tsgu.sparse_mm` finds the values of S. infer.py
+does the same for heat at rest, through `tsgu.sparse_generic_solve`.
 """
 
 import argparse
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mesh import airfoil
-from picture import draw
+from infer import infer
+from mesh import airfoil, hidden_conductivity
+from picture import draw, draw_inferred
 
 import tsgu
 
@@ -115,14 +117,6 @@ def table(levels):
 # ===-- Learning ------------------------------------------------------------===#
 
 
-def hidden_conductivity(points):
-    """A ring that conducts badly, and a wake behind the wing that conducts well."""
-    x, y = points.T
-    ring = np.exp(-(((np.hypot(x - 0.5, y) - 2.2) / 0.45) ** 2))
-    wake = np.exp(-((y / 0.5) ** 2)) / (1 + np.exp(-4 * (x - 1.4)))
-    return np.exp(1.5 * wake * (1 - ring) - 2.2 * ring)
-
-
 def diffusion(K, reference):
     """One step X -> X - 0.5 D^-1 K X, where D is the diagonal of `reference`, on K's pattern."""
     S = K.copy()
@@ -183,14 +177,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("demo"))
     arguments = parser.parse_args()
-    table((0, 2, 5))
-    start = time.perf_counter()
-    found = learn(2)
-    print(f"in {time.perf_counter() - start:.1f} s")
     arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "airfoil.png"
-    draw(found, path)
-    print(f"picture: {path}")
+    table((0, 2, 5))
+    parts = ((learn, 2, draw, "airfoil"), (infer, 1, draw_inferred, "conductivity"))
+    for work, refinements, picture, name in parts:
+        start = time.perf_counter()
+        found = work(refinements)
+        print(f"in {time.perf_counter() - start:.1f} s")
+        path = arguments.output / f"{name}.png"
+        picture(found, path)
+        print(f"picture: {path}")
 
 
 if __name__ == "__main__":

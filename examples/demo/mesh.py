@@ -27,6 +27,12 @@ class Mesh:
         edges, _, counts = self.edges()
         return np.setdiff1d(np.arange(len(self.vertices)), edges[counts == 1])
 
+    def everywhere(self, unknowns):
+        """Values on all vertices: the unknowns, and 0 on the boundary."""
+        values = np.zeros(len(self.vertices))
+        values[self.inside()] = unknowns
+        return values
+
     def refined(self):
         """Every triangle cut into four at the middle of its sides."""
         edges, which, _ = self.edges()
@@ -37,20 +43,42 @@ class Mesh:
         triangles = np.concatenate([np.stack(piece, 1) for piece in pieces])
         return Mesh(np.concatenate([self.vertices, self.vertices[edges].mean(1)]), triangles)
 
-    def stiffness(self, conductivity=1.0):
-        """Linear finite elements for -div(conductivity grad u), u = 0 on the boundary: CSR."""
+    def neighbours(self):
+        """Pairs of triangles with a side in common (s, 2)."""
+        _, which, counts = self.edges()
+        order = np.argsort(which.ravel(), kind="stable")
+        order = order[counts[which.ravel()[order]] == 2]
+        return (order // 3).reshape(-1, 2)
+
+    def assembly(self):
+        """Linear finite elements for -div(k grad u), u = 0 on the boundary.
+
+        A CSR matrix of zeros on the pattern, and the matrix (nonzeros, m) that takes the
+        conductivity k of each triangle to its values.
+        """
         corner = self.vertices[self.triangles]
         side = corner[:, [1, 2, 0]] - corner[:, [2, 0, 1]]
         area = 0.5 * np.abs(side[:, 0, 0] * side[:, 1, 1] - side[:, 0, 1] * side[:, 1, 0])
-        scale = np.broadcast_to(conductivity, len(area)) / (4 * area)
-        local = scale[:, None, None] * (side @ side.transpose(0, 2, 1))
-        rows = np.repeat(self.triangles, 3, axis=1).ravel()
-        columns = np.tile(self.triangles, 3).ravel()
-        n = len(self.vertices)
-        K = scipy.sparse.coo_array((local.ravel(), (rows, columns)), (n, n)).tocsr()
+        local = (side @ side.transpose(0, 2, 1)) / (4 * area[:, None, None])
         inside = self.inside()
-        K = K[inside][:, inside]
-        K.sort_indices()
+        unknown = np.full(len(self.vertices), -1)
+        unknown[inside] = np.arange(len(inside))
+        rows = unknown[np.repeat(self.triangles, 3, axis=1).ravel()]
+        columns = unknown[np.tile(self.triangles, 3).ravel()]
+        triangles = np.repeat(np.arange(len(area)), 9)
+        kept = (rows >= 0) & (columns >= 0)
+        n = len(inside)
+        entries, entry = np.unique(rows[kept] * n + columns[kept], return_inverse=True)
+        shape = (len(entries), len(area))
+        assemble = scipy.sparse.coo_array((local.ravel()[kept], (entry, triangles[kept])), shape)
+        indptr = np.searchsorted(entries, n * np.arange(n + 1))
+        zeros = np.zeros(len(entries))
+        return scipy.sparse.csr_array((zeros, entries % n, indptr), (n, n)), assemble.tocsr()
+
+    def stiffness(self, conductivity=1.0):
+        """The finite-element matrix of `assembly` for these conductivities: CSR."""
+        K, assemble = self.assembly()
+        K.data = assemble @ np.broadcast_to(conductivity, len(self.triangles)).astype(float)
         return K
 
 
@@ -66,3 +94,11 @@ def airfoil(refinements=0):
     for _ in range(refinements):
         mesh = mesh.refined()
     return mesh, mesh.stiffness()
+
+
+def hidden_conductivity(points):
+    """A ring that conducts badly, and a wake behind the wing that conducts well."""
+    x, y = points.T
+    ring = np.exp(-(((np.hypot(x - 0.5, y) - 2.2) / 0.45) ** 2))
+    wake = np.exp(-((y / 0.5) ** 2)) / (1 + np.exp(-4 * (x - 1.4)))
+    return np.exp(1.5 * wake * (1 - ring) - 2.2 * ring)

@@ -98,13 +98,12 @@ def _field(mesh, S, steps=12):
     )
     for _ in range(steps):
         heat = S @ heat
-    everywhere = np.zeros(len(mesh.vertices))
-    everywhere[inside] = heat
-    return everywhere
+    return mesh.everywhere(heat)
 
 
-def _heat(axes, mesh, field, title, **colours):
-    shown = axes.tripcolor(*mesh.vertices.T, mesh.triangles, field, shading="gouraud", **colours)
+def _heat(axes, mesh, field, title, shading="gouraud", **colours):
+    """Of a field on the vertices; shading="flat": on the triangles."""
+    shown = axes.tripcolor(*mesh.vertices.T, mesh.triangles, field, shading=shading, **colours)
     _wing(axes, mesh)
     axes.set_xlim(0.2 - _VIEW, 0.2 + _VIEW)
     axes.set_ylim(-_VIEW * 0.9, _VIEW * 0.9)
@@ -113,19 +112,42 @@ def _heat(axes, mesh, field, title, **colours):
     return shown
 
 
-def _descent(axes, losses, distances):
-    axes.semilogy(losses, label="loss", color=_ACCENT, linewidth=1.8)
-    axes.semilogy(distances, label="distance to the hidden matrix", color=_SECOND, linewidth=1.8)
+def _descent(axes, title, **curves):
+    for colour, (name, curve) in zip((_ACCENT, _SECOND), curves.items(), strict=False):
+        label = name.replace("_", " ")
+        axes.semilogy(curve, label=label, color=colour, linewidth=1.8)
     axes.legend(frameon=False, labelcolor="linecolor", loc="upper right")
-    axes.set_title(
-        "gradient descent on the values of S", fontsize=12, color=_INK, loc="left", pad=8
-    )
+    axes.set_title(title, fontsize=12, color=_INK, loc="left", pad=8)
     axes.set_xlabel("steps", color=_INK)
     axes.grid(axis="y", color="#e4e0d6", linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0, colors=_INK)
+
+
+def _save(figure, title, path):
+    figure.suptitle(title, x=0.01, ha="left", fontsize=16, color=_INK, fontweight="bold")
+    figure.savefig(path, dpi=130, facecolor=_PAPER)
+
+
+def draw_inferred(found, path):
+    """Writes the picture of what `infer` found."""
+    mesh = found["mesh"]
+    figure, panels = plt.subplots(2, 2, figsize=(12, 11), facecolor=_PAPER, layout="constrained")
+    seen, hidden, inferred, descent = panels.ravel()
+    for axes in panels.ravel():
+        axes.set_facecolor(_PAPER)
+    field = found["seen"]
+    most = np.abs(field).max()
+    _heat(seen, mesh, field, "seen: one of 16 temperatures", cmap="RdBu_r", vmin=-most, vmax=most)
+    colours = {"shading": "flat", "cmap": _MAP, "norm": LogNorm(0.1, 5)}
+    _heat(hidden, mesh, found["hidden"], "hidden: conductivity of each triangle", **colours)
+    shown = _heat(inferred, mesh, found["found"], "inferred from what is seen", **colours)
+    bar = figure.colorbar(shown, ax=inferred, shrink=0.75, pad=0.02, ticks=[0.1, 0.3, 1, 3])
+    bar.ax.set_yticklabels(["0.1", "0.3", "1", "3"])
+    _descent(descent, "L-BFGS on the conductivities", loss=found["losses"])
+    _save(figure, "Inferring conductivities through tsgu.sparse_generic_solve", path)
 
 
 def draw(found, path):
@@ -147,7 +169,12 @@ def draw(found, path):
         lines, ax=top[2], shrink=0.75, pad=0.02, ticks=[0.1, 0.3, 1, 3]
     ).ax.set_yticklabels(["0.1", "0.3", "1", "3"])
 
-    _descent(bottom[0], found["losses"], found["distances"])
+    _descent(
+        bottom[0],
+        "gradient descent on the values of S",
+        loss=found["losses"],
+        distance_to_the_hidden_matrix=found["distances"],
+    )
     seen, before, after = (_field(mesh, found[name]) for name in ("truth", "start", "learned"))
     _heat(
         bottom[1],
@@ -164,12 +191,4 @@ def draw(found, path):
         title = f"error {name} learning, at most {error.max():.0e}"
         shown = _heat(axes, mesh, np.clip(error, 1e-6, 1), title, cmap="viridis", norm=norm)
     figure.colorbar(shown, ax=bottom[3], shrink=0.75, pad=0.02)
-    figure.suptitle(
-        "Learning a sparse operator on the airfoil mesh through tsgu.sparse_mm",
-        x=0.01,
-        ha="left",
-        fontsize=16,
-        color=_INK,
-        fontweight="bold",
-    )
-    figure.savefig(path, dpi=130, facecolor=_PAPER)
+    _save(figure, "Learning a sparse operator on the airfoil mesh through tsgu.sparse_mm", path)

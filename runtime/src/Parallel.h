@@ -14,6 +14,7 @@
 #ifndef TSGU_SRC_PARALLEL_H
 #define TSGU_SRC_PARALLEL_H
 
+#include "Crowding.h"
 #include "tsgu/tsgu.h"
 
 #include <atomic>
@@ -45,7 +46,7 @@ template <typename F>
 void parallelFor(const tsgu_executor &executor, int64_t count, F &&function) {
   if (count <= 0)
     return;
-  if (executor.threads <= 1 || count == 1) {
+  if (executor.threads <= 1 || count == 1 || isCrowded()) {
     function(int64_t{0}, count);
     return;
   }
@@ -53,7 +54,8 @@ void parallelFor(const tsgu_executor &executor, int64_t count, F &&function) {
     F &function;
     std::atomic<bool> failed{false};
     std::exception_ptr error;
-  } state{function, {}, {}};
+    RegionWatch watch;
+  } state{function, {}, {}, {}};
   tsgu_task task = [](void *context, int64_t begin, int64_t end) {
     State &state = *static_cast<State *>(context);
     if (state.failed.load(std::memory_order_relaxed))
@@ -64,8 +66,10 @@ void parallelFor(const tsgu_executor &executor, int64_t count, F &&function) {
       if (!state.failed.exchange(true))
         state.error = std::current_exception();
     }
+    state.watch.taskEnded();
   };
   executor.parallel_for(count, task, &state);
+  state.watch.regionEnded(executor.threads);
   if (state.error)
     std::rethrow_exception(state.error);
 }

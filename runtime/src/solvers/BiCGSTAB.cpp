@@ -23,9 +23,9 @@ template <typename T>
 void halfStep(VectorOps<T> &ops, const std::vector<Wide<T>> &alpha, const T *v,
               T *r, Wide<T> *squares) {
   const T *a = ops.spread(alpha, 0);
-  ops.template sweep<1>(squares, [=](int64_t e, int64_t c, T &sum) TSGU_INLINE {
-    const T value = r[e] - times(a[c], v[e]);
-    r[e] = value;
+  ops.template sweep<1>(squares, [=](auto e, auto c, auto &sum) TSGU_INLINE {
+    const auto value = at(r, e) - times(at(a, c), at(v, e));
+    at(r, e) = value;
     sum += squareOf(value);
   });
 }
@@ -38,11 +38,11 @@ void fullStep(VectorOps<T> &ops, const std::vector<Wide<T>> &alpha,
               const T *t, const T *shadow, T *x, T *r, Wide<T> *sums) {
   const T *a = ops.spread(alpha, 0), *w = ops.spread(omega, 1);
   ops.template sweep<2>(
-      sums, [=](int64_t e, int64_t c, T &rho, T &square) TSGU_INLINE {
-        x[e] += times(a[c], p[e]) + times(w[c], s[e]);
-        const T value = r[e] - times(w[c], t[e]);
-        r[e] = value;
-        rho += dotTerm(shadow[e], value);
+      sums, [=](auto e, auto c, auto &rho, auto &square) TSGU_INLINE {
+        at(x, e) += times(at(a, c), at(p, e)) + times(at(w, c), at(s, e));
+        const auto value = at(r, e) - times(at(w, c), at(t, e));
+        at(r, e) = value;
+        rho += dotTerm(at(shadow, e), value);
         square += squareOf(value);
       });
 }
@@ -52,8 +52,8 @@ template <typename T>
 void turn(VectorOps<T> &ops, const std::vector<Wide<T>> &beta,
           const std::vector<Wide<T>> &omega, const T *r, const T *v, T *p) {
   const T *b = ops.spread(beta, 0), *w = ops.spread(omega, 1);
-  ops.each([=](int64_t e, int64_t c) TSGU_INLINE {
-    p[e] = r[e] + times(b[c], p[e] - times(w[c], v[e]));
+  ops.each([=](auto e, auto c) TSGU_INLINE {
+    at(p, e) = at(r, e) + times(at(b, c), at(p, e) - times(at(w, c), at(v, e)));
   });
 }
 
@@ -76,7 +76,7 @@ template <typename T> Task biCGSTAB(Iteration<T> &it) {
   setShadow(it, shadow);
   ops.squares(shadow, shadows);
   ops.dot(shadow, r, rho.data());
-  ops.each([=](int64_t e, int64_t) TSGU_INLINE { p[e] = r[e]; });
+  ops.each([=](auto e, auto) TSGU_INLINE { at(p, e) = at(r, e); });
   for (int64_t j = 0; j < it.active(); ++j)
     if (isOrthogonal<T>(rho[j], shadows[j] * it.start[j] * it.start[j]))
       it.leave(j, Exit::Breakdown);

@@ -23,9 +23,9 @@ template <typename T>
 void reduceResidual(VectorOps<T> &ops, const std::vector<double> &alpha,
                     const T *q, T *r, Wide<T> *squares) {
   const T *a = ops.spread(alpha, 0);
-  ops.template sweep<1>(squares, [=](int64_t e, int64_t c, T &sum) TSGU_INLINE {
-    const T value = r[e] - times(a[c], q[e]);
-    r[e] = value;
+  ops.template sweep<1>(squares, [=](auto e, auto c, auto &sum) TSGU_INLINE {
+    const auto value = at(r, e) - times(at(a, c), at(q, e));
+    at(r, e) = value;
     sum += squareOf(value);
   });
 }
@@ -35,10 +35,10 @@ template <typename T>
 void turn(VectorOps<T> &ops, const std::vector<double> &alpha,
           const std::vector<double> &beta, const T *z, T *p, T *x) {
   const T *a = ops.spread(alpha, 0), *b = ops.spread(beta, 1);
-  ops.each([=](int64_t e, int64_t c) TSGU_INLINE {
-    const T direction = p[e];
-    x[e] += times(a[c], direction);
-    p[e] = z[e] + times(b[c], direction);
+  ops.each([=](auto e, auto c) TSGU_INLINE {
+    const auto direction = at(p, e);
+    at(x, e) += times(at(a, c), direction);
+    at(p, e) = at(z, e) + times(at(b, c), direction);
   });
 }
 
@@ -68,7 +68,7 @@ template <typename T> Task conjugateGradients(Iteration<T> &it) {
   if (it.preconditioned)
     co_await it.precondition(r, z);
   ops.dot(r, z, sums.data());
-  ops.each([=](int64_t e, int64_t) TSGU_INLINE { p[e] = z[e]; });
+  ops.each([=](auto e, auto) TSGU_INLINE { at(p, e) = at(z, e); });
   for (int64_t j = 0; j < it.active(); ++j) {
     rho[j] = realOf(sums[j]), norms[j] = it.start[j];
     if (!(rho[j] > 0))

@@ -21,10 +21,10 @@ template <typename T>
 void turn(VectorOps<T> &ops, const std::vector<Wide<T>> &beta, const T *r,
           const T *q, T *u, T *p) {
   const T *b = ops.spread(beta, 0);
-  ops.each([=](int64_t e, int64_t c) TSGU_INLINE {
-    const T value = r[e] + times(b[c], q[e]);
-    u[e] = value;
-    p[e] = value + times(b[c], q[e] + times(b[c], p[e]));
+  ops.each([=](auto e, auto c) TSGU_INLINE {
+    const auto value = at(r, e) + times(at(b, c), at(q, e));
+    at(u, e) = value;
+    at(p, e) = value + times(at(b, c), at(q, e) + times(at(b, c), at(p, e)));
   });
 }
 
@@ -33,10 +33,10 @@ template <typename T>
 void halfStep(VectorOps<T> &ops, const std::vector<Wide<T>> &alpha, const T *v,
               T *q, T *u) {
   const T *a = ops.spread(alpha, 0);
-  ops.each([=](int64_t e, int64_t c) TSGU_INLINE {
-    const T value = u[e] - times(a[c], v[e]);
-    q[e] = value;
-    u[e] += value;
+  ops.each([=](auto e, auto c) TSGU_INLINE {
+    const auto value = at(u, e) - times(at(a, c), at(v, e));
+    at(q, e) = value;
+    at(u, e) += value;
   });
 }
 
@@ -45,14 +45,14 @@ template <typename T>
 void fullStep(VectorOps<T> &ops, const std::vector<Wide<T>> &alpha, const T *u,
               const T *v, const T *shadow, T *x, T *r, Wide<T> *sums) {
   const T *a = ops.spread(alpha, 0);
-  ops.template sweep<2>(sums, [=](int64_t e, int64_t c, T &rho, T &square)
-                                  TSGU_INLINE {
-                                    x[e] += times(a[c], u[e]);
-                                    const T value = r[e] - times(a[c], v[e]);
-                                    r[e] = value;
-                                    rho += dotTerm(shadow[e], value);
-                                    square += squareOf(value);
-                                  });
+  ops.template sweep<2>(
+      sums, [=](auto e, auto c, auto &rho, auto &square) TSGU_INLINE {
+        at(x, e) += times(at(a, c), at(u, e));
+        const auto value = at(r, e) - times(at(a, c), at(v, e));
+        at(r, e) = value;
+        rho += dotTerm(at(shadow, e), value);
+        square += squareOf(value);
+      });
 }
 
 } // namespace
@@ -71,7 +71,7 @@ template <typename T> Task cgs(Iteration<T> &it) {
   setShadow(it, shadow);
   ops.squares(shadow, shadows);
   ops.dot(shadow, r, rho.data());
-  ops.each([=](int64_t e, int64_t) TSGU_INLINE { p[e] = q[e] = T{}; });
+  ops.each([=](auto e, auto) TSGU_INLINE { at(p, e) = at(q, e) = {}; });
   for (int64_t j = 0; j < it.active(); ++j)
     if (isOrthogonal<T>(rho[j], shadows[j] * it.start[j] * it.start[j]))
       it.leave(j, Exit::Breakdown);

@@ -36,8 +36,8 @@ void project(VectorOps<T> &ops, const std::vector<T *> &basis, const T *w,
           sweepRows<T>(k, chunk * rows,
                        std::min(ops.length, (chunk + 1) * rows), to,
                        std::make_index_sequence<1>{},
-                       [=](int64_t e, int64_t, T &sum)
-                           TSGU_INLINE { sum += dotTerm(v[e], w[e]); });
+                       [=](auto e, auto, auto &sum)
+                           TSGU_INLINE { sum += dotTerm(at(v, e), at(w, e)); });
           to += k;
         }
       }
@@ -52,7 +52,7 @@ template <typename T>
 void combine(VectorOps<T> &ops, const std::vector<T *> &basis,
              const std::vector<Wide<T>> &h, double sign, T *w) {
   const int64_t k = ops.columns, rows = chunkRows(ops.length);
-  const int64_t tile = k == 1 ? 1 : lanes * k;
+  const int64_t tile = lanes * k;
   std::vector<T> factors(basis.size() * static_cast<size_t>(tile));
   for (size_t i = 0; i < basis.size(); ++i)
     for (int64_t c = 0; c < tile; ++c)
@@ -66,8 +66,9 @@ void combine(VectorOps<T> &ops, const std::vector<T *> &basis,
               sweepRows<T>(k, chunk * rows,
                            std::min(ops.length, (chunk + 1) * rows),
                            static_cast<T *>(nullptr), std::index_sequence<>{},
-                           [=](int64_t e, int64_t c)
-                               TSGU_INLINE { w[e] += times(f[c], v[e]); });
+                           [=](auto e, auto c) TSGU_INLINE {
+                             at(w, e) += times(at(f, c), at(v, e));
+                           });
             }
         });
       });
@@ -159,7 +160,8 @@ void scale(VectorOps<T> &ops, std::vector<double> norms, T *v) {
   for (double &norm : norms)
     norm = norm > 0 ? 1 / norm : 0;
   const T *f = ops.spread(norms, 0);
-  ops.each([=](int64_t e, int64_t c) TSGU_INLINE { v[e] = times(f[c], v[e]); });
+  ops.each([=](auto e, auto c)
+               TSGU_INLINE { at(v, e) = times(at(f, c), at(v, e)); });
 }
 
 } // namespace
@@ -221,7 +223,7 @@ template <typename T> Task gmres(Iteration<T> &it) {
   if (hat) {
     co_await it.precondition(it.correction, hat);
     T *d = it.correction;
-    ops.each([=](int64_t e, int64_t) TSGU_INLINE { d[e] = hat[e]; });
+    ops.each([=](auto e, auto) TSGU_INLINE { at(d, e) = at(hat, e); });
   }
   it.retire();
 }

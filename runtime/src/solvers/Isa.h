@@ -15,19 +15,26 @@
 
 #define TSGU_INLINE __attribute__((always_inline))
 
-/// Before a loop whose iterations touch different elements.
+/// Before a loop that is not worth the code of its vectors.
 #if defined(__clang__)
-#define TSGU_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define TSGU_ROLLED                                                            \
+  _Pragma("clang loop vectorize(disable) interleave(disable) unroll(disable)")
 #else
-#define TSGU_INDEPENDENT _Pragma("GCC ivdep")
+#define TSGU_ROLLED _Pragma("GCC unroll 1")
 #endif
 
 namespace tsgu::runtime {
 
 #if defined(__x86_64__)
 
+#if defined(__clang__)
+#define TSGU_V4 target("arch=x86-64-v4"), min_vector_width(512)
+#else
+#define TSGU_V4 target("arch=x86-64-v4")
+#endif
+
 template <typename F>
-__attribute__((target("arch=x86-64-v4"))) void runWithV4(const F &function) {
+__attribute__((TSGU_V4)) void runWithV4(const F &function) {
   function();
 }
 template <typename F>

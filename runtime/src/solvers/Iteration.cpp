@@ -68,7 +68,7 @@ void Iteration<T>::begin(int64_t limit, std::vector<int64_t> &counts,
   rowOps.columns = ops.columns;
   correction = block();
   T *d = correction;
-  ops.each([=](int64_t e, int64_t) TSGU_INLINE { d[e] = T{}; });
+  ops.each([=](auto e, auto) TSGU_INLINE { at(d, e) = {}; });
 }
 
 template <typename T> void Iteration<T>::end() {

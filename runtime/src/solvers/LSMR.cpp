@@ -29,9 +29,10 @@ void nextVector(VectorOps<T> &ops, const std::vector<double> &norm,
   for (double &value : scale)
     value = inverse(value);
   const T *a = ops.spread(scale, 0), *b = ops.spread(factor, 1);
-  ops.template sweep<1>(squares, [=](int64_t e, int64_t c, T &sum) TSGU_INLINE {
-    const T value = times(a[c], from[e]) - times(b[c], to[e]);
-    to[e] = value;
+  ops.template sweep<1>(squares, [=](auto e, auto c, auto &sum) TSGU_INLINE {
+    const auto value =
+        times(at(a, c), at(from, e)) - times(at(b, c), at(to, e));
+    at(to, e) = value;
     sum += squareOf(value);
   });
 }
@@ -92,11 +93,11 @@ void step(VectorOps<T> &ops, const std::vector<double> *factors,
     value = inverse(value);
   const T *a = ops.spread(factors[0], 0), *b = ops.spread(factors[1], 1),
           *c = ops.spread(factors[2], 2), *d = ops.spread(scale, 3);
-  ops.each([=](int64_t e, int64_t j) TSGU_INLINE {
-    const T old = h[e], bar = old - times(a[j], hBar[e]);
-    hBar[e] = bar;
-    x[e] += times(b[j], bar);
-    h[e] = times(d[j], v[e]) - times(c[j], old);
+  ops.each([=](auto e, auto j) TSGU_INLINE {
+    const auto old = at(h, e), bar = old - times(at(a, j), at(hBar, e));
+    at(hBar, e) = bar;
+    at(x, e) += times(at(b, j), bar);
+    at(h, e) = times(at(d, j), at(v, e)) - times(at(c, j), old);
   });
 }
 
@@ -130,10 +131,10 @@ template <typename T> Task lsmr(Iteration<T> &it) {
     for (size_t j = 0; j < scale.size(); ++j)
       scale[j] = inverse(beta[j]), first[j] = inverse(beta[j] * alpha[j]);
     const T *s = ops.spread(scale, 0), *f = ops.spread(first, 1);
-    ops.each([=](int64_t e, int64_t j) TSGU_INLINE {
-      h[e] = times(f[j], v[e]);
-      v[e] = times(s[j], v[e]);
-      hBar[e] = T{};
+    ops.each([=](auto e, auto j) TSGU_INLINE {
+      at(h, e) = times(at(f, j), at(v, e));
+      at(v, e) = times(at(s, j), at(v, e));
+      at(hBar, e) = {};
     });
   }
 

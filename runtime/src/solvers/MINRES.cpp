@@ -72,10 +72,10 @@ void nextLanczos(Iteration<T> &it, const Reflections<T> &q, const T *y,
   }
   const T *a = ops.spread(first, 0), *b = ops.spread(second, 1),
           *c = ops.spread(third, 2);
-  ops.template sweep<1>(squares, [=](int64_t e, int64_t j, T &sum) TSGU_INLINE {
-    const T value =
-        times(a[j], y[e]) + times(b[j], u[e]) + times(c[j], before[e]);
-    before[e] = value;
+  ops.template sweep<1>(squares, [=](auto e, auto j, auto &sum) TSGU_INLINE {
+    const auto value = times(at(a, j), at(y, e)) + times(at(b, j), at(u, e)) +
+                       times(at(c, j), at(before, e));
+    at(before, e) = value;
     sum += squareOf(value);
   });
 }
@@ -97,11 +97,12 @@ void step(Iteration<T> &it, const Reflections<T> &q,
   }
   const T *a = ops.spread(first, 0), *b = ops.spread(second, 1),
           *c = ops.spread(third, 2), *f = ops.spread(pending, 3);
-  ops.template sweep<1>(squares, [=](int64_t e, int64_t j, T &sum) TSGU_INLINE {
-    const T value =
-        times(a[j], z[e]) + times(b[j], wBefore[e]) + times(c[j], w[e]);
-    x[e] += times(f[j], w[e]);
-    wBefore[e] = value;
+  ops.template sweep<1>(squares, [=](auto e, auto j, auto &sum) TSGU_INLINE {
+    const auto value = times(at(a, j), at(z, e)) +
+                       times(at(b, j), at(wBefore, e)) +
+                       times(at(c, j), at(w, e));
+    at(x, e) += times(at(f, j), at(w, e));
+    at(wBefore, e) = value;
     sum += squareOf(value);
   });
 }
@@ -125,8 +126,8 @@ void retire(Iteration<T> &it, std::vector<double> &pending, const T *w, T *x) {
   if (!any)
     return;
   const T *f = it.ops.spread(pending, 0);
-  it.ops.each([=](int64_t e, int64_t j)
-                  TSGU_INLINE { x[e] += times(f[j], w[e]); });
+  it.ops.each([=](auto e, auto j)
+                  TSGU_INLINE { at(x, e) += times(at(f, j), at(w, e)); });
   std::fill(pending.begin(), pending.end(), 0);
   it.retire();
 }
@@ -145,9 +146,9 @@ void followResidual(Iteration<T> &it, const Reflections<T> &q,
     second[j] = -q.phiBar[j] * q.cosine[j] * inverse(next[j]);
   }
   const T *a = ops.spread(first, 0), *b = ops.spread(second, 1);
-  ops.template sweep<1>(squares, [=](int64_t e, int64_t j, T &sum) TSGU_INLINE {
-    const T value = times(a[j], r[e]) + times(b[j], u[e]);
-    r[e] = value;
+  ops.template sweep<1>(squares, [=](auto e, auto j, auto &sum) TSGU_INLINE {
+    const auto value = times(at(a, j), at(r, e)) + times(at(b, j), at(u, e));
+    at(r, e) = value;
     sum += squareOf(value);
   });
 }
@@ -180,9 +181,9 @@ template <typename T> Task minres(Iteration<T> &it) {
                       &pending = it.reals();
   std::vector<Wide<T>> &sums = it.scalars();
 
-  ops.each([=](int64_t e, int64_t) TSGU_INLINE {
-    before[e] = T{}, w[e] = T{}, wBefore[e] = T{};
-    u[e] = r[e];
+  ops.each([=](auto e, auto) TSGU_INLINE {
+    at(before, e) = {}, at(w, e) = {}, at(wBefore, e) = {};
+    at(u, e) = at(r, e);
   });
   if (preconditioned)
     co_await it.precondition(u, z);

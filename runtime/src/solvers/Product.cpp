@@ -43,12 +43,49 @@ TSGU_INLINE inline void multiplyRows(const Rows<I, T> &A, int64_t begin,
   }
 }
 
+/// Rows of N entries from row i on, until there is one of others. Returns it.
+template <int N, typename I, typename T>
+TSGU_INLINE inline int64_t multiplyAlike(Rows<I, T> A, int64_t i, int64_t end,
+                                         const T *x, T *y) {
+  I e = A.positions[i];
+  do {
+    T sum{};
+    for (int k = 0; k < N; ++k)
+      sum += times(A.values[e + k], x[A.coordinates[e + k]]);
+    y[i] = sum * A.factor;
+    e += N;
+  } while (++i < end && A.positions[i + 1] - e == N);
+  return i;
+}
+
+/// One column. Of short rows, the loop over the entries would take as long as
+/// the entries; those inside of a grid are all alike.
+template <typename I, typename T>
+TSGU_INLINE inline void multiplyVector(Rows<I, T> A, int64_t begin, int64_t end,
+                                       const T *x, T *y) {
+  for (int64_t i = begin; i < end;)
+    switch (A.positions[i + 1] - A.positions[i]) {
+    case 3:
+      i = multiplyAlike<3>(A, i, end, x, y);
+      break;
+    case 5:
+      i = multiplyAlike<5>(A, i, end, x, y);
+      break;
+    case 7:
+      i = multiplyAlike<7>(A, i, end, x, y);
+      break;
+    default:
+      multiplyRows<1>(A, i, i + 1, 1, 0, x, y);
+      ++i;
+    }
+}
+
 template <typename I, typename T>
 TSGU_INLINE inline void multiplyPanels(const Rows<I, T> &A, int64_t begin,
                                        int64_t end, int64_t k, const T *x,
                                        T *y) {
   if (k == 1)
-    return multiplyRows<1>(A, begin, end, 1, 0, x, y);
+    return multiplyVector(A, begin, end, x, y);
   int64_t first = 0;
   for (; first + 16 <= k; first += 16)
     multiplyRows<16>(A, begin, end, k, first, x, y);
@@ -65,18 +102,18 @@ TSGU_INLINE inline void sumRows(const Request<T> &request, int64_t begin,
   const T *y = request.out, *w = request.with;
   if (w && request.squares)
     sweepRows<T>(request.columns, begin, end, to, std::make_index_sequence<2>{},
-                 [=](int64_t e, int64_t, T &dot, T &square) TSGU_INLINE {
-                   dot += dotTerm(w[e], y[e]);
-                   square += squareOf(y[e]);
+                 [=](auto e, auto, auto &dot, auto &square) TSGU_INLINE {
+                   dot += dotTerm(at(w, e), at(y, e));
+                   square += squareOf(at(y, e));
                  });
   else if (w)
     sweepRows<T>(request.columns, begin, end, to, std::make_index_sequence<1>{},
-                 [=](int64_t e, int64_t, T &dot)
-                     TSGU_INLINE { dot += dotTerm(w[e], y[e]); });
+                 [=](auto e, auto, auto &dot)
+                     TSGU_INLINE { dot += dotTerm(at(w, e), at(y, e)); });
   else
     sweepRows<T>(request.columns, begin, end, to, std::make_index_sequence<1>{},
-                 [=](int64_t e, int64_t, T &square)
-                     TSGU_INLINE { square += squareOf(y[e]); });
+                 [=](auto e, auto, auto &square)
+                     TSGU_INLINE { square += squareOf(at(y, e)); });
 }
 
 template <typename T> static int64_t sumsOf(const Request<T> &request) {

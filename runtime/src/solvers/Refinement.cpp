@@ -220,8 +220,8 @@ template <typename T> Task Refinement<T>::cycle() {
   if (rescale) {
     const T *factor = ops.spread(powers, 0);
     T *r = residual;
-    ops.each([=](int64_t e, int64_t c)
-                 TSGU_INLINE { r[e] = times(factor[c], r[e]); });
+    ops.each([=](auto e, auto c)
+                 TSGU_INLINE { at(r, e) = times(at(factor, c), at(r, e)); });
   }
   Reals unitsOfCycle = units;
   for (int64_t j = 0; j < k; ++j)
@@ -240,11 +240,9 @@ template <typename T> Task Refinement<T>::cycle() {
   Reals found(ids.size());
   ops.squares(residual, found);
   std::vector<char> accepted(ids.size());
-  bool rejected = false;
   for (size_t slot = 0; slot < ids.size(); ++slot) {
     const double norm = std::sqrt(found[slot]);
     accepted[slot] = norm < norms[ids[slot]];
-    rejected |= !accepted[slot];
     judge(slot, exits[slot], norm, accepted[slot]);
   }
   ops.cells([&, this](int64_t i, int64_t j) {

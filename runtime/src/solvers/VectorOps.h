@@ -17,10 +17,10 @@
 
 #include "../Parallel.h"
 #include "../Scratch.h"
-#include "Isa.h"
-#include "Matrix.h"
+#include "Lanes.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -29,30 +29,6 @@ namespace tsgu::runtime {
 /// The type of scalars and sums: double precision.
 template <typename T>
 using Wide = std::conditional_t<isComplex<T>, std::complex<double>, double>;
-
-// Products of complex numbers without the standard's detour for infinities.
-template <typename T> TSGU_INLINE inline T times(T a, T b) { return a * b; }
-template <typename T>
-TSGU_INLINE inline std::complex<T> times(std::complex<T> a, std::complex<T> b) {
-  return {a.real() * b.real() - a.imag() * b.imag(),
-          a.real() * b.imag() + a.imag() * b.real()};
-}
-/// conj(a) b.
-template <typename T> TSGU_INLINE inline T dotTerm(T a, T b) { return a * b; }
-template <typename T>
-TSGU_INLINE inline std::complex<T> dotTerm(std::complex<T> a,
-                                           std::complex<T> b) {
-  return {a.real() * b.real() + a.imag() * b.imag(),
-          a.real() * b.imag() - a.imag() * b.real()};
-}
-template <typename T> TSGU_INLINE inline T squareOf(T a) { return a * a; }
-template <typename T> TSGU_INLINE inline T squareOf(std::complex<T> a) {
-  return a.real() * a.real() + a.imag() * a.imag();
-}
-template <typename T> TSGU_INLINE inline T realOf(T a) { return a; }
-template <typename T> TSGU_INLINE inline T realOf(std::complex<T> a) {
-  return a.real();
-}
 
 /// Rows summed side by side.
 inline constexpr int64_t lanes = 16;
@@ -63,32 +39,39 @@ inline int64_t chunkRows(int64_t length) {
   return std::clamp<int64_t>(rows, 256, 1024);
 }
 
-/// body(element, coefficient, sums...) for all elements of the rows [begin,
-/// end) of n x k blocks; `coefficient` is where the element's column is in a
-/// Coefficients. Adds nothing to, but overwrites, to[r * k + j]: the sum r of
-/// column j.
-template <typename S, size_t... R, typename F>
-TSGU_INLINE inline void sweepRows(int64_t k, int64_t begin, int64_t end, S *to,
-                                  std::index_sequence<R...>, const F &body) {
+/// One column: sums stay in registers.
+template <typename S, size_t... R, size_t... P, typename F>
+TSGU_INLINE inline void sweepColumn(int64_t begin, int64_t end, S *to,
+                                    std::index_sequence<R...>,
+                                    std::index_sequence<P...>, F body) {
   constexpr size_t count = sizeof...(R);
-  if (k == 1) {
-    S sums[count + 1][lanes] = {};
-    int64_t i = begin;
-    for (; i + lanes <= end; i += lanes) {
-      TSGU_INDEPENDENT
-      for (int64_t l = 0; l < lanes; ++l)
-        body(i + l, int64_t{0}, sums[R][l]...);
-    }
-    for (int64_t l = 0; i + l < end; ++l)
-      body(i + l, int64_t{0}, sums[R][l]...);
-    for (size_t r = 0; r < count; ++r) {
-      S sum{};
-      for (int64_t l = 0; l < lanes; ++l)
-        sum += sums[r][l];
-      to[r] = sum;
-    }
-    return;
+  Pack<S> sums[count + 1][sizeof...(P)] = {};
+  int64_t i = begin;
+  auto pack = [&]<size_t p>(std::integral_constant<size_t, p>) TSGU_INLINE {
+    constexpr int64_t lane = p * Pack<S>::width;
+    body(PackAt{i + lane}, PackAt{lane}, sums[R][p]...);
+  };
+  for (; i + lanes <= end; i += lanes)
+    (pack(std::integral_constant<size_t, P>{}), ...);
+  S lane[count + 1][lanes];
+  std::memcpy(&lane, &sums, sizeof(lane));
+  TSGU_ROLLED
+  for (int64_t l = 0; i + l < end; ++l)
+    body(i + l, l, lane[R][l]...);
+  for (size_t r = 0; r < count; ++r) {
+    S sum{};
+    TSGU_ROLLED
+    for (int64_t l = 0; l < lanes; ++l)
+      sum += lane[r][l];
+    to[r] = sum;
   }
+}
+
+/// Tiles of `lanes` rows.
+template <typename S, size_t... R, typename F>
+TSGU_INLINE inline void sweepTiles(int64_t k, int64_t begin, int64_t end, S *to,
+                                   std::index_sequence<R...>, F body) {
+  constexpr size_t count = sizeof...(R);
   const int64_t tile = lanes * k, last = end * k;
   S small[256];
   const bool fits = static_cast<int64_t>(count) * tile <= 256;
@@ -98,17 +81,38 @@ TSGU_INLINE inline void sweepRows(int64_t k, int64_t begin, int64_t end, S *to,
   std::fill_n(sums, count * static_cast<size_t>(tile), S{});
   for (int64_t e = begin * k; e < last; e += tile) {
     const int64_t width = std::min(tile, last - e);
-    TSGU_INDEPENDENT
-    for (int64_t c = 0; c < width; ++c)
+    int64_t c = 0;
+    TSGU_ROLLED
+    for (; c + Pack<S>::width <= width; c += Pack<S>::width)
+      body(PackAt{e + c}, PackAt{c},
+           at(sums + static_cast<int64_t>(R) * tile, PackAt{c})...);
+    TSGU_ROLLED
+    for (; c < width; ++c)
       body(e + c, c, sums[static_cast<int64_t>(R) * tile + c]...);
   }
   for (int64_t r = 0; r < static_cast<int64_t>(count); ++r)
     for (int64_t j = 0; j < k; ++j) {
       S sum{};
+      TSGU_ROLLED
       for (int64_t l = 0; l < lanes; ++l)
         sum += sums[r * tile + l * k + j];
       to[r * k + j] = sum;
     }
+}
+
+/// body(element, coefficient, sums...) for all elements of the rows [begin,
+/// end) of n x k blocks, for packs of them where it can: places are those of
+/// at(). `coefficient` is where the element's column is in a spread(). Adds
+/// nothing to, but overwrites, to[r * k + j]: the sum r of column j.
+template <typename S, size_t... R, typename F>
+TSGU_INLINE inline void sweepRows(int64_t k, int64_t begin, int64_t end, S *to,
+                                  std::index_sequence<R...> sums,
+                                  const F &body) {
+  if (k == 1)
+    sweepColumn(begin, end, to, sums,
+                std::make_index_sequence<lanes / Pack<S>::width>{}, body);
+  else
+    sweepTiles(k, begin, end, to, sums, body);
 }
 
 /// Operations on blocks with `length` rows and `columns` columns.
@@ -129,14 +133,14 @@ public:
 
   /// out_j = x_j^H y_j.
   void dot(const T *x, const T *y, Wide<T> *out) {
-    sweep<1>(out, [=](int64_t e, int64_t, T &sum)
-                      TSGU_INLINE { sum += dotTerm(x[e], y[e]); });
+    sweep<1>(out, [=](auto e, auto, auto &sum)
+                      TSGU_INLINE { sum += dotTerm(at(x, e), at(y, e)); });
   }
   /// out_j = norm(x_j)^2.
   void squares(const T *x, std::vector<double> &out) {
     std::vector<Wide<T>> sums(out.size());
-    sweep<1>(sums.data(), [=](int64_t e, int64_t, T &sum)
-                              TSGU_INLINE { sum += squareOf(x[e]); });
+    sweep<1>(sums.data(), [=](auto e, auto, auto &sum)
+                              TSGU_INLINE { sum += squareOf(at(x, e)); });
     for (int64_t j = 0; j < columns; ++j)
       out[j] = realOf(sums[j]);
   }
@@ -223,7 +227,7 @@ template <typename T>
 template <typename S>
 const T *VectorOps<T>::spread(const std::vector<S> &column, int slot) {
   std::vector<T> &to = coefficients[slot];
-  const int64_t size = columns == 1 ? 1 : lanes * columns;
+  const int64_t size = lanes * columns;
   to.resize(static_cast<size_t>(size));
   for (int64_t c = 0; c < size; ++c) {
     const S value = column[columns == 1 ? 0 : c % columns];

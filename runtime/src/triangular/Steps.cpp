@@ -12,15 +12,19 @@
 namespace tsgu::runtime {
 
 /// Spins; where there are more threads than processors, the others' turn comes.
-template <typename F> static void spinUntil(F &&ready) {
-  for (int64_t spins = 0; !ready(); ++spins) {
-    if (spins >= 20000)
-      sched_yield();
+/// Returns how long it waited beyond what a step may take.
+template <typename F> static Clock::duration spinUntil(F &&ready) {
+  for (int64_t spins = 0; spins < 10000; ++spins) {
+    if (ready())
+      return {};
 #if defined(__x86_64__)
-    else
-      __builtin_ia32_pause();
+    __builtin_ia32_pause();
 #endif
   }
+  const Clock::time_point begin = Clock::now();
+  while (!ready())
+    sched_yield();
+  return Clock::now() - begin;
 }
 
 int32_t Team::join(int64_t covered) {
@@ -52,12 +56,21 @@ Team::Place Team::await(int32_t member) {
   return {member, members, firstStep};
 }
 
-void Team::meet(const Place &place, int64_t step) {
+/// What the leader writes before its flag of a step, the others read after it.
+bool Team::meet(const Place &place, int64_t step) {
   flags[place.member].done.store(step + 1, std::memory_order_release);
+  Clock::duration waited{};
   for (int32_t other = 0; other < place.members; ++other)
-    spinUntil([&] {
+    waited += spinUntil([&] {
       return flags[other].done.load(std::memory_order_acquire) > step;
     });
+  if (step >= lastStep.load(std::memory_order_relaxed))
+    return false;
+  if (place.member == 0 && waited > std::chrono::microseconds(300)) {
+    countLoss(waited);
+    lastStep.store(step + 1, std::memory_order_relaxed);
+  }
+  return true;
 }
 
 } // namespace tsgu::runtime

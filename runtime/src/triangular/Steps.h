@@ -11,7 +11,8 @@
 // the first task to begin leads and works alone, step by step, until the others
 // are there, or until those that are have waited long enough. From then on the
 // members are fixed, and all of them are running; a task that comes later finds
-// the team closed and returns.
+// the team closed and returns. Where a member has lost its processor, the
+// leader lets the others go and finishes alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +21,7 @@
 
 #include "../Parallel.h"
 
-#include <chrono>
+#include <limits>
 
 namespace tsgu::runtime {
 
@@ -45,11 +46,11 @@ public:
   /// For the others: waits until the leader closes.
   Place await(int32_t member);
 
-  /// Returns when all members have called it for this step.
-  void meet(const Place &place, int64_t step);
+  /// Returns when all members have called it for this step; false: the leader
+  /// goes on alone.
+  bool meet(const Place &place, int64_t step);
 
 private:
-  using Clock = std::chrono::steady_clock;
   static constexpr int32_t closed = 1 << 20;
 
   const int64_t tasks;
@@ -58,6 +59,7 @@ private:
   std::atomic<int32_t> joined{0};
   alignas(64) std::atomic<int32_t> size{0};
   int64_t firstStep = 0; ///< Written before `size`.
+  std::atomic<int64_t> lastStep{std::numeric_limits<int64_t>::max()};
   struct alignas(64) Flag {
     std::atomic<int64_t> done{0}; ///< Steps.
   };
@@ -81,15 +83,16 @@ void runSteps(const tsgu_executor &executor, int64_t steps, const Work &work) {
       together({0, team.close(step), step});
     }
     void together(const Team::Place &place) {
-      for (int64_t step = place.step; step < steps && place.members; ++step) {
-        work(step, place.member, place.members);
-        if (place.members > 1)
-          team.meet(place, step);
+      int32_t members = place.members;
+      for (int64_t step = place.step; step < steps && members; ++step) {
+        work(step, place.member, members);
+        if (members > 1 && !team.meet(place, step))
+          members = place.member == 0;
       }
     }
   };
   const int32_t threads = std::min(executor.threads, Team::most);
-  if (threads <= 1 || steps <= 1) {
+  if (threads <= 1 || steps <= 1 || isCrowded()) {
     for (int64_t step = 0; step < steps; ++step)
       work(step, 0, 1);
     return;

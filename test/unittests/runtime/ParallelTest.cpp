@@ -43,6 +43,38 @@ TEST_P(Parallel, VisitsEachOnce) {
     EXPECT_EQ(visits(count), std::vector<int>(count, 1));
 }
 
+using namespace std::chrono_literals;
+
+/// Whether parallelFor hands its tasks to the executor; the second of them
+/// takes so long on a thread of the executor's.
+bool usesExecutor(std::chrono::milliseconds late) {
+  static bool used;
+  static std::chrono::milliseconds delay;
+  used = false, delay = late;
+  const tsgu_executor executor{
+      2, [](int64_t count, tsgu_task task, void *context) {
+        used = true;
+        std::thread other([=] {
+          std::this_thread::sleep_for(delay);
+          task(context, 1, count);
+        });
+        task(context, 0, 1);
+        other.join();
+      }};
+  parallelFor(executor, 2, [](int64_t, int64_t) {});
+  return used;
+}
+
+TEST(Crowding, OneThreadWorksTenTimesAsLongAsWasLost) {
+  EXPECT_TRUE(usesExecutor(20ms));
+  const auto begin = Clock::now();
+  EXPECT_FALSE(usesExecutor(0ms));
+  while (!usesExecutor(0ms) && Clock::now() < begin + 20s)
+    std::this_thread::sleep_for(1ms);
+  EXPECT_GE(Clock::now() - begin, 190ms);
+  EXPECT_LT(Clock::now() - begin, 20s);
+}
+
 TEST_P(Parallel, ManyJobsOneAfterTheOther) {
   std::atomic<int64_t> sum{0};
   for (int job = 0; job < 5000; ++job)

@@ -1,0 +1,392 @@
+"""Measures Krylov methods per iteration against Eigen, SciPy and the memory, their gradients
+against their forward, and AMG against pyamg.
+
+Writes KRYLOV.md and krylov.json beside this file (unless complete: into the build folder), after
+checking every candidate's solution. All take turns in this one process.
+"""
+
+import argparse
+import ctypes
+import dataclasses
+import gc
+import json
+import os
+import statistics
+import time
+import warnings
+from pathlib import Path
+
+# Idle threads of OpenMP would spin on the cores of the next candidate.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+import numpy as np
+import scipy
+import scipy.sparse.linalg
+import torch
+
+import krylov_report as report
+import tsgu
+from krylov_peers import METHODS, Eigen, SciPy, System, Tsgu, convection, poisson, product
+from measure import OtherLoad, cpu_name
+
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+
+_HERE = Path(__file__).resolve().parent
+_GIGABYTE = 1 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to measure, and how often."""
+
+    threads: tuple
+    large: dict  # name: shape of a grid
+    single: tuple  # those of `large` whose CG is measured in single precision, too
+    iterations: tuple  # the difference of their times is what the iterations between take
+    rounds: int
+    small_rounds: int
+    amg: dict
+
+
+_PLANS = {
+    "full": Plan(
+        (1, 2),
+        {"p2d": (3000, 3000), "p3d": (200, 200, 200)},
+        ("p2d",),
+        (2, 8),
+        3,
+        30,
+        {"p2d": (700, 700), "p3d": (70, 70, 70)},
+    ),
+    "quick": Plan((2,), {"p2d": (2000, 2000)}, (), (2, 6), 2, 10, {"p2d": (300, 300)}),
+}
+
+
+def _seconds(call, *arguments):
+    start = time.perf_counter()
+    result = call(*arguments)
+    elapsed = time.perf_counter() - start
+    del result
+    return elapsed
+
+
+def _turns(calls, rounds, burst=1):
+    """{name: seconds, in order}, all of them in turn, after one call that is not counted.
+
+    Short calls come in bursts, so that each finds its caches and threads awake.
+    """
+    times = {name: [] for name in calls}
+    gc.collect()
+    gc.disable()
+    try:
+        for call in calls.values():
+            call()
+        for _ in range(rounds):
+            for name, call in calls.items():
+                if burst == 1:
+                    time.sleep(0.003)
+                times[name] += [_seconds(call) for _ in range(burst)]
+    finally:
+        gc.enable()
+    return times
+
+
+def _summary(seconds):
+    return {
+        "best": min(seconds),
+        "median": statistics.median(seconds),
+        "samples": len(seconds),
+    }
+
+
+class Bench:
+    def __init__(self, plan, build):
+        self.plan = plan
+        self._eigen = ctypes.CDLL(str(build / "lib" / "libtsgu_eigen.so"))
+        self._roofs = ctypes.CDLL(str(build / "lib" / "libtsgu_bench.so"))
+        for name in ("bench_read", "bench_triad"):
+            getattr(self._roofs, name).restype = ctypes.c_double
+        self.candidates = [Tsgu(), Eigen(self._eigen), SciPy()]
+        self.roofs = {}
+        self.tables = {"large": [], "small": [], "gradient": [], "amg": []}
+        self.absent = []
+
+    def _set_threads(self, count):
+        for candidate in self.candidates:
+            candidate.set_threads(count)
+
+    def _record(self, table, row):
+        self.tables[table].append(row)
+        print(report.line(table, row), flush=True)
+
+    def measure_roofs(self):
+        """1e9 bytes per second beyond the caches: the best of all measurements so far."""
+        for threads in self.plan.threads:
+            size = ctypes.c_int64(_GIGABYTE)
+            found = {
+                "read": self._roofs.bench_read(size, threads),
+                "update": self._roofs.bench_triad(size, threads, 0) * 4 / 3,
+                "stream": self._roofs.bench_triad(size, threads, 1),
+            }
+            best = self.roofs.setdefault(threads, found)
+            for name, rate in found.items():
+                best[name] = max(best[name], rate)
+
+    # Systems larger than the caches.
+
+    def large(self, name, dtype, methods):
+        A = poisson(*self.plan.large[name])
+        system = System.make(name, A, dtype)
+        del A
+        for method in methods:
+            scipy_times = None
+            for threads in self.plan.threads:
+                self._set_threads(threads)
+                candidates = self.candidates if scipy_times is None else self.candidates[:-1]
+                times = self._iterations(system, method, candidates, self.plan.rounds)
+                scipy_times = scipy_times or times["SciPy"]
+                times["SciPy"] = scipy_times
+                row = {
+                    "matrix": name,
+                    "method": method,
+                    "dtype": dtype,
+                    "threads": threads,
+                    "rows": system.rows,
+                    "stored": system.stored,
+                    "times": times,
+                }
+                self._record("large", row)
+
+    def _iterations(self, system, method, candidates, rounds, iterations=None, burst=1):
+        """Seconds per iteration and beside the iterations, by candidate."""
+        few, many = iterations or self.plan.iterations
+        calls = {}
+        for candidate in candidates:
+            run = candidate.prepare(system, method)
+            calls[candidate.name, few] = lambda run=run: run(few)
+            calls[candidate.name, many] = lambda run=run: run(many)
+        times = _turns(calls, rounds, burst)
+        found = {}
+        for candidate in candidates:
+            short, long = times[candidate.name, few], times[candidate.name, many]
+            step = (min(long) - min(short)) / (many - few)
+            found[candidate.name] = {
+                "best": step,
+                "beside": max(0.0, min(short) - few * step),
+                "samples": len(short),
+            }
+        return found
+
+    # Small ones, where calls and loops cost more than memory.
+
+    def small(self):
+        systems = {
+            "p2d 10^2": (poisson(10, 10), (5, 25)),
+            "p2d 31^2": (poisson(31, 31), (10, 80)),
+            "p3d 10^3": (poisson(10, 10, 10), (5, 25)),
+        }
+        self._set_threads(max(self.plan.threads))
+        for name, (A, iterations) in systems.items():
+            system = System.make(name, A)
+            multiply = product(self._eigen, system)
+            self._eigen.eigen_threads(1)
+            repeats = 100
+            seconds = min(_seconds(multiply, repeats) for _ in range(10 * self.plan.small_rounds))
+            for method in METHODS:
+                times = self._iterations(
+                    system, method, self.candidates, self.plan.small_rounds, iterations, burst=20
+                )
+                row = {
+                    "matrix": name,
+                    "method": method,
+                    "rows": system.rows,
+                    "products": 2 if method == "bicgstab" else 1,
+                    "product": seconds / repeats,
+                    "times": times,
+                }
+                self._record("small", row)
+            self._set_threads(max(self.plan.threads))
+
+    # Gradients.
+
+    def gradients(self):
+        systems = {
+            "cg": ("p2d 300^2", poisson(300, 300)),
+            "minres": ("p3d 40^3", poisson(40, 40, 40)),
+            "bicgstab": ("convection 40^3", convection(40, 40, 40)),
+        }
+        for threads in self.plan.threads:
+            self._set_threads(threads)
+            for method, (name, A) in systems.items():
+                system = System.make(name, A)
+                plain, b = system.torch(), torch.from_numpy(system.b)
+                leaf, right = plain.clone().requires_grad_(), b.clone().requires_grad_()
+                cotangent = torch.from_numpy(np.random.default_rng(17).standard_normal(system.rows))
+
+                def forward(A=plain, b=b, method=method):
+                    return tsgu.sparse_generic_solve(A, b, method)
+
+                def both(A=leaf, b=right, method=method, cotangent=cotangent):
+                    x = tsgu.sparse_generic_solve(A, b, method)
+                    return torch.autograd.grad(x, (A, b), cotangent)
+
+                self._check_gradient(system, forward(), both())
+                times = _turns({"forward": forward, "both": both}, max(3, self.plan.rounds))
+                row = {
+                    "matrix": name,
+                    "method": method,
+                    "threads": threads,
+                    "times": {key: _summary(seconds) for key, seconds in times.items()},
+                }
+                self._record("gradient", row)
+
+    @staticmethod
+    def _check_gradient(system, x, gradients):
+        """grad A = -y x^T on A with A^T y = g, and grad b = y."""
+        of_A, y = gradients[0].values().numpy(), gradients[1].numpy()
+        x, A = x.numpy(), system.scipy()
+        residual = np.linalg.norm(A @ x - system.b) / np.linalg.norm(system.b)
+        if residual > 1.1e-8:
+            raise AssertionError(f"tsgu's residual is {residual}")
+        rows = np.repeat(np.arange(system.rows), np.diff(system.positions))
+        expected = -y[rows] * x[system.coordinates]
+        if not np.allclose(of_A, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max()):
+            raise AssertionError("tsgu's gradient of A is not that of its solutions")
+
+    # Multigrid.
+
+    def multigrid(self):
+        try:
+            import pyamg
+        except ImportError:
+            self.absent.append("the PyPI package pyamg is not installed")
+            return
+        for name, shape in self.plan.amg.items():
+            system = System.make(name, poisson(*shape))
+            for threads in self.plan.threads:
+                self._set_threads(threads)
+                times, counts = self._amg(system, pyamg)
+                row = {
+                    "matrix": f"{name} {'x'.join(map(str, shape))}",
+                    "threads": threads,
+                    "times": {key: _summary(seconds) for key, seconds in times.items()},
+                    "iterations": counts,
+                }
+                self._record("amg", row)
+
+    def _amg(self, system, pyamg):
+        A, b = system.scipy(), torch.from_numpy(system.b)
+        A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)
+        ours, counts = system.torch(), {}
+        options = {"preconditioner": "amg", "rtol": 1e-8, "return_info": True}
+
+        def solve(matrix):
+            x, info = tsgu.sparse_generic_solve(matrix, b, "cg", **options)
+            counts["tsgu"] = int(np.max(info.iterations))
+            return x.numpy()
+
+        def fresh():
+            # Other values: what was set up for the last ones does not serve.
+            values = ours.values() * (1 + 1e-12 * next(steps))
+            return torch.sparse_csr_tensor(
+                ours.crow_indices(), ours.col_indices(), values, ours.shape
+            )
+
+        def peer(hierarchy):
+            count = [0]
+            x, _ = scipy.sparse.linalg.cg(
+                A,
+                system.b,
+                rtol=1e-8,
+                maxiter=500,
+                M=hierarchy.aspreconditioner(),
+                callback=lambda _: count.__setitem__(0, count[0] + 1),
+            )
+            counts["pyamg"] = count[0]
+            return x
+
+        def setup():
+            return pyamg.smoothed_aggregation_solver(A, symmetry="symmetric")
+
+        steps = iter(range(1, 1000))
+        hierarchy = setup()
+        for x in (solve(ours), peer(hierarchy)):
+            residual = np.linalg.norm(A @ x - system.b) / np.linalg.norm(system.b)
+            if residual > 2e-8:
+                raise AssertionError(f"the residual is {residual}")
+        rounds = self.plan.rounds
+        times = _turns({"pyamg setup": setup, "pyamg solve": lambda: peer(hierarchy)}, rounds)
+        times["tsgu solve"], times["tsgu setup"] = [], []
+        for _ in range(rounds):
+            matrix = fresh()
+            first = _seconds(solve, matrix)
+            again = _seconds(solve, matrix)
+            times["tsgu solve"].append(again)
+            times["tsgu setup"].append(first - again)
+        return times, counts
+
+    def check(self):
+        """All candidates solve a small system of each kind."""
+        system = System.make("p2d", poisson(20, 20))
+        expected = scipy.sparse.linalg.spsolve(system.scipy().tocsc(), system.b)
+        self._set_threads(max(self.plan.threads))
+        for method in METHODS:
+            for candidate in self.candidates:
+                x = candidate.prepare(system, method)(60)
+                error = np.linalg.norm(x - expected) / np.linalg.norm(expected)
+                if error > 1e-6:
+                    raise AssertionError(f"{candidate.name}'s {method} is off by {error}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--mode", choices=_PLANS, default="full")
+    parser.add_argument("--build", type=Path, default=_HERE.parent / "build")
+    parts = ("large", "small", "gradient", "amg")
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    arguments = parser.parse_args()
+
+    start, load = time.time(), OtherLoad()
+    plan = _PLANS[arguments.mode]
+    bench = Bench(plan, arguments.build)
+    bench.check()
+    if "small" in arguments.parts:
+        bench.small()
+    if "gradient" in arguments.parts:
+        bench.gradients()
+    if "amg" in arguments.parts:
+        bench.multigrid()
+    if "large" in arguments.parts:
+        bench.measure_roofs()
+        for name in plan.large:
+            bench.large(name, "f64", METHODS)
+            if name in plan.single:
+                bench.large(name, "f32", METHODS[:1])
+            bench.measure_roofs()
+    results = {
+        "mode": arguments.mode,
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "other_load": load.share(),
+        "seconds": time.time() - start,
+        "versions": {
+            "tsgu": tsgu.__version__,
+            "torch": torch.__version__,
+            "scipy": scipy.__version__,
+        },
+        "absent": bench.absent,
+        "shapes": {name: "x".join(map(str, shape)) for name, shape in plan.large.items()},
+        "roofs": bench.roofs,
+        "tables": bench.tables,
+    }
+    complete = arguments.mode == "full" and set(arguments.parts) == set(parts)
+    folder = _HERE if complete else arguments.build
+    (folder / "krylov.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "KRYLOV.md").write_text(report.markdown(results))
+    print(report.markdown_goals(results))
+    print(f"written: {folder / 'KRYLOV.md'} and krylov.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Turns the measurements of krylov.py into lines for the console and a page in Markdown."""
+
+import math
+
+# Vectors that an iteration reads, writes, and of those the ones it has not read before (which a
+# store brings into the cache first), in as few passes as the method allows; products with A.
+_STREAMS = {
+    "cg": (6, 4, 1, 1),  # q = A p, p^H q | r -= a q, r^H r | x += a p, p = r + b p
+    "bicgstab": (12, 6, 2, 2),  # v = A p | s = r - a v | t = A s | x, r, p
+    "minres": (8, 4, 1, 1),  # y = A u, u^H y | the next u | the next direction, x
+}
+_SIZES = {"f32": 4, "f64": 8}
+_TITLES = {"cg": "CG", "bicgstab": "BiCGSTAB", "minres": "MINRES"}
+
+
+def _bytes(row):
+    """Read, written, and of those not read before."""
+    reads, writes, fresh, products = _STREAMS[row["method"]]
+    size = _SIZES[row["dtype"]]
+    matrix = row["stored"] * (size + 4) + 4 * (row["rows"] + 1)
+    vector = size * row["rows"]
+    return products * matrix + reads * vector, writes * vector, fresh * vector
+
+
+def floor(row, roofs):
+    """The least seconds of an iteration: no byte twice in a pass, at the best rate measured."""
+    rates = roofs[row["threads"]]
+    read, written, fresh = _bytes(row)
+    update = (read + written + fresh) / max(rates["read"], rates["update"])
+    return min(update, (read + written) / max(rates.values())) * 1e-9
+
+
+def _best(row, name):
+    return row["times"][name]["best"]
+
+
+def line(table, row):
+    """One line for the console."""
+    where = " ".join(
+        str(row[key]) for key in ("matrix", "method", "dtype", "threads") if key in row
+    )
+    unit, factor = ("us", 1e6) if table == "small" else ("ms", 1e3)
+    times = "  ".join(f"{name} {factor * t['best']:.3g}" for name, t in row["times"].items())
+    extra = f"  product {factor * row['product']:.3g}" if "product" in row else ""
+    return f"{table:<8} {where:<28} {unit}: {times}{extra}"
+
+
+def _table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+def _mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def _beside_product(row):
+    """Seconds of an iteration beside the products with the matrix."""
+    return _best(row, "tsgu") - row["products"] * row["product"]
+
+
+def _goals(results):
+    """(goal, wanted, found, met) for each goal that this run could judge."""
+    tables, roofs = results["tables"], results["roofs"]
+    goals = []
+
+    def judge(goal, values, bound, summary, at_most):
+        if not values:
+            return
+        found = summary(values)
+        met = found <= bound if at_most else found >= bound
+        wanted = f"{'<=' if at_most else '>='} {bound:g}"
+        goals.append((goal, wanted, f"{found:.2f}", "yes" if met else "no"))
+
+    for method, title in _TITLES.items():
+        rows = [row for row in tables["large"] if row["method"] == method]
+        shares = [floor(row, roofs) / _best(row, "tsgu") for row in rows]
+        judge(f"{title}: share of the memory roof, worst", shares, 0.8, min, False)
+        for peer in ("Eigen", "SciPy"):
+            ratios = [_best(row, peer) / _best(row, "tsgu") for row in rows]
+            judge(f"{title}: {peer}'s time / ours, geometric mean", ratios, 3, _mean, False)
+    beside = [1e6 * _beside_product(row) for row in tables["small"]]
+    judge("n <= 1000: us per iteration beside the matrix, worst", beside, 3, max, True)
+    ratios = [_best(row, "both") / _best(row, "forward") for row in tables["gradient"]]
+    judge("forward + backward / forward, worst", ratios, 2.2, max, True)
+    for what in ("setup", "solve"):
+        ratios = [_best(row, f"pyamg {what}") / _best(row, f"tsgu {what}") for row in tables["amg"]]
+        judge(f"AMG {what}: pyamg's time / ours, worst", ratios, 1, min, False)
+    return goals
+
+
+def markdown_goals(results):
+    return _table(["goal", "wanted", "found", "met"], _goals(results))
+
+
+def _large(results):
+    body = []
+    for row in results["tables"]["large"]:
+        ours, read_written = _best(row, "tsgu"), sum(_bytes(row)[:2])
+        least = floor(row, results["roofs"])
+        body.append(
+            [
+                f"{row['matrix']} {results['shapes'][row['matrix']]}",
+                _TITLES[row["method"]],
+                row["dtype"],
+                str(row["threads"]),
+                *(f"{1e3 * _best(row, name):.1f}" for name in ("tsgu", "Eigen", "SciPy")),
+                f"{1e3 * least:.1f}",
+                f"{100 * least / ours:.0f} %",
+                f"{1e-9 * read_written / ours:.1f}",
+                f"{_best(row, 'Eigen') / ours:.2f}",
+                f"{_best(row, 'SciPy') / ours:.2f}",
+                f"{1e3 * row['times']['tsgu']['beside']:.0f}",
+            ]
+        )
+    header = ["grid", "method", "type", "threads", "tsgu", "Eigen", "SciPy", "roof"]
+    header += ["of roof", "GB/s", "Eigen/tsgu", "SciPy/tsgu", "beside"]
+    return _table(header, body)
+
+
+def _small(results):
+    body = [
+        [
+            row["matrix"],
+            _TITLES[row["method"]],
+            *(f"{1e6 * _best(row, name):.2f}" for name in ("tsgu", "Eigen", "SciPy")),
+            f"{1e6 * row['products'] * row['product']:.2f}",
+            f"{1e6 * _beside_product(row):.2f}",
+            f"{1e6 * row['times']['tsgu']['beside']:.0f}",
+        ]
+        for row in results["tables"]["small"]
+    ]
+    header = ["grid", "method", "tsgu", "Eigen", "SciPy", "products", "without", "beside"]
+    return _table(header, body)
+
+
+def _gradients(results):
+    body = [
+        [
+            row["matrix"],
+            _TITLES[row["method"]],
+            str(row["threads"]),
+            *(
+                f"{1e3 * row['times'][name]['best']:.1f} / {1e3 * row['times'][name]['median']:.1f}"
+                for name in ("forward", "both")
+            ),
+            f"{_best(row, 'both') / _best(row, 'forward'):.2f}",
+        ]
+        for row in results["tables"]["gradient"]
+    ]
+    header = ["system", "method", "threads", "forward", "forward + backward", "ratio"]
+    return _table(header, body)
+
+
+def _multigrid(results):
+    body = [
+        [
+            row["matrix"],
+            str(row["threads"]),
+            *(
+                f"{1e3 * _best(row, f'{name} {what}'):.0f}"
+                for what in ("setup", "solve")
+                for name in ("tsgu", "pyamg")
+            ),
+            *(str(row["iterations"][name]) for name in ("tsgu", "pyamg")),
+        ]
+        for row in results["tables"]["amg"]
+    ]
+    header = ["grid", "threads", "tsgu setup", "pyamg setup", "tsgu solve", "pyamg solve"]
+    return _table([*header, "tsgu iterations", "pyamg iterations"], body)
+
+
+def _roofs(results):
+    body = [
+        [str(threads), *(f"{rates[name]:.1f}" for name in ("read", "update", "stream"))]
+        for threads, rates in results["roofs"].items()
+    ]
+    return _table(["threads", "read", "a = b + s c (4 streams)", "non-temporal (3 streams)"], body)
+
+
+def markdown(results):
+    """The page."""
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    absent = "".join(f" Left out: {reason}." for reason in results["absent"])
+    return f"""# Krylov methods, measured
+
+`make bench` on {results["date"]}: {results["cpu"]}, {results["cores"]} cores; {versions}.{absent}
+Other processes took {100 * results["other_load"]:.0f} % of the machine meanwhile; the run took
+{results["seconds"] / 60:.0f} minutes.
+
+All candidates take turns in one process. An iteration's time is the difference of two solves that
+run a few and some more iterations from zero, each the best of its runs, divided by the iterations
+between: what a solve costs beside its iterations is in the column `beside`. Nobody stops early, and
+nobody has a preconditioner. Indices are int32. SciPy has one thread; with two, Eigen multiplies
+with two and does the rest with one. All were checked against a direct solution.
+
+## Goals
+
+{markdown_goals(results)}
+{_NOTES}
+## Systems larger than the caches, milliseconds per iteration
+
+`roof` is the least time an iteration can take: the bytes of the matrix (values, 32-bit coordinates
+and positions) and of the vectors, each once in every pass, at the best rate of the last table.
+CG reads 6 and writes 4 vectors in 3 passes, one of them not read before; BiCGSTAB 12 and 6 in 4
+passes (ours: 13 and 6 in 5), two not read before; MINRES 8 and 4 in 3. `GB/s` counts no vector
+twice that a store brings into the cache.
+
+{_large(results)}
+## Small systems, microseconds per iteration
+
+`products` is what Eigen needs to multiply with the matrix alone, once or twice; `without` is our
+time less that.
+
+{_small(results)}
+## Gradients: milliseconds, best / median
+
+`tsgu.sparse_generic_solve(A, b)` to 1e-8, and that with `backward` to the values of A and to b.
+
+{_gradients(results)}
+## CG with multigrid, milliseconds
+
+Smoothed aggregation; one right-hand side, to 1e-8. pyamg is its `smoothed_aggregation_solver` as it
+comes, as the preconditioner of SciPy's CG.
+
+{_multigrid(results)}
+## Roofs: 1e9 bytes per second on a set of 1 GiB
+
+{_roofs(results)}"""
+
+
+_NOTES = """What bounds the ratios: Eigen and SciPy read and write the same matrix and about 1.3 to
+1.5 times as many vectors, and one thread of theirs can come near the memory's rate, too. At the
+roof there are no factors of 3 left to find on one thread.
+"""
