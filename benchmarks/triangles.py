@@ -1,7 +1,7 @@
 """The triangles of benchmarks/triangular.py, as CSR with int32 indices and fixed seeds.
 
-Values make solves well conditioned: beside a diagonal between 1 and 2 the entries of a row sum up to
-less than 1. The Cholesky factor has its own.
+Values make solves well conditioned: beside a diagonal between 1 and 2 the entries of a row sum up
+to less than 1. The Cholesky factor has its own.
 """
 
 from pathlib import Path

@@ -42,9 +42,13 @@ class Plan:
     threads: tuple
     samples: int
     analyses: int
+    matrices: tuple
 
 
-_PLANS = {"full": Plan((1, 32), (1, 2), 20, 5), "quick": Plan((1, 32), (2,), 5, 2)}
+_PLANS = {
+    "full": Plan((1, 32), (1, 2), 20, 5, triangles.NAMES),
+    "quick": Plan((1, 32), (2,), 5, 2, ("v27", "rmat", "cholesky")),
+}
 
 
 class Oracle:
@@ -270,7 +274,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--mode", choices=_PLANS, default="full")
     parser.add_argument("--build", type=Path, default=_HERE.parent / "build")
-    parser.add_argument("--matrices", nargs="+", choices=triangles.NAMES, default=triangles.NAMES)
+    parser.add_argument("--matrices", nargs="+", choices=triangles.NAMES)
     parser.add_argument("--widths", nargs="+", type=int, choices=(1, 32))
     parser.add_argument("--threads", nargs="+", type=int)
     arguments = parser.parse_args()
@@ -279,13 +283,14 @@ def main():
         plan,
         widths=tuple(arguments.widths or plan.widths),
         threads=tuple(arguments.threads or plan.threads),
+        matrices=tuple(arguments.matrices or plan.matrices),
     )
 
     start, load = time.time(), OtherLoad()
     bench = Bench(plan, arguments.build)
-    for name in arguments.matrices:
+    for name in plan.matrices:
         bench.matrix(triangles.load(name, arguments.build / "bench-data"))
-    complete = plan == _PLANS["full"] and set(arguments.matrices) == set(triangles.NAMES)
+    complete = plan == _PLANS["full"]
     if set(plan.widths) != {1, 32}:
         return
     results = {
@@ -301,7 +306,7 @@ def main():
             "MKL": bench.mkl_version,
         },
         "absent": bench.absent,
-        "titles": {name: triangles.title(name) for name in arguments.matrices},
+        "titles": {name: triangles.title(name) for name in plan.matrices},
         "rows": bench.rows,
     }
     folder = _HERE if complete else arguments.build

@@ -27,7 +27,6 @@ template <typename T> struct SweepArguments {
   const T *inverse; ///< reciprocals of the diagonal, or
   const T *divisor; ///< the diagonal, where they would not be accurate.
   bool unit, conjugated;
-  int64_t ahead; ///< Rows, along segments, that b and x are fetched ahead.
   Vectors<const T> b;
   Vectors<T> x;
   T *solved; ///< The rings of the right-hand sides, one after the other.

@@ -66,9 +66,7 @@ struct Sweep {
   Block entryBlock;      ///< Which of the pattern's entries, padding: -1; not
                          ///< there when the layout has them in order.
   int64_t places = 0, blocks = 0;
-  int64_t ahead = 0; ///< Rows that are worth fetching ahead; 0: segments are
-                     ///< short.
-  int32_t ring = 0;  ///< Length, a power of two; one more element is 0.
+  int32_t ring = 0; ///< Length, a power of two; one more element is 0.
 
   int64_t sliceCount() const { return static_cast<int64_t>(slices.size()); }
   const int32_t *rows() const { return rowBlock.as<int32_t>(); }

@@ -54,17 +54,6 @@ template <typename T, bool direct, bool flat> struct SweepBody {
     return flat ? 1 : x.stride;
   }
 
-  /// What follows in the segments.
-  TSGU_INLINE static inline void fetch(const Arguments &a,
-                                       const int32_t *rows) {
-    const T *b = a.b.data + a.ahead * stride(a.b);
-    const T *x = a.x.data + a.ahead * stride(a.x);
-    for (int32_t lane = 0; lane < lanes; ++lane) {
-      __builtin_prefetch(b + rows[lane] * stride(a.b));
-      __builtin_prefetch(x + rows[lane] * stride(a.x), 1);
-    }
-  }
-
   TSGU_INLINE static inline bool anyZero(const Lanes<T> &d) {
     T each[lanes];
     d.store(each);
@@ -97,8 +86,6 @@ template <typename T, bool direct, bool flat> struct SweepBody {
     T *solved = a.solved + column * a.ringStride();
     const int32_t *rows = a.rows + slice.place;
     Lanes<T> sum, value, x;
-    if (a.ahead && column == 0)
-      fetch(a, rows);
     gather(sum, a.b.data + column, rows, stride(a.b));
     const int32_t *coordinate = a.coordinates + slice.coordinate;
     if (slice.kind == Slice::Run)

@@ -184,7 +184,6 @@ bool solveBySweep(const Solve<T> &solve, const Sweep &sweep,
                               nullptr,
                               solve.triangle.unit,
                               solve.mode == Mode::C,
-                              sweep.ahead,
                               solve.b,
                               solve.x,
                               nullptr};
