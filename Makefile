@@ -44,10 +44,11 @@ test-long: build ## the same for longer: unit tests repeated and shuffled, more 
 sanitize: setup ## runtime and compiler tests under ASan + UBSan and under TSan
 	scripts/sanitize.sh $(BUILD) $(PYTHON) $(JOBS)
 
-bench: build $(VENV)/.bench ## measure; BENCH=quick for three minutes instead of thirty
+bench: build $(VENV)/.bench ## measure; BENCH=quick for four minutes instead of forty
 	cmake --build $(BUILD) --target tsgu_bench
 	$(PYTHON) benchmarks/spmm.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/krylov.py --mode $(BENCH) --build $(BUILD)
+	$(PYTHON) benchmarks/triangular.py --mode $(BENCH) --build $(BUILD)
 
 $(VENV)/.bench: benchmarks/requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<

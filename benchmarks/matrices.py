@@ -27,7 +27,7 @@ class Matrix:
         return len(self.coordinates)
 
 
-def _stencil(shape, offsets):
+def stencil(shape, offsets):
     """Rows of a grid; `offsets` in ascending order give ascending columns."""
     grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, len(shape))
     neighbours = grid[:, None, :] + np.array(offsets)
@@ -39,12 +39,12 @@ def _stencil(shape, offsets):
 
 def _five_point():
     offsets = [(-1, 0), (0, -1), (0, 0), (0, 1), (1, 0)]
-    return _stencil((1000, 1000), offsets)
+    return stencil((1000, 1000), offsets)
 
 
 def _twenty_seven_point():
     steps = (-1, 0, 1)
-    return _stencil((50, 50, 50), [(x, y, z) for x in steps for y in steps for z in steps])
+    return stencil((50, 50, 50), [(x, y, z) for x in steps for y in steps for z in steps])
 
 
 def _uniform(rng, n=500_000, degree=16):
@@ -54,7 +54,7 @@ def _uniform(rng, n=500_000, degree=16):
     return np.full(n, degree), columns.ravel()
 
 
-def _rmat(rng, scale=18, edge_factor=16, a=0.57, b=0.19, c=0.19):
+def rmat(rng, scale=18, edge_factor=16, a=0.57, b=0.19, c=0.19):
     row = np.zeros(edge_factor << scale, np.int64)
     column = row.copy()
     for _ in range(scale):
@@ -70,7 +70,7 @@ _MATRICES = {
     "grid5": ("5-point grid 1000^2", lambda rng: _five_point()),
     "grid27": ("27-point grid 50^3", lambda rng: _twenty_seven_point()),
     "uniform": ("uniform random 500,000 x 16", _uniform),
-    "rmat": ("R-MAT 2^18, edge factor 16", _rmat),
+    "rmat": ("R-MAT 2^18, edge factor 16", rmat),
 }
 
 NAMES = tuple(_MATRICES)

@@ -179,7 +179,7 @@ class MKL:
         return call
 
 
-class _Tensor(ctypes.Structure):
+class Tensor(ctypes.Structure):
     """tsgu_tensor of tsgu.h."""
 
     _fields_ = [
@@ -241,9 +241,9 @@ class Tsgu:
     def _call(self, path, matrix, operands, result):
         program = ctypes.c_void_p()
         self._check(self._library.tsgu_program_open(path.encode(), ctypes.byref(program)))
-        tensors = (_Tensor * len(operands))(*map(_Tensor.of, operands))
+        tensors = (Tensor * len(operands))(*map(Tensor.of, operands))
         patterns = (ctypes.c_void_p * 1)(self.pattern(matrix))
-        target = _Tensor.of(result)
+        target = Tensor.of(result)
         run = self._library.tsgu_program_run
 
         def call():

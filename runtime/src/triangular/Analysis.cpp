@@ -17,8 +17,12 @@ uint64_t triangularAnalyses() {
   return analyses.load(std::memory_order_relaxed);
 }
 
-/// Rows per level below which rows in their own order are faster.
+/// Segments per level below which shorter ones are better, and in the end rows
+/// in their own order.
 static constexpr int64_t narrowest = 8;
+static constexpr int64_t wide = 24;
+/// A sweep counts its coordinates by uint32; at most so many a row are padding.
+static constexpr int64_t mostPadding = 4 * lanes;
 
 /// Where the strict part of every row ends or begins. Returns how many entries
 /// are outside of the triangle.
@@ -57,57 +61,115 @@ template <typename I> struct StrictRows {
 };
 } // namespace
 
-/// The level of every row; returns how many rows each level has.
-template <typename I>
-static std::vector<int32_t> findDepths(const StrictRows<I> &strict,
-                                       const I *coordinates, int64_t rows,
-                                       int32_t *depths, int32_t &reach) {
-  std::vector<int32_t> sizes;
-  for (int64_t step = 0; step < rows; ++step) {
-    const int64_t i = strict.upper ? rows - 1 - step : step;
-    int32_t most = -1, least = std::numeric_limits<int32_t>::max();
-    for (I k = strict.begin(i), end = strict.end(i); k < end; ++k) {
-      const int32_t depth = depths[coordinates[k]];
-      most = std::max(most, depth);
-      least = std::min(least, depth);
+namespace {
+/// Finds segments of at most so many rows, and their levels.
+template <typename I> class Leveller {
+public:
+  Leveller(const StrictRows<I> &strict, const I *coordinates, int64_t rows,
+           int32_t *depths)
+      : strict(strict), coordinates(coordinates), rows(rows), depths(depths) {}
+
+  void run(int32_t longest) {
+    segments.clear(), depthOf.clear(), sizes.clear();
+    reach = 0;
+    const int64_t step = strict.upper ? -1 : 1;
+    for (int64_t i = strict.upper ? rows - 1 : 0, left = rows; left > 0;) {
+      const int64_t length = grow(i, step, std::min<int64_t>(longest, left));
+      close(i, step, length);
+      i += step * length, left -= length;
     }
-    depths[i] = most + 1;
-    if (most >= 0)
-      reach = std::max(reach, most + 1 - least);
-    if (static_cast<size_t>(most + 1) == sizes.size())
-      sizes.push_back(0);
-    ++sizes[most + 1];
   }
-  return sizes;
-}
+
+  int64_t width() const {
+    return static_cast<int64_t>(segments.size() / sizes.size());
+  }
+
+  LevelSets sets() const {
+    LevelSets sets;
+    sets.reach = reach;
+    sets.starts.assign(sizes.size() + 1, 0);
+    std::vector<int32_t> next(sizes.size());
+    for (size_t level = 0; level < sizes.size(); ++level) {
+      next[level] = sets.starts[level];
+      sets.starts[level + 1] = sets.starts[level] + sizes[level];
+    }
+    sets.segmentBlock = blockOf<Segment>(static_cast<int64_t>(segments.size()));
+    for (size_t k = 0; k < segments.size(); ++k)
+      sets.segmentBlock.as<Segment>()[next[depthOf[k]]++] = segments[k];
+    return sets;
+  }
+
+private:
+  /// The length of the segment that begins with row i; what it reads is taken
+  /// down in `most` and `least`.
+  int64_t grow(int64_t i, int64_t step, int64_t longest) {
+    most = -1, least = std::numeric_limits<int32_t>::max();
+    const I first = static_cast<I>(i);
+    int64_t length = 0;
+    do {
+      const int64_t row = i + step * length;
+      const I begin = strict.begin(row), end = strict.end(row);
+      // Those nearest to the diagonal are inside the segment.
+      if (length > 0 &&
+          (begin == end ||
+           coordinates[strict.upper ? begin : end - 1] != row - step))
+        break;
+      for (I k = begin; k < end; ++k) {
+        const I c = coordinates[k];
+        if (strict.upper ? c <= first : c >= first)
+          continue;
+        most = std::max(most, depths[c]);
+        least = std::min(least, depths[c]);
+      }
+    } while (++length < longest);
+    return length;
+  }
+
+  void close(int64_t i, int64_t step, int64_t length) {
+    const int32_t depth = most + 1;
+    if (most >= 0)
+      reach = std::max(reach, depth - least);
+    for (int64_t k = 0; k < length; ++k)
+      depths[i + step * k] = depth;
+    if (static_cast<size_t>(depth) == sizes.size())
+      sizes.push_back(0);
+    ++sizes[depth];
+    segments.push_back({static_cast<int32_t>(i), static_cast<int32_t>(length)});
+    depthOf.push_back(depth);
+  }
+
+  StrictRows<I> strict;
+  const I *coordinates;
+  const int64_t rows;
+  int32_t *depths; ///< By row.
+  int32_t most = -1, least = 0, reach = 0;
+  std::vector<Segment> segments;
+  std::vector<int32_t> depthOf, sizes; ///< By segment; of levels.
+};
+} // namespace
 
 template <typename I>
 void Analysis::run(const Pattern &pattern, const I *positions,
                    const I *coordinates) {
   const int64_t rows = pattern.rows();
   isTidy = findEdges(positions, coordinates, rows) == 0 && missing < 0;
-  if (!fitsInt32(rows) || !fitsInt32(pattern.stored()) || rows == 0)
+  constexpr int64_t most = std::numeric_limits<uint32_t>::max();
+  if (rows == 0 || rows > most / mostPadding || !fitsInt32(pattern.stored()) ||
+      pattern.stored() + mostPadding * rows > most)
     return;
   const Block depthBlock = blockOf<int32_t>(rows);
   int32_t *depths = depthBlock.as<int32_t>();
   const StrictRows<I> strict{positions, edgeBlock.as<I>(), isUpper};
-  sets.starts = findDepths(strict, coordinates, rows, depths, sets.reach);
-  isNarrow = rows / static_cast<int64_t>(sets.starts.size()) < narrowest;
+  Leveller<I> leveller(strict, coordinates, rows, depths);
+  int32_t longest = LevelSets::longest;
+  leveller.run(longest);
+  while (longest > 1 && leveller.width() < wide)
+    leveller.run(longest /= 4);
+  isNarrow = leveller.width() < narrowest;
+  if (!isNarrow)
+    sets = leveller.sets();
   if (isTidy)
     edgeBlock = Block();
-  if (isNarrow) {
-    sets = LevelSets();
-    return;
-  }
-  int32_t total = 0;
-  for (int32_t &start : sets.starts)
-    total += std::exchange(start, total);
-  sets.orderBlock = blockOf<int32_t>(rows);
-  int32_t *order = sets.orderBlock.as<int32_t>();
-  for (int64_t i = 0; i < rows; ++i)
-    order[sets.starts[depths[i]]++] = static_cast<int32_t>(i);
-  // Every start has become the next one.
-  sets.starts.insert(sets.starts.begin(), 0);
 }
 
 Analysis::Analysis(const Pattern &pattern, int64_t item, bool upper)
@@ -127,9 +189,10 @@ const Sweep &Analysis::sweep(Pattern &pattern, int64_t item, bool transposed,
   const Layout &layout = transposed ? pattern.transposed() : pattern.csr();
   std::lock_guard lock(making);
   if (!made[transposed]) {
-    made[transposed] = makeSweep(
-        {layout, pattern.rows(), item, isUpper != transposed, sets, transposed},
-        executor);
+    made[transposed] =
+        makeSweep({layout, pattern.rows(), item, isUpper != transposed, isTidy,
+                   sets, transposed},
+                  executor);
     ready[transposed].store(made[transposed].get(), std::memory_order_release);
   }
   return *made[transposed];

@@ -19,10 +19,11 @@ inline constexpr int64_t tileWidth = 8;
 
 template <typename T> struct SweepArguments {
   const Slice *slices;
-  const int32_t *rows, *diagonalEntries, *coordinates, *entries;
+  const int32_t *rows, *diagonalEntries, *firstEntries, *coordinates;
+  const int32_t *entries; ///< NULL: rows have theirs one after the other.
   int32_t ring;
   const T *values;  ///< The pattern's; NULL: those in the sweep's order are
-  const T *packed;  ///< here, as are, by slot,
+  const T *packed;  ///< here, as are, by place,
   const T *inverse; ///< reciprocals of the diagonal, or
   const T *divisor; ///< the diagonal, where they would not be accurate.
   bool unit, conjugated;
@@ -44,6 +45,7 @@ template <typename T, typename I> struct RowArguments {
   const I *positions, *coordinates;
   const I *edges; ///< As Analysis::edges(); NULL: tidy.
   const T *values;
+  int64_t lastEntry; ///< Of the coordinates, or less.
   int64_t rows;
   bool upper, unit, conjugated;
   bool transposed; ///< Entries of a row are subtracted from the rows they name.

@@ -6,18 +6,20 @@
 //===----------------------------------------------------------------------===//
 
 #include "Kernels.h"
-#include "Scalars.h"
+#include "Lanes.h"
 
 #include <algorithm>
 
 namespace tsgu::runtime {
 namespace {
 
-/// Entries of a row from which lanes sum apart, for one right-hand side.
-constexpr int64_t longRow = 16;
+/// Entries, and bytes of each row of x, that are fetched ahead.
+constexpr int64_t entriesAhead = 16, bytesAhead = 256;
 
-/// `width` right-hand sides, or so many as given if it is 0.
-template <typename T, typename I, int64_t width> struct RowBody {
+/// `width` right-hand sides, or so many as given if it is 0; flat: vectors
+/// without strides.
+template <typename T, typename I, int64_t width, bool flat = false>
+struct RowBody {
   using Arguments = RowArguments<T, I>;
   static constexpr int64_t room = width ? width : tileWidth;
 
@@ -30,6 +32,11 @@ template <typename T, typename I, int64_t width> struct RowBody {
     return a.upper   ? a.positions[i + 1]
            : a.edges ? a.edges[i]
                      : a.positions[i + 1] - 1;
+  }
+
+  template <typename V>
+  TSGU_INLINE static auto *row(const V &vectors, int64_t i) {
+    return vectors.data + (flat ? i : i * vectors.stride);
   }
 
   TSGU_INLINE static T value(const Arguments &a, int64_t k) {
@@ -53,26 +60,52 @@ template <typename T, typename I, int64_t width> struct RowBody {
     }
   }
 
+  TSGU_INLINE static T longSum(const Arguments &a, int64_t k, int64_t end,
+                               const T *x, int64_t stride) {
+    Lanes<T> part, v, at;
+    part.zero();
+    for (; k + lanes <= end; k += lanes) {
+      T values[lanes];
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        values[lane] = value(a, k + lane);
+      v.load(values);
+      gather(at, x, a.coordinates + k, stride);
+      part.subtractProduct(v, at);
+    }
+    T each[lanes];
+    part.store(each);
+    for (int64_t lane = 0; k < end; ++k, ++lane)
+      each[lane] =
+          minusProduct(each[lane], value(a, k), x[a.coordinates[k] * stride]);
+    part.load(each);
+    return part.sum();
+  }
+
+  /// What a later entry reads.
+  TSGU_INLINE static void fetch(const Arguments &a, int64_t k, const T *x) {
+    constexpr int64_t bytes = std::min<int64_t>(bytesAhead, width * sizeof(T));
+    const auto *from = reinterpret_cast<const char *>(
+        x + a.coordinates[std::min(k, a.lastEntry)] * a.x.stride);
+    for (int64_t line = 0; line < bytes; line += 64)
+      __builtin_prefetch(from + line);
+  }
+
   /// Subtracts what the row has of the solution.
   TSGU_INLINE static void pull(const Arguments &a, int64_t i, int64_t column,
                                int64_t count, T *sum) {
     const int64_t end = strictEnd(a, i);
     int64_t k = strictBegin(a, i);
     const T *x = a.x.data + column;
+    const int64_t stride = flat ? 1 : a.x.stride;
     if (width == 1 && end - k >= longRow) {
-      T part[lanes] = {};
-      for (; k + lanes <= end; k += lanes)
-        for (int64_t lane = 0; lane < lanes; ++lane)
-          part[lane] = minusProduct(part[lane], value(a, k + lane),
-                                    x[a.coordinates[k + lane] * a.x.stride]);
-      for (int64_t half = lanes / 2; half > 0; half /= 2)
-        for (int64_t lane = 0; lane < half; ++lane)
-          part[lane] += part[lane + half];
-      *sum += part[0];
+      *sum += longSum(a, k, end, x, stride);
+      return;
     }
     for (; k < end; ++k) {
+      if (width >= tileWidth)
+        fetch(a, k + entriesAhead, x);
       const T v = value(a, k);
-      const T *from = x + a.coordinates[k] * a.x.stride;
+      const T *from = x + a.coordinates[k] * stride;
       for (int64_t j = 0; j < count; ++j)
         sum[j] = minusProduct(sum[j], v, from[j]);
     }
@@ -121,14 +154,14 @@ template <typename T, typename I, int64_t width> struct RowBody {
                         ? i
                         : int64_t(a.coordinates[a.upper ? end - 1 : begin]));
       }
-      const T *from = a.transposed ? a.x.row(i) : a.b.row(i);
+      const T *from = a.transposed ? row(a.x, i) : row(a.b, i);
       for (int64_t j = 0; j < count; ++j)
         sum[j] = from[column + j];
       if (!a.transposed)
         pull(a, i, column, count, sum);
       divide(a, i, sum, count, zero);
       for (int64_t j = 0; j < count; ++j)
-        a.x.row(i)[column + j] = sum[j];
+        row(a.x, i)[column + j] = sum[j];
       if (a.transposed)
         push(a, i, column, count, sum);
     }
@@ -142,10 +175,14 @@ template <typename T, typename I>
 bool solveRows(const RowArguments<T, I> &arguments, int64_t begin,
                int64_t end) {
   bool zero = false;
+  const bool flat = arguments.b.stride == 1 && arguments.x.stride == 1;
   auto tiles = [&]<int64_t width>() {
     for (; begin < end && end - begin >= width; begin += width ? width : end)
       withVectors([&]() TSGU_INLINE {
-        zero |= RowBody<T, I, width>::run(arguments, begin, end - begin);
+        if (width == 1 && flat)
+          zero |= RowBody<T, I, 1, true>::run(arguments, begin, 1);
+        else
+          zero |= RowBody<T, I, width>::run(arguments, begin, end - begin);
       });
   };
   tiles.template operator()<32>();

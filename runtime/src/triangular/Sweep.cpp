@@ -9,7 +9,6 @@
 #include "../Arithmetic.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace tsgu::runtime {
 namespace {
@@ -19,6 +18,11 @@ constexpr int64_t serialWork = 64;
 /// What a slice costs beside its blocks: a group, and a single row with its sum
 /// across the lanes.
 constexpr int64_t groupWork = 2, rowWork = 3;
+/// Slices are filled by parts, each of which has room for all its coordinates.
+constexpr int64_t fillParts = 16;
+/// Groups of a bundle: as many as hide the latency of a row that reads the one
+/// before it; fewer where threads would go without.
+constexpr int64_t bundleGroups = 4, fewestBundles = 4;
 
 /// The strict part of a row, and the entry on its diagonal or -1.
 struct StrictRow {
@@ -40,50 +44,54 @@ public:
     plan();
     setRing();
     allocate();
-    const int64_t parts = std::max<int64_t>(1, 4 * executor.threads);
-    parallelFor(executor, parts, [&](int64_t begin, int64_t end) {
-      for (int64_t s = sweep.slices * begin / parts,
-                   last = sweep.slices * end / parts;
-           s < last; ++s)
-        fill(slices[s], &members[firstMember[s]],
-             s + 1 < sweep.slices ? slices[s + 1].slot : sweep.slots);
+    parallelFor(executor, fillParts, [&](int64_t begin, int64_t end) {
+      for (int64_t part = begin; part < end; ++part)
+        fillPart(part);
     });
-    std::copy(slices.begin(), slices.end(), sweep.sliceBlock.as<Slice>());
   }
 
 private:
   StrictRow strict(int64_t row) const {
-    const I *begin = coordinates + positions[row];
-    const I *end = coordinates + positions[row + 1];
-    const I *at = begin != end && end[-1] == static_cast<I>(row) ? end - 1
-                  : begin != end && *begin == static_cast<I>(row)
-                      ? begin
-                      : std::lower_bound(begin, end, static_cast<I>(row));
+    const int64_t first = positions[row], last = positions[row + 1];
+    if (source.tidy)
+      return source.upper ? StrictRow{first + 1, last, first}
+                          : StrictRow{first, last - 1, last - 1};
+    const I *begin = coordinates + first, *end = coordinates + last;
+    const I *at = std::lower_bound(begin, end, static_cast<I>(row));
     const bool stored = at < end && *at == static_cast<I>(row);
-    if (source.upper)
-      begin = at + stored;
-    else
-      end = at;
-    return {begin - coordinates, end - coordinates,
-            stored ? at - coordinates : -1};
+    const int64_t k = at - coordinates;
+    return {source.upper ? k + stored : first, source.upper ? last : k,
+            stored ? k : -1};
   }
 
+  //===--------------------------------------------------------------------===//
+  // Which rows go where
+  //===--------------------------------------------------------------------===//
+
+  struct Run {
+    int32_t row, length;
+    int64_t entries;
+  };
+
   void plan() {
-    members.reserve(source.rows);
+    rowOf.reserve(source.rows + source.rows / 8 + 64);
+    sweep.slices.reserve(source.rows / lanes + source.rows / 32 + 64);
     const int64_t levels = source.levels.levels();
     for (int64_t step = 0; step < levels; ++step) {
       const int64_t level = source.backwards ? levels - 1 - step : step;
-      const auto begin = static_cast<int32_t>(slices.size());
-      const int64_t work = sweep.blocks;
-      levelSlots.push_back(sweep.slots);
-      planLevel(source.levels.order() + source.levels.starts[level],
-                source.levels.starts[level + 1] - source.levels.starts[level]);
-      const auto end = static_cast<int32_t>(slices.size());
-      addStep(begin, end, sweep.blocks - work + groupWork * (end - begin));
+      const auto begin = static_cast<int32_t>(sweep.bundles.size());
+      const int64_t work = sweep.blocks + groupWork * sliceCount();
+      levelSlots.push_back(slotCount());
+      planLevel(source.levels.starts[level], source.levels.starts[level + 1]);
+      addStep(begin, static_cast<int32_t>(sweep.bundles.size()),
+              sweep.blocks + groupWork * sliceCount() - work);
     }
-    levelSlots.push_back(sweep.slots);
-    sweep.slices = static_cast<int64_t>(slices.size());
+    levelSlots.push_back(slotCount());
+    sweep.bundles.push_back(static_cast<int32_t>(sliceCount()));
   }
+
+  int64_t sliceCount() const { return sweep.sliceCount(); }
+  int64_t slotCount() const { return static_cast<int64_t>(rowOf.size()); }
 
   void addStep(int32_t begin, int32_t end, int64_t work) {
     const bool serial = work < serialWork;
@@ -93,59 +101,104 @@ private:
       sweep.steps.push_back({begin, end, serial});
   }
 
-  void planLevel(const int32_t *rows, int64_t count) {
-    level.clear();
-    int64_t entries = 0, padded = 0, most = 0;
-    for (int64_t k = 0; k < count; ++k) {
-      const int64_t length = strict(rows[k]).length();
-      level.push_back({static_cast<int32_t>(length), rows[k]});
-      entries += length;
-      most = std::max(most, length);
-      if (k % lanes == lanes - 1 || k == count - 1)
-        padded += std::exchange(most, 0) * lanes;
+  /// By length, and within one length, where they differ much, by entries.
+  void sortRuns(int64_t begin, int64_t end) {
+    const int32_t direction = rowStep();
+    runs.clear();
+    int64_t entries = 0, most = 0;
+    for (int64_t k = begin; k < end; ++k) {
+      const auto [row, length] = source.levels.segments()[k];
+      // Backwards, what was solved for last comes first.
+      const int32_t first =
+          source.backwards ? row - direction * (length - 1) : row;
+      const int32_t low = std::min(first, first + direction * (length - 1));
+      const int64_t stored = positions[low + length] - positions[low];
+      runs.push_back({first, length, stored});
+      entries += stored;
+      most = std::max(most, stored / length);
     }
-    // Rows of like length together, where they are not already.
-    if (2 * padded > 3 * (entries + lanes))
-      std::stable_sort(
-          level.begin(), level.end(),
-          [](const Row &a, const Row &b) { return a.length > b.length; });
-    for (int64_t k = 0; k < count; k += lanes)
-      planGroup(&level[k], std::min<int64_t>(lanes, count - k));
+    int64_t rows = 0;
+    for (const Run &run : runs)
+      rows += run.length;
+    const bool uneven = 2 * most * rows > 3 * (entries + rows);
+    auto before = [uneven, direction](const Run &a, const Run &b) {
+      if (a.length != b.length)
+        return a.length > b.length;
+      if (uneven && a.entries != b.entries)
+        return a.entries > b.entries;
+      return direction * a.row < direction * b.row;
+    };
+    if (!std::is_sorted(runs.begin(), runs.end(), before))
+      std::sort(runs.begin(), runs.end(), before);
   }
 
-  struct Row {
-    int32_t length, row;
-  };
+  /// From a row of a segment to the next.
+  int32_t rowStep() const {
+    // The layout is upper for an upper triangle and for a lower one backwards.
+    return source.upper ? -1 : 1;
+  }
 
-  void planGroup(const Row *group, int64_t count) {
+  void planLevel(int64_t begin, int64_t end) {
+    sortRuns(begin, end);
+    const auto count = static_cast<int64_t>(runs.size());
+    const int64_t groups = (count + lanes - 1) / lanes;
+    placeRows(count);
+    int64_t parts = std::min(groups, fewestBundles);
+    while (parts * bundleGroups < groups)
+      parts *= 2;
+    parts = std::min(parts, groups);
+    for (int64_t part = 0; part < parts; ++part)
+      planBundle(groups * part / parts, groups * (part + 1) / parts);
+  }
+
+  /// Slots: first all first rows, then all second rows, ...
+  void placeRows(int64_t count) {
+    slotOfStep.clear();
+    for (int32_t k = 0; k < runs[0].length; ++k) {
+      while (runs[count - 1].length <= k)
+        --count;
+      const int64_t first = slotCount();
+      slotOfStep.push_back(first);
+      rowOf.resize(first + (count + lanes - 1) / lanes * lanes, -1);
+      for (int64_t r = 0; r < count; ++r) {
+        const int32_t row = runs[r].row + rowStep() * k;
+        rowOf[first + r] = row;
+        slotOf[row] = static_cast<int32_t>(first + r);
+      }
+    }
+  }
+
+  void planBundle(int64_t firstGroup, int64_t lastGroup) {
+    sweep.bundles.push_back(static_cast<int32_t>(sliceCount()));
+    for (int32_t k = 0; k < runs[firstGroup * lanes].length; ++k)
+      for (int64_t group = firstGroup; group < lastGroup; ++group)
+        if (runs[group * lanes].length > k)
+          planSlices(slotOfStep[k] + group * lanes);
+  }
+
+  /// One slice for the rows of these slots, or one each.
+  void planSlices(int64_t slot) {
     int64_t most = 0, single = 0;
-    for (int64_t k = 0; k < count; ++k) {
-      most = std::max<int64_t>(most, group[k].length);
-      single += (group[k].length + lanes - 1) / lanes + rowWork;
+    int32_t lengths[lanes], count = 0;
+    for (; count < lanes && rowOf[slot + count] >= 0; ++count) {
+      const int64_t length = strict(rowOf[slot + count]).length();
+      lengths[count] = static_cast<int32_t>(length);
+      most = std::max(most, length);
+      single += (length + lanes - 1) / lanes + rowWork;
     }
-    if (most + groupWork <= single) {
-      sweep.slots = (sweep.slots + lanes - 1) / lanes * lanes;
-      addSlice(static_cast<int32_t>(most), static_cast<int32_t>(count), group,
-               count);
-      sweep.slots += lanes;
-      return;
-    }
-    for (int64_t k = 0; k < count; ++k) {
-      addSlice(group[k].length, 0, &group[k], 1);
-      ++sweep.slots;
-    }
+    if (most < longRow && most + groupWork <= single)
+      return addSlice(slot, static_cast<int32_t>(most), count);
+    for (int32_t lane = 0; lane < count; ++lane)
+      addSlice(slot + lane, lengths[lane], 0);
   }
 
-  void addSlice(int32_t length, int32_t rows, const Row *group, int64_t count) {
-    const Slice slice{sweep.blocks, static_cast<int32_t>(sweep.slots), length,
-                      rows};
-    firstMember.push_back(static_cast<int32_t>(members.size()));
-    for (int64_t k = 0; k < count; ++k) {
-      members.push_back(group[k].row);
-      slotOf[group[k].row] = static_cast<int32_t>(sweep.slots + k);
-    }
-    slices.push_back(slice);
-    sweep.blocks += slice.blocks();
+  void addSlice(int64_t slot, int32_t length, int32_t rows) {
+    sweep.slices.push_back({static_cast<int32_t>(sweep.blocks), 0,
+                            static_cast<int32_t>(sweep.places),
+                            static_cast<int32_t>(slot), length,
+                            static_cast<int16_t>(rows)});
+    sweep.places += rows ? lanes : 1;
+    sweep.blocks += sweep.slices.back().blocks();
   }
 
   void setRing() {
@@ -156,18 +209,49 @@ private:
           most, levelSlots[k + 1] -
                     levelSlots[std::max<int64_t>(0, k - source.levels.reach)]);
     sweep.ring = lanes;
-    // One more group: the slots of a level begin with those of a group.
-    while (sweep.ring < most + lanes)
+    while (sweep.ring < most)
       sweep.ring *= 2;
   }
 
+  //===--------------------------------------------------------------------===//
+  // What goes there
+  //===--------------------------------------------------------------------===//
+
   void allocate() {
-    sweep.slots += lanes;
-    sweep.sliceBlock = blockOf<Slice>(sweep.slices);
-    sweep.rowBlock = blockOf<int32_t>(sweep.slots);
-    sweep.diagonalBlock = blockOf<int32_t>(sweep.slots);
+    sweep.rowBlock = blockOf<int32_t>(sweep.places);
+    sweep.diagonalBlock = blockOf<int32_t>(sweep.places);
+    sweep.firstBlock = blockOf<int32_t>(sweep.places);
     sweep.coordinateBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
-    sweep.entryBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
+    if (source.layout.permutation)
+      sweep.entryBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
+  }
+
+  void fillPart(int64_t part) {
+    const int64_t begin = sliceCount() * part / fillParts;
+    const int64_t end = sliceCount() * (part + 1) / fillParts;
+    int64_t next = begin < end ? int64_t{sweep.slices[begin].block} * lanes : 0;
+    for (int64_t s = begin; s < end; ++s) {
+      Slice &slice = sweep.slices[s];
+      slice.coordinate = static_cast<uint32_t>(next);
+      fillPlaces(slice);
+      next += fillBlocks(slice);
+      slice.slot &= sweep.ring - 1;
+    }
+  }
+
+  /// Padding has a row of its group, so that it can be read as others are.
+  void fillPlaces(const Slice &slice) {
+    const int32_t width = slice.rows ? lanes : 1;
+    for (int32_t lane = 0; lane < width; ++lane) {
+      const int32_t used = std::min(lane, std::max(slice.rows - 1, 0));
+      const int32_t row = rowOf[slice.slot + used];
+      const auto [begin, end, at] = strict(row);
+      sweep.firstBlock.as<int32_t>()[slice.place + lane] =
+          static_cast<int32_t>(begin);
+      sweep.rowBlock.as<int32_t>()[slice.place + lane] = row;
+      sweep.diagonalBlock.as<int32_t>()[slice.place + lane] =
+          at < 0 ? -1 : entry(at);
+    }
   }
 
   int32_t entry(int64_t k) const {
@@ -180,42 +264,65 @@ private:
                      static_cast<const int64_t *>(permutation)[k]);
   }
 
-  /// Slots up to `until` that are nobody's are left out of everything.
-  void fill(const Slice &slice, const int32_t *rows, int64_t until) {
-    int32_t *coordinate = sweep.coordinateBlock.as<int32_t>();
-    int32_t *entries = sweep.entryBlock.as<int32_t>();
+  /// Returns how many coordinates it takes.
+  int64_t fillBlocks(Slice &slice) {
+    int32_t *coordinate =
+        sweep.coordinateBlock.as<int32_t>() + slice.coordinate;
+    int32_t *entries =
+        sweep.entryBlock.data()
+            ? sweep.entryBlock.as<int32_t>() + int64_t{slice.block} * lanes
+            : nullptr;
+    const int64_t count = slice.blocks() * lanes;
     const int32_t width = slice.rows ? lanes : 1;
-    for (int64_t slot = slice.slot + width; slot < until; ++slot)
-      sweep.diagonalBlock.as<int32_t>()[slot] = -1;
     for (int32_t lane = 0; lane < width; ++lane) {
-      const int32_t row = rows[std::min(lane, std::max(slice.rows - 1, 0))];
-      const StrictRow range = strict(row);
-      sweep.rowBlock.as<int32_t>()[slice.slot + lane] = row;
-      sweep.diagonalBlock.as<int32_t>()[slice.slot + lane] =
-          range.diagonal < 0 ? -1 : entry(range.diagonal);
-      const int64_t length =
-          slice.rows && lane >= slice.rows ? 0 : range.length();
-      const int64_t room = slice.rows ? slice.length : slice.blocks() * lanes;
-      int64_t at = slice.block * lanes + lane;
-      for (int64_t k = 0; k < room; ++k, at += width) {
-        const bool inside = k < length;
-        coordinate[at] =
-            inside ? slotOf[coordinates[range.begin + k]] & (sweep.ring - 1)
-                   : sweep.ring;
-        entries[at] = inside ? entry(range.begin + k) : -1;
+      const bool used = lane < std::max<int32_t>(slice.rows, 1);
+      const StrictRow range =
+          used ? strict(rowOf[slice.slot + lane]) : StrictRow{};
+      const I *column = coordinates + range.begin;
+      int64_t at = lane;
+      for (int64_t k = 0; k < range.length(); ++k, at += width) {
+        coordinate[at] = slotOf[column[k]] & (sweep.ring - 1);
+        if (entries)
+          entries[at] = entry(range.begin + k);
+      }
+      for (; at < count; at += width) {
+        coordinate[at] = sweep.ring;
+        if (entries)
+          entries[at] = -1;
       }
     }
+    if (!isRun(slice, coordinate))
+      return count;
+    slice.kind = Slice::Run;
+    for (int32_t k = 0; k < slice.length; ++k)
+      coordinate[k] = coordinate[k * lanes];
+    return slice.length;
+  }
+
+  bool isRun(const Slice &slice, const int32_t *coordinate) const {
+    if (slice.rows < lanes)
+      return false;
+    for (int32_t k = 0; k < slice.length; ++k, coordinate += lanes) {
+      bool run = coordinate[lanes - 1] < sweep.ring;
+      for (int32_t lane = 1; lane < lanes; ++lane)
+        run &= coordinate[lane] == coordinate[0] + lane;
+      if (!run)
+        return false;
+    }
+    return true;
   }
 
   const SweepSource &source;
   Sweep &sweep;
   const I *positions, *coordinates;
   Block slotBlock;
-  int32_t *slotOf;
-  std::vector<Slice> slices;
-  std::vector<int32_t> members, firstMember; ///< Rows of the slices.
+  int32_t *slotOf;            ///< By row.
+  std::vector<int32_t> rowOf; ///< By slot; -1: padding.
   std::vector<int64_t> levelSlots;
-  std::vector<Row> level;
+
+  // Of the level being planned.
+  std::vector<Run> runs;
+  std::vector<int64_t> slotOfStep;
 };
 
 } // namespace
@@ -231,25 +338,28 @@ std::unique_ptr<Sweep> makeSweep(const SweepSource &source,
 
 int32_t partOf(const Sweep &sweep, const SweepStep &step, int32_t part,
                int32_t parts) {
+  const std::vector<int32_t> &bundles = sweep.bundles;
   if (part == 0 || part == parts)
-    return part ? step.end : step.begin;
-  const Slice *slices = sweep.slice();
-  auto workBefore = [&](int64_t s) {
-    const int64_t block = s < sweep.slices ? slices[s].block : sweep.blocks;
+    return bundles[part ? step.end : step.begin];
+  auto workBefore = [&](int64_t bundle) {
+    const int64_t s = bundles[bundle];
+    const int64_t block =
+        s < sweep.sliceCount() ? sweep.slices[s].block : sweep.blocks;
     return block + groupWork * s;
   };
   const int64_t first = workBefore(step.begin);
-  const int64_t wanted =
-      first + mulDiv(workBefore(step.end) - first, part, parts);
+  const int64_t work = workBefore(step.end) - first;
+  const int64_t wanted = first + mulDiv(work, part, parts);
   int32_t low = step.begin, high = step.end;
   while (low < high) {
     const int32_t middle = low + (high - low) / 2;
-    if (workBefore(middle) < wanted)
+    // To the nearer side.
+    if (workBefore(middle) + workBefore(middle + 1) < 2 * wanted)
       low = middle + 1;
     else
       high = middle;
   }
-  return low;
+  return bundles[low];
 }
 
 } // namespace tsgu::runtime

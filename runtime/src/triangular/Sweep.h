@@ -5,11 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rows stand in the order of their levels and are counted anew (slots), so that
-// what a level reads was written one after the other. Entries stand in blocks
-// of eight. A slice is a group of rows of one level, of which block k holds the
-// k-th entry of each, or a single row, of which it holds the k-th eight
-// entries.
+// Segments of a level stand side by side, and so do their first rows, their
+// second rows and so on: rows are counted anew (slots) in this order, so that
+// what a level reads was written one after the other. A slice are eight rows
+// side by side, and block k of it their k-th entries; or it is a single row,
+// and block k its k-th eight entries. A bundle are segments that one thread
+// takes through all of their rows.
 //
 // What has been solved for is kept by slot in a ring only as long as it is
 // read.
@@ -21,26 +22,33 @@
 
 #include "../Layout.h"
 #include "../Parallel.h"
+#include "Lanes.h"
 #include "LevelSets.h"
 
 #include <memory>
+#include <vector>
 
 namespace tsgu::runtime {
 
-inline constexpr int32_t lanes = 8;
-
 struct Slice {
-  int64_t block;  ///< The first.
-  int32_t slot;   ///< Of its first row.
-  int32_t length; ///< Group: blocks. Single row: entries.
-  int32_t rows;   ///< Of a group; 0: a single row.
+  /// A block of a run has no padding, and is the coordinate of its first entry,
+  /// the others following; other blocks have eight.
+  enum Kind : int16_t { Any, Run };
+
+  int32_t block;       ///< The first.
+  uint32_t coordinate; ///< The first.
+  int32_t place;       ///< Of its first row in the order of the solve.
+  int32_t slot;        ///< Of its first row, in the ring.
+  int32_t length;      ///< Group: blocks. Single row: entries.
+  int16_t rows;        ///< Of a group; 0: a single row.
+  Kind kind = Any;
 
   int64_t blocks() const {
     return rows ? length : (length + lanes - 1) / lanes;
   }
 };
 
-/// Slices that need only what earlier steps computed; of serial steps, that
+/// Bundles that need only what earlier steps computed; of serial steps, that
 /// need also what stands before them in the step.
 struct SweepStep {
   int32_t begin, end;
@@ -49,21 +57,26 @@ struct SweepStep {
 
 struct Sweep {
   std::vector<SweepStep> steps;
-  Block sliceBlock;
-  Block rowBlock;        ///< By slot: the row; of padding any of its group.
-  Block diagonalBlock;   ///< By slot: the entry on the diagonal, or -1.
+  std::vector<int32_t> bundles; ///< Where their slices begin, and the end.
+  std::vector<Slice> slices;
+  Block rowBlock;        ///< By place: the row; of padding any of its group.
+  Block diagonalBlock;   ///< By place: the entry on the diagonal, or -1.
+  Block firstBlock;      ///< By place: the row's first entry in the layout.
   Block coordinateBlock; ///< Where in the ring; padding: its end.
-  Block entryBlock;      ///< Which of the pattern's entries; padding: -1.
-  int64_t slots = 0, slices = 0, blocks = 0;
+  Block entryBlock;      ///< Which of the pattern's entries, padding: -1; not
+                         ///< there when the layout has them in order.
+  int64_t places = 0, blocks = 0;
   int32_t ring = 0; ///< Length, a power of two; one more element is 0.
 
-  const Slice *slice() const { return sliceBlock.as<Slice>(); }
+  int64_t sliceCount() const { return static_cast<int64_t>(slices.size()); }
   const int32_t *rows() const { return rowBlock.as<int32_t>(); }
   const int32_t *diagonal() const { return diagonalBlock.as<int32_t>(); }
+  const int32_t *first() const { return firstBlock.as<int32_t>(); }
   const int32_t *coordinates() const { return coordinateBlock.as<int32_t>(); }
   const int32_t *entries() const { return entryBlock.as<int32_t>(); }
   int64_t bytes() const {
-    return sliceBlock.bytes() + rowBlock.bytes() + diagonalBlock.bytes() +
+    return static_cast<int64_t>(slices.capacity() * sizeof(Slice)) +
+           rowBlock.bytes() + diagonalBlock.bytes() + firstBlock.bytes() +
            coordinateBlock.bytes() + entryBlock.bytes();
   }
 };
@@ -72,14 +85,15 @@ struct Sweep {
 struct SweepSource {
   const Layout &layout;
   int64_t rows, item;
-  bool upper;
+  bool upper; ///< Of the layout.
+  bool tidy;  ///< As Analysis::tidy().
   const LevelSets &levels;
-  bool backwards; ///< The levels are run through from the last to the first.
+  bool backwards; ///< Levels and segments are run through from their ends.
 };
 std::unique_ptr<Sweep> makeSweep(const SweepSource &source,
                                  const tsgu_executor &executor);
 
-/// Where the slices of part `part` of `parts` of a step begin.
+/// The slice where part `part` of `parts` of a step begins.
 int32_t partOf(const Sweep &sweep, const SweepStep &step, int32_t part,
                int32_t parts);
 

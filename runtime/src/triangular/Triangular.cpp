@@ -84,6 +84,7 @@ bool solveByRows(const Solve<T> &solve, const Analysis &analysis) {
                                        static_cast<const I *>(csr.coordinates),
                                        static_cast<const I *>(analysis.edges()),
                                        solve.A.values,
+                                       csr.stored - 1,
                                        solve.A.rows(),
                                        solve.triangle.upper,
                                        solve.triangle.unit,
@@ -112,34 +113,57 @@ template <typename T> struct Packed {
             const tsgu_executor &executor) {
     if (!values.data() && !diagonal.data()) {
       Block entries = blockOf<T>(multiply(sweep.blocks, lanes));
-      diagonal = blockOf<T>(unit ? 0 : sweep.slots);
+      diagonal = blockOf<T>(unit ? 0 : sweep.places);
       values = std::move(entries); // Both or none.
     }
     const int64_t parts =
         std::clamp<int64_t>(sweep.blocks / smallWork, 1, 4 * executor.threads);
-    const int64_t stored = sweep.blocks * lanes;
     parallelFor(executor, parts, [&](int64_t begin, int64_t end) {
-      T *to = values.as<T>();
-      for (int64_t k = stored * begin / parts, last = stored * end / parts;
-           k < last; ++k)
-        to[k] = sweep.entries()[k] < 0 ? T(0) : from[sweep.entries()[k]];
+      const int64_t count = sweep.sliceCount();
+      for (int64_t s = count * begin / parts, last = count * end / parts;
+           s < last; ++s)
+        fillSlice(sweep, sweep.slices[s], from);
     });
     if (!unit)
       fillDiagonal(sweep, from);
   }
 
 private:
+  void fillSlice(const Sweep &sweep, const Slice &slice, const T *from) {
+    const int64_t begin = int64_t{slice.block} * lanes;
+    const int64_t count = int64_t{slice.blocks()} * lanes;
+    T *to = values.as<T>() + begin;
+    if (const int32_t *entries = sweep.entries()) {
+      for (int64_t k = 0; k < count; ++k)
+        to[k] = entries[begin + k] < 0 ? T(0) : from[entries[begin + k]];
+      return;
+    }
+    const int32_t *first = sweep.first() + slice.place;
+    if (slice.rows == 0) {
+      std::copy(from + *first, from + *first + slice.length, to);
+      std::fill(to + slice.length, to + count, T(0));
+      return;
+    }
+    const int32_t *coordinates = sweep.coordinates() + slice.coordinate;
+    const bool run = slice.kind == Slice::Run;
+    for (int64_t k = 0; k < slice.length; ++k, to += lanes)
+      for (int32_t lane = 0; lane < lanes; ++lane)
+        to[lane] = run || coordinates[k * lanes + lane] < sweep.ring
+                       ? from[first[lane] + k]
+                       : T(0);
+  }
+
   void fillDiagonal(const Sweep &sweep, const T *from) {
     T *to = diagonal.as<T>();
     inverted = true;
-    for (int64_t slot = 0; slot < sweep.slots; ++slot) {
-      const int32_t entry = sweep.diagonal()[slot];
-      to[slot] = entry < 0 ? T(1) : from[entry];
-      inverted &= isModerate(to[slot]);
+    for (int64_t place = 0; place < sweep.places; ++place) {
+      const int32_t entry = sweep.diagonal()[place];
+      to[place] = entry < 0 ? T(1) : from[entry];
+      inverted &= isModerate(to[place]);
     }
     if (inverted)
-      for (int64_t slot = 0; slot < sweep.slots; ++slot)
-        to[slot] = reciprocal(to[slot]);
+      for (int64_t place = 0; place < sweep.places; ++place)
+        to[place] = reciprocal(to[place]);
   }
 };
 
@@ -147,9 +171,10 @@ private:
 template <typename T>
 bool solveBySweep(const Solve<T> &solve, const Sweep &sweep,
                   const Packed<T> *packed) {
-  SweepArguments<T> arguments{sweep.slice(),
+  SweepArguments<T> arguments{sweep.slices.data(),
                               sweep.rows(),
                               sweep.diagonal(),
+                              sweep.first(),
                               sweep.coordinates(),
                               sweep.entries(),
                               sweep.ring,
@@ -175,7 +200,7 @@ bool solveBySweep(const Solve<T> &solve, const Sweep &sweep,
     arguments.solved[column * arguments.ringStride() + sweep.ring] = T(0);
   std::atomic<bool> zero{false};
   tsgu_executor executor = solve.executor;
-  if (sweep.blocks + sweep.slices < smallWork)
+  if (sweep.blocks + sweep.sliceCount() < smallWork)
     executor.threads = 1;
   const auto steps = static_cast<int64_t>(sweep.steps.size());
   runSteps(executor, steps, [&](int64_t s, int32_t member, int32_t members) {
@@ -195,6 +220,16 @@ bool byRows(const Analysis &analysis, int64_t count) {
   return analysis.narrow() || count >= tileWidth;
 }
 
+/// Values that a sweep would have to gather are better read in their own order
+/// by a single thread. Both give the same bits for one right-hand side, op = N.
+template <typename T>
+bool byRows(const Solve<T> &solve, const Analysis &analysis) {
+  const bool alone = solve.executor.threads <= 1 ||
+                     solve.A.pattern->stored() < smallWork * lanes;
+  return byRows(analysis, solve.b.count) ||
+         (alone && solve.mode == Mode::N && solve.b.count == 1);
+}
+
 } // namespace
 
 template <typename T>
@@ -206,7 +241,7 @@ void triangularSolve(const Matrix<T> &A, Triangle triangle, Mode mode,
     return;
   const Solve<T> solve{A, triangle, mode, b, x, executor};
   const bool zero =
-      byRows(*analysis, b.count)
+      byRows(solve, *analysis)
           ? solveByRows(solve, *analysis)
           : solveBySweep<T>(
                 solve,

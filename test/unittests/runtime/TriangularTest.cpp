@@ -168,6 +168,33 @@ TYPED_TEST(TriangularTypes, SmallI32) { solveAll<TypeParam, int32_t>(4); }
 TYPED_TEST(TriangularTypes, I32) { solveAll<TypeParam, int32_t>(11); }
 TYPED_TEST(TriangularTypes, I64) { solveAll<TypeParam, int64_t>(11); }
 
+/// Large enough for several threads, which do not solve in the order that one
+/// does: long segments, rows of unlike length, long rows side by side.
+TYPED_TEST(TriangularTypes, LargeOnesByEveryPath) {
+  using T = TypeParam;
+  std::mt19937 engine(21);
+  Rows longRows = diagonalRows(1200);
+  for (int64_t i = 40; i < 1200; ++i)
+    for (int64_t k = 0, count = 10 + i % 30; k < count; ++k) {
+      const auto j = static_cast<int64_t>(engine() % (i / 2 + 1));
+      longRows[i].insert(j), longRows[j].insert(i);
+    }
+  for (const auto &[name, rows] :
+       {std::pair<std::string, Rows>{"grid", grid(70)},
+        {"ragged", ragged(engine, 6000)},
+        {"long rows", longRows}}) {
+    const Batch<int32_t> batch({rows}, false);
+    ASSERT_GE(batch.stored(), 16384);
+    for (bool upper : {false, true}) {
+      const Triangle triangle{upper, false};
+      const std::vector<T> values = valuesFor<T>(engine, batch, triangle);
+      for (Mode mode : modes)
+        for (int64_t count : {1, 3})
+          solveEachWay(name, batch, values, 0, triangle, mode, count, engine);
+    }
+  }
+}
+
 TYPED_TEST(TriangularTypes, BatchOfUnlikeItems) {
   using T = TypeParam;
   std::mt19937 engine(5);
