@@ -15,7 +15,7 @@
 #ifndef TSGU_SRC_SOLVERS_LANES_H
 #define TSGU_SRC_SOLVERS_LANES_H
 
-#include "Isa.h"
+#include "../Isa.h"
 #include "Matrix.h"
 
 #include <utility>

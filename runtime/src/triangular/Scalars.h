@@ -13,7 +13,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_SCALARS_H
 #define TSGU_SRC_TRIANGULAR_SCALARS_H
 
-#include "../solvers/Isa.h"
+#include "../Isa.h"
 #include "../solvers/Matrix.h"
 
 #include <limits>

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TSGU_SRC_SOLVERS_ISA_H
-#define TSGU_SRC_SOLVERS_ISA_H
+#ifndef TSGU_SRC_ISA_H
+#define TSGU_SRC_ISA_H
 
 #define TSGU_INLINE __attribute__((always_inline))
 
@@ -79,4 +79,4 @@ template <typename F> void withVectors(const F &function) { function(); }
 
 } // namespace tsgu::runtime
 
-#endif // TSGU_SRC_SOLVERS_ISA_H
+#endif // TSGU_SRC_ISA_H
