@@ -168,6 +168,20 @@ def lapack_of_rank_3(A, B):
     return torch.linalg.pinv(A.to_dense(), rtol=1e-9) @ B
 
 
+@pytest.mark.parametrize("condition", [1e2, 1e4, 1e6])
+def test_full_rank_but_badly_conditioned(condition):
+    q = torch.linalg.qr(torch.randn(40, 20, dtype=torch.float64))[0]
+    p = torch.linalg.qr(torch.randn(20, 20, dtype=torch.float64))[0]
+    sizes = condition ** -torch.linspace(0, 1, 20, dtype=torch.float64)
+    A = ((q * sizes) @ p.T).to_sparse_csr()
+    B = torch.randn(40, 2, dtype=torch.float64, requires_grad=True)
+    X = tsgu.sparse_generic_lstsq(A, B, rtol=1e-13, maxiter=4000, on_fail="ignore")
+    weight = torch.randn_like(X)
+    (gradient,) = torch.autograd.grad(X, B, weight)
+    expected = (q / sizes) @ (p.T @ weight)
+    close(gradient, expected, 1e-9 * condition)
+
+
 def test_damping_makes_up_for_rank():
     for rows, columns in ((9, 5), (5, 9)):
         A = deficient(rows, columns, 3).requires_grad_()

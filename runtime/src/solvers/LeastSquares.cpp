@@ -93,6 +93,8 @@ LeastSquares<T>::LeastSquares(const LeastSquaresOptions &options,
       limit(iterationLimit(solver, x.length)) {
   if (this->options.rtols.empty())
     this->options.rtols.assign(static_cast<size_t>(b.count), options.rtol);
+  if (this->options.slopeRtols.empty())
+    this->options.slopeRtols = this->options.rtols;
 }
 
 template <typename T> void LeastSquares<T>::scaleColumns() {
@@ -101,7 +103,7 @@ template <typename T> void LeastSquares<T>::scaleColumns() {
   exponents.assign(count, 0), units.assign(count, 1);
   residualGoals.resize(count), slopes.resize(count);
   residualNorms.resize(count), matrixNorms.assign(count, 0);
-  consistent.assign(count, 0);
+  consistent.assign(count, 0), cosines.assign(count, 0);
   result.reasons.assign(count, 0), result.iterations.assign(count, 0);
   result.residuals.resize(count), result.goals.resize(count);
   for (int64_t j = 0; j < b.count; ++j) {
@@ -145,7 +147,8 @@ void LeastSquares<T>::setNorms(Reals &slopeNorms, Reals &norms) {
 
 template <typename T> bool LeastSquares<T>::isThere(int64_t id) const {
   return residualNorms[id] <= residualGoals[id] ||
-         slopes[id] <= options.rtols[id] * matrixNorms[id] * residualNorms[id];
+         slopes[id] <=
+             options.slopeRtols[id] * matrixNorms[id] * residualNorms[id];
 }
 
 template <typename T>
@@ -178,7 +181,7 @@ template <typename T> Task LeastSquares<T>::cycle() {
     it.start.push_back(residualNorms[id]);
     it.goals.push_back(aim * residualGoals[id]);
     it.attempts.push_back(0);
-    it.slopeGoals.push_back(aim * options.rtols[id]);
+    it.slopeGoals.push_back(aim * options.slopeRtols[id]);
   }
   it.begin(limit, result.iterations, units);
   co_await lsmr(it);
@@ -287,7 +290,9 @@ template <typename T> void LeastSquares<T>::finish() {
       result.reasons[j] = TSGU_NOT_FINITE;
     consistent[j] = residualNorms[j] <= residualGoals[j];
     const double unit = units[j] * std::ldexp(1.0, -options.operatorScale);
-    const double goal = matrixNorms[j] * options.rtols[j] * residualNorms[j];
+    const double largest = matrixNorms[j] * residualNorms[j];
+    const double goal = options.slopeRtols[j] * largest;
+    cosines[j] = slopes[j] > 0 ? slopes[j] / largest : 0;
     result.residuals[j] = slopes[j] * unit;
     result.goals[j] =
         unit * (consistent[j]

@@ -44,6 +44,8 @@ struct LeastSquaresOptions {
   int operatorScale = 0;
   double rtol = 0;
   std::vector<double> rtols; ///< By column, instead.
+  /// By column, what norm(E^H (b - E x)) is compared with; empty: the same.
+  std::vector<double> slopeRtols;
 };
 
 /// x = argmin norm(b - E x), by LSMR, from the true residual again until
@@ -61,6 +63,9 @@ public:
   Result result;                     ///< Residuals are norm(E^H (b - E x)).
   std::vector<double> residualNorms; ///< norm(b - E x).
   std::vector<char> consistent;      ///< norm(b - E x) is at its goal.
+  /// norm(E^H r) / (norm(E) norm(r)) of r = b - E x: no less than 1 / cond(E)
+  /// unless r has a part that no x can reach.
+  std::vector<double> cosines;
 
 private:
   using Reals = std::vector<double>;

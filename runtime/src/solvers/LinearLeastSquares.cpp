@@ -116,6 +116,10 @@ void failRank(int64_t rows, int64_t columns, int64_t column) {
 
 namespace {
 
+/// What gradients are solved to.
+template <typename T>
+constexpr double tight = std::is_same_v<Real<T>, float> ? 1e-5 : 1e-10;
+
 /// The right-hand sides D g and, last, one that has a part in every direction:
 /// it cannot be reached unless every one can.
 template <typename T>
@@ -145,9 +149,7 @@ template <typename T>
 void checkRank(const Problem &problem, const Matrix<T> &A,
                const LeastSquares<T> &first, const System<T> &system) {
   for (size_t j = 0; j < first.consistent.size(); ++j) {
-    const int64_t reason = first.result.reasons[j];
-    if (first.consistent[j] ||
-        (reason != TSGU_CONVERGED && reason != TSGU_STAGNATED))
+    if (first.consistent[j] || !(first.cosines[j] <= 10 * tight<T>))
       continue;
     Result result = first.result;
     const auto p = static_cast<size_t>(problem.columns);
@@ -174,8 +176,8 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
                           Vectors<const T> g, Vectors<T> z,
                           const tsgu_executor &executor) {
   tsgu_solver solver = *problem.solver;
-  const double tight = std::is_same_v<Real<T>, float> ? 1e-5 : 1e-10;
-  const double rtol = solver.rtol >= 0 ? std::min(solver.rtol, tight) : tight;
+  const double rtol =
+      solver.rtol >= 0 ? std::min(solver.rtol, tight<T>) : tight<T>;
   solver.atol = 0, solver.report &= ~int64_t{2 | 4};
   System<T> system(A, problem.mode, solver, executor);
   const int64_t n = system.product.columns();
@@ -203,6 +205,7 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
   options.solver = &solver;
   options.operatorScale = system.product.exponent();
   options.rtols.assign(static_cast<size_t>(p), rtol);
+  options.slopeRtols.assign(static_cast<size_t>(count), rtol);
   if (probe)
     options.rtols.push_back(
         std::min(1e-3, 0.01 / std::sqrt(static_cast<double>(n))));
@@ -211,6 +214,7 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
   checkRank(problem, A, first, system);
 
   options.rtols.assign(static_cast<size_t>(p), rtol);
+  options.slopeRtols.clear();
   LeastSquares<T> second(options, total, {w.data, total, p, count}, z, executor,
                          channel);
   run(second, system, channel, false);
