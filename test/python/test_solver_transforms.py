@@ -234,7 +234,7 @@ STEP = """
 import json, sys
 import torch, tsgu
 
-n, p, name = 200_000, 16, sys.argv[1]
+n, p, name = 50_000, 128, sys.argv[1]
 
 def read(name):
     with open("/proc/self/status") as lines:
@@ -279,7 +279,10 @@ print(json.dumps({"peak": read("VmHWM") - base, "entries": A._nnz(), "block": 8 
 
 @pytest.mark.parametrize("name", ["triangular", "bicgstab", "callable"])
 def test_peak_of_a_training_step(name):
-    """Blocks of n x p, as many as the method keeps, and little for each entry."""
+    """Blocks of n x p, as many as the method keeps, and for each entry far less than p numbers.
+
+    A user's solver takes most of those: the transpose is sorted by torch.
+    """
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", STEP, name],
         capture_output=True,
@@ -290,7 +293,7 @@ def test_peak_of_a_training_step(name):
     assert run.returncode == 0, run.stderr
     measured = json.loads(run.stdout)
     blocks = {"triangular": 4, "bicgstab": 15, "callable": 8}[name]
-    allowed = blocks * measured["block"] + 96 * measured["entries"] + (24 << 20)
+    allowed = blocks * measured["block"] + 160 * measured["entries"] + (24 << 20)
     assert measured["peak"] <= allowed, measured
 
 

@@ -66,6 +66,8 @@ bool usesExecutor(std::chrono::milliseconds late) {
 }
 
 TEST(Crowding, OneThreadWorksTenTimesAsLongAsWasLost) {
+  while (isCrowded()) // By the tests before.
+    std::this_thread::sleep_for(1ms);
   EXPECT_TRUE(usesExecutor(20ms));
   const auto begin = Clock::now();
   EXPECT_FALSE(usesExecutor(0ms));
