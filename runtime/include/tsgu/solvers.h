@@ -210,8 +210,8 @@ TSGU_API tsgu_status tsgu_iteration_start(const tsgu_solver *solver,
 TSGU_API tsgu_status tsgu_iteration_next(tsgu_iteration *iteration,
                                          tsgu_request *request, tsgu_tensor *in,
                                          tsgu_tensor *out);
-/* After TSGU_DONE; valid until the iteration is freed. Columns of x_s come one s
- * after the other. */
+/* After TSGU_DONE; valid until the iteration is freed. Columns of x_s come one
+ * s after the other. */
 TSGU_API tsgu_status tsgu_iteration_outcome(tsgu_iteration *iteration,
                                             tsgu_outcome *outcome);
 /* After TSGU_DONE: diagonal[steps] and off_diagonal[steps - 1] of a column's
