@@ -31,24 +31,43 @@ static orc::SymbolMap getMathSymbols(orc::LLJIT &jit) {
   };
 #define TSGU_UNARY(name)                                                       \
   add(#name, static_cast<double (*)(double)>(::name));                         \
-  add(#name "f", static_cast<float (*)(float)>(::name##f));
+  add(#name "f", static_cast<float (*)(float)>(::name##f))
 #define TSGU_BINARY(name)                                                      \
   add(#name, static_cast<double (*)(double, double)>(::name));                 \
-  add(#name "f", static_cast<float (*)(float, float)>(::name##f));
-  TSGU_UNARY(exp)
-  TSGU_UNARY(exp2)
-  TSGU_UNARY(expm1) TSGU_UNARY(log) TSGU_UNARY(log2) TSGU_UNARY(
-      log10) TSGU_UNARY(log1p) TSGU_UNARY(cbrt) TSGU_UNARY(sin) TSGU_UNARY(cos)
-      TSGU_UNARY(tan) TSGU_UNARY(sinh) TSGU_UNARY(cosh) TSGU_UNARY(tanh)
-          TSGU_UNARY(asin) TSGU_UNARY(acos) TSGU_UNARY(atan) TSGU_UNARY(asinh)
-              TSGU_UNARY(acosh) TSGU_UNARY(atanh) TSGU_UNARY(erf)
-                  TSGU_UNARY(erfc) TSGU_UNARY(floor) TSGU_UNARY(ceil)
-                      TSGU_UNARY(round) TSGU_UNARY(trunc) TSGU_UNARY(sqrt)
-                          TSGU_BINARY(pow) TSGU_BINARY(atan2) TSGU_BINARY(fmod)
+  add(#name "f", static_cast<float (*)(float, float)>(::name##f))
+  TSGU_UNARY(exp);
+  TSGU_UNARY(exp2);
+  TSGU_UNARY(expm1);
+  TSGU_UNARY(log);
+  TSGU_UNARY(log2);
+  TSGU_UNARY(log10);
+  TSGU_UNARY(log1p);
+  TSGU_UNARY(cbrt);
+  TSGU_UNARY(sin);
+  TSGU_UNARY(cos);
+  TSGU_UNARY(tan);
+  TSGU_UNARY(sinh);
+  TSGU_UNARY(cosh);
+  TSGU_UNARY(tanh);
+  TSGU_UNARY(asin);
+  TSGU_UNARY(acos);
+  TSGU_UNARY(atan);
+  TSGU_UNARY(asinh);
+  TSGU_UNARY(acosh);
+  TSGU_UNARY(atanh);
+  TSGU_UNARY(erf);
+  TSGU_UNARY(erfc);
+  TSGU_UNARY(floor);
+  TSGU_UNARY(ceil);
+  TSGU_UNARY(round);
+  TSGU_UNARY(trunc);
+  TSGU_UNARY(sqrt);
+  TSGU_BINARY(pow);
+  TSGU_BINARY(atan2);
+  TSGU_BINARY(fmod);
 #undef TSGU_UNARY
 #undef TSGU_BINARY
-                              add("roundeven",
-                                  static_cast<double (*)(double)>(::nearbyint));
+  add("roundeven", static_cast<double (*)(double)>(::nearbyint));
   add("roundevenf", static_cast<float (*)(float)>(::nearbyintf));
   // Filling and copying loops may become these.
   add("memset", static_cast<void *(*)(void *, int, size_t)>(::memset));
