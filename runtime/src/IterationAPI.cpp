@@ -104,6 +104,7 @@ void checkShapes(const tsgu_solver &solver,
   if (options.tridiagonals > b->shape[1])
     fail(Status::InvalidArgument, "Lanczos matrices of ", options.tridiagonals,
          " columns are wanted; b has ", b->shape[1]);
+  checkApart("b", *b, "x", *x);
 }
 
 template <typename T>

@@ -363,6 +363,18 @@ TEST_F(Misuse, OfStart) {
   EXPECT_EQ(start(), TSGU_INVALID_ARGUMENT);
 }
 
+TEST_F(Misuse, OfMemory) {
+  bTensor.data = x.data() + 5;
+  EXPECT_EQ(start(), TSGU_INVALID_ARGUMENT);
+  EXPECT_STREQ(tsgu_last_error(), "b overlaps x; give x memory of its own");
+  bTensor.data = b.data();
+  const int64_t narrow[2] = {1, 1};
+  xTensor.strides = narrow;
+  EXPECT_EQ(start(), TSGU_INVALID_ARGUMENT);
+  xTensor.strides = strides;
+  EXPECT_EQ(start(), TSGU_OK) << tsgu_last_error();
+}
+
 TEST_F(Misuse, OfTheOrderOfCalls) {
   tsgu_request request;
   tsgu_tensor in, out;
