@@ -19,6 +19,8 @@ namespace {
 
 /// A solve with less work than this, in blocks, is not worth other threads.
 constexpr int64_t smallWork = 2048;
+/// Threads that together gather values as fast as one reads them in order.
+constexpr int32_t gatheringThreads = 4;
 
 template <typename T> struct Solve {
   const Matrix<T> &A;
@@ -221,13 +223,13 @@ bool byRows(const Analysis &analysis, int64_t count) {
 }
 
 /// Values that a sweep would have to gather are better read in their own order
-/// by a single thread. Both give the same bits for one right-hand side, op = N.
+/// by few threads. Both give the same bits for one right-hand side, op = N.
 template <typename T>
 bool byRows(const Solve<T> &solve, const Analysis &analysis) {
-  const bool alone = solve.executor.threads <= 1 ||
-                     solve.A.pattern->stored() < smallWork * lanes;
+  const bool inOrder = solve.executor.threads < gatheringThreads ||
+                       solve.A.pattern->stored() < smallWork * lanes;
   return byRows(analysis, solve.b.count) ||
-         (alone && solve.mode == Mode::N && solve.b.count == 1);
+         (inOrder && solve.mode == Mode::N && solve.b.count == 1);
 }
 
 } // namespace
