@@ -18,7 +18,11 @@
 #endif
 
 /* The matrix, its transpose, its conjugate transpose. */
+#ifdef __cplusplus
+typedef enum tsgu_mode : int { TSGU_N = 0, TSGU_T = 1, TSGU_C = 2 } tsgu_mode;
+#else
 typedef enum tsgu_mode { TSGU_N = 0, TSGU_T = 1, TSGU_C = 2 } tsgu_mode;
+#endif
 
 typedef enum tsgu_method {
   TSGU_TRIANGULAR = 0,

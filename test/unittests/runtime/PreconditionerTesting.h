@@ -155,8 +155,8 @@ Columns<T> applied(const Preconditioner<T> &M, Mode mode, const Columns<T> &r) {
   for (const tsgu_executor &executor : {backwards(), executorOr(nullptr)}) {
     Columns<T> again(r.length, r.count, 2, 0);
     M.apply(mode, r.read(), again.get(), executor);
-    EXPECT_EQ(0, std::memcmp(z.data.data(), again.data.data(),
-                             z.data.size() * sizeof(T)));
+    EXPECT_TRUE(z.data.empty() || std::memcmp(z.data.data(), again.data.data(),
+                                              z.data.size() * sizeof(T)) == 0);
   }
   return z;
 }

@@ -107,7 +107,8 @@ template <typename T> struct System {
 template <typename T>
 bool sameBits(const std::vector<T> &a, const std::vector<T> &b) {
   return a.size() == b.size() &&
-         std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+         (a.empty() ||
+          std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 /// A reaction and diffusion on a square grid, Hermitian positive definite;

@@ -89,8 +89,8 @@ template <typename T>
 void expectSame(const std::vector<T> &found, const std::vector<T> &expected,
                 const std::string &what) {
   ASSERT_EQ(found.size(), expected.size());
-  EXPECT_EQ(
-      0, std::memcmp(found.data(), expected.data(), found.size() * sizeof(T)))
+  EXPECT_TRUE(found.empty() || std::memcmp(found.data(), expected.data(),
+                                           found.size() * sizeof(T)) == 0)
       << what;
 }
 
