@@ -187,6 +187,10 @@ Pool &ownPool() {
 
 } // namespace
 
+/// When the library is loaded: a child would wait for ever for what another
+/// thread of its parent had begun to initialise.
+[[gnu::constructor]] static void prepareForks() { processLock(); }
+
 std::recursive_mutex &processLock() {
   static ForkHandlers handlers;
   return *std::launder(reinterpret_cast<std::recursive_mutex *>(lockStorage));
@@ -195,8 +199,11 @@ std::recursive_mutex &processLock() {
 int32_t threads() {
   if (int32_t wanted = wantedThreads.load(std::memory_order_relaxed))
     return wanted;
-  static const int32_t usable = usableThreads();
-  return usable;
+  // No initialisation that another thread may be in while this one forks.
+  static std::atomic<int32_t> usable{0};
+  if (usable.load(std::memory_order_relaxed) == 0)
+    usable.store(usableThreads(), std::memory_order_relaxed);
+  return usable.load(std::memory_order_relaxed);
 }
 
 void setThreads(int32_t count) {
