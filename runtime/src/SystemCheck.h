@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SYSTEMCHECK_H
 #define TSGU_SRC_SYSTEMCHECK_H
 
-#include "solvers/Matrix.h"
+#include "Matrix.h"
 
 namespace tsgu::runtime {
 

@@ -312,8 +312,7 @@ template <typename T> std::string firstNotFinite(const Matrix<T> &A) {
   for (int64_t i = 0; i < A.rows(); ++i)
     for (int64_t e = csr.position(A.firstRow() + i);
          e < csr.position(A.firstRow() + i + 1); ++e)
-      if (!std::isfinite(std::real(A.values[e])) ||
-          !std::isfinite(std::imag(A.values[e]))) {
+      if (!isFinite(A.values[e])) {
         const int64_t column =
             csr.indexType == ElementType::I32
                 ? static_cast<const int32_t *>(csr.coordinates)[e]

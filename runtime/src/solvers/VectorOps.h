@@ -15,9 +15,10 @@
 #ifndef TSGU_SRC_SOLVERS_VECTOROPS_H
 #define TSGU_SRC_SOLVERS_VECTOROPS_H
 
+#include "../Matrix.h"
 #include "../Parallel.h"
 #include "../Scratch.h"
-#include "Lanes.h"
+#include "Pack.h"
 
 #include <algorithm>
 #include <cstring>

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_KERNELS_H
 #define TSGU_SRC_TRIANGULAR_KERNELS_H
 
-#include "../solvers/Matrix.h"
+#include "../Matrix.h"
 #include "Sweep.h"
 
 namespace tsgu::runtime {

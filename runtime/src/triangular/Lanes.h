@@ -51,7 +51,7 @@ template <typename T> struct Lanes {
   }
   TSGU_INLINE inline void multiply(const Lanes &a) {
     for (int32_t lane = 0; lane < lanes; ++lane)
-      v[lane] = product(v[lane], a.v[lane]);
+      v[lane] = times(v[lane], a.v[lane]);
   }
   TSGU_INLINE inline void divide(const Lanes &a) {
     for (int32_t lane = 0; lane < lanes; ++lane)

@@ -53,7 +53,7 @@ struct RowBody {
     if (__builtin_expect(isModerate(d), true)) {
       const T inverse = reciprocal(d);
       for (int64_t j = 0; j < count; ++j)
-        sum[j] = product(sum[j], inverse);
+        sum[j] = times(sum[j], inverse);
     } else {
       for (int64_t j = 0; j < count; ++j)
         sum[j] = sum[j] / d;

@@ -13,8 +13,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_SCALARS_H
 #define TSGU_SRC_TRIANGULAR_SCALARS_H
 
-#include "../Isa.h"
-#include "../solvers/Matrix.h"
+#include "../Numbers.h"
 
 #include <limits>
 
@@ -31,17 +30,6 @@ template <typename T> TSGU_INLINE inline T minusProduct(T sum, T a, T b) {
     return {re, im};
   } else {
     return sum - a * b;
-  }
-}
-
-template <typename T> TSGU_INLINE inline T product(T a, T b) {
-  if constexpr (isComplex<T>) {
-    Real<T> re = a.real() * b.real(), im = a.real() * b.imag();
-    re -= a.imag() * b.imag();
-    im += a.imag() * b.real();
-    return {re, im};
-  } else {
-    return a * b;
   }
 }
 
@@ -83,8 +71,7 @@ template <typename T> TSGU_INLINE inline bool isModerate(T d) {
 /// 1 / d for a moderate d.
 template <typename T> TSGU_INLINE inline T reciprocal(T d) {
   if constexpr (isComplex<T>) {
-    Real<T> square = d.real() * d.real();
-    square += d.imag() * d.imag();
+    const Real<T> square = squaredNorm(d);
     return {d.real() / square, -d.imag() / square};
   } else {
     return 1 / d;
@@ -94,7 +81,7 @@ template <typename T> TSGU_INLINE inline T reciprocal(T d) {
 /// sum / d.
 template <typename T> TSGU_INLINE inline T quotient(T sum, T d) {
   if (__builtin_expect(isModerate(d), true))
-    return product(sum, reciprocal(d));
+    return times(sum, reciprocal(d));
   return sum / d;
 }
 

@@ -117,7 +117,7 @@ template <typename T, bool direct, bool flat> struct SweepBody {
       return quotient(sum, conjugatedIf(d, a.conjugated));
     }
     if (a.inverse)
-      return product(sum, conjugatedIf(a.inverse[place], a.conjugated));
+      return times(sum, conjugatedIf(a.inverse[place], a.conjugated));
     return quotient(sum, conjugatedIf(a.divisor[place], a.conjugated));
   }
 

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_TRIANGULAR_H
 #define TSGU_SRC_TRIANGULAR_TRIANGULAR_H
 
-#include "../solvers/Matrix.h"
+#include "../Matrix.h"
 
 namespace tsgu::runtime {
 

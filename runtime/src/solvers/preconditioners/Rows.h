@@ -9,7 +9,7 @@
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_ROWS_H
 
 #include "../../Parallel.h"
-#include "../Matrix.h"
+#include "../../Matrix.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,22 +17,6 @@
 #include <vector>
 
 namespace tsgu::runtime {
-
-/// x * y without the search for infinities that C++ makes of complex products.
-template <typename T> T times(T x, T y) {
-  if constexpr (isComplex<T>)
-    return {x.real() * y.real() - x.imag() * y.imag(),
-            x.real() * y.imag() + x.imag() * y.real()};
-  else
-    return x * y;
-}
-
-template <typename T> Real<T> squaredNorm(T x) { return std::norm(x); }
-
-inline bool isFinite(double x) { return std::isfinite(x); }
-template <typename T> bool isFinite(std::complex<T> x) {
-  return std::isfinite(x.real()) && std::isfinite(x.imag());
-}
 
 /// function(positions, coordinates), of type int32 or int64: the entries of row
 /// i of A are positions[i] .. positions[i + 1] - 1, in the coordinates and in

@@ -1,4 +1,4 @@
-//===- Lanes.h - Elements side by side --------------------------*- C++ -*-===//
+//===- Pack.h - Elements side by side ---------------------------*- C++ -*-===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,11 +12,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TSGU_SRC_SOLVERS_LANES_H
-#define TSGU_SRC_SOLVERS_LANES_H
+#ifndef TSGU_SRC_SOLVERS_PACK_H
+#define TSGU_SRC_SOLVERS_PACK_H
 
-#include "../Isa.h"
-#include "Matrix.h"
+#include "../Numbers.h"
 
 #include <utility>
 
@@ -54,25 +53,13 @@ TSGU_INLINE inline Pack<T> operator-(const Pack<T> &a, const Pack<T> &b) {
 // Products
 //===----------------------------------------------------------------------===//
 
-// Products of complex numbers without the standard's detour for infinities.
-template <typename T> TSGU_INLINE inline T times(T a, T b) { return a * b; }
-template <typename T>
-TSGU_INLINE inline std::complex<T> times(std::complex<T> a, std::complex<T> b) {
-  return {a.real() * b.real() - a.imag() * b.imag(),
-          a.real() * b.imag() + a.imag() * b.real()};
-}
 /// conj(a) b.
-template <typename T> TSGU_INLINE inline T dotTerm(T a, T b) { return a * b; }
-template <typename T>
-TSGU_INLINE inline std::complex<T> dotTerm(std::complex<T> a,
-                                           std::complex<T> b) {
-  return {a.real() * b.real() + a.imag() * b.imag(),
-          a.real() * b.imag() - a.imag() * b.real()};
+template <typename T> TSGU_INLINE inline T dotTerm(T a, T b) {
+  return times(conjugate(a), b);
 }
-template <typename T> TSGU_INLINE inline T squareOf(T a) { return a * a; }
-template <typename T>
-TSGU_INLINE inline std::complex<T> squareOf(std::complex<T> a) {
-  return a.real() * a.real() + a.imag() * a.imag();
+/// |a|^2, of the type of a.
+template <typename T> TSGU_INLINE inline T squareOf(T a) {
+  return squaredNorm(a);
 }
 template <typename T> TSGU_INLINE inline T realOf(T a) { return a; }
 template <typename T> TSGU_INLINE inline T realOf(std::complex<T> a) {
@@ -163,4 +150,4 @@ TSGU_INLINE inline const Pack<T> &at(const T *x, PackAt e) {
 
 } // namespace tsgu::runtime
 
-#endif // TSGU_SRC_SOLVERS_LANES_H
+#endif // TSGU_SRC_SOLVERS_PACK_H

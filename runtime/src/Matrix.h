@@ -5,36 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TSGU_SRC_SOLVERS_MATRIX_H
-#define TSGU_SRC_SOLVERS_MATRIX_H
+#ifndef TSGU_SRC_MATRIX_H
+#define TSGU_SRC_MATRIX_H
 
-#include "../Pattern.h"
-
-#include <complex>
-#include <type_traits>
+#include "Numbers.h"
+#include "Pattern.h"
 
 namespace tsgu::runtime {
 
 /// As tsgu_mode: A, its transpose, its conjugate transpose.
 enum class Mode : uint8_t { N = 0, T = 1, C = 2 };
-
-template <typename T> struct RealOf {
-  using type = T;
-};
-template <typename T> struct RealOf<std::complex<T>> {
-  using type = T;
-};
-template <typename T> using Real = typename RealOf<T>::type;
-template <typename T>
-inline constexpr bool isComplex = !std::is_same_v<T, Real<T>>;
-
-/// conj(x), of the type of x.
-template <typename T> T conjugate(T x) {
-  if constexpr (isComplex<T>)
-    return std::conj(x);
-  else
-    return x;
-}
 
 /// function(T{}) for float, double, complex<float> or complex<double>.
 template <typename F>
@@ -75,4 +55,4 @@ template <typename T> struct Vectors {
 
 } // namespace tsgu::runtime
 
-#endif // TSGU_SRC_SOLVERS_MATRIX_H
+#endif // TSGU_SRC_MATRIX_H
