@@ -10,9 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../../triangular/Triangular.h"
 #include "Makers.h"
 #include "Rows.h"
+#include "TrianglePair.h"
 
 namespace tsgu::runtime {
 namespace {
@@ -43,36 +43,29 @@ void factorize(const Matrix<T> &A, const I *positions, const I *coordinates,
   }
 }
 
+template <typename T> ItemValues<T> factors(const Matrix<T> &A) {
+  const std::vector<int64_t> diagonal = findDiagonal(A, "ILU(0)");
+  ItemValues<T> values(A);
+  withRows(A, [&](auto *positions, auto *coordinates) {
+    factorize(A, positions, coordinates, diagonal, values.data());
+  });
+  return values;
+}
+
 template <typename T> class IncompleteLU : public Preconditioner<T> {
 public:
-  IncompleteLU(const Matrix<T> &A, const tsgu_executor &executor) {
-    const std::vector<int64_t> diagonal = findDiagonal(A, "ILU(0)");
-    const Layout &csr = A.pattern->csr();
-    const int64_t first = csr.position(A.firstRow());
-    std::vector<T> values(A.values + first,
-                          A.values + csr.position(A.firstRow() + A.rows()));
-    withRows(A, [&](auto *positions, auto *coordinates) {
-      factorize(A, positions, coordinates, diagonal, values.data() - first);
-    });
-    const Matrix<T> both{A.pattern, A.item, values.data() - first};
-    lower = std::make_unique<PreparedTriangle<T>>(both, Triangle{false, true},
-                                                  executor);
-    upper = std::make_unique<PreparedTriangle<T>>(both, Triangle{true, false},
-                                                  executor);
-  }
+  IncompleteLU(const Matrix<T> &A, const tsgu_executor &executor)
+      : pair(factors(A).of(A), true, executor) {}
 
   void apply(Mode mode, Vectors<const T> r, Vectors<T> z,
              const tsgu_executor &executor) const override {
-    const auto &first = mode == Mode::N ? lower : upper;
-    const auto &last = mode == Mode::N ? upper : lower;
-    first->solve(mode, r, z, executor);
-    last->solve(mode, {z.data, z.length, z.count, z.stride}, z, executor);
+    pair.solve(mode, r, z, executor, [](Vectors<T>) {});
   }
 
-  int64_t bytes() const override { return lower->bytes() + upper->bytes(); }
+  int64_t bytes() const override { return pair.bytes(); }
 
 private:
-  std::unique_ptr<PreparedTriangle<T>> lower, upper;
+  TrianglePair<T> pair;
 };
 
 } // namespace
@@ -83,6 +76,6 @@ Made<T> makeIncompleteLU(const Matrix<T> &A, const tsgu_executor &executor) {
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeIncompleteLU(const Matrix<T> &, const tsgu_executor &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -14,9 +14,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../../triangular/Triangular.h"
 #include "Makers.h"
 #include "Rows.h"
+#include "TrianglePair.h"
 
 namespace tsgu::runtime {
 namespace {
@@ -24,46 +24,42 @@ namespace {
 template <typename T> class SSOR : public Preconditioner<T> {
 public:
   SSOR(const Matrix<T> &A, double relaxation, const tsgu_executor &executor)
-      : scaled(A.rows()) {
-    const std::vector<int64_t> diagonal = findDiagonal(A, "SSOR");
-    const Layout &csr = A.pattern->csr();
-    const int64_t first = csr.position(A.firstRow());
-    std::vector<T> values(A.values + first,
-                          A.values + csr.position(A.firstRow() + A.rows()));
-    for (int64_t i = 0; i < A.rows(); ++i) {
-      T &entry = values[diagonal[i] - first];
-      scaled[i] = entry * Real<T>((2 - relaxation) / relaxation);
-      entry /= Real<T>(relaxation);
-    }
-    const Matrix<T> both{A.pattern, A.item, values.data() - first};
-    lower = std::make_unique<PreparedTriangle<T>>(both, Triangle{false, false},
-                                                  executor);
-    upper = std::make_unique<PreparedTriangle<T>>(both, Triangle{true, false},
-                                                  executor);
-  }
+      : scaled(A.rows()),
+        pair(relax(A, relaxation, scaled).of(A), false, executor) {}
 
   void apply(Mode mode, Vectors<const T> r, Vectors<T> z,
              const tsgu_executor &executor) const override {
-    const auto &first = mode == Mode::N ? lower : upper;
-    const auto &last = mode == Mode::N ? upper : lower;
-    first->solve(mode, r, z, executor);
-    forRows(executor, z.length, 2 * z.count, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const T factor = mode == Mode::C ? conjugate(scaled[i]) : scaled[i];
-        for (int64_t j = 0; j < z.count; ++j)
-          z.row(i)[j] = times(factor, z.row(i)[j]);
-      }
+    pair.solve(mode, r, z, executor, [&](Vectors<T> z) {
+      forRows(executor, z.length, 2 * z.count, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const T factor = mode == Mode::C ? conjugate(scaled[i]) : scaled[i];
+          for (int64_t j = 0; j < z.count; ++j)
+            z.row(i)[j] = times(factor, z.row(i)[j]);
+        }
+      });
     });
-    last->solve(mode, {z.data, z.length, z.count, z.stride}, z, executor);
   }
 
   int64_t bytes() const override {
-    return scaled.size() * sizeof(T) + lower->bytes() + upper->bytes();
+    return scaled.size() * sizeof(T) + pair.bytes();
   }
 
 private:
+  /// L + D / w + U, and in `scaled` (2 - w) / w D.
+  static ItemValues<T> relax(const Matrix<T> &A, double relaxation,
+                             std::vector<T> &scaled) {
+    const std::vector<int64_t> diagonal = findDiagonal(A, "SSOR");
+    ItemValues<T> values(A);
+    for (int64_t i = 0; i < A.rows(); ++i) {
+      T &entry = values.data()[diagonal[i]];
+      scaled[i] = entry * Real<T>((2 - relaxation) / relaxation);
+      entry /= Real<T>(relaxation);
+    }
+    return values;
+  }
+
   std::vector<T> scaled; ///< (2 - w) / w D.
-  std::unique_ptr<PreparedTriangle<T>> lower, upper;
+  TrianglePair<T> pair;
 };
 
 } // namespace
@@ -75,6 +71,6 @@ Made<T> makeSSOR(const Matrix<T> &A, double relaxation,
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeSSOR(const Matrix<T> &, double, const tsgu_executor &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -14,18 +14,20 @@
 
 namespace tsgu::runtime {
 
-/// The values of A's item, to be changed in place; values[k - first] is entry k
-/// of the pattern.
+/// A copy of the values of A's item, to be changed; data()[k] is entry k of the
+/// pattern.
 template <typename T> struct ItemValues {
   int64_t first;
   std::vector<T> values;
 
   explicit ItemValues(const Matrix<T> &A)
       : first(A.pattern->csr().position(A.firstRow())),
-        values(A.values + first, A.values + A.pattern->csr().position(
-                                                A.firstRow() + A.rows())) {}
+        values(A.values + first,
+               A.values + A.pattern->csr().position(A.firstRow() + A.rows())) {}
 
   T *data() { return values.data() - first; }
+  /// A with these values.
+  Matrix<T> of(const Matrix<T> &A) { return {A.pattern, A.item, data()}; }
 };
 
 /// M = lower * upper, both stored in one matrix on A's pattern.
