@@ -66,6 +66,10 @@ template <typename T> bool isFinite(T a) {
   return std::isfinite(std::real(a)) && std::isfinite(std::imag(a));
 }
 
+/// For instantiations.
+#define TSGU_FOR_VALUE_TYPES(X)                                                \
+  X(float) X(double) X(std::complex<float>) X(std::complex<double>)
+
 } // namespace tsgu::runtime
 
 #endif // TSGU_SRC_NUMBERS_H

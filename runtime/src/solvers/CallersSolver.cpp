@@ -15,17 +15,10 @@
 namespace tsgu::runtime {
 namespace {
 
-/// By which power of two each column of b is multiplied, so that a function
-/// that knows no scales, and cotangents of any size, go together.
-template <typename T>
-std::vector<int> exponentsOf(const std::vector<double> &most) {
-  std::vector<int> exponents(most.size());
-  for (size_t j = 0; j < most.size(); ++j)
-    if (most[j] > 0 && std::isfinite(most[j]) &&
-        std::abs(std::ilogb(most[j])) > 40)
-      exponents[j] = -std::ilogb(most[j]);
-  return exponents;
-}
+/// A function that knows no scales gets the columns of b as they are unless
+/// their largest components are beyond 2^40 or 2^-40: cotangents may have any
+/// size.
+constexpr int moderate = 40;
 
 template <typename T>
 void multiplyColumns(const std::vector<int> &exponents, Vectors<const T> from,
@@ -181,7 +174,7 @@ void solveNormalByCaller(const Problem &problem, const Matrix<T> &A,
   const int64_t m = problem.mode == Mode::N ? A.rows() : A.columns();
   if (m < g.length)
     failRank(m, g.length, 0);
-  const std::vector<int> exponents = exponentsOf<T>(largest(g));
+  const std::vector<int> exponents = scalingExponents(largest(g), moderate);
   const Block gBlock = blockOf<T>(multiply(g.length, g.count));
   const Block wBlock = blockOf<T>(multiply(m, g.count));
   const Vectors<T> right = scaledInto(gBlock, exponents, g);
@@ -198,7 +191,7 @@ template <typename T>
 void solveByCaller(const Problem &problem, const Matrix<T> &A,
                    Vectors<const T> b, Vectors<T> x,
                    const tsgu_executor &executor) {
-  const std::vector<int> exponents = exponentsOf<T>(largest(b));
+  const std::vector<int> exponents = scalingExponents(largest(b), moderate);
   const bool scaled = std::any_of(exponents.begin(), exponents.end(),
                                   [](int exponent) { return exponent != 0; });
   const Block copy = blockOf<T>(scaled ? multiply(b.length, b.count) : 0);

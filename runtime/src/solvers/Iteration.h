@@ -212,9 +212,6 @@ template <typename T> Task gmres(Iteration<T> &);
 template <typename T> Task cgs(Iteration<T> &);
 template <typename T> Task lsmr(Iteration<T> &);
 
-#define TSGU_FOR_VALUE_TYPES(X)                                                \
-  X(float) X(double) X(std::complex<float>) X(std::complex<double>)
-
 } // namespace tsgu::runtime
 
 #endif // TSGU_SRC_SOLVERS_ITERATION_H

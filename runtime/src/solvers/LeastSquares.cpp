@@ -99,16 +99,12 @@ LeastSquares<T>::LeastSquares(const LeastSquaresOptions &options,
 
 template <typename T> void LeastSquares<T>::scaleColumns() {
   const auto count = static_cast<size_t>(b.count);
-  const Reals most = largest(b);
-  exponents.assign(count, 0), units.assign(count, 1);
+  exponents = scalingExponents(largest(b)), units.assign(count, 1);
   residualGoals.resize(count), slopes.resize(count);
   residualNorms.resize(count), matrixNorms.assign(count, 0);
   consistent.assign(count, 0), cosines.assign(count, 0);
-  result.reasons.assign(count, 0), result.iterations.assign(count, 0);
-  result.residuals.resize(count), result.goals.resize(count);
+  result.begin(b.count);
   for (int64_t j = 0; j < b.count; ++j) {
-    if (most[j] > 0 && std::isfinite(most[j]))
-      exponents[j] = -std::ilogb(most[j]);
     units[j] = std::ldexp(1.0, -exponents[j]);
     ids.push_back(j);
   }
@@ -214,19 +210,6 @@ template <typename T> Task LeastSquares<T>::cycle() {
   });
 }
 
-template <typename T> void LeastSquares<T>::selectUnsettled() {
-  std::vector<int64_t> kept, places;
-  for (size_t slot = 0; slot < ids.size(); ++slot)
-    if (result.reasons[ids[slot]] == 0)
-      kept.push_back(ids[slot]), places.push_back(static_cast<int64_t>(slot));
-  const size_t from = ids.size(), to = kept.size();
-  if (to < from && to > 0)
-    for (int64_t i = 0; i < rowOps.length; ++i)
-      for (size_t j = 0; j < to; ++j)
-        residual[i * to + j] = residual[i * from + places[j]];
-  ids = std::move(kept);
-}
-
 template <typename T> void LeastSquares<T>::startFromGuess() {
   const int64_t p = b.count;
   for (int64_t j = 0; j < p; ++j) {
@@ -234,7 +217,7 @@ template <typename T> void LeastSquares<T>::startFromGuess() {
     for (int64_t i = 0; i < x.length; ++i) {
       T &value = x.row(i)[j];
       value = factor(value);
-      if (!std::isfinite(std::real(value)) || !std::isfinite(std::imag(value)))
+      if (!isFinite(value))
         value = T{};
       candidate[i * p + j] = value;
     }
@@ -268,11 +251,13 @@ template <typename T> Task LeastSquares<T>::run() {
       result.reasons[id] = TSGU_CONVERGED;
   }
   if (!progress.tell())
-    for (int64_t id : ids)
-      if (result.reasons[id] == 0)
-        result.reasons[id] = TSGU_STOPPED;
-  for (selectUnsettled(); !ids.empty(); selectUnsettled())
+    result.stop(ids);
+  for (;;) {
+    dropEnded(result, ids, residual, rowOps.length);
+    if (ids.empty())
+      break;
     co_await cycle();
+  }
   finish();
 }
 
@@ -283,8 +268,7 @@ template <typename T> void LeastSquares<T>::finish() {
     for (int64_t i = 0; i < x.length; ++i) {
       T &value = x.row(i)[j];
       value = factor(value);
-      overflow |=
-          !std::isfinite(std::real(value)) || !std::isfinite(std::imag(value));
+      overflow |= !isFinite(value);
     }
     if (overflow)
       result.reasons[j] = TSGU_NOT_FINITE;

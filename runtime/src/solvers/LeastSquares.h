@@ -77,7 +77,6 @@ private:
   bool isThere(int64_t id) const;
   void judge(size_t slot, Exit exit, double slopeBefore);
   Task cycle();
-  void selectUnsettled();
   void finish();
 
   LeastSquaresOptions options;

@@ -152,6 +152,6 @@ makePreconditioner(const tsgu_solver &solver, const Matrix<T> &A,
 #define INSTANTIATE(T)                                                         \
   template std::shared_ptr<const Preconditioner<T>> makePreconditioner(        \
       const tsgu_solver &, const Matrix<T> &, const tsgu_executor &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

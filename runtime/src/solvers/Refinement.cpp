@@ -19,23 +19,7 @@ constexpr double aim = 0.95;
 /// Breakdowns of a column after which it is given up.
 constexpr int64_t mostAttempts = 4;
 
-/// NaN if one of them is.
-double larger(double a, double b) { return std::isnan(a) || b <= a ? a : b; }
-
 } // namespace
-
-template <typename T> std::vector<double> largest(Vectors<const T> b) {
-  std::vector<double> most(b.count);
-  for (int64_t i = 0; i < b.length; ++i)
-    for (int64_t j = 0; j < b.count; ++j) {
-      const T value = b.row(i)[j];
-      double size = std::abs(static_cast<double>(std::real(value)));
-      if constexpr (isComplex<T>)
-        size = larger(size, std::abs(static_cast<double>(value.imag())));
-      most[j] = larger(most[j], size);
-    }
-  return most;
-}
 
 int64_t iterationLimit(const tsgu_solver &solver, int64_t length) {
   constexpr int64_t most = 100000;
@@ -67,16 +51,6 @@ int64_t reasonOf(Exit exit) {
   return TSGU_BREAKDOWN;
 }
 
-template <typename R> PowerOfTwo<R>::PowerOfTwo(int exponent) {
-  using Limits = std::numeric_limits<R>;
-  const int half = exponent / 2;
-  auto power = [](int e) {
-    return std::ldexp(
-        R(1), std::clamp(e, Limits::min_exponent, Limits::max_exponent - 1));
-  };
-  first = power(half), second = power(exponent - half);
-}
-
 template <typename T>
 Refinement<T>::Refinement(const RefinementOptions<T> &options, Method method,
                           Vectors<const T> b, Vectors<T> x,
@@ -99,15 +73,12 @@ Refinement<T>::Refinement(const RefinementOptions<T> &options, Method method,
 template <typename T> void Refinement<T>::scaleColumns() {
   const auto count = static_cast<size_t>(b.count);
   const double rtol = relativeTolerance<T>(solver);
-  const Reals most = largest(b);
-  exponents.assign(count, 0), attempts.assign(count, 0);
+  exponents = scalingExponents(largest(b));
+  attempts.assign(count, 0);
   units.resize(count), norms.resize(count), goals.resize(count);
-  result.reasons.assign(count, 0), result.iterations.assign(count, 0);
-  result.residuals.resize(count), result.goals.resize(count);
+  result.begin(b.count);
   ids.clear();
   for (int64_t j = 0; j < b.count; ++j) {
-    if (most[j] > 0 && std::isfinite(most[j]))
-      exponents[j] = -std::ilogb(most[j]);
     units[j] = std::ldexp(1.0, -exponents[j]);
     ids.push_back(j);
   }
@@ -180,21 +151,6 @@ template <typename T> Task Refinement<T>::startFromGuess() {
 //===----------------------------------------------------------------------===//
 // Cycles
 //===----------------------------------------------------------------------===//
-
-/// Keeps the columns of the residual that have no reason yet.
-template <typename T> void Refinement<T>::selectUnsettled() {
-  std::vector<int64_t> kept, places;
-  for (size_t slot = 0; slot < ids.size(); ++slot)
-    if (result.reasons[ids[slot]] == 0)
-      kept.push_back(ids[slot]), places.push_back(static_cast<int64_t>(slot));
-  const auto from = static_cast<int64_t>(ids.size());
-  const auto to = static_cast<int64_t>(kept.size());
-  if (to < from && to > 0)
-    for (int64_t i = 0; i < b.length; ++i)
-      for (int64_t j = 0; j < to; ++j)
-        residual[i * to + j] = residual[i * from + places[j]];
-  ids = std::move(kept);
-}
 
 template <typename T> Task Refinement<T>::cycle() {
   const auto k = static_cast<int64_t>(ids.size());
@@ -325,11 +281,13 @@ template <typename T> Task Refinement<T>::run() {
       result.reasons[id] = TSGU_CONVERGED;
   }
   if (!progress.tell())
-    for (int64_t id : ids)
-      if (result.reasons[id] == 0)
-        result.reasons[id] = TSGU_STOPPED;
-  for (selectUnsettled(); !ids.empty(); selectUnsettled())
+    result.stop(ids);
+  for (;;) {
+    dropEnded(result, ids, residual, b.length);
+    if (ids.empty())
+      break;
     co_await cycle();
+  }
   finish();
 }
 
@@ -352,7 +310,7 @@ template <typename T> void Refinement<T>::finish() {
   ops.cells([&, this](int64_t i, int64_t j) {
     T &value = x.row(i)[j];
     value = factors[j](value);
-    if (!std::isfinite(std::real(value)) || !std::isfinite(std::imag(value)))
+    if (!isFinite(value))
       overflows[j].store(true, std::memory_order_relaxed);
   });
   for (size_t j = 0; j < count; ++j)
@@ -360,11 +318,7 @@ template <typename T> void Refinement<T>::finish() {
       result.reasons[j] = TSGU_NOT_FINITE;
 }
 
-template struct PowerOfTwo<float>;
-template struct PowerOfTwo<double>;
-#define INSTANTIATE(T)                                                         \
-  template class Refinement<T>;                                                \
-  template std::vector<double> largest(Vectors<const T>);
+#define INSTANTIATE(T) template class Refinement<T>;
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -14,16 +14,10 @@
 #ifndef TSGU_SRC_SOLVERS_REFINEMENT_H
 #define TSGU_SRC_SOLVERS_REFINEMENT_H
 
+#include "Columns.h"
 #include "Iteration.h"
 
 namespace tsgu::runtime {
-
-/// How a solve ended, by column.
-struct Result {
-  std::vector<int64_t> reasons, iterations;
-  std::vector<double> residuals, goals;
-  std::vector<double> history;
-};
 
 template <typename T> struct RefinementOptions {
   const tsgu_solver *solver;
@@ -54,7 +48,6 @@ private:
   Task startFromGuess();
   void setResidual(const std::vector<int64_t> &ids, bool subtract, T *r);
   void gather(const std::vector<int64_t> &ids, T *to);
-  void selectUnsettled();
   Task cycle();
   void propose(const T *corrections, T *candidates);
   void judge(size_t slot, Exit exit, double norm, bool accepted);
@@ -90,20 +83,8 @@ template <typename T> double relativeTolerance(const tsgu_solver &solver) {
                                           : 1e-8;
 }
 
-/// Of the components of b_j: NaN if one is.
-template <typename T> std::vector<double> largest(Vectors<const T> b);
-
 /// Of a column that leaves for good.
 int64_t reasonOf(Exit exit);
-
-/// Factors whose product is 2^exponent, each of which is representable.
-template <typename R> struct PowerOfTwo {
-  R first, second;
-  explicit PowerOfTwo(int exponent);
-  template <typename T> T operator()(T value) const {
-    return value * first * second;
-  }
-};
 
 } // namespace tsgu::runtime
 

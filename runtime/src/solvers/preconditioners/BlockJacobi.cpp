@@ -147,6 +147,6 @@ Made<T> makeBlockJacobi(const Matrix<T> &A, int64_t blockSize,
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeBlockJacobi(const Matrix<T> &, int64_t,                 \
                                    const tsgu_executor &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

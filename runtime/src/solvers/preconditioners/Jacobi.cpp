@@ -49,6 +49,6 @@ Made<T> makeJacobi(const Matrix<T> &A, const tsgu_executor &) {
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeJacobi(const Matrix<T> &, const tsgu_executor &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

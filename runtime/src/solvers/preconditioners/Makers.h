@@ -41,10 +41,6 @@ template <typename T>
 Made<T> makeSmoothedAggregation(const Matrix<T> &A,
                                 const tsgu_executor &executor);
 
-#define TSGU_FOR_EACH_VALUE_TYPE(instantiate)                                  \
-  instantiate(float) instantiate(double) instantiate(std::complex<float>)      \
-      instantiate(std::complex<double>)
-
 } // namespace tsgu::runtime
 
 #endif // TSGU_SRC_SOLVERS_PRECONDITIONERS_MAKERS_H

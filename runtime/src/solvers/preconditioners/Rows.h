@@ -8,8 +8,8 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_ROWS_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_ROWS_H
 
-#include "../../Parallel.h"
 #include "../../Matrix.h"
+#include "../../Parallel.h"
 
 #include <algorithm>
 #include <cmath>

@@ -172,6 +172,6 @@ Made<T> makeSmoothedAggregation(const Matrix<T> &A,
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeSmoothedAggregation(const Matrix<T> &,                  \
                                            const tsgu_executor &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -120,6 +120,6 @@ template <typename T> Aggregates aggregate(const CSR<T> &A) {
 #define INSTANTIATE(T)                                                         \
   template CSR<T> strongPart(const CSR<T> &, double);                          \
   template Aggregates aggregate(const CSR<T> &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime::multigrid

@@ -145,6 +145,6 @@ void cycle(const std::vector<Level<T>> &levels, Vectors<const T> b,
 #define INSTANTIATE(T)                                                         \
   template void cycle(const std::vector<Level<T>> &, Vectors<const T>,         \
                       Vectors<T>, const tsgu_executor &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime::multigrid

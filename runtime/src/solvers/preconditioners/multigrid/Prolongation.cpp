@@ -123,6 +123,6 @@ CSR<T> prolongator(const CSR<T> &A, const Aggregates &aggregates, int64_t level,
                                  const tsgu_executor &);                       \
   template CSR<T> prolongator(const CSR<T> &, const Aggregates &, int64_t,     \
                               const tsgu_executor &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime::multigrid

@@ -162,6 +162,6 @@ template <typename T> bool isHermitian(const CSR<T> &A) {
   template CSR<T> product(const CSR<T> &, const CSR<T> &,                      \
                           const tsgu_executor &);                              \
   template bool isHermitian(const CSR<T> &);
-TSGU_FOR_EACH_VALUE_TYPE(INSTANTIATE)
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime::multigrid
