@@ -9,7 +9,6 @@ import argparse
 import ctypes
 import dataclasses
 import gc
-import json
 import os
 import statistics
 import time
@@ -24,10 +23,11 @@ import scipy
 import scipy.sparse.linalg
 import torch
 
-import krylov_report as report
+import krylov_report
 import tsgu
 from krylov_peers import METHODS, Eigen, SciPy, System, Tsgu, convection, poisson, product
-from measure import OtherLoad, cpu_name
+from measure import Run
+from report import write
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
@@ -128,7 +128,7 @@ class Bench:
 
     def _record(self, table, row):
         self.tables[table].append(row)
-        print(report.line(table, row), flush=True)
+        print(krylov_report.line(table, row), flush=True)
 
     def measure_roofs(self):
         """1e9 bytes per second beyond the caches: the best of all measurements so far."""
@@ -354,7 +354,7 @@ def main():
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     arguments = parser.parse_args()
 
-    start, load = time.time(), OtherLoad()
+    run = Run()
     plan = _PLANS[arguments.mode]
     bench = Bench(plan, arguments.build)
     bench.check()
@@ -371,29 +371,20 @@ def main():
             if name in plan.single:
                 bench.large(name, "f32", METHODS[:1])
             bench.measure_roofs()
-    results = {
-        "mode": arguments.mode,
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "other_load": load.share(),
-        "seconds": time.time() - start,
-        "versions": {
-            "tsgu": tsgu.__version__,
-            "torch": torch.__version__,
-            "scipy": scipy.__version__,
-        },
-        "absent": bench.absent,
+    versions = {
+        "tsgu": tsgu.__version__,
+        "torch": torch.__version__,
+        "scipy": scipy.__version__,
+    }
+    results = run.facts(arguments.mode, versions, bench.absent) | {
         "shapes": {name: "x".join(map(str, shape)) for name, shape in plan.large.items()},
         "roofs": bench.roofs,
         "tables": bench.tables,
     }
     complete = arguments.mode == "full" and set(arguments.parts) == set(parts)
     folder = _HERE if complete else arguments.build
-    (folder / "krylov.json").write_text(json.dumps(results, indent=1) + "\n")
-    (folder / "KRYLOV.md").write_text(report.markdown(results))
-    print(report.markdown_goals(results))
-    print(f"written: {folder / 'KRYLOV.md'} and krylov.json")
+    page, goals = krylov_report.markdown(results), krylov_report.goals(results)
+    write("krylov", results, page, goals, folder)
 
 
 if __name__ == "__main__":

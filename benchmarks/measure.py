@@ -1,4 +1,4 @@
-"""Timing: candidates take turns in one process, on memory with huge pages."""
+"""Timing: candidates take turns in one process, on memory with huge pages; facts of the run."""
 
 import ctypes
 import gc
@@ -91,27 +91,39 @@ def interleave(candidates, samples, few=None):
     }
 
 
-class OtherLoad:
-    """The share of the machine's processor time that other processes took meanwhile."""
+class Run:
+    """The facts of a run, which begins when this is made."""
 
     def __init__(self):
-        self._start = self._now()
+        self._start, self._load = time.time(), _processor_seconds()
 
-    @staticmethod
-    def _now():
-        ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
-        own = os.times()
-        busy = sum(ticks[:3]) + sum(ticks[5:8])
-        idle = ticks[3] + ticks[4]
-        hertz = os.sysconf("SC_CLK_TCK")
-        return busy / hertz - sum(own[:4]), (busy + idle) / hertz
+    def facts(self, mode, versions, absent):
+        """What results begin with; `other_load` is the machine's share other processes took."""
+        now = _processor_seconds()
+        other, total = (now - then for now, then in zip(now, self._load, strict=True))
+        return {
+            "mode": mode,
+            "date": time.strftime("%Y-%m-%d"),
+            "cpu": _cpu_name(),
+            "cores": os.cpu_count(),
+            "other_load": max(0.0, other / total) if total else 0.0,
+            "seconds": time.time() - self._start,
+            "versions": versions,
+            "absent": absent,
+        }
 
-    def share(self):
-        other, total = (now - then for now, then in zip(self._now(), self._start, strict=True))
-        return max(0.0, other / total) if total else 0.0
+
+def _processor_seconds():
+    """Those that other processes have taken, and all there have been."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    own = os.times()
+    busy = sum(ticks[:3]) + sum(ticks[5:8])
+    idle = ticks[3] + ticks[4]
+    hertz = os.sysconf("SC_CLK_TCK")
+    return busy / hertz - sum(own[:4]), (busy + idle) / hertz
 
 
-def cpu_name():
+def _cpu_name():
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
