@@ -8,10 +8,7 @@ checking every candidate's solution. All take turns in this one process.
 import argparse
 import ctypes
 import dataclasses
-import gc
 import os
-import statistics
-import time
 import warnings
 from pathlib import Path
 
@@ -26,7 +23,7 @@ import torch
 import krylov_report
 import tsgu
 from krylov_peers import METHODS, Eigen, SciPy, System, Tsgu, convection, poisson, product
-from measure import Run
+from measure import Run, Timing, elapsed, turns
 from report import write
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -71,43 +68,6 @@ _PLANS = {
         {"p2d": (200, 200)},
     ),
 }
-
-
-def _seconds(call, *arguments):
-    start = time.perf_counter()
-    result = call(*arguments)
-    elapsed = time.perf_counter() - start
-    del result
-    return elapsed
-
-
-def _turns(calls, rounds, burst=1):
-    """{name: seconds, in order}, all of them in turn, after one call that is not counted.
-
-    Short calls come in bursts, so that each finds its caches and threads awake.
-    """
-    times = {name: [] for name in calls}
-    gc.collect()
-    gc.disable()
-    try:
-        for call in calls.values():
-            call()
-        for _ in range(rounds):
-            for name, call in calls.items():
-                if burst == 1:
-                    time.sleep(0.003)
-                times[name] += [_seconds(call) for _ in range(burst)]
-    finally:
-        gc.enable()
-    return times
-
-
-def _summary(seconds):
-    return {
-        "best": min(seconds),
-        "median": statistics.median(seconds),
-        "samples": len(seconds),
-    }
 
 
 class Bench:
@@ -176,15 +136,15 @@ class Bench:
             run = candidate.prepare(system, method)
             calls[candidate.name, few] = lambda run=run: run(few)
             calls[candidate.name, many] = lambda run=run: run(many)
-        times = _turns(calls, rounds, burst)
+        times = turns(calls, rounds, burst)
         found = {}
         for candidate in candidates:
             short, long = times[candidate.name, few], times[candidate.name, many]
-            step = (min(long) - min(short)) / (many - few)
+            step = (long.best - short.best) / (many - few)
             found[candidate.name] = {
                 "best": step,
-                "beside": max(0.0, min(short) - few * step),
-                "samples": len(short),
+                "beside": max(0.0, short.best - few * step),
+                "samples": short.samples,
             }
         return found
 
@@ -202,7 +162,7 @@ class Bench:
             multiply = product(self._eigen, system)
             self._eigen.eigen_threads(1)
             repeats = 100
-            seconds = min(_seconds(multiply, repeats) for _ in range(10 * self.plan.small_rounds))
+            seconds = min(elapsed(multiply, repeats) for _ in range(10 * self.plan.small_rounds))
             for method in METHODS:
                 times = self._iterations(
                     system, method, self.candidates, self.plan.small_rounds, iterations, burst=20
@@ -239,12 +199,12 @@ class Bench:
                     return torch.autograd.grad(x, (A, b), cotangent)
 
                 self._check_gradient(system, forward(), both())
-                times = _turns({"forward": forward, "both": both}, max(3, self.plan.rounds))
+                times = turns({"forward": forward, "both": both}, max(3, self.plan.rounds))
                 row = {
                     "matrix": name,
                     "method": method,
                     "threads": threads,
-                    "times": {key: _summary(seconds) for key, seconds in times.items()},
+                    "times": {key: dataclasses.asdict(timing) for key, timing in times.items()},
                 }
                 self._record("gradient", row)
 
@@ -277,7 +237,7 @@ class Bench:
                 row = {
                     "matrix": f"{name} {'x'.join(map(str, shape))}",
                     "threads": threads,
-                    "times": {key: _summary(seconds) for key, seconds in times.items()},
+                    "times": {key: dataclasses.asdict(timing) for key, timing in times.items()},
                     "iterations": counts,
                 }
                 self._record("amg", row)
@@ -323,14 +283,14 @@ class Bench:
             if residual > 2e-8:
                 raise AssertionError(f"the residual is {residual}")
         rounds = self.plan.rounds
-        times = _turns({"pyamg setup": setup, "pyamg solve": lambda: peer(hierarchy)}, rounds)
+        times = turns({"pyamg setup": setup, "pyamg solve": lambda: peer(hierarchy)}, rounds)
         first, again = [], []
         for _ in range(rounds):
             matrix = fresh()
-            first.append(_seconds(solve, matrix))
-            again.append(_seconds(solve, matrix))
-        times["tsgu solve"] = again
-        times["tsgu setup"] = [max(seconds - min(again), 1e-6) for seconds in first]
+            first.append(elapsed(solve, matrix))
+            again.append(elapsed(solve, matrix))
+        times["tsgu solve"] = Timing.of(again)
+        times["tsgu setup"] = Timing.of([max(seconds - min(again), 1e-6) for seconds in first])
         return times, counts
 
     def check(self):

@@ -27,6 +27,12 @@ def array(shape, dtype):
     return np.frombuffer(memory, np.uint8)[start : start + size].view(dtype).reshape(shape)
 
 
+def copied(source, dtype):
+    copy = array(source.shape, dtype)
+    copy[:] = source
+    return copy
+
+
 def array_pointer(data):
     return ctypes.c_void_p(data.ctypes.data)
 
@@ -39,21 +45,26 @@ class Timing:
     median: float
     samples: int
 
+    @classmethod
+    def of(cls, seconds):
+        return cls(min(seconds), statistics.median(seconds), len(seconds))
 
-def _time(call):
+
+def elapsed(call, *arguments):
+    """Seconds, without what freeing the result takes."""
     start = time.perf_counter()
-    result = call()
-    elapsed = time.perf_counter() - start
+    result = call(*arguments)
+    seconds = time.perf_counter() - start
     del result
-    return elapsed
+    return seconds
 
 
 def best_time(call, calls):
     """Seconds; after a long first call one must do."""
-    best = _time(call)
+    best = elapsed(call)
     for _ in range(calls - 1):
         if best < 10 * _SHORT:
-            best = min(best, _time(call))
+            best = min(best, elapsed(call))
     return best
 
 
@@ -80,15 +91,33 @@ def interleave(candidates, samples, few=None):
                 time.sleep(_SETTLE)
                 if estimate[name] < _SHORT:
                     call()
-                    times[name] += [_time(call) for _ in range(_BURST)]
+                    times[name] += [elapsed(call) for _ in range(_BURST)]
                 else:
-                    times[name].append(_time(call))
+                    times[name].append(elapsed(call))
     finally:
         gc.enable()
-    return {
-        name: Timing(min(seconds), statistics.median(seconds), len(seconds))
-        for name, seconds in times.items()
-    }
+    return {name: Timing.of(seconds) for name, seconds in times.items()}
+
+
+def turns(calls, rounds, burst=1):
+    """Times each callable so often, all of them in turn, after one call that is not counted.
+
+    Short calls come in bursts, so that each finds its caches and threads awake.
+    """
+    times = {name: [] for name in calls}
+    gc.collect()
+    gc.disable()
+    try:
+        for call in calls.values():
+            call()
+        for _ in range(rounds):
+            for name, call in calls.items():
+                if burst == 1:
+                    time.sleep(_SETTLE)
+                times[name] += [elapsed(call) for _ in range(burst)]
+    finally:
+        gc.enable()
+    return {name: Timing.of(seconds) for name, seconds in times.items()}
 
 
 class Run:

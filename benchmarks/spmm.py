@@ -22,6 +22,7 @@ import numpy as np
 import scipy
 import torch
 
+import csr
 import matrices
 import spmm_report
 import tsgu
@@ -112,14 +113,8 @@ class Bench:
 
     def users(self, problem, threads, oracle):
         """As a user calls it: torch tensors in, a new tensor out."""
-        matrix, B = problem.matrix, torch.from_numpy(problem.B)
-        A = torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.positions),
-            torch.from_numpy(matrix.coordinates),
-            torch.from_numpy(problem.values),
-            (matrix.rows, matrix.rows),
-            check_invariants=False,
-        )
+        B = torch.from_numpy(problem.B)
+        A = csr.to_torch(problem.matrix, problem.values)
         candidates = {
             "tsgu": lambda: tsgu.sparse_mm(A, B),
             "torch": lambda: torch.sparse.mm(A, B),

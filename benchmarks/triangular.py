@@ -22,6 +22,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 import torch
 
+import csr
 import triangles
 import triangular_report
 from measure import Run, interleave
@@ -54,8 +55,7 @@ class Oracle:
     """Solutions of SciPy's triangular solver in float64."""
 
     def __init__(self, matrix, system):
-        shape = (matrix.rows, matrix.rows)
-        L = scipy.sparse.csr_array((matrix.values, matrix.coordinates, matrix.positions), shape)
+        L = csr.to_scipy(matrix, matrix.values)
         # One of the columns, and the residual of all: SciPy takes a second for each.
         self._expected = scipy.sparse.linalg.spsolve_triangular(L, system.b[:, -1])
         self._L, self._b = L, system.b
