@@ -23,7 +23,8 @@ import torch
 import krylov_report
 import tsgu
 from krylov_peers import METHODS, Eigen, SciPy, System, Tsgu, convection, poisson, product
-from measure import Run, Timing, elapsed, turns
+from krylov_solves import gradient_calls, multigrid
+from measure import Run, elapsed, turns
 from report import write
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -187,19 +188,7 @@ class Bench:
                 kind = convection if method == "bicgstab" else poisson
                 name = f"{kind.__name__} {'x'.join(map(str, shape))}"
                 system = System.make(name, kind(*shape))
-                plain, b = system.torch(), torch.from_numpy(system.b)
-                leaf, right = plain.clone().requires_grad_(), b.clone().requires_grad_()
-                cotangent = torch.from_numpy(np.random.default_rng(17).standard_normal(system.rows))
-
-                def forward(A=plain, b=b, method=method):
-                    return tsgu.sparse_generic_solve(A, b, method)
-
-                def both(A=leaf, b=right, method=method, cotangent=cotangent):
-                    x = tsgu.sparse_generic_solve(A, b, method)
-                    return torch.autograd.grad(x, (A, b), cotangent)
-
-                self._check_gradient(system, forward(), both())
-                times = turns({"forward": forward, "both": both}, max(3, self.plan.rounds))
+                times = turns(gradient_calls(system, method), max(3, self.plan.rounds))
                 row = {
                     "matrix": name,
                     "method": method,
@@ -207,19 +196,6 @@ class Bench:
                     "times": {key: dataclasses.asdict(timing) for key, timing in times.items()},
                 }
                 self._record("gradient", row)
-
-    @staticmethod
-    def _check_gradient(system, x, gradients):
-        """grad A = -y x^T on A with A^T y = g, and grad b = y."""
-        of_A, y = gradients[0].values().numpy(), gradients[1].numpy()
-        x, A = x.numpy(), system.scipy()
-        residual = np.linalg.norm(A @ x - system.b) / np.linalg.norm(system.b)
-        if residual > 1.1e-8:
-            raise AssertionError(f"tsgu's residual is {residual}")
-        rows = np.repeat(np.arange(system.rows), np.diff(system.positions))
-        expected = -y[rows] * x[system.coordinates]
-        if not np.allclose(of_A, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max()):
-            raise AssertionError("tsgu's gradient of A is not that of its solutions")
 
     # Multigrid.
 
@@ -233,7 +209,7 @@ class Bench:
             system = System.make(name, poisson(*shape))
             for threads in self.plan.threads:
                 self._set_threads(threads)
-                times, counts = self._amg(system, pyamg)
+                times, counts = multigrid(system, pyamg, self.plan.rounds)
                 row = {
                     "matrix": f"{name} {'x'.join(map(str, shape))}",
                     "threads": threads,
@@ -241,57 +217,6 @@ class Bench:
                     "iterations": counts,
                 }
                 self._record("amg", row)
-
-    def _amg(self, system, pyamg):
-        A, b = system.scipy(), torch.from_numpy(system.b)
-        A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)
-        ours, counts = system.torch(), {}
-        options = {"preconditioner": "amg", "rtol": 1e-8, "return_info": True}
-
-        def solve(matrix):
-            x, info = tsgu.sparse_generic_solve(matrix, b, "cg", **options)
-            counts["tsgu"] = int(info.iterations.max())
-            return x.numpy()
-
-        def fresh():
-            # Other values: what was set up for the last ones does not serve.
-            values = ours.values() * (1 + 1e-12 * next(steps))
-            return torch.sparse_csr_tensor(
-                ours.crow_indices(), ours.col_indices(), values, ours.shape
-            )
-
-        def peer(hierarchy):
-            count = [0]
-            x, _ = scipy.sparse.linalg.cg(
-                A,
-                system.b,
-                rtol=1e-8,
-                maxiter=500,
-                M=hierarchy.aspreconditioner(),
-                callback=lambda _: count.__setitem__(0, count[0] + 1),
-            )
-            counts["pyamg"] = count[0]
-            return x
-
-        def setup():
-            return pyamg.smoothed_aggregation_solver(A, symmetry="symmetric")
-
-        steps = iter(range(1, 1000))
-        hierarchy = setup()
-        for x in (solve(ours), peer(hierarchy)):
-            residual = np.linalg.norm(A @ x - system.b) / np.linalg.norm(system.b)
-            if residual > 2e-8:
-                raise AssertionError(f"the residual is {residual}")
-        rounds = self.plan.rounds
-        times = turns({"pyamg setup": setup, "pyamg solve": lambda: peer(hierarchy)}, rounds)
-        first, again = [], []
-        for _ in range(rounds):
-            matrix = fresh()
-            first.append(elapsed(solve, matrix))
-            again.append(elapsed(solve, matrix))
-        times["tsgu solve"] = Timing.of(again)
-        times["tsgu setup"] = Timing.of([max(seconds - min(again), 1e-6) for seconds in first])
-        return times, counts
 
     def check(self):
         """All candidates solve a small system of each kind."""
