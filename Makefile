@@ -44,7 +44,7 @@ test-long: build ## the same for longer: unit tests repeated and shuffled, more 
 sanitize: setup ## runtime and compiler tests under ASan + UBSan and under TSan
 	scripts/sanitize.sh $(BUILD) $(PYTHON) $(JOBS)
 
-bench: build $(VENV)/.bench ## measure; BENCH=quick for four minutes instead of forty
+bench: build $(VENV)/.bench ## measure; BENCH=quick takes minutes instead of an hour
 	cmake --build $(BUILD) --target tsgu_bench
 	$(PYTHON) benchmarks/spmm.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/krylov.py --mode $(BENCH) --build $(BUILD)

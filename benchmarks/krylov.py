@@ -8,11 +8,7 @@ checking every candidate's solution. All take turns in this one process.
 import argparse
 import ctypes
 import dataclasses
-import gc
-import json
 import os
-import statistics
-import time
 import warnings
 from pathlib import Path
 
@@ -24,10 +20,12 @@ import scipy
 import scipy.sparse.linalg
 import torch
 
-import krylov_report as report
+import krylov_report
 import tsgu
 from krylov_peers import METHODS, Eigen, SciPy, System, Tsgu, convection, poisson, product
-from measure import OtherLoad, cpu_name
+from krylov_solves import gradient_calls, multigrid
+from measure import Run, elapsed, turns
+from report import write
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
@@ -73,43 +71,6 @@ _PLANS = {
 }
 
 
-def _seconds(call, *arguments):
-    start = time.perf_counter()
-    result = call(*arguments)
-    elapsed = time.perf_counter() - start
-    del result
-    return elapsed
-
-
-def _turns(calls, rounds, burst=1):
-    """{name: seconds, in order}, all of them in turn, after one call that is not counted.
-
-    Short calls come in bursts, so that each finds its caches and threads awake.
-    """
-    times = {name: [] for name in calls}
-    gc.collect()
-    gc.disable()
-    try:
-        for call in calls.values():
-            call()
-        for _ in range(rounds):
-            for name, call in calls.items():
-                if burst == 1:
-                    time.sleep(0.003)
-                times[name] += [_seconds(call) for _ in range(burst)]
-    finally:
-        gc.enable()
-    return times
-
-
-def _summary(seconds):
-    return {
-        "best": min(seconds),
-        "median": statistics.median(seconds),
-        "samples": len(seconds),
-    }
-
-
 class Bench:
     def __init__(self, plan, build):
         self.plan = plan
@@ -128,7 +89,7 @@ class Bench:
 
     def _record(self, table, row):
         self.tables[table].append(row)
-        print(report.line(table, row), flush=True)
+        print(krylov_report.line(table, row), flush=True)
 
     def measure_roofs(self):
         """1e9 bytes per second beyond the caches: the best of all measurements so far."""
@@ -176,15 +137,15 @@ class Bench:
             run = candidate.prepare(system, method)
             calls[candidate.name, few] = lambda run=run: run(few)
             calls[candidate.name, many] = lambda run=run: run(many)
-        times = _turns(calls, rounds, burst)
+        times = turns(calls, rounds, burst)
         found = {}
         for candidate in candidates:
             short, long = times[candidate.name, few], times[candidate.name, many]
-            step = (min(long) - min(short)) / (many - few)
+            step = (long.best - short.best) / (many - few)
             found[candidate.name] = {
                 "best": step,
-                "beside": max(0.0, min(short) - few * step),
-                "samples": len(short),
+                "beside": max(0.0, short.best - few * step),
+                "samples": short.samples,
             }
         return found
 
@@ -202,7 +163,7 @@ class Bench:
             multiply = product(self._eigen, system)
             self._eigen.eigen_threads(1)
             repeats = 100
-            seconds = min(_seconds(multiply, repeats) for _ in range(10 * self.plan.small_rounds))
+            seconds = min(elapsed(multiply, repeats) for _ in range(10 * self.plan.small_rounds))
             for method in METHODS:
                 times = self._iterations(
                     system, method, self.candidates, self.plan.small_rounds, iterations, burst=20
@@ -227,39 +188,14 @@ class Bench:
                 kind = convection if method == "bicgstab" else poisson
                 name = f"{kind.__name__} {'x'.join(map(str, shape))}"
                 system = System.make(name, kind(*shape))
-                plain, b = system.torch(), torch.from_numpy(system.b)
-                leaf, right = plain.clone().requires_grad_(), b.clone().requires_grad_()
-                cotangent = torch.from_numpy(np.random.default_rng(17).standard_normal(system.rows))
-
-                def forward(A=plain, b=b, method=method):
-                    return tsgu.sparse_generic_solve(A, b, method)
-
-                def both(A=leaf, b=right, method=method, cotangent=cotangent):
-                    x = tsgu.sparse_generic_solve(A, b, method)
-                    return torch.autograd.grad(x, (A, b), cotangent)
-
-                self._check_gradient(system, forward(), both())
-                times = _turns({"forward": forward, "both": both}, max(3, self.plan.rounds))
+                times = turns(gradient_calls(system, method), max(3, self.plan.rounds))
                 row = {
                     "matrix": name,
                     "method": method,
                     "threads": threads,
-                    "times": {key: _summary(seconds) for key, seconds in times.items()},
+                    "times": {key: dataclasses.asdict(timing) for key, timing in times.items()},
                 }
                 self._record("gradient", row)
-
-    @staticmethod
-    def _check_gradient(system, x, gradients):
-        """grad A = -y x^T on A with A^T y = g, and grad b = y."""
-        of_A, y = gradients[0].values().numpy(), gradients[1].numpy()
-        x, A = x.numpy(), system.scipy()
-        residual = np.linalg.norm(A @ x - system.b) / np.linalg.norm(system.b)
-        if residual > 1.1e-8:
-            raise AssertionError(f"tsgu's residual is {residual}")
-        rows = np.repeat(np.arange(system.rows), np.diff(system.positions))
-        expected = -y[rows] * x[system.coordinates]
-        if not np.allclose(of_A, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max()):
-            raise AssertionError("tsgu's gradient of A is not that of its solutions")
 
     # Multigrid.
 
@@ -273,65 +209,14 @@ class Bench:
             system = System.make(name, poisson(*shape))
             for threads in self.plan.threads:
                 self._set_threads(threads)
-                times, counts = self._amg(system, pyamg)
+                times, counts = multigrid(system, pyamg, self.plan.rounds)
                 row = {
                     "matrix": f"{name} {'x'.join(map(str, shape))}",
                     "threads": threads,
-                    "times": {key: _summary(seconds) for key, seconds in times.items()},
+                    "times": {key: dataclasses.asdict(timing) for key, timing in times.items()},
                     "iterations": counts,
                 }
                 self._record("amg", row)
-
-    def _amg(self, system, pyamg):
-        A, b = system.scipy(), torch.from_numpy(system.b)
-        A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)
-        ours, counts = system.torch(), {}
-        options = {"preconditioner": "amg", "rtol": 1e-8, "return_info": True}
-
-        def solve(matrix):
-            x, info = tsgu.sparse_generic_solve(matrix, b, "cg", **options)
-            counts["tsgu"] = int(info.iterations.max())
-            return x.numpy()
-
-        def fresh():
-            # Other values: what was set up for the last ones does not serve.
-            values = ours.values() * (1 + 1e-12 * next(steps))
-            return torch.sparse_csr_tensor(
-                ours.crow_indices(), ours.col_indices(), values, ours.shape
-            )
-
-        def peer(hierarchy):
-            count = [0]
-            x, _ = scipy.sparse.linalg.cg(
-                A,
-                system.b,
-                rtol=1e-8,
-                maxiter=500,
-                M=hierarchy.aspreconditioner(),
-                callback=lambda _: count.__setitem__(0, count[0] + 1),
-            )
-            counts["pyamg"] = count[0]
-            return x
-
-        def setup():
-            return pyamg.smoothed_aggregation_solver(A, symmetry="symmetric")
-
-        steps = iter(range(1, 1000))
-        hierarchy = setup()
-        for x in (solve(ours), peer(hierarchy)):
-            residual = np.linalg.norm(A @ x - system.b) / np.linalg.norm(system.b)
-            if residual > 2e-8:
-                raise AssertionError(f"the residual is {residual}")
-        rounds = self.plan.rounds
-        times = _turns({"pyamg setup": setup, "pyamg solve": lambda: peer(hierarchy)}, rounds)
-        first, again = [], []
-        for _ in range(rounds):
-            matrix = fresh()
-            first.append(_seconds(solve, matrix))
-            again.append(_seconds(solve, matrix))
-        times["tsgu solve"] = again
-        times["tsgu setup"] = [max(seconds - min(again), 1e-6) for seconds in first]
-        return times, counts
 
     def check(self):
         """All candidates solve a small system of each kind."""
@@ -354,7 +239,7 @@ def main():
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     arguments = parser.parse_args()
 
-    start, load = time.time(), OtherLoad()
+    run = Run()
     plan = _PLANS[arguments.mode]
     bench = Bench(plan, arguments.build)
     bench.check()
@@ -371,29 +256,20 @@ def main():
             if name in plan.single:
                 bench.large(name, "f32", METHODS[:1])
             bench.measure_roofs()
-    results = {
-        "mode": arguments.mode,
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "other_load": load.share(),
-        "seconds": time.time() - start,
-        "versions": {
-            "tsgu": tsgu.__version__,
-            "torch": torch.__version__,
-            "scipy": scipy.__version__,
-        },
-        "absent": bench.absent,
+    versions = {
+        "tsgu": tsgu.__version__,
+        "torch": torch.__version__,
+        "scipy": scipy.__version__,
+    }
+    results = run.facts(arguments.mode, versions, bench.absent) | {
         "shapes": {name: "x".join(map(str, shape)) for name, shape in plan.large.items()},
         "roofs": bench.roofs,
         "tables": bench.tables,
     }
     complete = arguments.mode == "full" and set(arguments.parts) == set(parts)
     folder = _HERE if complete else arguments.build
-    (folder / "krylov.json").write_text(json.dumps(results, indent=1) + "\n")
-    (folder / "KRYLOV.md").write_text(report.markdown(results))
-    print(report.markdown_goals(results))
-    print(f"written: {folder / 'KRYLOV.md'} and krylov.json")
+    page, goals = krylov_report.markdown(results), krylov_report.goals(results)
+    write("krylov", results, page, goals, folder)
 
 
 if __name__ == "__main__":

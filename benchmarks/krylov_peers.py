@@ -11,8 +11,9 @@ import scipy.sparse
 import scipy.sparse.linalg
 import torch
 
+import csr
 import tsgu
-from measure import array, array_pointer
+from measure import array, array_pointer, copied
 
 METHODS = ("cg", "bicgstab", "minres")
 _TYPES = {"f32": np.float32, "f64": np.float64}
@@ -31,15 +32,10 @@ class System:
 
     @classmethod
     def make(cls, name, A, dtype="f64"):
-        def copy(source, kind):
-            to = array(source.shape, kind)
-            to[:] = source
-            return to
-
         b = np.random.default_rng(13).standard_normal(A.shape[0])
         kind = _TYPES[dtype]
-        positions, coordinates = copy(A.indptr, np.int32), copy(A.indices, np.int32)
-        return cls(name, dtype, positions, coordinates, copy(A.data, kind), copy(b, kind))
+        positions, coordinates = (copied(part, np.int32) for part in (A.indptr, A.indices))
+        return cls(name, dtype, positions, coordinates, copied(A.data, kind), copied(b, kind))
 
     @property
     def rows(self):
@@ -50,17 +46,15 @@ class System:
         return len(self.coordinates)
 
     def scipy(self):
-        parts = (self.values, self.coordinates, self.positions)
-        return scipy.sparse.csr_array(parts, (self.rows, self.rows))
+        return csr.to_scipy(self, self.values)
 
     def torch(self):
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(self.positions),
-            torch.from_numpy(self.coordinates),
-            torch.from_numpy(self.values),
-            (self.rows, self.rows),
-            check_invariants=False,
-        )
+        return csr.to_torch(self, self.values)
+
+    def pointers(self, x):
+        """What the functions of eigen_krylov.cpp begin their operands with, and x."""
+        ends = [array_pointer(vector) for vector in (self.b, x)]
+        return [self.rows, self.stored, *csr.pointers(self, self.values), *ends]
 
 
 class Tsgu:
@@ -97,13 +91,7 @@ class Eigen:
         arguments = [
             METHODS.index(method),
             int(system.dtype == "f64"),
-            system.rows,
-            system.stored,
-            array_pointer(system.positions),
-            array_pointer(system.coordinates),
-            array_pointer(system.values),
-            array_pointer(system.b),
-            array_pointer(x),
+            *system.pointers(x),
         ]
 
         def run(iterations):
@@ -128,15 +116,7 @@ class SciPy:
 def product(library, system):
     """A callable that multiplies by A so many times on one thread (f64)."""
     y = array(system.b.shape, system.b.dtype)
-    arguments = [
-        system.rows,
-        system.stored,
-        array_pointer(system.positions),
-        array_pointer(system.coordinates),
-        array_pointer(system.values),
-        array_pointer(system.b),
-        array_pointer(y),
-    ]
+    arguments = system.pointers(y)
 
     def run(repeats):
         library.eigen_multiply(*arguments, repeats)

@@ -1,6 +1,6 @@
 """Turns the measurements of krylov.py into lines for the console and a page in Markdown."""
 
-import math
+from report import facts, goals_table, judged, mean, table
 
 # Vectors that an iteration reads, writes, and of those the ones it has not read before (which a
 # store brings into the cache first), in as few passes as the method allows; products with A.
@@ -34,24 +34,15 @@ def _best(row, name):
     return row["times"][name]["best"]
 
 
-def line(table, row):
+def line(kind, row):
     """One line for the console."""
     where = " ".join(
         str(row[key]) for key in ("matrix", "method", "dtype", "threads") if key in row
     )
-    unit, factor = ("us", 1e6) if table == "small" else ("ms", 1e3)
+    unit, factor = ("us", 1e6) if kind == "small" else ("ms", 1e3)
     times = "  ".join(f"{name} {factor * t['best']:.3g}" for name, t in row["times"].items())
     extra = f"  product {factor * row['product']:.3g}" if "product" in row else ""
-    return f"{table:<8} {where:<28} {unit}: {times}{extra}"
-
-
-def _table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
-
-
-def _mean(values):
-    return math.exp(sum(map(math.log, values)) / len(values))
+    return f"{kind:<8} {where:<28} {unit}: {times}{extra}"
 
 
 def _beside_product(row):
@@ -59,38 +50,29 @@ def _beside_product(row):
     return _best(row, "tsgu") - row["products"] * row["product"]
 
 
-def _goals(results):
+def goals(results):
     """(goal, wanted, found, met) for each goal that this run could judge."""
     tables, roofs = results["tables"], results["roofs"]
-    goals = []
 
-    def judge(goal, values, bound, summary, at_most):
-        if not values:
-            return
-        found = summary(values)
-        met = found <= bound if at_most else found >= bound
-        wanted = f"{'<=' if at_most else '>='} {bound:g}"
-        goals.append((goal, wanted, f"{found:.2f}", "yes" if met else "no"))
+    def ratios(rows, above, below):
+        return [_best(row, above) / _best(row, below) for row in rows]
 
+    wanted = []
     for method, title in _TITLES.items():
         rows = [row for row in tables["large"] if row["method"] == method]
         shares = [floor(row, roofs) / _best(row, "tsgu") for row in rows]
-        judge(f"{title}: share of the memory roof, worst", shares, 0.8, min, False)
+        wanted.append((f"{title}: share of the memory roof, worst", shares, ">=", 0.8, min))
         for peer in ("Eigen", "SciPy"):
-            ratios = [_best(row, peer) / _best(row, "tsgu") for row in rows]
-            judge(f"{title}: {peer}'s time / ours, geometric mean", ratios, 3, _mean, False)
+            goal = f"{title}: {peer}'s time / ours, geometric mean"
+            wanted.append((goal, ratios(rows, peer, "tsgu"), ">=", 3, mean))
     beside = [1e6 * _beside_product(row) for row in tables["small"]]
-    judge("n <= 1000: us per iteration beside the matrix, worst", beside, 3, max, True)
-    ratios = [_best(row, "both") / _best(row, "forward") for row in tables["gradient"]]
-    judge("forward + backward / forward, worst", ratios, 2.2, max, True)
+    wanted.append(("n <= 1000: us per iteration beside the matrix, worst", beside, "<=", 3, max))
+    more = ratios(tables["gradient"], "both", "forward")
+    wanted.append(("forward + backward / forward, worst", more, "<=", 2.2, max))
     for what in ("setup", "solve"):
-        ratios = [_best(row, f"pyamg {what}") / _best(row, f"tsgu {what}") for row in tables["amg"]]
-        judge(f"AMG {what}: pyamg's time / ours, worst", ratios, 1, min, False)
-    return goals
-
-
-def markdown_goals(results):
-    return _table(["goal", "wanted", "found", "met"], _goals(results))
+        peer = ratios(tables["amg"], f"pyamg {what}", f"tsgu {what}")
+        wanted.append((f"AMG {what}: pyamg's time / ours, worst", peer, ">=", 1, min))
+    return judged(wanted)
 
 
 def _large(results):
@@ -115,7 +97,7 @@ def _large(results):
         )
     header = ["grid", "method", "type", "threads", "tsgu", "Eigen", "SciPy", "roof"]
     header += ["of roof", "GB/s", "Eigen/tsgu", "SciPy/tsgu", "beside"]
-    return _table(header, body)
+    return table(header, body)
 
 
 def _small(results):
@@ -131,7 +113,7 @@ def _small(results):
         for row in results["tables"]["small"]
     ]
     header = ["grid", "method", "tsgu", "Eigen", "SciPy", "products", "without", "beside"]
-    return _table(header, body)
+    return table(header, body)
 
 
 def _gradients(results):
@@ -149,7 +131,7 @@ def _gradients(results):
         for row in results["tables"]["gradient"]
     ]
     header = ["system", "method", "threads", "forward", "forward + backward", "ratio"]
-    return _table(header, body)
+    return table(header, body)
 
 
 def _multigrid(results):
@@ -167,7 +149,7 @@ def _multigrid(results):
         for row in results["tables"]["amg"]
     ]
     header = ["grid", "threads", "tsgu setup", "pyamg setup", "tsgu solve", "pyamg solve"]
-    return _table([*header, "tsgu iterations", "pyamg iterations"], body)
+    return table([*header, "tsgu iterations", "pyamg iterations"], body)
 
 
 def _roofs(results):
@@ -175,19 +157,14 @@ def _roofs(results):
         [str(threads), *(f"{rates[name]:.1f}" for name in ("read", "update", "stream"))]
         for threads, rates in results["roofs"].items()
     ]
-    return _table(["threads", "read", "a = b + s c (4 streams)", "non-temporal (3 streams)"], body)
+    return table(["threads", "read", "a = b + s c (4 streams)", "non-temporal (3 streams)"], body)
 
 
 def markdown(results):
     """The page."""
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    absent = "".join(f" Left out: {reason}." for reason in results["absent"])
     return f"""# Krylov methods, measured
 
-`make bench` on {results["date"]}: {results["cpu"]}, {results["cores"]} cores; {versions}.{absent}
-Other processes took {100 * results["other_load"]:.0f} % of the machine meanwhile; the run took
-{results["seconds"] / 60:.0f} minutes.
-
+{facts(results)}
 All candidates take turns in one process. An iteration's time is the difference of two solves that
 run a few and some more iterations from zero, each the best of its runs, divided by the iterations
 between: what a solve costs beside its iterations is in the column `beside`. Nobody stops early, and
@@ -196,7 +173,7 @@ with two and does the rest with one. All were checked against a direct solution.
 
 ## Goals
 
-{markdown_goals(results)}
+{goals_table(goals(results))}
 {_NOTES}
 ## Systems larger than the caches, milliseconds per iteration
 

@@ -1,4 +1,4 @@
-"""Timing: candidates take turns in one process, on memory with huge pages."""
+"""Timing: candidates take turns in one process, on memory with huge pages; facts of the run."""
 
 import ctypes
 import gc
@@ -27,6 +27,12 @@ def array(shape, dtype):
     return np.frombuffer(memory, np.uint8)[start : start + size].view(dtype).reshape(shape)
 
 
+def copied(source, dtype):
+    copy = array(source.shape, dtype)
+    copy[:] = source
+    return copy
+
+
 def array_pointer(data):
     return ctypes.c_void_p(data.ctypes.data)
 
@@ -39,21 +45,26 @@ class Timing:
     median: float
     samples: int
 
+    @classmethod
+    def of(cls, seconds):
+        return cls(min(seconds), statistics.median(seconds), len(seconds))
 
-def _time(call):
+
+def elapsed(call, *arguments):
+    """Seconds, without what freeing the result takes."""
     start = time.perf_counter()
-    result = call()
-    elapsed = time.perf_counter() - start
+    result = call(*arguments)
+    seconds = time.perf_counter() - start
     del result
-    return elapsed
+    return seconds
 
 
 def best_time(call, calls):
     """Seconds; after a long first call one must do."""
-    best = _time(call)
+    best = elapsed(call)
     for _ in range(calls - 1):
         if best < 10 * _SHORT:
-            best = min(best, _time(call))
+            best = min(best, elapsed(call))
     return best
 
 
@@ -80,38 +91,68 @@ def interleave(candidates, samples, few=None):
                 time.sleep(_SETTLE)
                 if estimate[name] < _SHORT:
                     call()
-                    times[name] += [_time(call) for _ in range(_BURST)]
+                    times[name] += [elapsed(call) for _ in range(_BURST)]
                 else:
-                    times[name].append(_time(call))
+                    times[name].append(elapsed(call))
     finally:
         gc.enable()
-    return {
-        name: Timing(min(seconds), statistics.median(seconds), len(seconds))
-        for name, seconds in times.items()
-    }
+    return {name: Timing.of(seconds) for name, seconds in times.items()}
 
 
-class OtherLoad:
-    """The share of the machine's processor time that other processes took meanwhile."""
+def turns(calls, rounds, burst=1):
+    """Times each callable so often, all of them in turn, after one call that is not counted.
+
+    Short calls come in bursts, so that each finds its caches and threads awake.
+    """
+    times = {name: [] for name in calls}
+    gc.collect()
+    gc.disable()
+    try:
+        for call in calls.values():
+            call()
+        for _ in range(rounds):
+            for name, call in calls.items():
+                if burst == 1:
+                    time.sleep(_SETTLE)
+                times[name] += [elapsed(call) for _ in range(burst)]
+    finally:
+        gc.enable()
+    return {name: Timing.of(seconds) for name, seconds in times.items()}
+
+
+class Run:
+    """The facts of a run, which begins when this is made."""
 
     def __init__(self):
-        self._start = self._now()
+        self._start, self._load = time.time(), _processor_seconds()
 
-    @staticmethod
-    def _now():
-        ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
-        own = os.times()
-        busy = sum(ticks[:3]) + sum(ticks[5:8])
-        idle = ticks[3] + ticks[4]
-        hertz = os.sysconf("SC_CLK_TCK")
-        return busy / hertz - sum(own[:4]), (busy + idle) / hertz
+    def facts(self, mode, versions, absent):
+        """What results begin with; `other_load` is the machine's share other processes took."""
+        now = _processor_seconds()
+        other, total = (now - then for now, then in zip(now, self._load, strict=True))
+        return {
+            "mode": mode,
+            "date": time.strftime("%Y-%m-%d"),
+            "cpu": _cpu_name(),
+            "cores": os.cpu_count(),
+            "other_load": max(0.0, other / total) if total else 0.0,
+            "seconds": time.time() - self._start,
+            "versions": versions,
+            "absent": absent,
+        }
 
-    def share(self):
-        other, total = (now - then for now, then in zip(self._now(), self._start, strict=True))
-        return max(0.0, other / total) if total else 0.0
+
+def _processor_seconds():
+    """Those that other processes have taken, and all there have been."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    own = os.times()
+    busy = sum(ticks[:3]) + sum(ticks[5:8])
+    idle = ticks[3] + ticks[4]
+    hertz = os.sysconf("SC_CLK_TCK")
+    return busy / hertz - sum(own[:4]), (busy + idle) / hertz
 
 
-def cpu_name():
+def _cpu_name():
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()

@@ -1,7 +1,8 @@
 """Checks every kernel against SciPy and NumPy in float64 before it is timed."""
 
 import numpy as np
-import scipy.sparse
+
+import csr
 
 _EVERY = 29  # of the sampled products, one in so many is checked
 
@@ -13,9 +14,7 @@ class Oracle:
     """
 
     def __init__(self, matrix, B, G, gradient_width):
-        values = matrix.values.astype(np.float64)
-        shape = (matrix.rows, matrix.rows)
-        A = scipy.sparse.csr_array((values, matrix.coordinates, matrix.positions), shape)
+        A = csr.to_scipy(matrix, matrix.values.astype(np.float64))
         degree = np.diff(matrix.positions)
         self._product = A @ B
         self._scale = self._bound(A, B)

@@ -6,12 +6,13 @@ Prints JSON. Latencies are measured in processes of their own, with a cache fold
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import asdict
+
+from measure import Timing
 
 _CALLS = 200  # per sample
 
@@ -20,7 +21,6 @@ def _small_calls(samples):
     import torch
 
     import tsgu
-    from measure import Timing
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -46,10 +46,7 @@ def _small_calls(samples):
             for _ in range(_CALLS):
                 call()
             times[name].append((time.perf_counter() - start) / _CALLS)
-    return {
-        name: asdict(Timing(min(seconds[1:]), statistics.median(seconds[1:]), samples))
-        for name, seconds in times.items()
-    }
+    return {name: asdict(Timing.of(seconds[1:])) for name, seconds in times.items()}
 
 
 def _latencies():
@@ -88,10 +85,7 @@ def _compilation(repeats):
                 first, *after = _in_process(cache)
                 found[f"{state} first in a process"].append(first)
                 found[f"{state.rstrip(',')} after that"] += after
-    return {
-        name: {"best": min(times), "median": statistics.median(times), "samples": len(times)}
-        for name, times in found.items()
-    }
+    return {name: asdict(Timing.of(seconds)) for name, seconds in found.items()}
 
 
 def main():

@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -23,12 +22,14 @@ import numpy as np
 import scipy
 import torch
 
+import csr
 import matrices
-import report
+import spmm_report
 import tsgu
-from measure import OtherLoad, cpu_name, interleave
+from measure import Run, interleave
 from oracle import Oracle
 from peers import MKL, Hand, Problem, Tsgu
+from report import write
 from roofline import Roofs
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -86,7 +87,7 @@ class Bench:
         if table in ("kernel", "sampled"):
             self._set_floor(table, row, problem.matrix)
         self.tables[table].append(row)
-        print(report.line(table, row), flush=True)
+        print(spmm_report.line(table, row), flush=True)
 
     def _set_floor(self, table, row, matrix):
         size = {"f32": 4, "f64": 8}[row["dtype"]]
@@ -112,14 +113,8 @@ class Bench:
 
     def users(self, problem, threads, oracle):
         """As a user calls it: torch tensors in, a new tensor out."""
-        matrix, B = problem.matrix, torch.from_numpy(problem.B)
-        A = torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.positions),
-            torch.from_numpy(matrix.coordinates),
-            torch.from_numpy(problem.values),
-            (matrix.rows, matrix.rows),
-            check_invariants=False,
-        )
+        B = torch.from_numpy(problem.B)
+        A = csr.to_torch(problem.matrix, problem.values)
         candidates = {
             "tsgu": lambda: tsgu.sparse_mm(A, B),
             "torch": lambda: torch.sparse.mm(A, B),
@@ -189,26 +184,19 @@ def main():
     parser.add_argument("--matrices", nargs="+", choices=matrices.NAMES, default=matrices.NAMES)
     arguments = parser.parse_args()
 
-    start, load = time.time(), OtherLoad()
+    run = Run()
     bench = Bench(_PLANS[arguments.mode], arguments.build)
     small = overheads(arguments.mode)
     for name in arguments.matrices:
         bench.matrix(matrices.load(name, arguments.build / "bench-data"))
-    results = {
-        "mode": arguments.mode,
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "other_load": load.share(),
-        "seconds": time.time() - start,
-        "versions": {
-            "tsgu": tsgu.__version__,
-            "torch": torch.__version__,
-            "scipy": scipy.__version__,
-            "numpy": np.__version__,
-            "MKL": next((peer.version() for peer in bench.peers if peer.name == "MKL"), "absent"),
-        },
-        "absent": bench.absent,
+    versions = {
+        "tsgu": tsgu.__version__,
+        "torch": torch.__version__,
+        "scipy": scipy.__version__,
+        "numpy": np.__version__,
+        "MKL": next((peer.version() for peer in bench.peers if peer.name == "MKL"), "absent"),
+    }
+    results = run.facts(arguments.mode, versions, bench.absent) | {
         "titles": {name: matrices.title(name) for name in arguments.matrices},
         "roofs": bench.roofs.table(),
         "tables": bench.tables,
@@ -216,10 +204,8 @@ def main():
     }
     complete = arguments.mode == "full" and set(arguments.matrices) == set(matrices.NAMES)
     folder = _HERE if complete else arguments.build
-    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (folder / "RESULTS.md").write_text(report.markdown(results))
-    print(report.markdown_goals(results))
-    print(f"written: {folder / 'RESULTS.md'} and results.json")
+    page, goals = spmm_report.markdown(results), spmm_report.goals(results)
+    write("results", results, page, goals, folder)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ import argparse
 import ctypes
 import dataclasses
 import gc
-import json
-import math
 import os
 import time
 import warnings
@@ -24,14 +22,16 @@ import scipy.sparse
 import scipy.sparse.linalg
 import torch
 
+import csr
 import triangles
-from measure import OtherLoad, cpu_name, interleave
+import triangular_report
+from measure import Run, interleave
+from report import write
 from triangular_peers import Eigen, HintedMKL, OneShot, Prepared, Serial, System, Torch
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
 _HERE = Path(__file__).resolve().parent
-_PEERS = ("MKL", "Eigen", "torch")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +55,7 @@ class Oracle:
     """Solutions of SciPy's triangular solver in float64."""
 
     def __init__(self, matrix, system):
-        shape = (matrix.rows, matrix.rows)
-        L = scipy.sparse.csr_array((matrix.values, matrix.coordinates, matrix.positions), shape)
+        L = csr.to_scipy(matrix, matrix.values)
         # One of the columns, and the residual of all: SciPy takes a second for each.
         self._expected = scipy.sparse.linalg.spsolve_triangular(L, system.b[:, -1])
         self._L, self._b = L, system.b
@@ -137,137 +136,7 @@ class Bench:
             },
         }
         self.rows.append(row)
-        print(_line(row), flush=True)
-
-
-def _best(row, name):
-    return row["times"][name]["best"]
-
-
-def _best_peer(row):
-    return min(_best(row, name) for name in _PEERS if name in row["times"])
-
-
-def _ours(row):
-    return _best(row, "prepared")
-
-
-def _break_even(row, name):
-    """Analysis in solves of the same kind."""
-    return row["analysis"][name] / _best(row, name)
-
-
-def _line(row):
-    times = "  ".join(f"{name} {1e3 * _best(row, name):.3g}" for name in row["times"])
-    analysis = "  ".join(
-        f"{name} {1e3 * seconds:.3g} ({_break_even(row, name):.1f})"
-        for name, seconds in row["analysis"].items()
-    )
-    peer = _best_peer(row) / _ours(row)
-    where = f"{row['matrix']:<8} x{row['threads']} p={row['width']:<3}"
-    return f"{where} ms: {times}  | best peer/prepared {peer:.2f} | analysis {analysis}"
-
-
-def _mean(ratios):
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))
-
-
-def _goals(rows):
-    single = [row for row in rows if row["width"] == 1]
-    block = [row for row in rows if row["width"] == 32]
-    goals = []
-
-    def add(text, wanted, found, met):
-        goals.append((text, wanted, f"{found:.2f}", "yes" if met else "no"))
-
-    def peer(rows, name):
-        return [_best(row, name) / _ours(row) for row in rows if name in row["times"]]
-
-    for ours in ("prepared", "one-shot"):
-        ratios = [_best_peer(row) / _best(row, ours) for row in single]
-        best = f"trsv: best peer's time / ours ({ours})"
-        add(f"{best}, geometric mean", ">= 1.2", _mean(ratios), _mean(ratios) >= 1.2)
-        add(f"{best}, worst", ">= 0.9", min(ratios), min(ratios) >= 0.9)
-    ratios = [_best(row, "serial") / _ours(row) for row in single]
-    add("trsv: our serial path's time / ours, worst", ">= 1", min(ratios), min(ratios) >= 1)
-    solves = [_break_even(row, name) for row in single for name in ("prepared", "one-shot")]
-    add("analysis in solves, most", "<= 15", max(solves), max(solves) <= 15)
-    for name, wanted in (("MKL", 1.5), ("torch", 4), ("Eigen", 4)):
-        if ratios := peer(block, name):
-            text = f"trsm p = 32: {name}'s time / ours, geometric mean"
-            add(text, f">= {wanted}", _mean(ratios), _mean(ratios) >= wanted)
-            text = f"trsm p = 32: {name}'s time / ours, worst"
-            add(text, f">= {wanted}", min(ratios), min(ratios) >= wanted)
-    return goals
-
-
-def _table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
-
-
-def _cell(timing):
-    few = "" if timing["samples"] >= 20 else f" ({timing['samples']})"
-    return f"{1e3 * timing['best']:.3g} / {1e3 * timing['median']:.3g}{few}"
-
-
-def _solves(rows):
-    names = [name for name in rows[0]["times"]]
-    body = []
-    for row in rows:
-        where = [row["matrix"], str(row["threads"])]
-        cells = [_cell(row["times"][name]) for name in names]
-        body.append(where + cells + [f"{_best_peer(row) / _ours(row):.2f}"])
-    return _table(["triangle", "threads", *names, "best peer / prepared"], body)
-
-
-def _analyses(rows):
-    names = [name for name in rows[0]["analysis"]]
-    body = []
-    for row in rows:
-        cells = [
-            f"{1e3 * row['analysis'][name]:.3g} ({_break_even(row, name):.1f})" for name in names
-        ]
-        body.append([row["matrix"], str(row["width"]), str(row["threads"]), *cells])
-    return _table(["triangle", "p", "threads", *names], body)
-
-
-def _markdown(results):
-    rows = results["rows"]
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    absent = "".join(f" Left out: {reason}." for reason in results["absent"])
-    titles = "; ".join(f"{name}: {title}" for name, title in results["titles"].items())
-    return f"""# Triangular solves, measured
-
-`make bench` on {results["date"]}: {results["cpu"]}, {results["cores"]} cores; {versions}.{absent}
-Other processes took {100 * results["other_load"]:.0f} % of the machine meanwhile; the run took
-{results["seconds"] / 60:.0f} minutes.
-
-Times are milliseconds, best / median of at least 20 calls (in brackets: fewer), all candidates
-taking turns in one process, in float64 with int32 indices. Ratios are of best times. Every
-candidate was checked against SciPy before it was timed. The lower triangles are of these:
-{titles}.
-
-`prepared` is `tsgu_triangular_solve`, whose values are in the order of the analysis; `one-shot` is
-`tsgu_solve`, which reads the caller's values; `serial` is our loop over rows in their own order on
-one thread. MKL has hints and has been optimised. Eigen has one thread, and right-hand sides stored
-by columns, which is what it is best at.
-
-## Goals
-
-{_table(["goal", "wanted", "found", "met"], _goals(rows))}
-## One right-hand side
-
-{_solves([row for row in rows if row["width"] == 1])}
-## 32 right-hand sides
-
-{_solves([row for row in rows if row["width"] == 32])}
-## Analysis
-
-Milliseconds once per pattern (for `prepared` with bringing values into order, for MKL
-`mkl_sparse_optimize`), in brackets how many solves take as long.
-
-{_analyses(rows)}"""
+        print(triangular_report.line(row), flush=True)
 
 
 def main():
@@ -286,34 +155,26 @@ def main():
         matrices=tuple(arguments.matrices or plan.matrices),
     )
 
-    start, load = time.time(), OtherLoad()
+    run = Run()
     bench = Bench(plan, arguments.build)
     for name in plan.matrices:
         bench.matrix(triangles.load(name, arguments.build / "bench-data"))
     complete = plan == _PLANS["full"]
     if set(plan.widths) != {1, 32}:
         return
-    results = {
-        "mode": arguments.mode,
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "other_load": load.share(),
-        "seconds": time.time() - start,
-        "versions": {
-            "torch": torch.__version__,
-            "scipy": scipy.__version__,
-            "MKL": bench.mkl_version,
-        },
-        "absent": bench.absent,
+    versions = {
+        "torch": torch.__version__,
+        "scipy": scipy.__version__,
+        "MKL": bench.mkl_version,
+    }
+    results = run.facts(arguments.mode, versions, bench.absent) | {
         "titles": {name: triangles.title(name) for name in plan.matrices},
         "rows": bench.rows,
     }
+    complete = plan == _PLANS["full"]
     folder = _HERE if complete else arguments.build
-    (folder / "triangular.json").write_text(json.dumps(results, indent=1) + "\n")
-    (folder / "TRIANGULAR.md").write_text(_markdown(results))
-    print(_table(["goal", "wanted", "found", "met"], _goals(bench.rows)))
-    print(f"written: {folder / 'TRIANGULAR.md'} and triangular.json")
+    page, goals = triangular_report.markdown(results), triangular_report.goals(results)
+    write("triangular", results, page, goals, folder)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""libtsgu's C API, as far as it is measured."""
+
+import ctypes
+
+import numpy as np
+
+import csr
+
+_I32 = 2  # TSGU_I32
+
+
+class Tensor(ctypes.Structure):
+    """tsgu_tensor of tsgu.h."""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("type", ctypes.c_int),
+        ("rank", ctypes.c_int32),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+    ]
+
+    @classmethod
+    def of(cls, data):
+        extents = ctypes.c_int64 * data.ndim
+        return cls(
+            data.ctypes.data,
+            int(data.dtype == np.float64),
+            data.ndim,
+            extents(*data.shape),
+            extents(*(stride // data.itemsize for stride in data.strides)),
+        )
+
+
+class Library:
+    """libtsgu on its own thread pool."""
+
+    def __init__(self, library):
+        self._library = library
+        library.tsgu_last_error.restype = ctypes.c_char_p
+
+    def set_threads(self, count):
+        self._library.tsgu_set_threads(ctypes.c_int32(count))
+
+    def _check(self, status):
+        if status != 0:
+            raise RuntimeError(self._library.tsgu_last_error().decode())
+
+    def _new_pattern(self, matrix):
+        """A pattern that nothing is known of."""
+        pattern = ctypes.c_void_p()
+        positions, coordinates, _ = csr.pointers(matrix, matrix.values)
+        self._check(
+            self._library.tsgu_pattern_from_csr(
+                2,
+                (ctypes.c_int64 * 2)(matrix.rows, matrix.rows),
+                _I32,
+                positions,
+                coordinates,
+                ctypes.c_int64(matrix.stored),
+                None,
+                None,
+                ctypes.byref(pattern),
+            )
+        )
+        return pattern
