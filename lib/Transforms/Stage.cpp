@@ -11,19 +11,19 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Stage.h"
+#include "StageBuffers.h"
+
 #include "tsgu/Dialect/ManifestAttr.h"
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/ProgramSymbols.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
-#include "tsgu/Transforms/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace tsgu {
@@ -36,77 +36,8 @@ using namespace tsgu;
 using linalg::GenericOp;
 using mlir::utils::IteratorType;
 
-/// Whether an op becomes a stage.
-static bool isStage(Operation *op) {
+bool tsgu::isStage(Operation *op) {
   return isa_and_nonnull<GenericOp, SolveOpInterface, TriangleOp>(op);
-}
-
-/// Makes an op of every constant tensor that is read or returned, and of a
-/// returned argument, so that all data comes from ops.
-static void materializeConstants(func::FuncOp program) {
-  auto isInit = [](OpOperand &use) {
-    auto op = dyn_cast<linalg::LinalgOp>(use.getOwner());
-    return op && op.isDpsInit(&use);
-  };
-  auto materialize = [&](OpOperand &use) {
-    Value source = use.get();
-    OpBuilder builder(use.getOwner());
-    AffineMap map = builder.getMultiDimIdentityMap(
-        cast<RankedTensorType>(source.getType()).getRank());
-    SmallVector<IteratorType> loops(map.getNumDims(), IteratorType::parallel);
-    SmallVector<Value> inputs;
-    SmallVector<AffineMap> maps{map};
-    Value init = source, constant;
-    if (auto fill = source.getDefiningOp<linalg::FillOp>()) {
-      constant = fill.value();
-      init = fill.output();
-    } else if (source.getDefiningOp<ZerosLikeOp>()) {
-      constant = createConstant(builder, source.getLoc(),
-                                getElementTypeOrSelf(source), 0.0);
-    } else {
-      inputs.push_back(source);
-      maps.push_back(map);
-      if (isSparse(source)) {
-        init = ZerosLikeOp::create(builder, source.getLoc(), source);
-      } else {
-        SmallVector<Value> extents;
-        auto type = cast<RankedTensorType>(source.getType());
-        for (int64_t d = 0; d < type.getRank(); ++d)
-          if (type.isDynamicDim(d))
-            extents.push_back(
-                tensor::DimOp::create(builder, source.getLoc(), source, d));
-        init = tensor::EmptyOp::create(builder, source.getLoc(), type, extents);
-      }
-    }
-    auto op = GenericOp::create(
-        builder, source.getLoc(), init.getType(), inputs, init, maps, loops,
-        [&](OpBuilder &inner, Location loc, ValueRange elements) {
-          linalg::YieldOp::create(inner, loc,
-                                  constant ? constant : elements[0]);
-        });
-    op->setAttr(partitionAttr, builder.getI64IntegerAttr(map.getNumDims() > 0));
-    op->setAttr(proofAttr, builder.getStringAttr(
-                               "every iteration writes its own element"));
-    if (isSparse(init)) {
-      setSampled(op);
-      op->setAttr(layoutAttr, builder.getDenseI64ArrayAttr(llvm::to_vector(
-                                  llvm::seq<int64_t>(0, map.getNumDims()))));
-    }
-    use.set(op.getResult(0));
-  };
-  SmallVector<OpOperand *> uses;
-  program.walk([&](Operation *op) {
-    bool returns = isa<func::ReturnOp>(op);
-    if (!returns && !isStage(op))
-      return;
-    for (OpOperand &use : op->getOpOperands())
-      if (!isStage(use.get().getDefiningOp()) && !isInit(use) &&
-          (returns || use.get().getDefiningOp<linalg::FillOp>() ||
-           use.get().getDefiningOp<ZerosLikeOp>()))
-        uses.push_back(&use);
-  });
-  for (OpOperand *use : uses)
-    materialize(*use);
 }
 
 namespace {
@@ -115,7 +46,8 @@ namespace {
 class Staging {
 public:
   explicit Staging(func::FuncOp program)
-      : program(program), symbols(program), builder(program.getContext()) {}
+      : program(program), symbols(program), builder(program.getContext()),
+        buffers(program, symbols, manifest) {}
 
   FailureOr<Manifest> build();
 
@@ -131,143 +63,12 @@ private:
   Cost getCost(GenericOp op, const Stage &stage, bool storedValues);
   GenericOp cloneInto(func::FuncOp kernel, GenericOp op, bool storedValues);
 
-  int32_t layoutOf(GenericOp op, Value sparse);
-  int32_t addLayout(ArrayRef<int64_t> levels, Value sparse);
-  int32_t csrOf(Value sparse);
-  Buffer bufferOf(Value tensor);
-  Buffer takeScratch(ScratchInfo info);
-  Buffer permuted(Value source, int32_t layout);
-  void findLastReaders();
-  void releaseBuffers(Operation *op);
-
   func::FuncOp program;
   ProgramSymbols symbols;
   OpBuilder builder;
   Manifest manifest;
-  DenseMap<Value, Buffer> buffers;
-  /// Values in the order of another layout, and the buffers that hold them.
-  DenseMap<Value, SmallVector<std::pair<int32_t, Buffer>>> permutations;
-  DenseMap<Value, Operation *> lastReader;
-  SmallVector<int32_t> freeScratch; ///< Whose values nobody reads any more.
+  StageBuffers buffers;
 };
-
-int32_t Staging::layoutOf(GenericOp op, Value sparse) {
-  return addLayout(op->getAttrOfType<DenseI64ArrayAttr>(layoutAttr), sparse);
-}
-
-int32_t Staging::csrOf(Value sparse) {
-  int64_t rank = cast<RankedTensorType>(sparse.getType()).getRank();
-  return addLayout(llvm::to_vector(llvm::seq<int64_t>(0, rank)), sparse);
-}
-
-/// The layout's number in the manifest, adding it if it is new.
-int32_t Staging::addLayout(ArrayRef<int64_t> levels, Value sparse) {
-  auto encoding = sparse_tensor::getSparseTensorEncoding(sparse.getType());
-  LayoutInfo layout;
-  layout.pattern = symbols.patternOf(sparse);
-  layout.order.assign(levels.begin(), levels.end());
-  int64_t width =
-      llvm::is_sorted(levels)
-          ? encoding.getCrdWidth()
-          : program->getAttrOfType<IntegerAttr>(derivedIndexAttr).getInt();
-  layout.indexType = width == 32 ? ElementType::I32 : ElementType::I64;
-  for (auto [index, known] : llvm::enumerate(manifest.layouts))
-    if (known.pattern == layout.pattern && known.order == layout.order)
-      return index;
-  manifest.layouts.push_back(layout);
-  return manifest.layouts.size() - 1;
-}
-
-/// Where nobody else reads what a triangle is taken of, that is done in place.
-static Value getStorage(Value tensor) {
-  while (!isa<BlockArgument>(tensor) && tensor.hasOneUse()) {
-    auto triangle = dyn_cast<TriangleOp>(*tensor.user_begin());
-    if (!triangle)
-      break;
-    tensor = triangle.getResult();
-  }
-  return tensor;
-}
-
-Buffer Staging::bufferOf(Value tensor) {
-  tensor = getStorage(tensor);
-  if (auto argument = dyn_cast<BlockArgument>(tensor))
-    return {Buffer::Operand, static_cast<int32_t>(argument.getArgNumber())};
-  auto known = buffers.find(tensor);
-  if (known != buffers.end())
-    return known->second;
-  Buffer buffer{Buffer::Result, 0};
-  if (program.getBody().front().getTerminator()->getOperand(0) != tensor) {
-    ScratchInfo scratch;
-    scratch.type = getElementType(tensor.getType());
-    if (isSparse(tensor))
-      scratch.shape = {manifest.patterns[symbols.patternOf(tensor)].stored};
-    else
-      scratch.shape.assign(symbols.of(tensor).begin(),
-                           symbols.of(tensor).end());
-    buffer = takeScratch(std::move(scratch));
-  }
-  return buffers[tensor] = buffer;
-}
-
-/// A buffer that is free again, or a new one.
-Buffer Staging::takeScratch(ScratchInfo info) {
-  auto fits = [&](int32_t index) {
-    const ScratchInfo &other = manifest.scratch[index];
-    return other.type == info.type && other.shape == info.shape;
-  };
-  auto found = llvm::find_if(freeScratch, fits);
-  auto index = static_cast<int32_t>(manifest.scratch.size());
-  if (found != freeScratch.end()) {
-    index = *found;
-    freeScratch.erase(found);
-  } else {
-    manifest.scratch.push_back(std::move(info));
-  }
-  return {Buffer::Scratch, index};
-}
-
-/// The buffer with the values in the order of another layout, and the step that
-/// fills it, added once.
-Buffer Staging::permuted(Value source, int32_t layout) {
-  auto &known = permutations[getStorage(source)];
-  for (auto &[order, buffer] : known)
-    if (order == layout)
-      return buffer;
-  int32_t pattern = manifest.layouts[layout].pattern;
-  Stage stage;
-  stage.kind = Stage::PermuteValues;
-  stage.source = bufferOf(source);
-  stage.destination = takeScratch(
-      {getElementType(source.getType()), {manifest.patterns[pattern].stored}});
-  stage.layout = layout;
-  known.emplace_back(layout, stage.destination);
-  manifest.stages.push_back(stage);
-  return stage.destination;
-}
-
-void Staging::findLastReaders() {
-  for (Operation &op : program.getBody().front())
-    if (isStage(&op) || isa<func::ReturnOp>(op))
-      for (Value operand : op.getOperands())
-        lastReader[getStorage(operand)] = &op;
-}
-
-/// After the last stage that reads them, buffers may hold other values.
-void Staging::releaseBuffers(Operation *op) {
-  for (Value operand : op->getOperands()) {
-    Value value = getStorage(operand);
-    if (isa<BlockArgument>(value) || lastReader.lookup(value) != op)
-      continue;
-    lastReader.erase(value);
-    Buffer buffer = buffers.lookup(value);
-    if (buffers.contains(value) && buffer.kind == Buffer::Scratch)
-      freeScratch.push_back(buffer.index);
-    for (auto &[layout, copy] : permutations.lookup(value))
-      freeScratch.push_back(copy.index);
-    permutations.erase(value);
-  }
-}
 
 /// Whether an op combines values on one pattern entry by entry: it needs no
 /// positions then, one loop over the values will do.
@@ -288,7 +89,7 @@ RankedTensorType Staging::kernelType(GenericOp op, Value tensor,
     return type;
   if (storedValues)
     return RankedTensorType::get({ShapedType::kDynamic}, type.getElementType());
-  const LayoutInfo &layout = manifest.layouts[layoutOf(op, tensor)];
+  const LayoutInfo &layout = manifest.layouts[buffers.layoutOf(op, tensor)];
   SmallVector<AffineExpr> levels;
   for (int32_t dim : layout.order)
     levels.push_back(builder.getAffineDimExpr(dim));
@@ -315,7 +116,7 @@ Partition Staging::describePartition(GenericOp op, bool storedValues) {
     partition.loops.push_back(symbols.ofLoop(op, loop));
   for (Value operand : op->getOperands())
     if (isSparse(operand))
-      partition.weightLayout = layoutOf(op, operand);
+      partition.weightLayout = buffers.layoutOf(op, operand);
   return partition;
 }
 
@@ -326,7 +127,7 @@ Argument Staging::describe(GenericOp op, OpOperand &operand, bool storedValues,
   Value tensor = operand.get();
   bool isOutput = op.isDpsInit(&operand);
   Argument argument;
-  argument.buffer = bufferOf(isOutput ? op.getResult(0) : tensor);
+  argument.buffer = buffers.of(isOutput ? op.getResult(0) : tensor);
   argument.written = isOutput;
   if (storedValues) {
     argument.shape = partition.loops;
@@ -335,10 +136,10 @@ Argument Staging::describe(GenericOp op, OpOperand &operand, bool storedValues,
   }
   if (isSparse(tensor)) {
     argument.role = Argument::Values;
-    argument.layout = layoutOf(op, tensor);
+    argument.layout = buffers.layoutOf(op, tensor);
     bool read = !isOutput && !op.getMatchingBlockArgument(&operand).use_empty();
     if (read && !llvm::is_sorted(manifest.layouts[argument.layout].order))
-      argument.buffer = permuted(tensor, argument.layout);
+      argument.buffer = buffers.permuted(tensor, argument.layout);
     return argument;
   }
   argument.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
@@ -480,24 +281,24 @@ static SolveInfo::Kind getKind(SolveOpInterface op) {
 void Staging::addSolve(SolveOpInterface op) {
   Stage stage;
   stage.kind = Stage::Solve;
-  stage.layout = csrOf(op.getMatrix());
+  stage.layout = buffers.csrOf(op.getMatrix());
   stage.solve.kind = getKind(op);
   stage.solve.mode = static_cast<SolveInfo::Mode>(op.getMode());
-  stage.solve.solver = bufferOf(op.getSolver()).index;
-  stage.solve.values = bufferOf(op.getMatrix());
+  stage.solve.solver = buffers.of(op.getSolver()).index;
+  stage.solve.values = buffers.of(op.getMatrix());
   stage.solve.columns = symbols.of(op.getRhs()).back();
-  stage.source = bufferOf(op.getRhs());
-  stage.destination = bufferOf(op->getResult(0));
+  stage.source = buffers.of(op.getRhs());
+  stage.destination = buffers.of(op->getResult(0));
   manifest.stages.push_back(std::move(stage));
 }
 
 void Staging::addTriangle(TriangleOp op) {
   Stage stage;
   stage.kind = Stage::KeepTriangle;
-  stage.layout = csrOf(op.getSource());
-  stage.solve.solver = bufferOf(op.getSolver()).index;
-  stage.source = bufferOf(op.getSource());
-  stage.destination = bufferOf(op.getResult());
+  stage.layout = buffers.csrOf(op.getSource());
+  stage.solve.solver = buffers.of(op.getSolver()).index;
+  stage.source = buffers.of(op.getSource());
+  stage.destination = buffers.of(op.getResult());
   manifest.stages.push_back(std::move(stage));
 }
 
@@ -532,14 +333,13 @@ FailureOr<Manifest> Staging::build() {
   for (auto op : program.getOps<GenericOp>())
     if (failed(verifySchedule(op)))
       return failure();
-  findLastReaders();
   for (Operation &op : program.getBody().front()) {
     llvm::TypeSwitch<Operation *>(&op)
         .Case([&](GenericOp generic) { outline(generic); })
         .Case([&](SolveOpInterface solve) { addSolve(solve); })
         .Case([&](TriangleOp triangle) { addTriangle(triangle); });
     if (isStage(&op))
-      releaseBuffers(&op);
+      buffers.releaseAfter(&op);
   }
   return std::move(manifest);
 }

@@ -105,9 +105,6 @@ template <typename T> double tolerance() {
   return std::is_same_v<RealOf<T>, float> ? 1e-4 : 1e-10;
 }
 
-constexpr tsgu_method methods[] = {TSGU_CG, TSGU_BICGSTAB, TSGU_MINRES,
-                                   TSGU_GMRES, TSGU_CGS};
-
 TYPED_TEST(Iteration, EqualsTheDirectSolve) {
   using T = TypeParam;
   const Sparse<T> A = hermitian<T>(70, 3, 15);

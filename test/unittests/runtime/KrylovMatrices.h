@@ -10,6 +10,8 @@
 
 #include "tsgu/tsgu.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <complex>
 #include <cstdint>
@@ -160,6 +162,10 @@ inline tsgu_callbacks listener() {
   return callbacks;
 }
 
+/// Of square systems.
+inline constexpr tsgu_method methods[] = {TSGU_CG, TSGU_BICGSTAB, TSGU_MINRES,
+                                          TSGU_GMRES, TSGU_CGS};
+
 inline tsgu_solver solverOf(tsgu_method method, double rtol = 1e-10) {
   tsgu_solver solver{};
   solver.method = method;
@@ -220,9 +226,37 @@ residuals(const Sparse<T> &A, tsgu_mode mode, const std::vector<T> &x,
   return norms;
 }
 
+/// What must hold of every outcome: a converged column meets its goal by the
+/// residual in long double, and x is finite.
+inline void expectHonest(const Sparse<double> &A, const Solved<double> &solved,
+                         const std::vector<double> &b, int64_t p) {
+  ASSERT_EQ(solved.status, TSGU_OK) << tsgu_last_error();
+  const auto norms = residuals(A, TSGU_N, solved.x, b, p);
+  for (int64_t j = 0; j < p; ++j) {
+    EXPECT_TRUE(std::isfinite(norms[j].first));
+    EXPECT_NEAR(told.residuals[j], norms[j].first, 1e-12 * norms[j].second);
+    if (told.reasons[j] == TSGU_CONVERGED)
+      EXPECT_LE(norms[j].first, told.goals[j] + 1e-13 * norms[j].second);
+    else
+      EXPECT_GT(norms[j].first, told.goals[j] * 0.999);
+    EXPECT_LE(norms[j].first, norms[j].second * (1 + 1e-12)); // Never worse.
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Matrices
 //===----------------------------------------------------------------------===//
+
+template <typename T> Sparse<T> diagonal(const std::vector<T> &values) {
+  Sparse<T> A;
+  A.rows = A.columns = values.size();
+  for (size_t i = 0; i < values.size(); ++i) {
+    A.add(i, values[i]);
+    A.endRow();
+  }
+  A.close();
+  return A;
+}
 
 /// The 5-point Laplacian of an m x m grid plus `shift`.
 template <typename T> Sparse<T> grid(int64_t m, double shift = 0) {

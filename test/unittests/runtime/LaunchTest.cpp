@@ -5,94 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Results are compared with loops in long double, and bit by bit between
-// numbers of threads; outputs are poisoned before.
+// Results are compared with loops in long double.
 //
 //===----------------------------------------------------------------------===//
 
-#include "FakePrograms.h"
-#include "Matrices.h"
+#include "LaunchTesting.h"
 
-#include <gtest/gtest.h>
-
+#include <atomic>
 #include <cmath>
-#include <cstring>
-#include <limits>
-#include <thread>
 
 using namespace tsgu;
 using namespace tsgu::test;
 
 namespace {
-
-/// A buffer of its own behind every executor: threads that come and go.
-void runOnFreshThreads(int64_t count, tsgu_task task, void *context) {
-  std::vector<std::thread> workers;
-  for (int64_t i = 0; i < count; ++i)
-    workers.emplace_back([=] { task(context, i, i + 1); });
-  for (std::thread &worker : workers)
-    worker.join();
-}
-
-template <typename T> struct Dense {
-  Dense(std::vector<int64_t> extents, int64_t padding, std::vector<T> from)
-      : shape(std::move(extents)), strides(shape.size(), 1),
-        data(std::move(from)) {
-    for (size_t d = shape.size(); d-- > 1;)
-      strides[d - 1] =
-          strides[d] * shape[d] + (d + 1 == shape.size() ? padding : 0);
-  }
-  tsgu_tensor tensor() {
-    return {data.data(), typeOf<T>(), static_cast<int32_t>(shape.size()),
-            shape.data(), strides.data()};
-  }
-  int64_t length() const { return shape[0] * strides[0]; }
-  std::vector<int64_t> shape, strides;
-  std::vector<T> data;
-};
-
-template <typename T>
-Dense<T> poisoned(std::vector<int64_t> shape, int64_t padding) {
-  Dense<T> dense(std::move(shape), padding, {});
-  int64_t length = dense.shape.empty() ? 1 : dense.length();
-  dense.data.assign(length + 1, std::numeric_limits<T>::quiet_NaN());
-  return dense;
-}
-
-tsgu_program *programOf(const FakeObject &object) {
-  tsgu_program *program = nullptr;
-  check(tsgu_program_from_object(&object.object(), &program));
-  return program;
-}
-
-/// Runs with 1, 2 and 4 threads of the pool and on a foreign executor; gives
-/// the result after checking that all of its bits agree.
-template <typename T>
-Dense<T> runEverywhere(tsgu_program *program, const Pattern &pattern,
-                       std::vector<tsgu_tensor> operands,
-                       std::vector<int64_t> shape, int64_t padding) {
-  std::vector<Dense<T>> results;
-  for (int threads : {1, 2, 4, 0}) {
-    results.push_back(poisoned<T>(shape, padding));
-    const tsgu_executor foreign{3, runOnFreshThreads};
-    const tsgu_tensor result = results.back().tensor();
-    tsgu_pattern *patterns[] = {pattern.get()};
-    tsgu_set_threads(threads);
-    check(tsgu_program_run(program, patterns, 1, operands.data(),
-                           static_cast<int32_t>(operands.size()), &result,
-                           threads ? nullptr : &foreign));
-  }
-  tsgu_set_threads(0);
-  for (const Dense<T> &other : results)
-    EXPECT_EQ(0, std::memcmp(other.data.data(), results[0].data.data(),
-                             sizeof(T) * other.data.size()));
-  return results[0];
-}
-
-template <typename T> double tolerance(int64_t terms) {
-  return static_cast<double>(2 * (terms + 1)) *
-         std::numeric_limits<T>::epsilon();
-}
 
 /// Row `row` of A times B, entry by entry, in long double; `scale` gets the sum
 /// of the magnitudes.
@@ -109,49 +34,33 @@ long double entryOf(const Matrix<I> &A, const T *values, const T *B,
   return sum;
 }
 
-template <typename TypePair> class Launch : public testing::Test {
-protected:
-  using T = typename TypePair::first_type;
-  using I = typename TypePair::second_type;
-  Types types{sizeof(T) == 4 ? ElementType::F32 : ElementType::F64,
-              sizeof(I) == 4 ? ElementType::I32 : ElementType::I64,
-              ElementType::I32};
-  FakeObject object(const char *name) {
-    return FakeObject(fakeManifest(name, types), types);
-  }
-
-  /// C must be A B for each item, and untouched where it is padding.
-  void checkProduct(const Matrix<I> &A, const std::vector<T> &values,
-                    Dense<T> B, Dense<T> C, int64_t itemsOfB) {
-    const int64_t p = C.shape.back(), ldc = C.strides[C.strides.size() - 2];
-    const int64_t ldb = B.strides[B.strides.size() - 2];
-    std::vector<bool> covered(C.data.size());
-    for (int64_t item = 0; item < itemsOfB; ++item)
-      for (int64_t r = 0; r < A.rows; ++r)
-        for (int64_t j = 0; j < p; ++j) {
-          int64_t row = A.items == 1 ? r : item * A.rows + r;
-          long double scale;
-          long double expected =
-              entryOf(A, values.data(), B.data.data() + item * A.columns * ldb,
-                      ldb, row, j, scale);
-          int64_t at = (item * A.rows + r) * ldc + j;
-          covered[at] = true;
-          ASSERT_LE(std::fabs(C.data[at] - expected),
-                    tolerance<T>(A.columns) * scale)
-              << "item " << item << ", row " << r << ", column " << j;
-        }
-    for (size_t at = 0; at < covered.size(); ++at)
-      if (!covered[at]) {
-        ASSERT_TRUE(std::isnan(C.data[at])) << "written beside the result";
+/// C must be A B for each item, and untouched where it is padding.
+template <typename T, typename I>
+void checkProduct(const Matrix<I> &A, const std::vector<T> &values, Dense<T> B,
+                  Dense<T> C, int64_t itemsOfB) {
+  const int64_t p = C.shape.back(), ldc = C.strides[C.strides.size() - 2];
+  const int64_t ldb = B.strides[B.strides.size() - 2];
+  std::vector<bool> covered(C.data.size());
+  for (int64_t item = 0; item < itemsOfB; ++item)
+    for (int64_t r = 0; r < A.rows; ++r)
+      for (int64_t j = 0; j < p; ++j) {
+        int64_t row = A.items == 1 ? r : item * A.rows + r;
+        long double scale;
+        long double expected =
+            entryOf(A, values.data(), B.data.data() + item * A.columns * ldb,
+                    ldb, row, j, scale);
+        int64_t at = (item * A.rows + r) * ldc + j;
+        covered[at] = true;
+        ASSERT_LE(std::fabs(C.data[at] - expected),
+                  tolerance<T>(A.columns) * scale)
+            << "item " << item << ", row " << r << ", column " << j;
       }
-  }
+  for (size_t at = 0; at < covered.size(); ++at)
+    if (!covered[at]) {
+      ASSERT_TRUE(std::isnan(C.data[at])) << "written beside the result";
+    }
+}
 
-  std::mt19937 random{7};
-};
-
-using TypePairs =
-    testing::Types<std::pair<float, int32_t>, std::pair<float, int64_t>,
-                   std::pair<double, int32_t>, std::pair<double, int64_t>>;
 TYPED_TEST_SUITE(Launch, TypePairs);
 
 TYPED_TEST(Launch, Product) {
@@ -179,7 +88,7 @@ TYPED_TEST(Launch, Product) {
             program, A.pattern(),
             {{values.data(), typeOf<T>(), 1, stored, unit}, B.tensor()},
             {rows, p}, padding);
-        this->checkProduct(A, values, B, C, 1);
+        checkProduct(A, values, B, C, 1);
       }
 }
 
@@ -243,7 +152,7 @@ TYPED_TEST(Launch, BatchedProduct) {
             programOf(program), A.pattern(shared ? 2 : 3),
             {{values.data(), typeOf<T>(), 1, stored, unit}, B.tensor()},
             {items, rows, p}, 0);
-        this->checkProduct(A, values, B, C, items);
+        checkProduct(A, values, B, C, items);
       }
   }
 }
@@ -413,182 +322,6 @@ TEST(Launch, SixteenThreadsThousandCalls) {
     caller.join();
   tsgu_set_threads(0);
   EXPECT_EQ(wrong, 0);
-}
-
-//===----------------------------------------------------------------------===//
-// Solves as stages
-//===----------------------------------------------------------------------===//
-
-/// Lower triangles with a heavy diagonal, and entries above it.
-template <typename I>
-Matrix<I> squareMatrix(std::mt19937 &random, int64_t items, int64_t rows) {
-  Matrix<I> matrix{items, rows, rows, {0}, {}};
-  for (int64_t row = 0; row < items * rows; ++row) {
-    std::set<I> chosen{static_cast<I>(row % rows)};
-    for (int k = 0; k < 3; ++k)
-      chosen.insert(static_cast<I>(random() % rows));
-    matrix.coordinates.insert(matrix.coordinates.end(), chosen.begin(),
-                              chosen.end());
-    matrix.positions.push_back(static_cast<I>(matrix.stored()));
-  }
-  return matrix;
-}
-
-/// Values for it: those above the diagonal must not matter.
-template <typename T, typename I>
-std::vector<T> triangularValues(std::mt19937 &random, const Matrix<I> &A) {
-  std::vector<T> values = randomValues<T>(random, A.stored());
-  auto rowOf = A.rowOfEntry();
-  for (int64_t k = 0; k < A.stored(); ++k) {
-    const int64_t row = rowOf[k] % A.rows;
-    if (A.coordinates[k] == row)
-      values[k] += T(4);
-    else if (A.coordinates[k] > row)
-      values[k] = std::numeric_limits<T>::quiet_NaN();
-  }
-  return values;
-}
-
-tsgu_tensor solverTensor(tsgu_solver &solver) {
-  static const int64_t words[] = {16}, unit[] = {1};
-  return {&solver, TSGU_I64, 1, words, unit};
-}
-
-TYPED_TEST(Launch, Solve) {
-  using T = typename TestFixture::T;
-  using I = typename TestFixture::I;
-  for (int64_t items : {1, 3})
-    for (int64_t rows : {1, 7, 2000})
-      for (int64_t p : {0, 1, 5}) {
-        FakeObject program =
-            this->object(items == 1 ? "solve" : "batched-solve");
-        auto A = squareMatrix<I>(this->random, items, rows);
-        auto values = triangularValues<T>(this->random, A);
-        const int64_t padding = 2, ld = p + padding;
-        std::vector<int64_t> shape{rows, p};
-        if (items > 1)
-          shape.insert(shape.begin(), items);
-        Dense<T> B(shape, padding,
-                   randomValues<T>(this->random, items * rows * ld));
-        tsgu_solver solver{};
-        const int64_t stored[] = {A.stored()}, unit[] = {1};
-        auto X =
-            runEverywhere<T>(programOf(program), A.pattern(items == 1 ? 2 : 3),
-                             {solverTensor(solver),
-                              {values.data(), typeOf<T>(), 1, stored, unit},
-                              B.tensor()},
-                             shape, padding);
-        // The residual of every row, entry by entry.
-        for (int64_t row = 0; row < items * rows; ++row)
-          for (int64_t j = 0; j < p; ++j) {
-            const int64_t first = row / rows * rows;
-            long double sum = 0, scale = 0;
-            for (int64_t k = A.positions[row]; k < A.positions[row + 1]; ++k) {
-              if (A.coordinates[k] > row - first)
-                continue;
-              long double term = static_cast<long double>(values[k]) *
-                                 X.data[(first + A.coordinates[k]) * ld + j];
-              sum += term;
-              scale += std::fabs(term);
-            }
-            ASSERT_LE(std::fabs(sum - B.data[row * ld + j]),
-                      tolerance<T>(8) * scale);
-          }
-      }
-}
-
-TYPED_TEST(Launch, BatchOfRightHandSidesOnOneMatrix) {
-  using T = typename TestFixture::T;
-  using I = typename TestFixture::I;
-  FakeObject program = this->object("solve");
-  const int64_t rows = 50, p = 3, batch = 4;
-  auto A = squareMatrix<I>(this->random, 1, rows);
-  auto values = triangularValues<T>(this->random, A);
-  Dense<T> B({batch, rows, p}, 0,
-             randomValues<T>(this->random, batch * rows * p));
-  tsgu_solver solver{};
-  const int64_t stored[] = {A.stored()}, unit[] = {1};
-  const tsgu_tensor a{values.data(), typeOf<T>(), 1, stored, unit};
-  auto all = runEverywhere<T>(programOf(program), A.pattern(),
-                              {solverTensor(solver), a, B.tensor()},
-                              {batch, rows, p}, 0);
-  for (int64_t item = 0; item < batch; ++item) {
-    Dense<T> one({rows, p}, 0,
-                 {B.data.begin() + item * rows * p,
-                  B.data.begin() + (item + 1) * rows * p});
-    auto X =
-        runEverywhere<T>(programOf(program), A.pattern(),
-                         {solverTensor(solver), a, one.tensor()}, {rows, p}, 0);
-    EXPECT_EQ(0, std::memcmp(X.data.data(), all.data.data() + item * rows * p,
-                             sizeof(T) * rows * p));
-  }
-}
-
-TYPED_TEST(Launch, KeepTriangle) {
-  using T = typename TestFixture::T;
-  using I = typename TestFixture::I;
-  FakeObject program = this->object("keep-triangle");
-  for (int64_t upper : {0, 1})
-    for (int64_t unitDiagonal : {0, 1}) {
-      auto A = squareMatrix<I>(this->random, 1, 300);
-      auto values = randomValues<T>(this->random, A.stored());
-      tsgu_solver solver{};
-      solver.upper = upper, solver.unit_diagonal = unitDiagonal;
-      const int64_t stored[] = {A.stored()}, unit[] = {1};
-      auto kept = runEverywhere<T>(
-          programOf(program), A.pattern(),
-          {solverTensor(solver), {values.data(), typeOf<T>(), 1, stored, unit}},
-          {A.stored()}, 0);
-      auto rowOf = A.rowOfEntry();
-      for (int64_t k = 0; k < A.stored(); ++k) {
-        const int64_t row = rowOf[k], column = A.coordinates[k];
-        const bool inside = row == column
-                                ? !unitDiagonal
-                                : (upper ? column > row : column < row);
-        ASSERT_EQ(kept.data[k], inside ? values[k] : T(0));
-      }
-    }
-}
-
-TEST(LaunchSolve, Refused) {
-  std::mt19937 random(3);
-  const Types types{};
-  FakeObject object(fakeManifest("solve", types), types);
-  auto A = squareMatrix<int32_t>(random, 1, 6);
-  auto values = triangularValues<double>(random, A);
-  Dense<double> B({6, 2}, 0, randomValues<double>(random, 12));
-  Dense<double> X = poisoned<double>({6, 2}, 0);
-  const int64_t stored[] = {A.stored()}, unit[] = {1};
-  const tsgu_tensor a{values.data(), TSGU_F64, 1, stored, unit};
-  const Pattern pattern = A.pattern();
-  auto run = [&](const tsgu_tensor &solver) {
-    const tsgu_tensor operands[] = {solver, a, B.tensor()};
-    const tsgu_tensor result = X.tensor();
-    tsgu_pattern *patterns[] = {pattern.get()};
-    const tsgu_status status = tsgu_program_run(programOf(object), patterns, 1,
-                                                operands, 3, &result, nullptr);
-    EXPECT_NE(status, TSGU_OK);
-    return std::string(tsgu_last_error());
-  };
-  tsgu_solver solver{};
-  tsgu_tensor tensor = solverTensor(solver);
-  const int64_t fifteen[] = {15};
-  tensor.shape = fifteen;
-  EXPECT_NE(run(tensor).find("operand solver of solve"), std::string::npos);
-  tensor = solverTensor(solver);
-  tensor.type = TSGU_F64;
-  EXPECT_NE(run(tensor).find("16 words"), std::string::npos);
-  tensor = solverTensor(solver);
-  tensor.data = nullptr;
-  EXPECT_NE(run(tensor).find("no data"), std::string::npos);
-  solver.method = 99;
-  EXPECT_NE(run(solverTensor(solver)).find("method is 99"), std::string::npos);
-  solver.method = TSGU_CG;
-  EXPECT_NE(run(solverTensor(solver)).find("does not do a triangular solve"),
-            std::string::npos);
-  solver = {};
-  solver.reserved = 1;
-  EXPECT_NE(run(solverTensor(solver)).find("reserved"), std::string::npos);
 }
 
 } // namespace
