@@ -68,13 +68,16 @@ bool usesExecutor(std::chrono::milliseconds late) {
 TEST(Crowding, OneThreadWorksTenTimesAsLongAsWasLost) {
   while (isCrowded()) // By the tests before.
     std::this_thread::sleep_for(1ms);
-  EXPECT_TRUE(usesExecutor(20ms));
-  const auto begin = Clock::now();
-  EXPECT_FALSE(usesExecutor(0ms));
-  while (!usesExecutor(0ms) && Clock::now() < begin + 20s)
+  Clock::time_point begin;
+  // Again where the caller itself was kept waiting: that is no loss.
+  for (int attempt = 0; attempt < 100 && !isCrowded(); ++attempt) {
+    begin = Clock::now();
+    EXPECT_TRUE(usesExecutor(20ms));
+  }
+  while (!usesExecutor(0ms) && Clock::now() < begin + 60s)
     std::this_thread::sleep_for(1ms);
-  EXPECT_GE(Clock::now() - begin, 190ms);
-  EXPECT_LT(Clock::now() - begin, 20s);
+  EXPECT_GE(Clock::now() - begin, 220ms);
+  EXPECT_LT(Clock::now() - begin, 60s);
 }
 
 TEST_P(Parallel, ManyJobsOneAfterTheOther) {
@@ -194,7 +197,9 @@ TEST(Pool, UsesSeveralThreads) {
   setThreads(4);
   std::set<std::thread::id> seen;
   std::mutex mutex;
-  for (int repeat = 0; repeat < 50 && seen.size() < 2; ++repeat)
+  const auto begin = Clock::now();
+  // Where others take the machine, one thread works alone for a while.
+  while (seen.size() < 2 && Clock::now() < begin + 60s)
     parallelFor(executorOr(nullptr), 16, [&](int64_t, int64_t) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       std::lock_guard<std::mutex> lock(mutex);
