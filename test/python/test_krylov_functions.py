@@ -24,7 +24,7 @@ SHAPES = [(12,), (12, 1), (12, 3), (2, 12, 3), (2, 3, 12, 2)]
 
 def definite(n=12, dtype=torch.float64):
     A = torch.randn(n, n, dtype=dtype)
-    return A @ A.T / n + torch.eye(n, dtype=dtype)
+    return A @ A.mH / n + torch.eye(n, dtype=dtype)
 
 
 def matrix_for(function, n=12, dtype=torch.float64):
@@ -86,6 +86,15 @@ def test_single_precision(function):
         warnings.simplefilter("ignore", tsgu.ConvergenceWarning)  # 1e-6 asked for by bicgstab
         for form in FORMS.values():
             assert_near(function(form(A), rhs), torch.linalg.solve(A, rhs), 1e-3)
+
+
+@pytest.mark.parametrize("function", ALL)
+def test_right_hand_sides_that_torch_conjugates_or_negates_later(function):
+    A = definite(dtype=torch.complex128) if function in HERMITIAN else matrix_for(function)
+    rhs = torch.randn(12, 2, dtype=torch.complex128)
+    for M, b in ((A.to(rhs.dtype), rhs.conj()), (A.real, rhs.conj().imag)):
+        for form in FORMS.values():
+            assert_near(function(form(M), b), torch.linalg.solve(M, b))
 
 
 @pytest.mark.parametrize("form", ["dense", "csr", "coo", "bound"])
