@@ -1,14 +1,15 @@
 """sparse_generic_solve, by our methods and by callables, against LAPACK."""
 
-import threading
 import warnings
 
 import pytest
 import torch
+from run_tools import in_threads
 
 import matrices
 import oracle
 import tsgu
+from matrices import rebuild, right_side
 from tsgu.utils import bicgstab, cgs, gmres, linear_cg, minres
 
 func = torch.func
@@ -18,18 +19,6 @@ HERMITIAN = ["cg", "minres", linear_cg, minres]
 
 def reference(indices, values, shape, B):
     return torch.linalg.solve(oracle.dense(indices, values, shape), B)
-
-
-def right_side(A, columns=3, dtype=torch.float64):
-    *items, n, _ = A.shape
-    return torch.randn(*items, n, columns, dtype=dtype)
-
-
-def rebuild(A, values):
-    if A.layout is torch.sparse_coo:
-        return tsgu.coo(A._indices(), values, A.shape)
-    shape = A.col_indices().shape
-    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
 
 
 def symmetric(n, definite=True):
@@ -59,22 +48,22 @@ def assert_gradients(solve, A, B, tolerance=1e-7):
 @pytest.mark.parametrize("kind", matrices.ALL)
 def test_nonsymmetric_matrices(kind, solve):
     A = matrices.invertible(kind, 12)
-    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A))
+    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A, 3))
 
 
 @pytest.mark.parametrize("solve", HERMITIAN)
 def test_symmetric_matrices(solve):
     A = symmetric(15)
-    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A))
+    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A, 3))
     if solve in ("minres", minres):
         A = symmetric(15, definite=False)
-        assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A))
+        assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A, 3))
 
 
 @pytest.mark.parametrize("solve", [None, "bicgstab", "cgs"])
 def test_single_precision(solve):
     A = matrices.invertible("csr32", 12, torch.float32)
-    B = right_side(A, dtype=torch.float32)
+    B = right_side(A, 3)
     assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, B, 1e-3)
 
 
@@ -99,7 +88,7 @@ def test_second_derivatives(kind):
 
 def test_gradcheck_and_gradgradcheck():
     A = matrices.invertible("csr64", 4)
-    operands = A.values().clone().requires_grad_(), right_side(A).requires_grad_()
+    operands = A.values().clone().requires_grad_(), right_side(A, 3).requires_grad_()
     pattern, solve = tsgu.Pattern.of(A), tsgu.operator("solve")
     handle = tsgu.solver("gmres", rtol=1e-13, on_fail="ignore")
 
@@ -114,7 +103,7 @@ def test_gradcheck_and_gradgradcheck():
 def test_transforms(method):
     A = matrices.invertible("csr64", 5)
     indices, pattern = oracle.indices_of(A), tsgu.Pattern.of(A)
-    values, B = A.values().clone(), right_side(A)
+    values, B = A.values().clone(), right_side(A, 3)
     solve, handle = tsgu.operator("solve"), tsgu.solver(method, rtol=1e-14, on_fail="ignore")
 
     def ours(v, b):
@@ -172,7 +161,7 @@ def test_right_hand_sides_of_one_dimension():
 @pytest.mark.parametrize("name", ["jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg"])
 def test_preconditioners(name):
     A = symmetric(40)
-    B = right_side(A)
+    B = right_side(A, 3)
     for solve in ("cg", "bicgstab", "gmres"):
         assert_gradients(
             lambda A, B, s=solve: tsgu.sparse_generic_solve(A, B, s, preconditioner=name), A, B
@@ -181,7 +170,7 @@ def test_preconditioners(name):
 
 def test_gradients_set_up_no_preconditioner_again():
     A = matrices.invertible("csr64", 30).requires_grad_()
-    B = right_side(A).requires_grad_()
+    B = right_side(A, 3).requires_grad_()
     before = tsgu.show_config()["preconditioner setups"]
     X = tsgu.sparse_generic_solve(A, B, "bicgstab", preconditioner="ilu0")
     setups = tsgu.show_config()["preconditioner setups"]
@@ -194,7 +183,7 @@ def test_gradients_set_up_no_preconditioner_again():
 @pytest.mark.parametrize("size", [1e-300, 1e-30, 1e30, 1e300])
 def test_scales_of_the_right_hand_side(size):
     A = matrices.invertible("csr64", 10)
-    B = right_side(A)
+    B = right_side(A, 3)
     for solve in (None, "bicgstab", "cgs"):
         X, info = tsgu.sparse_generic_solve(A, B * size, solve, return_info=True)
         assert info.converged
@@ -208,7 +197,7 @@ def test_scales_of_the_right_hand_side(size):
 )
 def test_scales_of_the_cotangent(solve, size):
     A = matrices.invertible("csr64", 10).requires_grad_()
-    B = right_side(A).requires_grad_()
+    B = right_side(A, 3).requires_grad_()
     X = tsgu.sparse_generic_solve(A, B, solve)
     weight = torch.randn_like(X)
     one = torch.autograd.grad(X, (A, B), weight, retain_graph=True)
@@ -286,7 +275,7 @@ def test_not_a_number():
 
 def test_information():
     A = matrices.invertible("csr64", 20)
-    B = right_side(A)
+    B = right_side(A, 3)
     X, info = tsgu.sparse_generic_solve(A, B, "bicgstab", return_info=True)
     assert info.converged and info.method == "bicgstab" and info.reasons == ("converged",) * 3
     residuals = torch.linalg.norm(B - A.to_dense() @ X, dim=0)
@@ -294,7 +283,7 @@ def test_information():
     torch.testing.assert_close(info.goals, 1e-8 * torch.linalg.norm(B, dim=0))
     assert info.history.shape == (info.iterations.max() + 1, 3)
     A = matrices.invertible("ragged coo", 8)
-    X, info = tsgu.sparse_generic_solve(A, right_side(A), return_info=True)
+    X, info = tsgu.sparse_generic_solve(A, right_side(A, 3), return_info=True)
     assert info.residuals.shape == (3, 3) and len(info.reasons) == len(info.history) == 3
 
 
@@ -319,7 +308,7 @@ def test_progress_is_told_and_can_stop():
 
 def test_where_to_start():
     A = matrices.invertible("csr64", 30).requires_grad_()
-    B = right_side(A).requires_grad_()
+    B = right_side(A, 3).requires_grad_()
     X = tsgu.sparse_generic_solve(A, B, "bicgstab", rtol=1e-12)
     again, info = tsgu.sparse_generic_solve(A, B, "bicgstab", x0=X.detach(), return_info=True)
     assert info.iterations.tolist() == [0, 0, 0]
@@ -350,7 +339,7 @@ def lapack_transposed(A, B):
 def test_callables(kind, transpose):
     A = matrices.invertible(kind, 8)
     assert_gradients(
-        lambda A, B: tsgu.sparse_generic_solve(A, B, lapack, transpose), A, right_side(A)
+        lambda A, B: tsgu.sparse_generic_solve(A, B, lapack, transpose), A, right_side(A, 3)
     )
 
 
@@ -397,7 +386,7 @@ def test_kept_tensors_stay_valid():
         return torch.linalg.solve(A.to_dense(), B)
 
     A = matrices.invertible("coo", 5)
-    B = right_side(A)
+    B = right_side(A, 3)
     tsgu.sparse_generic_solve(A, B.clone(), solve)
     for _ in range(20):
         tsgu.sparse_generic_solve(A, torch.randn_like(B), lapack)
@@ -406,7 +395,7 @@ def test_kept_tensors_stay_valid():
 
 def test_what_callables_raise():
     A = matrices.invertible("csr64", 4).requires_grad_()
-    B = right_side(A)
+    B = right_side(A, 3)
     calls = []
 
     class MineError(Exception):
@@ -440,14 +429,14 @@ def test_a_solve_within_a_callable():
         return tsgu.sparse_generic_solve(A, B, "bicgstab", rtol=1e-12)
 
     A = matrices.invertible("csr64", 8)
-    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, nested), A, right_side(A))
+    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, nested), A, right_side(A, 3))
 
 
 def test_interleaved_backward_passes():
     systems = []
     for shift in range(4):
         A = matrices.invertible("csr64", 6, diagonal=4.0 + shift).requires_grad_()
-        B = right_side(A).requires_grad_()
+        B = right_side(A, 3).requires_grad_()
 
         def solve(A, B, shift=shift):
             return torch.linalg.solve(A.to_dense(), B)
@@ -461,42 +450,32 @@ def test_interleaved_backward_passes():
 
 
 def test_threads():
-    failures = []
-
     def work(seed):
-        try:
-            generator = torch.Generator().manual_seed(seed)
-            for _ in range(10):
-                A = (torch.randn(6, 6, generator=generator) + 6 * torch.eye(6)).double()
-                B = torch.randn(6, 2, generator=generator).double().requires_grad_()
-                for solve in (lapack, "bicgstab"):
-                    X = tsgu.sparse_generic_solve(A.to_sparse_csr(), B, solve, rtol=None)
-                    (gradient,) = torch.autograd.grad(X.sum(), B)
-                    expected = torch.linalg.solve(A.T, torch.ones(6, 2).double())
-                    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-7)
-        except Exception as error:
-            failures.append(error)
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(10):
+            A = (torch.randn(6, 6, generator=generator) + 6 * torch.eye(6)).double()
+            B = torch.randn(6, 2, generator=generator).double().requires_grad_()
+            for solve in (lapack, "bicgstab"):
+                X = tsgu.sparse_generic_solve(A.to_sparse_csr(), B, solve, rtol=None)
+                (gradient,) = torch.autograd.grad(X.sum(), B)
+                expected = torch.linalg.solve(A.T, torch.ones(6, 2).double())
+                torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-7)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    in_threads(work, 6)
 
 
 def test_handles_live_as_long_as_graphs():
     A = matrices.invertible("csr64", 5).requires_grad_()
-    X = tsgu.sparse_generic_solve(A, right_side(A), lambda A, B: lapack(A, B))
+    X = tsgu.sparse_generic_solve(A, right_side(A, 3), lambda A, B: lapack(A, B))
     with torch.autograd.graph.save_on_cpu():
-        Y = tsgu.sparse_generic_solve(A, right_side(A), lambda A, B: lapack(A, B))
+        Y = tsgu.sparse_generic_solve(A, right_side(A, 3), lambda A, B: lapack(A, B))
     import gc
 
     gc.collect()
     (X.sum() + Y.sum()).backward()
     lost = tsgu.solver("callable", callables=tsgu._callbacks.Callables(solve=lapack)).clone()
     with pytest.raises(tsgu.CallbackError, match="gone"):
-        tsgu.operator("solve")(tsgu.Pattern.of(A), lost, A.detach().values(), right_side(A))
+        tsgu.operator("solve")(tsgu.Pattern.of(A), lost, A.detach().values(), right_side(A, 3))
 
 
 def test_vmap_of_callables():

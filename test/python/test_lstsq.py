@@ -8,6 +8,7 @@ import torch
 import matrices
 import oracle
 import tsgu
+from matrices import rebuild, right_side
 
 DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
 SHAPES = {"tall": (9, 5), "wide": (5, 9), "square": (6, 6)}
@@ -37,13 +38,6 @@ def full_rank(kind, rows, columns, dtype=torch.float64):
     return torch.sparse_csr_tensor(positions, columns_, values.view(*lead, -1), A.shape)
 
 
-def rebuild(A, values):
-    if A.layout is torch.sparse_coo:
-        return tsgu.coo(A._indices(), values, A.shape)
-    shape = A.col_indices().shape
-    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
-
-
 def reference(indices, values, shape, B, damp=0.0):
     """By the pseudo-inverse of [A; damp I], which autograd differentiates."""
     A = oracle.dense(indices, values, shape)
@@ -52,10 +46,6 @@ def reference(indices, values, shape, B, damp=0.0):
         A = torch.cat([A, eye], -2)
         B = torch.cat([B, torch.zeros(*B.shape[:-2], shape[-1], B.shape[-1], dtype=B.dtype)], -2)
     return torch.linalg.pinv(A) @ B
-
-
-def right_side(A, columns=2):
-    return torch.randn(*A.shape[:-1], columns, dtype=A.dtype)
 
 
 def close(actual, expected, tolerance):

@@ -1,14 +1,15 @@
 """Solvers that users bring: what they are given, what they may do wrong, whom they may call."""
 
-import threading
 import warnings
 
 import pytest
 import torch
+from run_tools import in_threads
 
 import matrices
 import oracle
 import tsgu
+from matrices import rebuild, right_side
 from tsgu.utils import bicgstab, gmres, linear_cg
 
 DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
@@ -20,17 +21,6 @@ def lapack(A, B):
 
 def lapack_adjoint(A, B):
     return torch.linalg.solve(A.to_dense().mH, B)
-
-
-def right_side(A, columns=2):
-    return torch.randn(*A.shape[:-1], columns, dtype=A.dtype)
-
-
-def rebuild(A, values):
-    if A.layout is torch.sparse_coo:
-        return tsgu.coo(A._indices(), values, A.shape)
-    shape = A.col_indices().shape
-    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
 
 
 def assert_gradients(A, B, *callables, **options):
@@ -371,7 +361,7 @@ def test_two_solvers_in_turns():
 
 def test_backward_in_other_threads():
     """Of graphs that another thread made; errors stay where they are."""
-    graphs, results, failures = [], {}, []
+    graphs, results = [], {}
     for k in range(8):
         A = matrices.invertible("csr64", 6)
         B = right_side(A).requires_grad_()
@@ -392,15 +382,8 @@ def test_backward_in_other_threads():
         except MineError as error:
             assert error.args == (k,) and k % 4 == 3
             results[k] = None
-        except BaseException as error:
-            failures.append(error)
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    in_threads(work, 8)
     for k, (A, B, _) in enumerate(graphs):
         assert (results[k] is None) == (k % 4 == 3)
         for gradient in results[k] or ():
