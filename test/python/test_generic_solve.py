@@ -1,4 +1,4 @@
-"""sparse_generic_solve by our methods, against LAPACK; users' callables are in test_user_solvers."""
+"""sparse_generic_solve by our methods, against LAPACK. Users' callables: test_user_solvers."""
 
 import warnings
 
