@@ -68,6 +68,7 @@ def iterate(handle, functions, b, x, *, guess=False, lanczos=0, shifts=None, fac
 
     b is (m, p), x (n, p), or (s, n, p) with s shifts; both contiguous.
     """
+    b = b.resolve_conj().resolve_neg()
     count = 0 if shifts is None else len(shifts)
     options = _Options(
         int(guess),

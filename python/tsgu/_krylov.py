@@ -1,12 +1,12 @@
 """Krylov methods for matrices and closures: what the functions of tsgu.utils have in common."""
 
 import torch
-from torch.autograd import Function
 
 from ._callbacks import Callables
 from ._iteration import Functions, iterate
 from ._linear_solve import dense_parts, handle_maker, is_sparse, program_for, run, with_shift
 from ._methods import default_tolerance
+from ._pattern import Pattern
 from ._solver import solver
 from ._tensors import parts
 from ._user_solve import UserSolve
@@ -173,28 +173,44 @@ class _Problem:
         user = UserSolve(
             solve_with(M), solve_with(adjoint), {}, pattern, False, takes_A=False, is_ours=True
         )
-        return solver("callable", rtol=0, callables=Callables(solve=user))
+        return user.handle_maker("warn", rtol=0)(None)
 
     # A closure: asked for products.
 
     def by_closure(self, closure, B, lanczos):
-        if B.requires_grad and torch.is_grad_enabled():
-            return self._differentiable(closure, B), self._lanczos_only(closure, B, lanczos)
-        return self._iterate(closure, B, lanczos, checks_gradient=torch.is_grad_enabled())
-
-    def _lanczos_only(self, closure, B, lanczos):
-        return self._iterate(closure, B.detach(), lanczos)[1] if lanczos[0] else None
-
-    def _differentiable(self, closure, B):
-        if not self.hermitian:
+        checks_gradient = torch.is_grad_enabled()
+        differentiable = checks_gradient and B.requires_grad
+        if differentiable and not self.hermitian:
             raise RuntimeError(
                 f"the gradient of {self.method} takes products with the adjoint of A, which a "
                 "closure does not give: pass the matrix, or detach rhs"
             )
+        x, tridiagonals = self._iterate(closure, B, lanczos, checks_gradient)
+        if not differentiable:
+            return x, tridiagonals
         if self.shifts is None:
-            return _ClosureSolve.apply(self, closure, B)
-        each = [_Problem(self.method, self.wanted, self.text, [s], self.value) for s in self.shifts]
-        return torch.cat([_ClosureSolve.apply(problem, closure, B) for problem in each])
+            return self._attached(closure, B, x), tridiagonals
+        each = [self._attached(closure, B, *pair) for pair in zip(x, self.shifts, strict=True)]
+        return torch.stack(each), tridiagonals
+
+    def _attached(self, closure, B, x, shift=None):
+        """x with the gradient of a solve: on a pattern without entries, for A is not known."""
+        block, n = _Block(B), B.shape[-2]
+        wanted = self.wanted._replace(x0=None)
+        shifts = None if shift is None else [shift]
+        problem = _Problem(self.method, wanted, self.text, shifts, self.value)
+
+        def solve(mode, item, values, b, x):  # in every mode: A is its own adjoint
+            y = problem._iterate(closure, block.unfold(b))[0]
+            x.copy_(block.fold(y.reshape(block.shape)))
+
+        # Ignored here: the iteration within tells how it ended.
+        callables = Callables(solve=solve)
+        handle = solver("callable", rtol=0, on_fail="ignore", callables=callables)
+        pattern = Pattern.coo(torch.zeros(2, 0, dtype=torch.int64), (n, n), coalesced=True)
+        program, values = program_for(pattern), B.new_zeros(0)
+        x = program.attach((pattern,), block.fold(x), handle, values, block.fold(B))
+        return block.unfold(x)
 
     def _iterate(self, closure, B, lanczos=(0, 0), checks_gradient=False):
         """The solution and the Lanczos matrices, without autograd."""
@@ -232,33 +248,6 @@ class _Problem:
             x = torch.stack([block.unfold(each) for each in x])
             x = x[0] if self.shifts is None else x
         return x, _tridiagonals(pairs, steps, columns, block, b.dtype) if columns else None
-
-
-class _ClosureSolve(Function):
-    """A Hermitian A is its own adjoint, known or not."""
-
-    @staticmethod
-    def forward(ctx, problem, closure, B):
-        ctx.problem, ctx.closure = problem, closure
-        return problem._iterate(closure, B, checks_gradient=True)[0]
-
-    @staticmethod
-    def backward(ctx, cotangent):
-        problem = ctx.problem
-        if problem.shifts is not None:
-            cotangent = cotangent.squeeze(0)
-        problem = _Problem(
-            problem.method,
-            problem.wanted._replace(x0=None),
-            problem.text,
-            problem.shifts,
-            problem.value,
-        )
-        if cotangent.requires_grad and torch.is_grad_enabled():
-            gradient = _ClosureSolve.apply(problem, ctx.closure, cotangent)
-        else:
-            gradient = problem._iterate(ctx.closure, cotangent)[0]
-        return None, None, gradient if problem.shifts is None else gradient.squeeze(0)
 
 
 def _product(closure, block, checks_gradient=False):

@@ -1,6 +1,7 @@
 """x = A^-1 B on a pattern by one of our methods, or by a user's callable, differentiable."""
 
 import functools
+import warnings
 
 import torch
 
@@ -84,6 +85,41 @@ def handle_maker(method, wanted, dtype, on_fail, text=None):
         )
 
     return make
+
+
+# ===-- Operands --------------------------------------------------------------===#
+
+
+def check_operands(A, B, square=False):
+    """Raises for the first thing that is wrong with a sparse A and a dense B."""
+    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
+        raise ValueError("Both A and B should be instances of torch.Tensor")
+    if not is_sparse(A):
+        raise TypeError(f"Unsupported sparse layout: {A.layout}. Only COO and CSR are supported.")
+    if A.dim() not in (2, 3):
+        raise ValueError("A must be a 2D tensor")
+    if square and A.shape[-1] != A.shape[-2]:
+        raise ValueError("A must be square")
+    if B.dim() not in (A.dim() - 1, A.dim()):
+        raise ValueError("B must be a 1D or 2D tensor")
+    if A.shape[:-1] != B.shape[: A.dim() - 1]:
+        raise ValueError(f"Incompatible dimensions: A has shape {A.shape}, B has shape {B.shape}")
+    if B.layout is not torch.strided:
+        raise TypeError("B must be a dense (strided) tensor")
+
+
+def same_dtype(A, B):
+    """B in A's dtype, with a warning where it has another."""
+    if A.dtype == B.dtype:
+        return B
+    if B.is_complex() and not A.is_complex():
+        raise TypeError(
+            f"A has dtype {A.dtype} and B {B.dtype}: X would be complex, convert A to {B.dtype}"
+        )
+    warnings.warn(
+        f"A has dtype {A.dtype} and B {B.dtype}: B is converted to A's", UserWarning, stacklevel=3
+    )
+    return B.to(A.dtype)
 
 
 # ===-- Matrices --------------------------------------------------------------===#

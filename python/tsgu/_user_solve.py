@@ -4,8 +4,9 @@ import functools
 
 import torch
 
-from . import _callbacks
+from ._callbacks import Callables, adopted
 from ._pattern import COO, CSR, Pattern
+from ._solver import solver
 from ._tensors import put_together
 
 _NORMAL, _TRANSPOSED, _ADJOINT = 0, 1, 2
@@ -79,9 +80,19 @@ class UserSolve:
     def matrices(self):
         return _matrices(self.pattern)
 
+    def handle_maker(self, on_fail, rtol=None):
+        """For `run` of _linear_solve: a handle whose solves these are."""
+
+        def make(callables):
+            callables = callables or Callables()
+            callables.solve = self
+            return solver("callable", rtol=rtol, on_fail=on_fail, callables=callables)
+
+        return make
+
     def __call__(self, mode, item, values, b, x):
         if self.is_ours:
-            with _callbacks.adopted():
+            with adopted():
                 self._solve(mode, self.matrices[item], values, b, x)
         else:
             self._solve(mode, self.matrices[item], values, b, x)

@@ -2,15 +2,12 @@
 
 import functools
 
-import torch
 from torch.autograd import Function
 
-from ._callbacks import Callables
-from ._linear_solve import run
+from ._linear_solve import check_operands, run, same_dtype
 from ._solver import solver
 from ._tensors import parts
 from ._user_solve import UserSolve
-from .sparse_solve import same_dtype
 
 __all__ = ["SparseGenericLstsq", "sparse_generic_lstsq"]
 
@@ -22,22 +19,6 @@ _DEFAULTS = {
     "maxiter": None,
     "callback": None,
 }
-
-
-def _check(A, B):
-    """Raises for the first thing that is wrong with the operands."""
-    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
-        raise ValueError("Both A and B should be instances of torch.Tensor")
-    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
-        raise TypeError(f"Unsupported sparse layout: {A.layout}. Only COO and CSR are supported.")
-    if A.dim() not in (2, 3):
-        raise ValueError("A must be a 2D tensor")
-    if B.dim() not in (A.dim() - 1, A.dim()):
-        raise ValueError("B must be a 1D or 2D tensor")
-    if A.shape[:-1] != B.shape[: A.dim() - 1]:
-        raise ValueError(f"Incompatible dimensions: A has shape {A.shape}, B has shape {B.shape}")
-    if B.layout is not torch.strided:
-        raise TypeError("B must be a dense (strided) tensor")
 
 
 def _refuse(options, function):
@@ -62,13 +43,7 @@ def _user_maker(lstsq, transpose_lstsq, pattern, vector, on_fail, options):
         _refuse(options, lstsq)
     takes_A = transpose_lstsq is not None
     user = UserSolve(lstsq, transpose_lstsq, {}, pattern, vector, takes_A, is_ours)
-
-    def make(callables):
-        callables = callables or Callables()
-        callables.solve = user
-        return solver("callable", on_fail=on_fail, callables=callables)
-
-    return make
+    return user.handle_maker(on_fail)
 
 
 def _lstsq(A, B, lstsq, transpose_lstsq, options, return_info, on_fail):
@@ -129,7 +104,7 @@ def sparse_generic_lstsq(
 
     on_fail, callback, return_info and errors as for `sparse_generic_solve`.
     """
-    _check(A, B)
+    check_operands(A, B)
     B = same_dtype(A, B)
     options = {"damp": damp, "scale_columns": scale_columns, "rtol": rtol, "atol": atol}
     options |= {"maxiter": maxiter, "callback": callback}

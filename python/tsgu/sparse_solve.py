@@ -1,13 +1,11 @@
 """Solves with a sparse matrix: triangular ones, and by iterative methods."""
 
 import functools
-import warnings
 
 import torch
 from torch.autograd import Function
 
-from ._callbacks import Callables
-from ._linear_solve import handle_maker, program_for, run
+from ._linear_solve import check_operands, handle_maker, program_for, run, same_dtype
 from ._methods import Wanted, recognise
 from ._solver import solver
 from ._tensors import parts
@@ -89,38 +87,6 @@ def sparse_triangular_solve(A, B, upper=True, unitriangular=False, transpose=Fal
 # ===-- By iterative methods and users' callables ------------------------------===#
 
 
-def _check_generic(A, B):
-    """Raises for the first thing that is wrong with the operands."""
-    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
-        raise ValueError("Both A and B should be instances of torch.Tensor")
-    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
-        raise TypeError(f"Unsupported sparse layout: {A.layout}. Only COO and CSR are supported.")
-    if A.dim() not in (2, 3):
-        raise ValueError("A must be a 2D tensor")
-    if A.shape[-1] != A.shape[-2]:
-        raise ValueError("A must be square")
-    if B.dim() not in (A.dim() - 1, A.dim()):
-        raise ValueError("B must be a 1D or 2D tensor")
-    if A.shape[:-1] != B.shape[: A.dim() - 1]:
-        raise ValueError(f"Incompatible dimensions: A has shape {A.shape}, B has shape {B.shape}")
-    if B.layout is not torch.strided:
-        raise TypeError("B must be a dense (strided) tensor")
-
-
-def same_dtype(A, B):
-    """B in A's dtype, with a warning where it has another."""
-    if A.dtype == B.dtype:
-        return B
-    if B.is_complex() and not A.is_complex():
-        raise TypeError(
-            f"A has dtype {A.dtype} and B {B.dtype}: X would be complex, convert A to {B.dtype}"
-        )
-    warnings.warn(
-        f"A has dtype {A.dtype} and B {B.dtype}: B is converted to A's", UserWarning, stacklevel=3
-    )
-    return B.to(A.dtype)
-
-
 def _default(n):
     """Without restarts GMRES ends after n steps whatever the matrix; larger ones take BiCGSTAB."""
     return ("gmres", Wanted(restart=n)) if 0 < n <= 256 else ("bicgstab", Wanted())
@@ -172,14 +138,7 @@ def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
         adjoint, adjoint_is_ours = _callable(transpose_solve, n)
         takes_A, is_ours = not adjoint_is_ours, is_ours or adjoint_is_ours
     user = UserSolve(forward, adjoint, kwargs, pattern, vector, takes_A, is_ours)
-    rtol = _judged(kwargs.get("rtol"))
-
-    def make(callables):
-        callables = callables or Callables()
-        callables.solve = user
-        return solver("callable", rtol=rtol, on_fail=on_fail, callables=callables)
-
-    return make
+    return user.handle_maker(on_fail, rtol=_judged(kwargs.get("rtol")))
 
 
 def _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail):
@@ -256,7 +215,7 @@ def sparse_generic_solve(
     Raises ValueError or TypeError for operands and options that do not fit, PatternError for a
     corrupt A, SingularMatrixError where a preconditioner meets a zero pivot.
     """
-    _check_generic(A, B)
+    check_operands(A, B, square=True)
     B = same_dtype(A, B)
     given = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "restart": restart}
     given |= {"preconditioner": preconditioner, "x0": x0, "callback": callback}

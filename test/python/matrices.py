@@ -2,6 +2,8 @@
 
 import torch
 
+import tsgu
+
 
 def random_indices(rows, columns, density=0.3, items=None, generator=None):
     """Sorted, unique coordinates; items (if any) have different numbers of entries."""
@@ -109,3 +111,19 @@ def invertible(kind, n, dtype=torch.float64, per_row=3, diagonal=4.0):
         order = torch.randperm(2 * indices.shape[1]) % max(indices.shape[1], 1)
         return torch.sparse_coo_tensor(indices[:, order], values[order] / 2, shape)
     return torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True)
+
+
+# ===-- Operands of matrices ---------------------------------------------------===#
+
+
+def rebuild(A, values):
+    """The tensor of A's pattern with these values, through the package's own constructors."""
+    if A.layout is torch.sparse_coo:
+        return tsgu.coo(A._indices(), values, A.shape)
+    shape = A.col_indices().shape
+    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
+
+
+def right_side(A, columns=2):
+    """B of A X = B."""
+    return torch.randn(*A.shape[:-1], columns, dtype=A.dtype)

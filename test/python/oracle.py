@@ -36,6 +36,10 @@ def spmm(indices, values, shape, B):
     return dense(indices, values, shape) @ B
 
 
+def solve(indices, values, shape, B):
+    return torch.linalg.solve(dense(indices, values, shape), B)
+
+
 def softmax(indices, values, shape, dim):
     """Softmax over the stored entries, as values at `indices`."""
     stored = dense(indices, torch.ones_like(values), shape) > 0
@@ -52,6 +56,22 @@ def assert_close(actual, expected, terms=64):
     largest = expected.abs().where(expected.isfinite(), 0).max().item()
     tolerance = terms * torch.finfo(expected.dtype).eps * (1 + largest)
     torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance, equal_nan=True)
+
+
+def with_gradients(function, reference, A, B):
+    """(actual, expected) of the result, and of its gradients in A's stored values and in B.
+
+    `function` takes A and B, `reference` what `spmm` takes; one cotangent serves both.
+    """
+    A, B = A.detach().requires_grad_(), B.detach().requires_grad_()
+    values, dense = stored_values(A).requires_grad_(), B.detach().requires_grad_()
+    actual, expected = function(A, B), reference(indices_of(A), values, A.shape, dense)
+    weight = torch.randn_like(expected)
+    left = torch.autograd.grad(actual, (A, B), weight)
+    right = torch.autograd.grad(expected, (values, dense), weight)
+    assert left[0].layout == A.layout
+    results = actual.detach(), expected.detach()
+    return results, (stored_values(left[0]), right[0]), (left[1], right[1])
 
 
 def assert_same_derivatives(function, reference, inputs, order=3, terms=1024):

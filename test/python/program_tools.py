@@ -1,4 +1,4 @@
-"""Runs programs through libtsgu and its compiler, without the package: gradients of any order."""
+"""Runs programs through libtsgu and its compiler, not torch operators: gradients of any order."""
 
 import ctypes
 import functools
@@ -7,6 +7,8 @@ import json
 import numpy as np
 import torch
 from aot_tools import check, run_program, runtime
+
+from tsgu._library import Counters
 
 
 class Solver(ctypes.Structure):
@@ -29,20 +31,6 @@ class Solver(ctypes.Structure):
         ("callback", ctypes.c_int64),
         ("report", ctypes.c_int64),
         ("reserved", ctypes.c_int64),
-    ]
-
-
-class Counters(ctypes.Structure):
-    """tsgu_counters of tsgu.h."""
-
-    _fields_ = [
-        ("compiled", ctypes.c_uint64),
-        ("loaded", ctypes.c_uint64),
-        ("patterns", ctypes.c_uint64),
-        ("pattern_bytes", ctypes.c_int64),
-        ("scratch_bytes", ctypes.c_int64),
-        ("analyses", ctypes.c_uint64),
-        ("setups", ctypes.c_uint64),
     ]
 
 

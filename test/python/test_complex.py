@@ -6,6 +6,7 @@ import torch
 import matrices
 import oracle
 import tsgu
+from matrices import rebuild
 
 DTYPES = [torch.complex64, torch.complex128]
 
@@ -67,15 +68,7 @@ func.func @masked(%A: tensor<?x?xf64, #CSR> {tsgu.name = "A", tsgu.pattern = @A}
 
 def product(A):
     """sparse_mm as a function of the values of A and B."""
-    shape = A.col_indices().shape if A.layout is torch.sparse_csr else None
-
-    def multiply(values, B):
-        if shape is None:
-            return tsgu.sparse_mm(tsgu.coo(A._indices(), values, A.shape), B)
-        made = tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
-        return tsgu.sparse_mm(made, B)
-
-    return multiply
+    return lambda values, B: tsgu.sparse_mm(rebuild(A, values), B)
 
 
 def operands(kind, rows, columns, width, dtype):

@@ -1,35 +1,20 @@
-"""sparse_generic_solve, by our methods and by callables, against LAPACK."""
+"""sparse_generic_solve by our methods, against LAPACK. Users' callables: test_user_solvers."""
 
-import threading
 import warnings
 
 import pytest
 import torch
+from solve_tools import assert_gradients, lapack
 
 import matrices
 import oracle
 import tsgu
+from matrices import rebuild, right_side
 from tsgu.utils import bicgstab, cgs, gmres, linear_cg, minres
 
 func = torch.func
 GENERAL = [None, "bicgstab", "gmres", "cgs", bicgstab, gmres, cgs]
 HERMITIAN = ["cg", "minres", linear_cg, minres]
-
-
-def reference(indices, values, shape, B):
-    return torch.linalg.solve(oracle.dense(indices, values, shape), B)
-
-
-def right_side(A, columns=3, dtype=torch.float64):
-    *items, n, _ = A.shape
-    return torch.randn(*items, n, columns, dtype=dtype)
-
-
-def rebuild(A, values):
-    if A.layout is torch.sparse_coo:
-        return tsgu.coo(A._indices(), values, A.shape)
-    shape = A.col_indices().shape
-    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
 
 
 def symmetric(n, definite=True):
@@ -39,42 +24,26 @@ def symmetric(n, definite=True):
     return A.to_sparse_csr()
 
 
-def assert_gradients(solve, A, B, tolerance=1e-7):
-    """Values and gradients of leaves."""
-    A, B = A.detach().requires_grad_(), B.detach().requires_grad_()
-    indices = oracle.indices_of(A)
-    values, dense = oracle.stored_values(A).requires_grad_(), B.detach().requires_grad_()
-    X, expected = solve(A, B), reference(indices, values, A.shape, dense)
-    weight = torch.randn_like(expected)
-    left = torch.autograd.grad(X, (A, B), weight)
-    right = torch.autograd.grad(expected, (values, dense), weight)
-    assert left[0].layout == A.layout
-    close = {"rtol": tolerance, "atol": tolerance * expected.abs().max().item()}
-    torch.testing.assert_close(X.detach(), expected.detach(), **close)
-    torch.testing.assert_close(oracle.stored_values(left[0]), right[0], **close)
-    torch.testing.assert_close(left[1], right[1], **close)
-
-
 @pytest.mark.parametrize("solve", GENERAL)
 @pytest.mark.parametrize("kind", matrices.ALL)
 def test_nonsymmetric_matrices(kind, solve):
     A = matrices.invertible(kind, 12)
-    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A))
+    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A, 3))
 
 
 @pytest.mark.parametrize("solve", HERMITIAN)
 def test_symmetric_matrices(solve):
     A = symmetric(15)
-    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A))
+    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A, 3))
     if solve in ("minres", minres):
         A = symmetric(15, definite=False)
-        assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A))
+        assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, right_side(A, 3))
 
 
 @pytest.mark.parametrize("solve", [None, "bicgstab", "cgs"])
 def test_single_precision(solve):
     A = matrices.invertible("csr32", 12, torch.float32)
-    B = right_side(A, dtype=torch.float32)
+    B = right_side(A, 3)
     assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, solve), A, B, 1e-3)
 
 
@@ -90,7 +59,7 @@ def test_second_derivatives(kind):
 
     oracle.assert_same_derivatives(
         solve,
-        lambda v, b: reference(indices, v, A.shape, b) ** 2,
+        lambda v, b: oracle.solve(indices, v, A.shape, b) ** 2,
         (values, B),
         order=3,
         terms=1 << 16,
@@ -99,7 +68,7 @@ def test_second_derivatives(kind):
 
 def test_gradcheck_and_gradgradcheck():
     A = matrices.invertible("csr64", 4)
-    operands = A.values().clone().requires_grad_(), right_side(A).requires_grad_()
+    operands = A.values().clone().requires_grad_(), right_side(A, 3).requires_grad_()
     pattern, solve = tsgu.Pattern.of(A), tsgu.operator("solve")
     handle = tsgu.solver("gmres", rtol=1e-13, on_fail="ignore")
 
@@ -114,14 +83,14 @@ def test_gradcheck_and_gradgradcheck():
 def test_transforms(method):
     A = matrices.invertible("csr64", 5)
     indices, pattern = oracle.indices_of(A), tsgu.Pattern.of(A)
-    values, B = A.values().clone(), right_side(A)
+    values, B = A.values().clone(), right_side(A, 3)
     solve, handle = tsgu.operator("solve"), tsgu.solver(method, rtol=1e-14, on_fail="ignore")
 
     def ours(v, b):
         return solve(pattern, handle, v, b).sin()
 
     def theirs(v, b):
-        return reference(indices, v, A.shape, b).sin()
+        return oracle.solve(indices, v, A.shape, b).sin()
 
     def compare(transform, *operands):
         left, right = transform(ours)(*operands), transform(theirs)(*operands)
@@ -149,7 +118,7 @@ def test_compile():
     def compiled(values, B):
         return solve(pattern, handle, values * 2, B).tanh()
 
-    expected = reference(oracle.indices_of(A), values * 2, A.shape, B).tanh()
+    expected = oracle.solve(oracle.indices_of(A), values * 2, A.shape, B).tanh()
     weight = torch.randn_like(expected)
     left = torch.autograd.grad(compiled(values, B), (values, B), weight)
     right = torch.autograd.grad(expected, (values, B), weight)
@@ -172,7 +141,7 @@ def test_right_hand_sides_of_one_dimension():
 @pytest.mark.parametrize("name", ["jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg"])
 def test_preconditioners(name):
     A = symmetric(40)
-    B = right_side(A)
+    B = right_side(A, 3)
     for solve in ("cg", "bicgstab", "gmres"):
         assert_gradients(
             lambda A, B, s=solve: tsgu.sparse_generic_solve(A, B, s, preconditioner=name), A, B
@@ -181,7 +150,7 @@ def test_preconditioners(name):
 
 def test_gradients_set_up_no_preconditioner_again():
     A = matrices.invertible("csr64", 30).requires_grad_()
-    B = right_side(A).requires_grad_()
+    B = right_side(A, 3).requires_grad_()
     before = tsgu.show_config()["preconditioner setups"]
     X = tsgu.sparse_generic_solve(A, B, "bicgstab", preconditioner="ilu0")
     setups = tsgu.show_config()["preconditioner setups"]
@@ -194,7 +163,7 @@ def test_gradients_set_up_no_preconditioner_again():
 @pytest.mark.parametrize("size", [1e-300, 1e-30, 1e30, 1e300])
 def test_scales_of_the_right_hand_side(size):
     A = matrices.invertible("csr64", 10)
-    B = right_side(A)
+    B = right_side(A, 3)
     for solve in (None, "bicgstab", "cgs"):
         X, info = tsgu.sparse_generic_solve(A, B * size, solve, return_info=True)
         assert info.converged
@@ -208,7 +177,7 @@ def test_scales_of_the_right_hand_side(size):
 )
 def test_scales_of_the_cotangent(solve, size):
     A = matrices.invertible("csr64", 10).requires_grad_()
-    B = right_side(A).requires_grad_()
+    B = right_side(A, 3).requires_grad_()
     X = tsgu.sparse_generic_solve(A, B, solve)
     weight = torch.randn_like(X)
     one = torch.autograd.grad(X, (A, B), weight, retain_graph=True)
@@ -286,7 +255,7 @@ def test_not_a_number():
 
 def test_information():
     A = matrices.invertible("csr64", 20)
-    B = right_side(A)
+    B = right_side(A, 3)
     X, info = tsgu.sparse_generic_solve(A, B, "bicgstab", return_info=True)
     assert info.converged and info.method == "bicgstab" and info.reasons == ("converged",) * 3
     residuals = torch.linalg.norm(B - A.to_dense() @ X, dim=0)
@@ -294,7 +263,7 @@ def test_information():
     torch.testing.assert_close(info.goals, 1e-8 * torch.linalg.norm(B, dim=0))
     assert info.history.shape == (info.iterations.max() + 1, 3)
     A = matrices.invertible("ragged coo", 8)
-    X, info = tsgu.sparse_generic_solve(A, right_side(A), return_info=True)
+    X, info = tsgu.sparse_generic_solve(A, right_side(A, 3), return_info=True)
     assert info.residuals.shape == (3, 3) and len(info.reasons) == len(info.history) == 3
 
 
@@ -319,7 +288,7 @@ def test_progress_is_told_and_can_stop():
 
 def test_where_to_start():
     A = matrices.invertible("csr64", 30).requires_grad_()
-    B = right_side(A).requires_grad_()
+    B = right_side(A, 3).requires_grad_()
     X = tsgu.sparse_generic_solve(A, B, "bicgstab", rtol=1e-12)
     again, info = tsgu.sparse_generic_solve(A, B, "bicgstab", x0=X.detach(), return_info=True)
     assert info.iterations.tolist() == [0, 0, 0]
@@ -331,185 +300,6 @@ def test_where_to_start():
     x = tsgu.sparse_generic_solve(A.detach(), b, bicgstab, initial_guess=guess)
     torch.testing.assert_close(x, X.detach()[:, 0], rtol=1e-6, atol=1e-7)
     assert torch.equal(guess, kept)
-
-
-# ===-- Callables ---------------------------------------------------------------===#
-
-
-def lapack(A, B):
-    assert not A.requires_grad and not B.requires_grad
-    return torch.linalg.solve(A.to_dense(), B).mT.contiguous().mT  # not contiguous
-
-
-def lapack_transposed(A, B):
-    return torch.linalg.solve(A.to_dense().mT, B)
-
-
-@pytest.mark.parametrize("transpose", [None, lapack_transposed, gmres, "bicgstab"])
-@pytest.mark.parametrize("kind", matrices.ALL)
-def test_callables(kind, transpose):
-    A = matrices.invertible(kind, 8)
-    assert_gradients(
-        lambda A, B: tsgu.sparse_generic_solve(A, B, lapack, transpose), A, right_side(A)
-    )
-
-
-@pytest.mark.parametrize("kind", ["csr32", "uncoalesced", "ragged coo"])
-def test_second_derivatives_of_callables(kind):
-    A = matrices.invertible(kind, 4)
-    values = oracle.stored_values(A).requires_grad_()
-    B = right_side(A, 2).requires_grad_()
-    indices = oracle.indices_of(A)
-    for transpose in (None, lapack_transposed):
-        oracle.assert_same_derivatives(
-            lambda v, b, t=transpose: tsgu.sparse_generic_solve(rebuild(A, v), b, lapack, t) ** 2,
-            lambda v, b: reference(indices, v, A.shape, b) ** 2,
-            (values, B),
-            order=3,
-            terms=1 << 16,
-        )
-
-
-def test_what_callables_are_given():
-    A = matrices.invertible("csr32", 5).requires_grad_()
-    b = torch.randn(5, dtype=torch.float64, requires_grad=True)
-    seen = []
-
-    def solve(A, B, factor, tol=None):
-        seen.append((A.layout, A.shape, A.col_indices().dtype, B.shape, factor, tol))
-        return factor * torch.linalg.solve(A.to_dense(), B)
-
-    x = tsgu.sparse_generic_solve(A, b, solve, factor=1.0, tol=3)
-    x.sum().backward()
-    expected = (torch.sparse_csr, (5, 5), torch.int32, (5,), 1.0, 3)
-    assert len(seen) > 1 and all(call == expected for call in seen)
-    X = tsgu.SparseGenericSolve.apply(A, b, solve, None, {"factor": 1.0})
-    assert torch.equal(X, x)
-    # Options of ours go to the callable that asks for them.
-    tsgu.sparse_generic_solve(A, b, lambda A, B, rtol, maxiter: B, rtol=1.0, maxiter=7)
-
-
-def test_kept_tensors_stay_valid():
-    kept = []
-
-    def solve(A, B):
-        kept.append((A, B))
-        return torch.linalg.solve(A.to_dense(), B)
-
-    A = matrices.invertible("coo", 5)
-    B = right_side(A)
-    tsgu.sparse_generic_solve(A, B.clone(), solve)
-    for _ in range(20):
-        tsgu.sparse_generic_solve(A, torch.randn_like(B), lapack)
-    assert torch.equal(kept[0][1], B) and torch.equal(kept[0][0].to_dense(), A.to_dense())
-
-
-def test_what_callables_raise():
-    A = matrices.invertible("csr64", 4).requires_grad_()
-    B = right_side(A)
-    calls = []
-
-    class MineError(Exception):
-        pass
-
-    def broken(A, B):
-        calls.append(1)
-        if len(calls) > 1:
-            raise MineError("in the adjoint")
-        return torch.linalg.solve(A.to_dense(), B)
-
-    X = tsgu.sparse_generic_solve(A, B, broken)
-    with pytest.raises(MineError, match="in the adjoint"):
-        X.sum().backward()
-    with pytest.raises(MineError):
-        tsgu.sparse_generic_solve(A, B, broken)
-    for wrong in (lambda A, B: None, lambda A, B: A, lambda A, B: B * 1j):
-        with pytest.raises(TypeError, match="solve must return"):
-            tsgu.sparse_generic_solve(A, B, wrong)
-    with pytest.raises(ValueError, match="shape"):
-        tsgu.sparse_generic_solve(A, B, lambda A, B: B[:2])
-    oracle.assert_close(
-        tsgu.sparse_generic_solve(A, B, lapack).detach(),
-        torch.linalg.solve(A.detach().to_dense(), B),
-        terms=1024,
-    )
-
-
-def test_a_solve_within_a_callable():
-    def nested(A, B):
-        return tsgu.sparse_generic_solve(A, B, "bicgstab", rtol=1e-12)
-
-    A = matrices.invertible("csr64", 8)
-    assert_gradients(lambda A, B: tsgu.sparse_generic_solve(A, B, nested), A, right_side(A))
-
-
-def test_interleaved_backward_passes():
-    systems = []
-    for shift in range(4):
-        A = matrices.invertible("csr64", 6, diagonal=4.0 + shift).requires_grad_()
-        B = right_side(A).requires_grad_()
-
-        def solve(A, B, shift=shift):
-            return torch.linalg.solve(A.to_dense(), B)
-
-        systems.append((A, B, tsgu.sparse_generic_solve(A, B, solve)))
-    for A, B, X in systems[::2] + systems[1::2][::-1]:
-        weight = torch.randn_like(X)
-        (X * weight).sum().backward()
-        expected = torch.linalg.solve(A.detach().to_dense().T, weight)
-        oracle.assert_close(B.grad, expected, terms=1024)
-
-
-def test_threads():
-    failures = []
-
-    def work(seed):
-        try:
-            generator = torch.Generator().manual_seed(seed)
-            for _ in range(10):
-                A = (torch.randn(6, 6, generator=generator) + 6 * torch.eye(6)).double()
-                B = torch.randn(6, 2, generator=generator).double().requires_grad_()
-                for solve in (lapack, "bicgstab"):
-                    X = tsgu.sparse_generic_solve(A.to_sparse_csr(), B, solve, rtol=None)
-                    (gradient,) = torch.autograd.grad(X.sum(), B)
-                    expected = torch.linalg.solve(A.T, torch.ones(6, 2).double())
-                    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-7)
-        except Exception as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-
-
-def test_handles_live_as_long_as_graphs():
-    A = matrices.invertible("csr64", 5).requires_grad_()
-    X = tsgu.sparse_generic_solve(A, right_side(A), lambda A, B: lapack(A, B))
-    with torch.autograd.graph.save_on_cpu():
-        Y = tsgu.sparse_generic_solve(A, right_side(A), lambda A, B: lapack(A, B))
-    import gc
-
-    gc.collect()
-    (X.sum() + Y.sum()).backward()
-    lost = tsgu.solver("callable", callables=tsgu._callbacks.Callables(solve=lapack)).clone()
-    with pytest.raises(tsgu.CallbackError, match="gone"):
-        tsgu.operator("solve")(tsgu.Pattern.of(A), lost, A.detach().values(), right_side(A))
-
-
-def test_vmap_of_callables():
-    A = matrices.invertible("csr64", 5)
-    batch = torch.randn(3, 5, 2, dtype=torch.float64)
-    pattern, values = tsgu.Pattern.of(A), A.values()
-
-    def solve(b):
-        return tsgu.sparse_generic_solve(A, b, lapack)
-
-    expected = torch.linalg.solve(A.to_dense(), batch)
-    oracle.assert_close(func.vmap(solve)(batch), expected, terms=1024)
-    assert pattern.entries == values.numel()
 
 
 # ===-- Arguments ---------------------------------------------------------------===#

@@ -24,7 +24,7 @@ SHAPES = [(12,), (12, 1), (12, 3), (2, 12, 3), (2, 3, 12, 2)]
 
 def definite(n=12, dtype=torch.float64):
     A = torch.randn(n, n, dtype=dtype)
-    return A @ A.T / n + torch.eye(n, dtype=dtype)
+    return A @ A.mH / n + torch.eye(n, dtype=dtype)
 
 
 def matrix_for(function, n=12, dtype=torch.float64):
@@ -88,6 +88,15 @@ def test_single_precision(function):
             assert_near(function(form(A), rhs), torch.linalg.solve(A, rhs), 1e-3)
 
 
+@pytest.mark.parametrize("function", ALL)
+def test_right_hand_sides_that_torch_conjugates_or_negates_later(function):
+    A = definite(dtype=torch.complex128) if function in HERMITIAN else matrix_for(function)
+    rhs = torch.randn(12, 2, dtype=torch.complex128)
+    for M, b in ((A.to(rhs.dtype), rhs.conj()), (A.real, rhs.conj().imag)):
+        for form in FORMS.values():
+            assert_near(function(form(M), b), torch.linalg.solve(M, b))
+
+
 @pytest.mark.parametrize("form", ["dense", "csr", "coo", "bound"])
 @pytest.mark.parametrize("function", ALL)
 def test_gradients_in_matrix_and_right_hand_side(function, form):
@@ -114,6 +123,65 @@ def test_gradients_of_closures_in_the_right_hand_side(function):
         found += [first.detach(), second]
     assert_near(found[0], found[2], 1e-5)
     assert_near(found[1], found[3], 1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 2), (2, 5, 2)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+@pytest.mark.parametrize("function", HERMITIAN)
+def test_gradchecks_of_closures(function, dtype, shape):
+    A = definite(5, dtype)
+    rhs = torch.randn(shape, dtype=dtype, requires_grad=True)
+    strict = {
+        linear_cg: {"tolerance": 1e-14},
+        minres: {"settings": MINRESSettings(minres_tolerance=1e-14)},
+    }
+    calls = [lambda b: function(lambda V: A @ V, b, **strict[function])]
+    if function is minres:
+        shifts = torch.tensor([0.5, 2.0], dtype=torch.float64)
+        shifted = {"value": 3.0, **strict[minres]}
+        calls.append(lambda b: minres(lambda V: A @ V, b, **shifted))
+        calls.append(lambda b: minres(lambda V: A @ V, b, shifts=shifts, **shifted))
+        calls.append(lambda b: minres(lambda V: A @ V, b, shifts=shifts[:1], **shifted))
+    for call in calls:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", tsgu.ConvergenceWarning)
+            assert torch.autograd.gradcheck(call, rhs, fast_mode=True)
+            assert torch.autograd.gradgradcheck(call, rhs, fast_mode=True)
+
+
+def test_gradients_of_closures_tell_how_they_ended():
+    A = definite(40)
+    vector = torch.linalg.eigh(A).eigenvectors[:, 3]
+    for function, text in ((linear_cg, "^CG terminated in 3 iterations"), (minres, "3 iterations")):
+        leaf = vector.clone().requires_grad_()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            x = function(lambda V: A @ V, leaf, max_iter=3)
+        with pytest.warns(tsgu.ConvergenceWarning, match=text) as caught:
+            torch.autograd.grad(x, leaf, torch.randn_like(x), retain_graph=True)
+        assert len(caught) == 1 and caught[0].filename == __file__
+        with pytest.raises(RuntimeError, match="NaNs or infinities"):
+            torch.autograd.grad(x, leaf, torch.full_like(x, torch.nan))
+
+    def broken(V):
+        raise ZeroDivisionError("mine")
+
+    closures = [lambda V: A @ V]
+    x = linear_cg(lambda V: closures[0](V), leaf)
+    closures[0] = broken
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        x.sum().backward()
+
+
+def test_lanczos_matrices_beside_gradients():
+    A, rhs = definite(6), torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    options = {"n_tridiag": 2, "max_iter": 20, "max_tridiag_iter": 4}
+    x, T = linear_cg(lambda V: A @ V, rhs, **options)
+    y, expected = linear_cg(lambda V: A @ V, rhs.detach(), **options)
+    assert torch.equal(x, y) and torch.equal(T, expected) and not T.requires_grad
+    weight = torch.randn_like(x)
+    (gradient,) = torch.autograd.grad(x, rhs, weight)
+    assert_near(gradient, torch.linalg.solve(A, weight))
 
 
 def test_no_gradient_is_lost_silently():

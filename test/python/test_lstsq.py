@@ -8,6 +8,7 @@ import torch
 import matrices
 import oracle
 import tsgu
+from matrices import rebuild, right_side
 
 DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
 SHAPES = {"tall": (9, 5), "wide": (5, 9), "square": (6, 6)}
@@ -37,13 +38,6 @@ def full_rank(kind, rows, columns, dtype=torch.float64):
     return torch.sparse_csr_tensor(positions, columns_, values.view(*lead, -1), A.shape)
 
 
-def rebuild(A, values):
-    if A.layout is torch.sparse_coo:
-        return tsgu.coo(A._indices(), values, A.shape)
-    shape = A.col_indices().shape
-    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
-
-
 def reference(indices, values, shape, B, damp=0.0):
     """By the pseudo-inverse of [A; damp I], which autograd differentiates."""
     A = oracle.dense(indices, values, shape)
@@ -52,10 +46,6 @@ def reference(indices, values, shape, B, damp=0.0):
         A = torch.cat([A, eye], -2)
         B = torch.cat([B, torch.zeros(*B.shape[:-2], shape[-1], B.shape[-1], dtype=B.dtype)], -2)
     return torch.linalg.pinv(A) @ B
-
-
-def right_side(A, columns=2):
-    return torch.randn(*A.shape[:-1], columns, dtype=A.dtype)
 
 
 def close(actual, expected, tolerance):
@@ -265,19 +255,13 @@ def lapack_adjoint(A, G):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_callables(shape, dtype, callables):
     for kind in ("csr32", "uncoalesced", "ragged coo"):
-        A = full_rank(kind, *SHAPES[shape], dtype).requires_grad_()
-        B = right_side(A).requires_grad_()
-        indices = oracle.indices_of(A.detach())
-        values = oracle.stored_values(A).requires_grad_()
-        dense = B.detach().requires_grad_()
-        X = tsgu.sparse_generic_lstsq(A, B, *callables)
-        expected = reference(indices, values, A.shape, dense)
-        close(X.detach(), expected.detach(), 1e-6)
-        weight = torch.randn_like(X)
-        left = torch.autograd.grad(X, (A, B), weight)
-        right = torch.autograd.grad(expected, (values, dense), weight)
-        close(oracle.stored_values(left[0]), right[0], 1e-5)
-        close(left[1], right[1], 1e-5)
+        A = full_rank(kind, *SHAPES[shape], dtype)
+        value, *gradients = oracle.with_gradients(
+            lambda A, B: tsgu.sparse_generic_lstsq(A, B, *callables), reference, A, right_side(A)
+        )
+        close(*value, 1e-6)
+        for pair in gradients:
+            close(*pair, 1e-5)
 
 
 def test_callables_that_fail():

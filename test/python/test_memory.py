@@ -1,22 +1,13 @@
 """A training step allocates its results, the layouts, and nothing like nnz x p or n x m."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
-from conftest import CHECKOUT
+from run_tools import measure
 
 STEP = """
 import json, sys
 import torch, tsgu
 
 rows, per_row, p, layout = 10**6, 3, 32, sys.argv[1]
-
-def read(name):
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 def matrix(rows):
     torch.manual_seed(0)
@@ -52,16 +43,12 @@ def operands(rows):
     A, B = matrix(rows), torch.randn(rows, p)
     return A.requires_grad_(), B.requires_grad_(), torch.randn(rows, p)
 
-small = operands(1000)
-step(*small)                      # compiles
+step(*operands(1000))             # compiles
 base = read("VmRSS")
 A, B, weight = operands(rows)
-step(A, B, weight)                # makes the layouts
-open("/proc/self/clear_refs", "w").write("5")
-result = step(A, B, weight)
-peak = read("VmHWM") - base
+peak, result = peak_of(step, A, B, weight)
 print(json.dumps({
-    "peak": peak,
+    "peak": peak - base,
     "tensors": sizes(A.detach(), B, weight, result, A.grad, B.grad),
     "entries": rows * per_row,
 }))
@@ -70,15 +57,7 @@ print(json.dumps({
 
 @pytest.mark.parametrize("layout", ["csr", "coo"])
 def test_peak_of_a_training_step(layout):
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", STEP, layout],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}/python"},
-    )
-    assert run.returncode == 0, run.stderr
-    measured = json.loads(run.stdout)
+    measured = measure(STEP, layout)
     # Inputs, outputs and gradients; 24 bytes for each entry, for the layouts. The rest is what
     # the allocator keeps at the ends of large buffers, a huge page or two at most each.
     allowed = measured["tensors"] + 24 * measured["entries"] + (16 << 20)

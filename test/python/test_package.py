@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from conftest import CHECKOUT
+from run_tools import run_script
 
 import tsgu
 from tsgu import _library
@@ -33,8 +34,7 @@ maps = open("/proc/self/maps").read()
 assert "libtsgu_torch" in maps
 assert "libtsgu-compiler" not in maps and "libLLVM" not in maps and "libMLIR" not in maps
 """
-    environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/python"}
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, env=environment)
+    run_script(program, timeout=60)
 
 
 def test_missing_libraries_are_named(tmp_path):

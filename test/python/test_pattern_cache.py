@@ -1,10 +1,7 @@
 """Patterns are found by storage, then by content; the cache is bounded."""
 
-import subprocess
-import sys
-
 import torch
-from conftest import CHECKOUT
+from run_tools import run_script
 
 import matrices
 import oracle
@@ -168,15 +165,7 @@ assert config["pattern cache bytes"] < 400_000, config
 assert config["pattern cache evictions"] > 30, config
 assert config["patterns alive"] < 20, config
 """
-    environment = {"TSGU_PATTERN_CACHE_BYTES": str(200_000), "PYTHONPATH": f"{CHECKOUT}/python"}
-    import os
-
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        check=True,
-        timeout=120,
-        env={**os.environ, **environment},
-    )
+    run_script(program, TSGU_PATTERN_CACHE_BYTES=str(200_000))
 
 
 def test_show_config_prints():

@@ -1,13 +1,10 @@
 """Solves under torch's transforms and compiler, what they cost, and in other processes."""
 
-import json
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
-from conftest import CHECKOUT
+from run_tools import measure
 
 import matrices
 import oracle
@@ -236,10 +233,6 @@ import torch, tsgu
 
 n, p, name = 50_000, 128, sys.argv[1]
 
-def read(name):
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
 def matrix(n):
     k = torch.arange(n)
     near, far = (k + 1).clamp(max=n - 1), (k + 57).clamp(max=n - 1)
@@ -270,10 +263,8 @@ def operands(n):
 step(*operands(1000))             # compiles
 A, B, weight = operands(n)
 base = read("VmRSS")
-step(A, B, weight)                # makes the layouts
-open("/proc/self/clear_refs", "w").write("5")
-step(A, B, weight)
-print(json.dumps({"peak": read("VmHWM") - base, "entries": A._nnz(), "block": 8 * n * p}))
+peak, _ = peak_of(step, A, B, weight)
+print(json.dumps({"peak": peak - base, "entries": A._nnz(), "block": 8 * n * p}))
 """
 
 
@@ -283,15 +274,7 @@ def test_peak_of_a_training_step(name):
 
     A user's solver takes most of those: the transpose is sorted by torch.
     """
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", STEP, name],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}/python"},
-    )
-    assert run.returncode == 0, run.stderr
-    measured = json.loads(run.stdout)
+    measured = measure(STEP, name)
     blocks = {"triangular": 4, "bicgstab": 15, "callable": 8}[name]
     allowed = blocks * measured["block"] + 160 * measured["entries"] + (24 << 20)
     assert measured["peak"] <= allowed, measured

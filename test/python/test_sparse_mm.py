@@ -6,6 +6,7 @@ import torch
 import matrices
 import oracle
 import tsgu
+from matrices import rebuild
 
 DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
 
@@ -13,14 +14,6 @@ DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
 def dense_operand(A, columns, dtype):
     *items, _, inner = A.shape
     return torch.randn(*items, inner, columns, dtype=dtype)
-
-
-def rebuild(A, values):
-    """The tensor of A's pattern with these values, through the package's own constructors."""
-    if A.layout is torch.sparse_coo:
-        return tsgu.coo(A._indices(), values, A.shape)
-    shape = A.col_indices().shape
-    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,13 +1,8 @@
 """The same bits for every number of threads; many callers at once; forked workers."""
 
-import os
-import subprocess
-import sys
-import threading
-
 import pytest
 import torch
-from conftest import CHECKOUT
+from run_tools import in_threads, run_script
 
 import matrices
 import oracle
@@ -67,24 +62,15 @@ def test_same_bits_for_every_thread_count(columns, dtype, threads):
 def test_many_threads_call_at_once():
     inputs = [(matrices.csr(50 + k, 40), torch.randn(40, 3, dtype=torch.float64)) for k in range(4)]
     expected = [A.to_dense() @ B for A, B in inputs]
-    failures = []
 
     def work(seed):
-        try:
-            for k in range(50):
-                A, B = inputs[(seed + k) % 4]
-                oracle.assert_close(tsgu.sparse_mm(A.clone(), B), expected[(seed + k) % 4])
-                A = A.detach().requires_grad_()
-                tsgu.sparse_mm(A, B).sum().backward()
-        except Exception as error:
-            failures.append(error)
+        for k in range(50):
+            A, B = inputs[(seed + k) % 4]
+            oracle.assert_close(tsgu.sparse_mm(A.clone(), B), expected[(seed + k) % 4])
+            A = A.detach().requires_grad_()
+            tsgu.sparse_mm(A, B).sum().backward()
 
-    team = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
-    for member in team:
-        member.start()
-    for member in team:
-        member.join()
-    assert not failures
+    in_threads(work, 8)
 
 
 WORKERS = """
@@ -116,11 +102,4 @@ print("done")
 
 
 def test_forked_workers():
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", WORKERS],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}/python"},
-    )
-    assert run.stdout.strip() == "done", run.stderr
+    assert run_script(WORKERS).strip() == "done"

@@ -10,6 +10,7 @@ import torch
 import matrices
 import oracle
 import tsgu
+from matrices import rebuild, right_side
 
 DTYPES = [torch.float32, torch.float64]
 FORMS = list(itertools.product([False, True], repeat=3))  # upper, unitriangular, transpose
@@ -29,24 +30,12 @@ def reference(indices, values, shape, B, upper, unit, transpose):
     )
 
 
-def right_side(A, columns, dtype):
-    *items, n, _ = A.shape
-    return torch.randn(*items, n, columns, dtype=dtype)
-
-
-def rebuild(A, values):
-    if A.layout is torch.sparse_coo:
-        return tsgu.coo(A._indices(), values, A.shape)
-    shape = A.col_indices().shape
-    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
-
-
 @pytest.mark.parametrize("upper,unit,transpose", FORMS)
 @pytest.mark.parametrize("kind", matrices.ALL)
 def test_values_and_gradients_of_leaves(kind, upper, unit, transpose):
     for dtype, columns in itertools.product(DTYPES, (1, 3, 17)):
         A = matrices.invertible(kind, 9, dtype).requires_grad_()
-        B = right_side(A, columns, dtype).requires_grad_()
+        B = right_side(A, columns).requires_grad_()
         indices = oracle.indices_of(A)
         values = oracle.stored_values(A).requires_grad_()
         dense = B.detach().requires_grad_()
@@ -74,7 +63,7 @@ def test_values_and_gradients_of_leaves(kind, upper, unit, transpose):
 def test_third_order(kind, upper, unit, transpose):
     A = matrices.invertible(kind, 4)
     values = oracle.stored_values(A).requires_grad_()
-    B = right_side(A, 2, torch.float64).requires_grad_()
+    B = right_side(A).requires_grad_()
     indices, form = oracle.indices_of(A), (upper, unit, transpose)
     oracle.assert_same_derivatives(
         lambda v, b: tsgu.sparse_triangular_solve(rebuild(A, v), b, *form) ** 2,
@@ -120,7 +109,7 @@ class Case:
     def __init__(self, kind, n=4):
         self.A = matrices.invertible(kind, n)
         self.values = oracle.stored_values(self.A)
-        self.B = right_side(self.A, 2, torch.float64)
+        self.B = right_side(self.A)
         self.indices = oracle.indices_of(self.A)
         self.pattern = tsgu.Pattern.of(self.A)
 
