@@ -1,10 +1,20 @@
 """Krylov methods for matrices and closures: what the functions of tsgu.utils have in common."""
 
 import torch
+from torch._C._functorch import is_batchedtensor as is_mapped
+from torch.autograd import forward_ad
 
 from ._callbacks import Callables
 from ._iteration import Functions, iterate
-from ._linear_solve import dense_parts, handle_maker, is_sparse, program_for, run, with_shift
+from ._linear_solve import (
+    dense_parts,
+    handle_maker,
+    is_sparse,
+    program_for,
+    run,
+    transforming,
+    with_shift,
+)
 from ._methods import default_tolerance
 from ._pattern import Pattern
 from ._solver import solver
@@ -178,13 +188,16 @@ class _Problem:
     # A closure: asked for products.
 
     def by_closure(self, closure, B, lanczos):
+        if transforming():
+            # Asked for out here: within, transforms do not show.
+            _refuse_derivatives([closure(torch.zeros(B.shape, dtype=B.dtype))])
+            each = [self._attached(closure, B, None, shift) for shift in self.shifts or [None]]
+            kept = self._iterate(closure, B.detach(), lanczos)[1] if lanczos[0] else None
+            return each[0] if self.shifts is None else torch.stack(each), kept
         checks_gradient = torch.is_grad_enabled()
         differentiable = checks_gradient and B.requires_grad
-        if differentiable and not self.hermitian:
-            raise RuntimeError(
-                f"the gradient of {self.method} takes products with the adjoint of A, which a "
-                "closure does not give: pass the matrix, or detach rhs"
-            )
+        if differentiable:
+            self._check_hermitian()
         x, tridiagonals = self._iterate(closure, B, lanczos, checks_gradient)
         if not differentiable:
             return x, tridiagonals
@@ -193,14 +206,26 @@ class _Problem:
         each = [self._attached(closure, B, *pair) for pair in zip(x, self.shifts, strict=True)]
         return torch.stack(each), tridiagonals
 
+    def _check_hermitian(self):
+        if not self.hermitian:
+            raise RuntimeError(
+                f"the gradient of {self.method} takes products with the adjoint of A, which a "
+                "closure does not give: pass the matrix, or detach rhs"
+            )
+
     def _attached(self, closure, B, x, shift=None):
-        """x with the gradient of a solve: on a pattern without entries, for A is not known."""
+        """x with the derivatives of a solve: on a pattern without entries, for A is not known.
+
+        x None: solved for here.
+        """
         block, n = _Block(B), B.shape[-2]
         wanted = self.wanted._replace(x0=None)
         shifts = None if shift is None else [shift]
         problem = _Problem(self.method, wanted, self.text, shifts, self.value)
 
         def solve(mode, item, values, b, x):  # in every mode: A is its own adjoint
+            if mode != 0:
+                self._check_hermitian()
             y = problem._iterate(closure, block.unfold(b))[0]
             x.copy_(block.fold(y.reshape(block.shape)))
 
@@ -208,8 +233,11 @@ class _Problem:
         callables = Callables(solve=solve)
         handle = solver("callable", rtol=0, on_fail="ignore", callables=callables)
         pattern = Pattern.coo(torch.zeros(2, 0, dtype=torch.int64), (n, n), coalesced=True)
-        program, values = program_for(pattern), B.new_zeros(0)
-        x = program.attach((pattern,), block.fold(x), handle, values, block.fold(B))
+        program, values = program_for(pattern), torch.zeros(0, dtype=B.dtype)
+        if x is None:
+            x = program.call((pattern,), handle, values, block.fold(B))
+        else:
+            x = program.attach((pattern,), block.fold(x), handle, values, block.fold(B))
         return block.unfold(x)
 
     def _iterate(self, closure, B, lanczos=(0, 0), checks_gradient=False):
@@ -259,11 +287,8 @@ def _product(closure, block, checks_gradient=False):
         parts_ = folded.split(width, 1) if folded.shape[1] != width else [folded]
         with torch.set_grad_enabled(checks_gradient):
             results = [closure(block.unfold(part)) for part in parts_]
-        if checks_gradient and any(result.requires_grad for result in results):
-            raise RuntimeError(
-                "the closure multiplies by tensors that require grad, and no gradient goes "
-                "through a closure: pass the matrix itself, or call under torch.no_grad()"
-            )
+            if checks_gradient:
+                _refuse_derivatives(results)
         checks_gradient = False
         for result in results:
             if result.shape != block.shape:
@@ -273,6 +298,17 @@ def _product(closure, block, checks_gradient=False):
         return torch.cat([block.fold(result) for result in results], 1)
 
     return multiply
+
+
+def _refuse_derivatives(products):
+    """Raises for products of a closure that autograd, forward mode or a transform follows."""
+    for product in products:
+        dual = forward_ad._current_level >= 0 and forward_ad.unpack_dual(product).tangent
+        if product.requires_grad or torch.is_tensor(dual) or is_mapped(product):
+            raise RuntimeError(
+                "the closure multiplies by tensors that require grad, and no gradient goes "
+                "through a closure: pass the matrix itself, or call under torch.no_grad()"
+            )
 
 
 def _precondition(preconditioner, block):

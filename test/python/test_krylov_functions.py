@@ -184,6 +184,42 @@ def test_lanczos_matrices_beside_gradients():
     assert_near(gradient, torch.linalg.solve(A, weight))
 
 
+@pytest.mark.parametrize("shape", [(12,), (12, 3), (2, 12, 3)])
+@pytest.mark.parametrize("function", ALL)
+def test_transforms_of_closures(function, shape):
+    A = matrix_for(function)
+    rhs, tangent = torch.randn(2, *shape, dtype=torch.float64)
+
+    def solve(b):
+        return function(lambda V: A @ V, b)
+
+    x, along = torch.func.jvp(solve, (rhs,), (tangent,))
+    assert_near(x, expected_for(A, rhs))
+    assert_near(along, expected_for(A, tangent))
+    assert_near(torch.func.vmap(solve)(torch.stack([rhs, tangent]))[1], expected_for(A, tangent))
+    with torch.autograd.forward_ad.dual_level():
+        dual = solve(torch.autograd.forward_ad.make_dual(rhs, tangent))
+        assert_near(torch.autograd.forward_ad.unpack_dual(dual).tangent, along)
+    if function in HERMITIAN:
+        gradient = torch.func.grad(lambda b: (solve(b) * tangent).sum())(rhs)
+        assert_near(gradient, expected_for(A, tangent))
+
+
+def test_no_gradient_is_lost_to_a_transform():
+    A, rhs = definite(), torch.randn(12, dtype=torch.float64)
+    for function in ALL:
+        for call in (
+            lambda f: torch.func.jvp(f, (A,), (A,)),
+            lambda f: torch.func.grad(lambda M: f(M).sum())(A),
+            lambda f: torch.func.vmap(f)(torch.stack([A, A])),
+        ):
+            with pytest.raises(RuntimeError, match="no gradient goes through a closure"):
+                call(lambda M, function=function: function(lambda V: M @ V, rhs))
+    for function in GENERAL:
+        with pytest.raises(RuntimeError, match="products with the adjoint"):
+            torch.func.grad(lambda b, function=function: function(lambda V: A @ V, b).sum())(rhs)
+
+
 def test_no_gradient_is_lost_silently():
     A = definite().requires_grad_()
     rhs = torch.randn(12, dtype=torch.float64, requires_grad=True)
