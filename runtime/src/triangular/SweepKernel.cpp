@@ -11,6 +11,9 @@
 namespace tsgu::runtime {
 namespace {
 
+/// Of packed values: what processors fetch by themselves ends with the page.
+constexpr int64_t bytesAhead = 2048;
+
 /// direct: from the pattern's values; flat: vectors without strides.
 template <typename T, bool direct, bool flat> struct SweepBody {
   using Arguments = SweepArguments<T>;
@@ -23,6 +26,9 @@ template <typename T, bool direct, bool flat> struct SweepBody {
     const int64_t at = (int64_t{slice.block} + k) * lanes;
     if constexpr (!direct) {
       to.load(a.packed + at);
+      if (!padded)
+        __builtin_prefetch(reinterpret_cast<const char *>(a.packed + at) +
+                           bytesAhead);
     } else {
       const int32_t *first = a.firstEntries + slice.place;
       T loaded[lanes];

@@ -8,6 +8,7 @@
 #include "Triangular.h"
 #include "../Scratch.h"
 #include "Analysis.h"
+#include "Choice.h"
 #include "Kernels.h"
 #include "Scalars.h"
 #include "Steps.h"
@@ -222,14 +223,18 @@ bool byRows(const Analysis &analysis, int64_t count) {
   return analysis.narrow() || count >= tileWidth;
 }
 
+/// Whether sums are formed alike by rows and in a sweep.
+template <typename T> bool sameBitsByRows(const Solve<T> &solve) {
+  return solve.mode == Mode::N && solve.b.count == 1;
+}
+
 /// Values that a sweep would have to gather are better read in their own order
-/// by few threads. Both give the same bits for one right-hand side, op = N.
+/// by few threads.
 template <typename T>
 bool byRows(const Solve<T> &solve, const Analysis &analysis) {
   const bool inOrder = solve.executor.threads < gatheringThreads ||
                        solve.A.pattern->stored() < smallWork * lanes;
-  return byRows(analysis, solve.b.count) ||
-         (inOrder && solve.mode == Mode::N && solve.b.count == 1);
+  return byRows(analysis, solve.b.count) || (inOrder && sameBitsByRows(solve));
 }
 
 } // namespace
@@ -267,6 +272,7 @@ template <typename T> struct PreparedTriangle<T>::State {
   std::mutex packing;
   Packed<T> packed[2];
   std::atomic<bool> ready[2]{};
+  Choice choices[2];
 
   Matrix<T> matrix() const {
     return {pattern, item, valueBlock.as<T>() - firstEntry};
@@ -347,7 +353,22 @@ void PreparedTriangle<T>::solve(Mode mode, Vectors<const T> b, Vectors<T> x,
   const bool transposed = mode != Mode::N;
   const Sweep &sweep =
       s.analysis->sweep(*A.pattern, A.item, transposed, executor);
-  solveBySweep(solve, sweep, &s.packedFor(sweep, transposed, executor));
+  const Packed<T> &packed = s.packedFor(sweep, transposed, executor);
+  // All ways give the same bits.
+  enum Way : int32_t { Threads, OneThread, Rows };
+  const int32_t ways = sameBitsByRows(solve) ? 3 : 2;
+  Choice &choice = s.choices[transposed];
+  const int32_t way = choice.next(ways, executor.threads);
+  tsgu_executor chosen = executor;
+  if (way != Threads)
+    chosen.threads = 1;
+  const Solve<T> attempt{A, s.triangle, mode, b, x, chosen};
+  const Clock::time_point begin = Clock::now();
+  if (way == Rows)
+    solveByRows(attempt, *s.analysis);
+  else
+    solveBySweep(attempt, sweep, &packed);
+  choice.took(way, Clock::now() - begin);
 }
 
 template <typename T> int64_t PreparedTriangle<T>::bytes() const {
