@@ -18,9 +18,10 @@ uint64_t triangularAnalyses() {
 }
 
 /// Segments per level below which shorter ones are better, and in the end rows
-/// in their own order.
+/// in their own order. Rows of many entries have little of longer ones, which
+/// are reads and writes of b and x in runs.
 static constexpr int64_t narrowest = 8;
-static constexpr int64_t wide = 24;
+static constexpr int64_t wide = 24, wideOfManyEntries = 96, manyEntries = 8;
 /// A sweep counts its coordinates by uint32; at most so many a row are padding.
 static constexpr int64_t mostPadding = 4 * lanes;
 
@@ -161,9 +162,12 @@ void Analysis::run(const Pattern &pattern, const I *positions,
   int32_t *depths = depthBlock.as<int32_t>();
   const StrictRows<I> strict{positions, edgeBlock.as<I>(), isUpper};
   Leveller<I> leveller(strict, coordinates, rows, depths);
+  const int64_t wanted = (positions[rows] - positions[0]) / rows < manyEntries
+                             ? wide
+                             : wideOfManyEntries;
   int32_t longest = LevelSets::longest;
   leveller.run(longest);
-  while (longest > 1 && leveller.width() < wide)
+  while (longest > 1 && leveller.width() < wanted)
     leveller.run(longest /= 4);
   isNarrow = leveller.width() < narrowest;
   if (!isNarrow)

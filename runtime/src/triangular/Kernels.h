@@ -21,7 +21,7 @@ template <typename T> struct SweepArguments {
   const Slice *slices;
   const int32_t *rows, *diagonalEntries, *firstEntries, *coordinates;
   const int32_t *entries; ///< NULL: rows have theirs one after the other.
-  int32_t ring;
+  int32_t ring, entryStep;
   const T *values;  ///< The pattern's; NULL: those in the sweep's order are
   const T *packed;  ///< here, as are, by place,
   const T *inverse; ///< reciprocals of the diagonal, or
@@ -29,9 +29,17 @@ template <typename T> struct SweepArguments {
   bool unit, conjugated;
   Vectors<const T> b;
   Vectors<T> x;
-  T *solved; ///< The rings of the right-hand sides, one after the other.
+  /// The rings of the right-hand sides, one after the other, each with a zero
+  /// and the sums of heads after it.
+  T *solved;
 
-  int64_t ringStride() const { return ring + lanes; }
+  int64_t ringStride() const {
+    return int64_t{ring} + lanes + Slice::heads * lanes;
+  }
+  T *headOf(const Slice &slice, int64_t column) const {
+    return solved + column * ringStride() + ring + lanes +
+           slice.slot % Slice::heads * lanes;
+  }
 };
 
 /// Solves for the rows of slices begin <= s < end. Returns whether an element

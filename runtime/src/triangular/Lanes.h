@@ -22,7 +22,8 @@ namespace tsgu::runtime {
 inline constexpr int32_t lanes = 8;
 
 /// Strict entries from which the lanes of a row sum apart. The sum of a row is
-/// formed in this one way however it is solved for.
+/// formed in this one way however it is solved for: from the entry farthest
+/// from the diagonal to the nearest.
 inline constexpr int32_t longRow = 16;
 
 /// Of complex numbers; loops over the lanes.

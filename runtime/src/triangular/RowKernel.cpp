@@ -60,21 +60,26 @@ struct RowBody {
     }
   }
 
-  TSGU_INLINE static T longSum(const Arguments &a, int64_t k, int64_t end,
+  /// Of `length` entries from k on.
+  template <int64_t step>
+  TSGU_INLINE static T longSum(const Arguments &a, int64_t k, int64_t length,
                                const T *x, int64_t stride) {
     Lanes<T> part, v, at;
     part.zero();
-    for (; k + lanes <= end; k += lanes) {
+    for (; length >= lanes; length -= lanes, k += step * lanes) {
       T values[lanes];
-      for (int64_t lane = 0; lane < lanes; ++lane)
-        values[lane] = value(a, k + lane);
+      I coordinates[lanes];
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        values[lane] = value(a, k + step * lane);
+        coordinates[lane] = a.coordinates[k + step * lane];
+      }
       v.load(values);
-      gather(at, x, a.coordinates + k, stride);
+      gather(at, x, coordinates, stride);
       part.subtractProduct(v, at);
     }
     T each[lanes];
     part.store(each);
-    for (int64_t lane = 0; k < end; ++k, ++lane)
+    for (int64_t lane = 0; lane < length; ++lane, k += step)
       each[lane] =
           minusProduct(each[lane], value(a, k), x[a.coordinates[k] * stride]);
     part.load(each);
@@ -85,25 +90,34 @@ struct RowBody {
   TSGU_INLINE static void fetch(const Arguments &a, int64_t k, const T *x) {
     constexpr int64_t bytes = std::min<int64_t>(bytesAhead, width * sizeof(T));
     const auto *from = reinterpret_cast<const char *>(
-        x + a.coordinates[std::min(k, a.lastEntry)] * a.x.stride);
+        x + a.coordinates[std::clamp<int64_t>(k, 0, a.lastEntry)] * a.x.stride);
     for (int64_t line = 0; line < bytes; line += 64)
       __builtin_prefetch(from + line);
   }
 
-  /// Subtracts what the row has of the solution.
+  /// Subtracts what the row has of the solution, the farthest from the diagonal
+  /// first.
   TSGU_INLINE static void pull(const Arguments &a, int64_t i, int64_t column,
                                int64_t count, T *sum) {
-    const int64_t end = strictEnd(a, i);
-    int64_t k = strictBegin(a, i);
+    if (a.upper)
+      pullFrom<-1>(a, strictEnd(a, i) - 1, i, column, count, sum);
+    else
+      pullFrom<1>(a, strictBegin(a, i), i, column, count, sum);
+  }
+
+  template <int64_t step>
+  TSGU_INLINE static void pullFrom(const Arguments &a, int64_t k, int64_t i,
+                                   int64_t column, int64_t count, T *sum) {
+    int64_t length = strictEnd(a, i) - strictBegin(a, i);
     const T *x = a.x.data + column;
     const int64_t stride = flat ? 1 : a.x.stride;
-    if (width == 1 && end - k >= longRow) {
-      *sum += longSum(a, k, end, x, stride);
+    if (width == 1 && length >= longRow) {
+      *sum += longSum<step>(a, k, length, x, stride);
       return;
     }
-    for (; k < end; ++k) {
+    for (; length > 0; --length, k += step) {
       if (width >= tileWidth)
-        fetch(a, k + entriesAhead, x);
+        fetch(a, k + step * entriesAhead, x);
       const T v = value(a, k);
       const T *from = x + a.coordinates[k] * stride;
       for (int64_t j = 0; j < count; ++j)

@@ -41,6 +41,7 @@ public:
         slotOf(slotBlock.as<int32_t>()) {}
 
   void run(const tsgu_executor &executor) {
+    sweep.entryStep = source.upper ? -1 : 1;
     plan();
     setRing();
     allocate();
@@ -79,12 +80,9 @@ private:
     const int64_t levels = source.levels.levels();
     for (int64_t step = 0; step < levels; ++step) {
       const int64_t level = source.backwards ? levels - 1 - step : step;
-      const auto begin = static_cast<int32_t>(sweep.bundles.size());
-      const int64_t work = sweep.blocks + groupWork * sliceCount();
       levelSlots.push_back(slotCount());
       planLevel(source.levels.starts[level], source.levels.starts[level + 1]);
-      addStep(begin, static_cast<int32_t>(sweep.bundles.size()),
-              sweep.blocks + groupWork * sliceCount() - work);
+      closeStep();
     }
     levelSlots.push_back(slotCount());
     sweep.bundles.push_back(static_cast<int32_t>(sliceCount()));
@@ -93,12 +91,16 @@ private:
   int64_t sliceCount() const { return sweep.sliceCount(); }
   int64_t slotCount() const { return static_cast<int64_t>(rowOf.size()); }
 
-  void addStep(int32_t begin, int32_t end, int64_t work) {
-    const bool serial = work < serialWork;
+  /// The bundles since the last step are one.
+  void closeStep() {
+    const auto end = static_cast<int32_t>(sweep.bundles.size());
+    const int64_t work = sweep.blocks + groupWork * sliceCount();
+    const bool serial = work - stepWork < serialWork;
     if (serial && !sweep.steps.empty() && sweep.steps.back().serial)
       sweep.steps.back().end = end;
     else
-      sweep.steps.push_back({begin, end, serial});
+      sweep.steps.push_back({stepBegin, end, serial});
+    stepBegin = end, stepWork = work;
   }
 
   /// By length, and within one length, where they differ much, by entries.
@@ -143,6 +145,11 @@ private:
     const auto count = static_cast<int64_t>(runs.size());
     const int64_t groups = (count + lanes - 1) / lanes;
     placeRows(count);
+    if (groups == 1 && planHeads()) {
+      for (size_t run = 0; run < runs.size(); ++run)
+        planRests(run);
+      return;
+    }
     int64_t parts = std::min(groups, fewestBundles);
     while (parts * bundleGroups < groups)
       parts *= 2;
@@ -176,6 +183,49 @@ private:
           planSlices(slotOfStep[k] + group * lanes);
   }
 
+  /// How many entries the row has before those of its segment, in blocks that
+  /// are full.
+  int32_t headOf(const Run &run, int32_t k) const {
+    const auto [begin, end, at] = strict(run.row + rowStep() * k);
+    if (end - begin < longRow)
+      return 0;
+    const I *first = coordinates + begin, *last = coordinates + end;
+    const auto row = static_cast<I>(run.row);
+    const int64_t outside = source.upper
+                                ? last - std::upper_bound(first, last, row)
+                                : std::lower_bound(first, last, row) - first;
+    return static_cast<int32_t>(outside / lanes * lanes);
+  }
+
+  /// Returns whether there is enough to share out.
+  bool planHeads() {
+    int64_t work = 0;
+    for (const Run &run : runs)
+      for (int32_t k = 0; k < run.length; ++k)
+        work += headOf(run, k) / lanes;
+    if (work < 2 * serialWork)
+      return false;
+    for (size_t run = 0; run < runs.size(); ++run)
+      for (int32_t k = 0; k < runs[run].length; ++k)
+        if (const int32_t head = headOf(runs[run], k)) {
+          sweep.bundles.push_back(static_cast<int32_t>(sliceCount()));
+          addSlice(slotOfStep[k] + static_cast<int64_t>(run), head, 0,
+                   Slice::Head);
+        }
+    closeStep();
+    return true;
+  }
+
+  void planRests(size_t run) {
+    sweep.bundles.push_back(static_cast<int32_t>(sliceCount()));
+    for (int32_t k = 0; k < runs[run].length; ++k) {
+      const int64_t slot = slotOfStep[k] + static_cast<int64_t>(run);
+      const int32_t head = headOf(runs[run], k);
+      const auto length = static_cast<int32_t>(strict(rowOf[slot]).length());
+      addSlice(slot, length - head, 0, head ? Slice::Rest : Slice::Any);
+    }
+  }
+
   /// One slice for the rows of these slots, or one each.
   void planSlices(int64_t slot) {
     int64_t most = 0, single = 0;
@@ -192,11 +242,12 @@ private:
       addSlice(slot + lane, lengths[lane], 0);
   }
 
-  void addSlice(int64_t slot, int32_t length, int32_t rows) {
+  void addSlice(int64_t slot, int32_t length, int32_t rows,
+                Slice::Kind kind = Slice::Any) {
     sweep.slices.push_back({static_cast<int32_t>(sweep.blocks), 0,
                             static_cast<int32_t>(sweep.places),
                             static_cast<int32_t>(slot), length,
-                            static_cast<int16_t>(rows)});
+                            static_cast<int16_t>(rows), kind});
     sweep.places += rows ? lanes : 1;
     sweep.blocks += sweep.slices.back().blocks();
   }
@@ -246,12 +297,18 @@ private:
       const int32_t used = std::min(lane, std::max(slice.rows - 1, 0));
       const int32_t row = rowOf[slice.slot + used];
       const auto [begin, end, at] = strict(row);
-      sweep.firstBlock.as<int32_t>()[slice.place + lane] =
-          static_cast<int32_t>(begin);
+      const int64_t skipped = skippedBy(slice, end - begin);
+      sweep.firstBlock.as<int32_t>()[slice.place + lane] = static_cast<int32_t>(
+          source.upper ? end - 1 - skipped : begin + skipped);
       sweep.rowBlock.as<int32_t>()[slice.place + lane] = row;
       sweep.diagonalBlock.as<int32_t>()[slice.place + lane] =
           at < 0 ? -1 : entry(at);
     }
+  }
+
+  /// How many entries of its row, whose strict part has so many, are the head.
+  static int64_t skippedBy(const Slice &slice, int64_t length) {
+    return slice.kind == Slice::Rest ? length - slice.length : 0;
   }
 
   int32_t entry(int64_t k) const {
@@ -278,12 +335,17 @@ private:
       const bool used = lane < std::max<int32_t>(slice.rows, 1);
       const StrictRow range =
           used ? strict(rowOf[slice.slot + lane]) : StrictRow{};
-      const I *column = coordinates + range.begin;
+      const int64_t skipped = skippedBy(slice, range.length());
+      const int64_t length =
+          std::min<int64_t>(slice.length, range.length() - skipped);
+      int64_t k =
+          source.upper ? range.end - 1 - skipped : range.begin + skipped;
       int64_t at = lane;
-      for (int64_t k = 0; k < range.length(); ++k, at += width) {
-        coordinate[at] = slotOf[column[k]] & (sweep.ring - 1);
+      for (const int64_t end = k + sweep.entryStep * length; k != end;
+           k += sweep.entryStep, at += width) {
+        coordinate[at] = slotOf[coordinates[k]] & (sweep.ring - 1);
         if (entries)
-          entries[at] = entry(range.begin + k);
+          entries[at] = entry(k);
       }
       for (; at < count; at += width) {
         coordinate[at] = sweep.ring;
@@ -319,6 +381,8 @@ private:
   int32_t *slotOf;            ///< By row.
   std::vector<int32_t> rowOf; ///< By slot; -1: padding.
   std::vector<int64_t> levelSlots;
+  int32_t stepBegin = 0; ///< The first bundle that is in no step.
+  int64_t stepWork = 0;  ///< That of all steps.
 
   // Of the level being planned.
   std::vector<Run> runs;

@@ -12,6 +12,10 @@
 // and block k its k-th eight entries. A bundle are segments that one thread
 // takes through all of their rows.
 //
+// Where a level has few segments and their rows are long, threads first share
+// out what the rows read of earlier levels (heads), row by row; the rests wait
+// for each other.
+//
 // What has been solved for is kept by slot in a ring only as long as it is
 // read.
 //
@@ -33,14 +37,16 @@ namespace tsgu::runtime {
 struct Slice {
   /// A block of a run has no padding, and is the coordinate of its first entry,
   /// the others following; other blocks have eight.
-  enum Kind : int16_t { Any, Run };
+  enum Kind : int16_t { Any, Run, Head, Rest };
+  /// Heads of a level: how many slots it has at most.
+  static constexpr int32_t heads = LevelSets::longest * lanes;
 
   int32_t block;       ///< The first.
   uint32_t coordinate; ///< The first.
   int32_t place;       ///< Of its first row in the order of the solve.
   int32_t slot;        ///< Of its first row, in the ring.
   int32_t length;      ///< Group: blocks. Single row: entries.
-  int16_t rows;        ///< Of a group; 0: a single row.
+  int16_t rows;        ///< Of a group; 0: a single row, or part of one.
   Kind kind = Any;
 
   int64_t blocks() const {
@@ -61,12 +67,13 @@ struct Sweep {
   std::vector<Slice> slices;
   Block rowBlock;        ///< By place: the row; of padding any of its group.
   Block diagonalBlock;   ///< By place: the entry on the diagonal, or -1.
-  Block firstBlock;      ///< By place: the row's first entry in the layout.
+  Block firstBlock;      ///< By place: the first entry in the layout.
   Block coordinateBlock; ///< Where in the ring; padding: its end.
   Block entryBlock;      ///< Which of the pattern's entries, padding: -1; not
                          ///< there when the layout has them in order.
   int64_t places = 0, blocks = 0;
-  int32_t ring = 0; ///< Length, a power of two; one more element is 0.
+  int32_t ring = 0;      ///< Length, a power of two; one more element is 0.
+  int32_t entryStep = 1; ///< From an entry to the next: -1 in an upper layout.
 
   int64_t sliceCount() const { return static_cast<int64_t>(slices.size()); }
   const int32_t *rows() const { return rowBlock.as<int32_t>(); }

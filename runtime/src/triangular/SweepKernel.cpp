@@ -31,11 +31,12 @@ template <typename T, bool direct, bool flat> struct SweepBody {
                            bytesAhead);
     } else {
       const int32_t *first = a.firstEntries + slice.place;
+      const int64_t step = a.entryStep;
       T loaded[lanes];
       for (int32_t lane = 0; lane < lanes; ++lane) {
         const bool used = !padded || coordinate[lane] < a.ring;
-        const int64_t entry = a.entries ? int64_t{a.entries[at + lane]}
-                                        : int64_t{first[lane]} + k;
+        const int64_t entry =
+            a.entries ? int64_t{a.entries[at + lane]} : first[lane] + step * k;
         loaded[lane] = used ? a.values[entry] : T(0);
       }
       to.load(loaded);
@@ -47,9 +48,11 @@ template <typename T, bool direct, bool flat> struct SweepBody {
   TSGU_INLINE static inline T value(const Arguments &a, const Slice &slice,
                                     int32_t k) {
     const int64_t at = int64_t{slice.block} * lanes + k;
-    const T v = !direct     ? a.packed[at]
-                : a.entries ? a.values[a.entries[at]]
-                            : a.values[a.firstEntries[slice.place] + k];
+    const T v =
+        !direct ? a.packed[at]
+        : a.entries
+            ? a.values[a.entries[at]]
+            : a.values[a.firstEntries[slice.place] + int64_t{a.entryStep} * k];
     return conjugatedIf(v, a.conjugated);
   }
 
@@ -127,11 +130,11 @@ template <typename T, bool direct, bool flat> struct SweepBody {
     return quotient(sum, conjugatedIf(a.divisor[place], a.conjugated));
   }
 
-  TSGU_INLINE static inline T longSum(const Arguments &a, const Slice &slice,
-                                      const int32_t *coordinate,
-                                      const T *solved) {
-    Lanes<T> part, v, x;
-    part.zero();
+  TSGU_INLINE static inline void addLong(Lanes<T> &part, const Arguments &a,
+                                         const Slice &slice,
+                                         const int32_t *coordinate,
+                                         const T *solved) {
+    Lanes<T> v, x;
     int32_t k = 0;
     // What is packed has zeros after its end.
     for (const int32_t end = direct ? slice.length / lanes * lanes
@@ -155,7 +158,6 @@ template <typename T, bool direct, bool flat> struct SweepBody {
       each[lane] =
           minusProduct(each[lane], value(a, slice, k), solved[coordinate[k]]);
     part.load(each);
-    return part.sum();
   }
 
   TSGU_INLINE static inline void single(const Arguments &a, const Slice &slice,
@@ -163,12 +165,21 @@ template <typename T, bool direct, bool flat> struct SweepBody {
     T *solved = a.solved + column * a.ringStride();
     const int64_t row = a.rows[slice.place];
     const int32_t *coordinate = a.coordinates + slice.coordinate;
+    Lanes<T> part;
+    part.zero();
+    if (slice.kind == Slice::Head) {
+      addLong(part, a, slice, coordinate, solved);
+      return part.store(a.headOf(slice, column));
+    }
     T sum = a.b.data[row * a.b.stride + column];
-    if (slice.length < longRow) {
+    if (slice.kind == Slice::Any && slice.length < longRow) {
       for (int32_t k = 0; k < slice.length; ++k)
         sum = minusProduct(sum, value(a, slice, k), solved[coordinate[k]]);
     } else {
-      sum += longSum(a, slice, coordinate, solved);
+      if (slice.kind == Slice::Rest)
+        part.load(a.headOf(slice, column));
+      addLong(part, a, slice, coordinate, solved);
+      sum += part.sum();
     }
     sum = divided(sum, a, slice.place, zero);
     solved[slice.slot] = sum;

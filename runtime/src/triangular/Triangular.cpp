@@ -142,8 +142,10 @@ private:
       return;
     }
     const int32_t *first = sweep.first() + slice.place;
+    const int64_t step = sweep.entryStep;
     if (slice.rows == 0) {
-      std::copy(from + *first, from + *first + slice.length, to);
+      for (int64_t k = 0; k < slice.length; ++k)
+        to[k] = from[*first + step * k];
       std::fill(to + slice.length, to + count, T(0));
       return;
     }
@@ -152,7 +154,8 @@ private:
     for (int64_t k = 0; k < slice.length; ++k, to += lanes)
       for (int32_t lane = 0; lane < lanes; ++lane)
         to[lane] = run || coordinates[k * lanes + lane] < sweep.ring
-                       ? from[first[lane] + k]
+                       ? from[first[lane] + step * k]
+
                        : T(0);
   }
 
@@ -181,6 +184,7 @@ bool solveBySweep(const Solve<T> &solve, const Sweep &sweep,
                               sweep.coordinates(),
                               sweep.entries(),
                               sweep.ring,
+                              sweep.entryStep,
                               packed ? nullptr : solve.A.values,
                               nullptr,
                               nullptr,

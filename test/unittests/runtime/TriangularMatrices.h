@@ -90,6 +90,20 @@ inline Rows ragged(std::mt19937 &random, int64_t n) {
   return rows;
 }
 
+/// A diagonal with a border on all sides, half of which is stored: rows that
+/// read each other, long ones.
+inline Rows bordered(std::mt19937 &random, int64_t n, int64_t width) {
+  Rows rows = diagonalRows(n);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      if (std::min({i, j, n - 1 - i, n - 1 - j}) < width && random() % 2)
+        rows[i].insert(j);
+  for (int64_t i = 1; i < n; ++i) // Segments as long as can be.
+    if (i < width || i >= n - width)
+      rows[i].insert(i - 1), rows[i - 1].insert(i);
+  return rows;
+}
+
 /// Items of one size, one pattern of int32 or int64 indices.
 template <typename I> class Batch {
 public:

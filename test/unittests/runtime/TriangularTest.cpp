@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TriangularTesting.h"
+#include "triangular/Analysis.h"
 
 using namespace tsgu;
 using namespace tsgu::test;
@@ -45,7 +46,8 @@ TYPED_TEST(TriangularTypes, LargeOnesByEveryPath) {
   for (const auto &[name, rows] :
        {std::pair<std::string, Rows>{"grid", grid(70)},
         {"ragged", ragged(engine, 6000)},
-        {"long rows", longRows}}) {
+        {"long rows", longRows},
+        {"bordered", bordered(engine, 1200, 100)}}) {
     const Batch<int32_t> batch({rows}, false);
     ASSERT_GE(batch.stored(), 16384);
     for (bool upper : {false, true}) {
@@ -109,6 +111,25 @@ TEST(Triangular, OneAnalysisPerTriangle) {
                            count, engine);
       }
   EXPECT_EQ(runtime::triangularAnalyses() - before, 4u);
+}
+
+TEST(Triangular, LongRowsOfNarrowLevelsAreSharedOut) {
+  std::mt19937 engine(22);
+  const Batch<int32_t> batch({bordered(engine, 1200, 100)}, false);
+  for (bool upper : {false, true})
+    for (bool transposed : {false, true}) {
+      const auto analysis = runtime::analysisOf(*batch.pattern, 0, upper);
+      ASSERT_FALSE(analysis->narrow());
+      const runtime::Sweep &sweep =
+          analysis->sweep(*batch.pattern, 0, transposed, serial);
+      int64_t heads = 0, rests = 0;
+      for (const runtime::Slice &slice : sweep.slices) {
+        heads += slice.kind == runtime::Slice::Head;
+        rests += slice.kind == runtime::Slice::Rest;
+      }
+      EXPECT_EQ(heads, rests);
+      EXPECT_GE(heads, 90);
+    }
 }
 
 TEST(Triangular, PreparedTakesNewValues) {
