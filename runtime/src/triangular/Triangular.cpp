@@ -167,9 +167,11 @@ private:
       to[place] = entry < 0 ? T(1) : from[entry];
       inverted &= isModerate(to[place]);
     }
-    if (inverted)
-      for (int64_t place = 0; place < sweep.places; ++place)
-        to[place] = reciprocal(to[place]);
+    if (inverted) // With the kernels' instructions: their bits.
+      withVectors([&]() TSGU_INLINE {
+        for (int64_t place = 0; place < sweep.places; ++place)
+          to[place] = reciprocal(to[place]);
+      });
   }
 };
 
