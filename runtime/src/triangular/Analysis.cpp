@@ -18,10 +18,13 @@ uint64_t triangularAnalyses() {
 }
 
 /// Segments per level below which shorter ones are better, and in the end rows
-/// in their own order. Rows of many entries have little of longer ones, which
-/// are reads and writes of b and x in runs.
+/// in their own order.
 static constexpr int64_t narrowest = 8;
-static constexpr int64_t wide = 24, wideOfManyEntries = 96, manyEntries = 8;
+static constexpr int64_t wide = 24;
+/// Rows of so many entries have little of long segments, which are reads and
+/// writes of b and x in runs; threads share out short ones more evenly.
+static constexpr int64_t manyEntries = 8;
+static constexpr int32_t longestOfMany = 8;
 /// A sweep counts its coordinates by uint32; at most so many a row are padding.
 static constexpr int64_t mostPadding = 4 * lanes;
 
@@ -115,15 +118,25 @@ private:
           (begin == end ||
            coordinates[strict.upper ? begin : end - 1] != row - step))
         break;
-      for (I k = begin; k < end; ++k) {
-        const I c = coordinates[k];
-        if (strict.upper ? c <= first : c >= first)
-          continue;
-        most = std::max(most, depths[c]);
-        least = std::min(least, depths[c]);
-      }
+      I from = begin, to = end;
+      if (strict.upper)
+        for (; from < to && coordinates[from] <= first; ++from)
+          ;
+      else
+        for (; from < to && coordinates[to - 1] >= first; --to)
+          ;
+      takeDown(coordinates + from, coordinates + to);
     } while (++length < longest);
     return length;
+  }
+
+  void takeDown(const I *from, const I *to) {
+    int32_t high = most, low = least;
+    for (; from < to; ++from) {
+      const int32_t depth = depths[*from];
+      high = std::max(high, depth), low = std::min(low, depth);
+    }
+    most = high, least = low;
   }
 
   void close(int64_t i, int64_t step, int64_t length) {
@@ -162,12 +175,10 @@ void Analysis::run(const Pattern &pattern, const I *positions,
   int32_t *depths = depthBlock.as<int32_t>();
   const StrictRows<I> strict{positions, edgeBlock.as<I>(), isUpper};
   Leveller<I> leveller(strict, coordinates, rows, depths);
-  const int64_t wanted = (positions[rows] - positions[0]) / rows < manyEntries
-                             ? wide
-                             : wideOfManyEntries;
-  int32_t longest = LevelSets::longest;
+  const bool many = (positions[rows] - positions[0]) / rows >= manyEntries;
+  int32_t longest = many ? longestOfMany : LevelSets::longest;
   leveller.run(longest);
-  while (longest > 1 && leveller.width() < wanted)
+  while (longest > 1 && leveller.width() < wide)
     leveller.run(longest /= 4);
   isNarrow = leveller.width() < narrowest;
   if (!isNarrow)

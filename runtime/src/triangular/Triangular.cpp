@@ -105,6 +105,16 @@ bool solveByRows(const Solve<T> &solve, const Analysis &analysis) {
   return zero.load();
 }
 
+/// function(begin, end) over ranges of work that is small for each element.
+template <typename F>
+void forElements(const tsgu_executor &executor, int64_t count, F &&function) {
+  constexpr int64_t range = 1 << 15;
+  const int64_t parts = (count + range - 1) / range;
+  parallelFor(executor, parts, [&](int64_t begin, int64_t end) {
+    function(begin * range, std::min(count, end * range));
+  });
+}
+
 /// Values in the order of a sweep.
 template <typename T> struct Packed {
   Block values, diagonal;
@@ -128,7 +138,7 @@ template <typename T> struct Packed {
         fillSlice(sweep, sweep.slices[s], from);
     });
     if (!unit)
-      fillDiagonal(sweep, from);
+      fillDiagonal(sweep, from, executor);
   }
 
 private:
@@ -159,18 +169,27 @@ private:
                        : T(0);
   }
 
-  void fillDiagonal(const Sweep &sweep, const T *from) {
+  void fillDiagonal(const Sweep &sweep, const T *from,
+                    const tsgu_executor &executor) {
     T *to = diagonal.as<T>();
-    inverted = true;
-    for (int64_t place = 0; place < sweep.places; ++place) {
-      const int32_t entry = sweep.diagonal()[place];
-      to[place] = entry < 0 ? T(1) : from[entry];
-      inverted &= isModerate(to[place]);
-    }
-    if (inverted) // With the kernels' instructions: their bits.
-      withVectors([&]() TSGU_INLINE {
-        for (int64_t place = 0; place < sweep.places; ++place)
-          to[place] = reciprocal(to[place]);
+    std::atomic<bool> moderate{true};
+    forElements(executor, sweep.places, [&](int64_t begin, int64_t end) {
+      bool all = true;
+      for (int64_t place = begin; place < end; ++place) {
+        const int32_t entry = sweep.diagonal()[place];
+        to[place] = entry < 0 ? T(1) : from[entry];
+        all &= isModerate(to[place]);
+      }
+      if (!all)
+        moderate.store(false, std::memory_order_relaxed);
+    });
+    inverted = moderate.load();
+    if (inverted)
+      forElements(executor, sweep.places, [&](int64_t begin, int64_t end) {
+        withVectors([&]() TSGU_INLINE { // The kernels' instructions and bits.
+          for (int64_t place = begin; place < end; ++place)
+            to[place] = reciprocal(to[place]);
+        });
       });
   }
 };
@@ -320,11 +339,12 @@ PreparedTriangle<T>::PreparedTriangle(PreparedTriangle &&) noexcept = default;
 template <typename T>
 void PreparedTriangle<T>::update(const T *values,
                                  const tsgu_executor &executor) {
-  (void)executor;
   State &s = *state;
   const int64_t count = s.valueBlock.bytes() / static_cast<int64_t>(sizeof(T));
-  std::copy(values + s.firstEntry, values + s.firstEntry + count,
-            s.valueBlock.template as<T>());
+  forElements(executor, count, [&](int64_t begin, int64_t end) {
+    std::copy(values + s.firstEntry + begin, values + s.firstEntry + end,
+              s.valueBlock.template as<T>() + begin);
+  });
   s.ready[0].store(false), s.ready[1].store(false);
   if (s.triangle.unit)
     return;
@@ -334,13 +354,18 @@ void PreparedTriangle<T>::update(const T *values,
         static_cast<const I *>(csr.positions) + s.item * s.pattern->rows();
     const I *edges = static_cast<const I *>(s.analysis->edges());
     const bool upper = s.triangle.upper;
-    for (int64_t i = 0; i < s.pattern->rows(); ++i) {
-      const I diagonal = edges   ? edges[i] - I(upper)
-                         : upper ? positions[i]
-                                 : positions[i + 1] - 1;
-      if (values[diagonal] == T(0))
-        failSingular(s.matrix(), upper);
-    }
+    std::atomic<bool> zero{false};
+    forElements(executor, s.pattern->rows(), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const I diagonal = edges   ? edges[i] - I(upper)
+                           : upper ? positions[i]
+                                   : positions[i + 1] - 1;
+        if (values[diagonal] == T(0))
+          zero.store(true, std::memory_order_relaxed);
+      }
+    });
+    if (zero.load())
+      failSingular(s.matrix(), upper);
   });
 }
 
