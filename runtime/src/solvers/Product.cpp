@@ -43,12 +43,22 @@ TSGU_INLINE inline void multiplyRows(const Rows<I, T> &A, int64_t begin,
   }
 }
 
+/// What processors fetch by themselves ends with the page.
+template <typename I, typename T>
+TSGU_INLINE inline void fetchAhead(const T *values, const I *coordinates) {
+  constexpr int64_t bytesAhead = 2048;
+  __builtin_prefetch(reinterpret_cast<const char *>(values) + bytesAhead);
+  __builtin_prefetch(reinterpret_cast<const char *>(coordinates) +
+                     bytesAhead * sizeof(I) / sizeof(T));
+}
+
 /// Rows of N entries from row i on, until there is one of others. Returns it.
 template <int N, typename I, typename T>
 TSGU_INLINE inline int64_t multiplyAlike(Rows<I, T> A, int64_t i, int64_t end,
                                          const T *x, T *y) {
   I e = A.positions[i];
   do {
+    fetchAhead(A.values + e, A.coordinates + e);
     T sum{};
     for (int k = 0; k < N; ++k)
       sum += times(A.values[e + k], x[A.coordinates[e + k]]);
