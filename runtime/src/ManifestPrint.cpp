@@ -14,7 +14,9 @@ namespace {
 
 class Printer {
 public:
-  explicit Printer(const Manifest &manifest) : m(manifest) {}
+  explicit Printer(const Manifest &manifest) : m(manifest) {
+    out.exceptions(std::ios::badbit); // Not a text that ends early.
+  }
 
   std::string run() {
     out << "program " << m.program;
