@@ -29,10 +29,12 @@ template <typename M, typename F>
 void failEachNamed(const std::string &prefix, M &&make, F &&call) {
   ASSERT_EQ(tsgu_set_compiler(TSGU_TEST_COMPILER), TSGU_OK)
       << tsgu_last_error();
-  ASSERT_EQ(call(make(prefix + "warm")), TSGU_OK) << tsgu_last_error();
+  static int64_t names = 0; // Tests may be repeated.
+  const auto fresh = [&] { return make(prefix + std::to_string(++names)); };
+  ASSERT_EQ(call(fresh()), TSGU_OK) << tsgu_last_error();
   int64_t k = 1;
   for (;; ++k) {
-    const auto made = make(prefix + std::to_string(k));
+    const auto made = fresh();
     const int64_t before = live;
     untilFailure = k;
     const tsgu_status status = call(made);
