@@ -24,7 +24,7 @@ import krylov_report
 import tsgu
 from krylov_peers import METHODS, Eigen, SciPy, System, Tsgu, convection, poisson, product
 from krylov_solves import gradient_calls, multigrid
-from measure import Run, elapsed, turns
+from measure import Run, elapsed, keep_memory, turns
 from report import write
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -239,6 +239,7 @@ def main():
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     arguments = parser.parse_args()
 
+    keep_memory()
     run = Run()
     plan = _PLANS[arguments.mode]
     bench = Bench(plan, arguments.build)
