@@ -91,8 +91,8 @@ candidate was checked against SciPy before it was timed. The lower triangles are
 `prepared` is `tsgu_triangular_solve`, whose values are in the order of the analysis; `one-shot` is
 `tsgu_solve`, which reads the caller's values, on fewer than four threads row by row in their own
 order, as fast as one thread reads them: what is solved with often should be prepared. `serial` is
-our loop over rows in their own order on one thread. MKL has hints and has been optimised. Eigen has one thread, and right-hand sides stored
-by columns, which is what it is best at.
+our loop over rows in their own order on one thread. MKL has hints and has been optimised. Eigen has
+one thread, and right-hand sides stored by columns, which is what it is best at.
 
 ## Goals
 
