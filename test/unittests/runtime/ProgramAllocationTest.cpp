@@ -125,6 +125,7 @@ TEST(ProgramAllocation, FirstRun) {
 }
 
 TEST(ProgramAllocation, Signature) {
+  ASSERT_EQ(tsgu_set_compiler(TSGU_TEST_COMPILER), TSGU_OK);
   tsgu_program *program = opened("spmm!signature");
   untilFailure = 1;
   EXPECT_STRNE(tsgu_program_signature(program), "");
