@@ -40,9 +40,20 @@ template <typename T> TSGU_INLINE inline T conjugate(T a) {
     return a;
 }
 
+/// What it is, rounded: gcc 12 fuses sums beside differences into vectors of
+/// multiply-adds, whatever -ffp-contract says.
+template <typename R> TSGU_INLINE inline void keepRounded(R &value) {
+#if defined(__x86_64__) && !defined(__clang__)
+  asm("" : "+x"(value));
+#else
+  (void)value;
+#endif
+}
+
 template <typename T> TSGU_INLINE inline T times(T a, T b) {
   if constexpr (isComplex<T>) {
     Real<T> re = a.real() * b.real(), im = a.real() * b.imag();
+    keepRounded(re), keepRounded(im);
     re -= a.imag() * b.imag();
     im += a.imag() * b.real();
     return {re, im};

@@ -71,7 +71,8 @@ template <typename T> Task cgs(Iteration<T> &it) {
   setShadow(it, shadow);
   ops.squares(shadow, shadows);
   ops.dot(shadow, r, rho.data());
-  ops.each([=](auto e, auto) TSGU_INLINE { at(p, e) = at(q, e) = {}; });
+  ops.each([=](auto e, auto)
+               TSGU_INLINE { at(p, e) = at(q, e) = zeroOf(at(q, e)); });
   for (int64_t j = 0; j < it.active(); ++j)
     if (isOrthogonal<T>(rho[j], shadows[j] * it.start[j] * it.start[j]))
       it.leave(j, Exit::Breakdown);

@@ -68,7 +68,7 @@ void Iteration<T>::begin(int64_t limit, std::vector<int64_t> &counts,
   rowOps.columns = ops.columns;
   correction = block();
   T *d = correction;
-  ops.each([=](auto e, auto) TSGU_INLINE { at(d, e) = {}; });
+  ops.each([=](auto e, auto) TSGU_INLINE { at(d, e) = zeroOf(at(d, e)); });
 }
 
 template <typename T> void Iteration<T>::end() {

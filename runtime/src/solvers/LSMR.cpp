@@ -134,7 +134,7 @@ template <typename T> Task lsmr(Iteration<T> &it) {
     ops.each([=](auto e, auto j) TSGU_INLINE {
       at(h, e) = times(at(f, j), at(v, e));
       at(v, e) = times(at(s, j), at(v, e));
-      at(hBar, e) = {};
+      at(hBar, e) = zeroOf(at(hBar, e));
     });
   }
 

@@ -183,7 +183,7 @@ template <typename T> Task minres(Iteration<T> &it) {
   std::vector<Wide<T>> &sums = it.scalars();
 
   ops.each([=](auto e, auto) TSGU_INLINE {
-    at(before, e) = {}, at(w, e) = {}, at(wBefore, e) = {};
+    at(before, e) = at(w, e) = at(wBefore, e) = zeroOf(at(w, e));
     at(u, e) = at(r, e);
   });
   if (preconditioned)

@@ -40,6 +40,9 @@ template <typename T> struct __attribute__((may_alias)) Pack {
   TSGU_INLINE Pack &operator+=(const Pack &b) { return v += b.v, *this; }
 };
 
+/// 0 of the type of a, an element or a pack.
+template <typename T> TSGU_INLINE inline T zeroOf(const T &) { return T{}; }
+
 template <typename T>
 TSGU_INLINE inline Pack<T> operator+(const Pack<T> &a, const Pack<T> &b) {
   return {a.v + b.v};

@@ -130,7 +130,7 @@ tsgu_outcome outcomeOf(const tsgu_solver &solver, Mode mode, int64_t item,
   outcome.columns = static_cast<int64_t>(result.reasons.size());
   outcome.worst =
       result.reasons.empty()
-          ? TSGU_CONVERGED
+          ? int64_t{TSGU_CONVERGED}
           : *std::min_element(result.reasons.begin(), result.reasons.end());
   outcome.reasons = result.reasons.data();
   outcome.iterations = result.iterations.data();

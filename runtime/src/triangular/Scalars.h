@@ -24,8 +24,9 @@ template <typename T> TSGU_INLINE inline T minusProduct(T sum, T a, T b) {
   if constexpr (isComplex<T>) {
     Real<T> re = sum.real(), im = sum.imag();
     re -= a.real() * b.real();
-    re += a.imag() * b.imag();
     im -= a.real() * b.imag();
+    keepRounded(re), keepRounded(im);
+    re += a.imag() * b.imag();
     im -= a.imag() * b.real();
     return {re, im};
   } else {

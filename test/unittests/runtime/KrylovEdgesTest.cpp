@@ -201,8 +201,9 @@ TEST(KrylovEdges, IllConditioned) {
       tsgu_solver solver = solverOf(method, rtol);
       solver.max_iterations = 3000;
       expectHonest(A, solve(solver, TSGU_N, A, b, 1), b, 1);
-      if (rtol == 0 && told.residuals[0] > 0)
+      if (rtol == 0 && told.residuals[0] > 0) {
         EXPECT_LT(told.worst, 0);
+      }
     }
 }
 
@@ -280,10 +281,11 @@ TEST(KrylovEdges, History) {
               1 + std::max(told.iterations[0], told.iterations[1]));
     for (int64_t j = 0; j < 2; ++j) {
       EXPECT_NEAR(told.history[j], told.goals[j] / 1e-10, 1e-9);
-      if (method == TSGU_MINRES || method == TSGU_GMRES)
+      if (method == TSGU_MINRES || method == TSGU_GMRES) {
         for (int64_t row = 1; row < told.historyLength; ++row)
           EXPECT_LE(told.history[row * 2 + j],
                     told.history[row * 2 - 2 + j] * (1 + 1e-9));
+      }
     }
   }
   tsgu_solver silent = solverOf(TSGU_CG);

@@ -25,9 +25,10 @@ TEST(KrylovEdges, Preconditioned) {
         solver.preconditioner = preconditioner;
         expectHonest(A, solve(solver, mode, A, b, 3), b, 3);
         EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
-        if (preconditioner != TSGU_JACOBI)
+        if (preconditioner != TSGU_JACOBI) {
           EXPECT_LT(told.iterations[0], without)
               << "method " << method << " with " << preconditioner;
+        }
       }
   }
   const Sparse<double> G = general<double>(60, 60, 7, 12);
