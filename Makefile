@@ -38,7 +38,7 @@ test: build ## lit and GoogleTest through ctest, then pytest; both always run
 	$(PYTHON) -m pytest || { status=$$?; (( status > worst )) && worst=$$status; }; \
 	exit $$worst
 
-test-long: build ## the same for longer: unit tests repeated and shuffled, more examples
+test-long: build ## for longer: tests repeated and shuffled, more examples, gcc
 	scripts/test_long.sh $(BUILD) $(PYTHON)
 
 sanitize: setup ## runtime and compiler tests under ASan + UBSan and under TSan
@@ -69,4 +69,4 @@ format: setup ## rewrite C++ and Python in the house style
 	$(PYTHON) -m ruff format
 
 clean: ## remove build folders and pictures; keeps .venv
-	rm -rf build build-asan build-tsan demo
+	rm -rf build build-asan build-tsan build-gcc demo
