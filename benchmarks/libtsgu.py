@@ -5,20 +5,13 @@ import ctypes
 import numpy as np
 
 import csr
+from tsgu._callbacks import CTensor
 
 _I32 = 2  # TSGU_I32
 
 
-class Tensor(ctypes.Structure):
-    """tsgu_tensor of tsgu.h."""
-
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("type", ctypes.c_int),
-        ("rank", ctypes.c_int32),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-    ]
+class Tensor(CTensor):
+    """tsgu_tensor of a NumPy array, which has to outlive it."""
 
     @classmethod
     def of(cls, data):

@@ -179,7 +179,7 @@ void Analysis::run(const Pattern &pattern, const I *positions,
   int32_t longest = many ? longestOfMany : LevelSets::longest;
   leveller.run(longest);
   while (longest > 1 && leveller.width() < wide)
-    leveller.run(longest /= 4);
+    leveller.run(longest = std::max(1, longest / 4));
   isNarrow = leveller.width() < narrowest;
   if (!isNarrow)
     sets = leveller.sets();

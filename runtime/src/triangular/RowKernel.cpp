@@ -211,9 +211,6 @@ bool solveRows(const RowArguments<T, I> &arguments, int64_t begin,
 #define TSGU_INSTANTIATE(T)                                                    \
   template bool solveRows(const RowArguments<T, int32_t> &, int64_t, int64_t); \
   template bool solveRows(const RowArguments<T, int64_t> &, int64_t, int64_t);
-TSGU_INSTANTIATE(float)
-TSGU_INSTANTIATE(double)
-TSGU_INSTANTIATE(std::complex<float>)
-TSGU_INSTANTIATE(std::complex<double>)
+TSGU_FOR_VALUE_TYPES(TSGU_INSTANTIATE)
 
 } // namespace tsgu::runtime

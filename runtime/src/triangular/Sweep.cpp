@@ -185,7 +185,7 @@ private:
 
   /// How many entries the row has before those of its segment, in blocks that
   /// are full.
-  int32_t headOf(const Run &run, int32_t k) const {
+  int32_t headLength(const Run &run, int32_t k) const {
     const auto [begin, end, at] = strict(run.row + rowStep() * k);
     if (end - begin < longRow)
       return 0;
@@ -202,12 +202,12 @@ private:
     int64_t work = 0;
     for (const Run &run : runs)
       for (int32_t k = 0; k < run.length; ++k)
-        work += headOf(run, k) / lanes;
+        work += headLength(run, k) / lanes;
     if (work < 2 * serialWork)
       return false;
     for (size_t run = 0; run < runs.size(); ++run)
       for (int32_t k = 0; k < runs[run].length; ++k)
-        if (const int32_t head = headOf(runs[run], k)) {
+        if (const int32_t head = headLength(runs[run], k)) {
           sweep.bundles.push_back(static_cast<int32_t>(sliceCount()));
           addSlice(slotOfStep[k] + static_cast<int64_t>(run), head, 0,
                    Slice::Head);
@@ -220,7 +220,7 @@ private:
     sweep.bundles.push_back(static_cast<int32_t>(sliceCount()));
     for (int32_t k = 0; k < runs[run].length; ++k) {
       const int64_t slot = slotOfStep[k] + static_cast<int64_t>(run);
-      const int32_t head = headOf(runs[run], k);
+      const int32_t head = headLength(runs[run], k);
       const auto length = static_cast<int32_t>(strict(rowOf[slot]).length());
       addSlice(slot, length - head, 0, head ? Slice::Rest : Slice::Any);
     }

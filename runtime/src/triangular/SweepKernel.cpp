@@ -219,11 +219,8 @@ bool solveSlices(const SweepArguments<T> &arguments, int32_t begin,
   });
   return zero;
 }
-template bool solveSlices(const SweepArguments<float> &, int32_t, int32_t);
-template bool solveSlices(const SweepArguments<double> &, int32_t, int32_t);
-template bool solveSlices(const SweepArguments<std::complex<float>> &, int32_t,
-                          int32_t);
-template bool solveSlices(const SweepArguments<std::complex<double>> &, int32_t,
-                          int32_t);
+#define TSGU_INSTANTIATE(T)                                                    \
+  template bool solveSlices(const SweepArguments<T> &, int32_t, int32_t);
+TSGU_FOR_VALUE_TYPES(TSGU_INSTANTIATE)
 
 } // namespace tsgu::runtime

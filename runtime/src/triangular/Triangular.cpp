@@ -165,7 +165,6 @@ private:
       for (int32_t lane = 0; lane < lanes; ++lane)
         to[lane] = run || coordinates[k * lanes + lane] < sweep.ring
                        ? from[first[lane] + step * k]
-
                        : T(0);
   }
 
@@ -415,9 +414,6 @@ template <typename T> int64_t PreparedTriangle<T>::bytes() const {
                                 Vectors<const T>, Vectors<T>,                  \
                                 const tsgu_executor &);                        \
   template class PreparedTriangle<T>;
-TSGU_INSTANTIATE(float)
-TSGU_INSTANTIATE(double)
-TSGU_INSTANTIATE(std::complex<float>)
-TSGU_INSTANTIATE(std::complex<double>)
+TSGU_FOR_VALUE_TYPES(TSGU_INSTANTIATE)
 
 } // namespace tsgu::runtime
