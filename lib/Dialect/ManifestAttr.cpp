@@ -22,6 +22,7 @@ namespace tsgu {
 
 template <typename A> static void fields(A &a, Symbol &s) {
   a("name", s.name), a("stored_of", s.storedOf), a("fixed", s.fixed);
+  a.optional("chunks_of", s.chunksOf), a.optional("long_rows_of", s.longRowsOf);
 }
 template <typename A> static void fields(A &a, PatternInfo &p) {
   a("name", p.name), a("shape", p.shape), a("stored", p.stored);
@@ -51,6 +52,10 @@ template <typename A> static void fields(A &a, Partition &p) {
   a("loops", p.loops), a("parallel", p.parallel);
   a("weight_layout", p.weightLayout), a("proof", p.proof);
 }
+template <typename A> static void fields(A &a, DeviceMap &d) {
+  a("block_threads", d.blockThreads), a("dense_lanes", d.denseLanes);
+  a("entry_lanes", d.entryLanes), a("split", d.split), a("serial", d.serial);
+}
 template <typename A> static void fields(A &a, Cost::Term &t) {
   a("factor", t.factor), a("symbols", t.symbols);
 }
@@ -64,6 +69,7 @@ template <typename A> static void fields(A &a, SolveInfo &s) {
 template <typename A> static void fields(A &a, Stage &s) {
   a("kind", s.kind), a("name", s.name), a("arguments", s.arguments);
   a("sizes", s.sizes), a("partition", s.partition), a("cost", s.cost);
+  a.optional("device", s.device);
   a("source", s.source), a("destination", s.destination);
   a("layout", s.layout), a("solve", s.solve);
 }
@@ -82,6 +88,15 @@ struct Write {
 
   template <typename T> void operator()(StringRef name, T &field) {
     list.set(name, attribute(field));
+  }
+  /// Left out where it says nothing.
+  void optional(StringRef name, int32_t &field) {
+    if (field != -1)
+      (*this)(name, field);
+  }
+  void optional(StringRef name, DeviceMap &field) {
+    if (field.blockThreads > 0)
+      (*this)(name, field);
   }
   Attribute attribute(std::string &text) { return builder.getStringAttr(text); }
   Attribute attribute(bool value) { return builder.getBoolAttr(value); }
@@ -117,6 +132,10 @@ struct Read {
     Attribute attr = dictionary ? dictionary.get(name) : Attribute();
     if (!attr || !read(attr, field))
       failed = true;
+  }
+  template <typename T> void optional(StringRef name, T &field) {
+    if (dictionary && dictionary.contains(name))
+      (*this)(name, field);
   }
   bool read(Attribute attr, std::string &text) {
     auto string = dyn_cast<StringAttr>(attr);

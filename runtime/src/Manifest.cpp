@@ -155,7 +155,7 @@ template <typename T, typename Plain>
 concept Is = std::is_same_v<std::remove_const_t<T>, Plain>;
 
 template <typename Archive> void transfer(Archive &a, Is<Symbol> auto &x) {
-  a(x.name), a(x.storedOf), a(x.fixed);
+  a(x.name), a(x.storedOf), a(x.chunksOf), a(x.longRowsOf), a(x.fixed);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<PatternInfo> auto &x) {
@@ -180,16 +180,20 @@ template <typename Archive> void transfer(Archive &a, Is<ScratchInfo> auto &x) {
 }
 
 template <typename Archive> void transfer(Archive &a, Is<Argument> auto &x) {
-  a(x.role, Argument::Dense), a(x.layout), transfer(a, x.buffer), a(x.shape),
-      a(x.slice), a(x.written);
+  a(x.role, Argument::LongPositions), a(x.layout), transfer(a, x.buffer),
+      a(x.shape), a(x.slice), a(x.written);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<SizeRef> auto &x) {
-  a(x.kind, SizeRef::Stride), a(x.index), a(x.dim);
+  a(x.kind, SizeRef::SplitLength), a(x.index), a(x.dim);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<Partition> auto &x) {
   a(x.loops), a(x.parallel), a(x.weightLayout), a(x.proof);
+}
+
+template <typename Archive> void transfer(Archive &a, Is<DeviceMap> auto &x) {
+  a(x.blockThreads), a(x.denseLanes), a(x.entryLanes), a(x.split), a(x.serial);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<Cost::Term> auto &x) {
@@ -203,7 +207,8 @@ template <typename Archive> void transfer(Archive &a, Is<SolveInfo> auto &x) {
 
 template <typename Archive> void transfer(Archive &a, Is<Stage> auto &x) {
   a(x.kind, Stage::KeepTriangle);
-  a(x.name), a(x.arguments), a(x.sizes), transfer(a, x.partition);
+  a(x.name), a(x.arguments), a(x.sizes), transfer(a, x.partition),
+      transfer(a, x.device);
   a(x.cost.flops), a(x.cost.bytes);
   transfer(a, x.source), transfer(a, x.destination), a(x.layout),
       transfer(a, x.solve);

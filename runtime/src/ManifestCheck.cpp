@@ -22,6 +22,8 @@ public:
     for (const Symbol &symbol : m.symbols) {
       require(symbol.storedOf == -1 || in(symbol.storedOf, m.patterns),
               "symbol ", symbol.name, " counts the entries of no pattern");
+      require(isLayout(symbol.chunksOf) && isLayout(symbol.longRowsOf),
+              "symbol ", symbol.name, " counts the rows of no layout");
       require(symbol.fixed >= 0, "symbol ", symbol.name, " is negative");
     }
     for (size_t p = 0; p < m.patterns.size(); ++p)
@@ -60,6 +62,7 @@ private:
   template <typename T> static bool in(int32_t index, const std::vector<T> &v) {
     return index >= 0 && static_cast<size_t>(index) < v.size();
   }
+  bool isLayout(int32_t index) { return index == -1 || in(index, m.layouts); }
   void symbols(const std::vector<int32_t> &list, const std::string &user) {
     for (int32_t symbol : list)
       require(in(symbol, m.symbols), user, " refers to symbol ", symbol, " of ",
@@ -109,8 +112,7 @@ private:
   }
 
   void argument(const Argument &argument, const Stage &stage) {
-    if (argument.role == Argument::Positions ||
-        argument.role == Argument::Coordinates) {
+    if (argument.role != Argument::Values && argument.role != Argument::Dense) {
       require(in(argument.layout, m.layouts), stage.name,
               " refers to a layout that does not exist");
       require(!argument.written, stage.name, " writes to a pattern");
@@ -133,13 +135,40 @@ private:
 
   void size(const SizeRef &size, const Stage &stage) {
     const std::vector<Argument> &arguments = stage.arguments;
-    bool exists = size.kind == SizeRef::Extent ? in(size.index, m.symbols)
-                  : size.kind == SizeRef::Range
-                      ? in(size.index, stage.partition.loops)
-                      : in(size.index, arguments) &&
-                            arguments[size.index].role == Argument::Dense &&
-                            in(size.dim, arguments[size.index].shape);
-    require(exists, stage.name, " has a size that refers to nothing");
+    auto exists = [&] {
+      switch (size.kind) {
+      case SizeRef::Extent:
+        return in(size.index, m.symbols);
+      case SizeRef::Range:
+        return in(size.index, stage.partition.loops);
+      case SizeRef::Stride:
+        return in(size.index, arguments) &&
+               arguments[size.index].role == Argument::Dense &&
+               in(size.dim, arguments[size.index].shape);
+      case SizeRef::EntryLanes:
+        return stage.device.blockThreads > 0;
+      case SizeRef::SplitLength:
+        return in(size.index, m.layouts);
+      }
+      return false;
+    };
+    require(exists(), stage.name, " has a size that refers to nothing");
+  }
+
+  void device(const Stage &stage) {
+    const DeviceMap &map = stage.device;
+    if (map.blockThreads == 0)
+      return;
+    auto isPower = [](int32_t n) { return n > 0 && (n & (n - 1)) == 0; };
+    require(map.blockThreads % 32 == 0 && map.blockThreads > 0 &&
+                map.blockThreads <= 1024,
+            stage.name, " has blocks of ", map.blockThreads, " threads");
+    require(isPower(map.denseLanes) && isPower(map.entryLanes) &&
+                map.denseLanes <= 32 && map.entryLanes <= 32 &&
+                map.denseLanes * map.entryLanes <= 32,
+            stage.name, " shares a row among ", map.denseLanes, " times ",
+            map.entryLanes, " threads");
+    require(isLayout(map.split), stage.name, " cuts rows of no layout");
   }
 
   void cost(const std::vector<Cost::Term> &terms, const Stage &stage) {
@@ -164,6 +193,7 @@ private:
       this->argument(argument, stage);
     for (const SizeRef &size : stage.sizes)
       this->size(size, stage);
+    device(stage);
     cost(stage.cost.flops, stage);
     cost(stage.cost.bytes, stage);
   }

@@ -76,6 +76,10 @@ private:
       out << " = " << symbol.fixed;
     if (symbol.storedOf >= 0)
       out << ", the stored entries of " << m.patterns[symbol.storedOf].name;
+    if (symbol.chunksOf >= 0)
+      out << ", the chunks of the long rows of layout " << symbol.chunksOf;
+    if (symbol.longRowsOf >= 0)
+      out << ", the long rows of layout " << symbol.longRowsOf;
     out << '\n';
   }
 
@@ -95,10 +99,12 @@ private:
   }
 
   void argument(const Argument &argument, const Partition &partition) {
-    static constexpr const char *roles[] = {"positions", "coordinates",
-                                            "values", "dense"};
+    static constexpr const char *roles[] = {
+        "positions", "coordinates",        "values",
+        "dense",     "rows of the chunks", "positions of the chunks",
+        "long rows", "first chunks"};
     out << "    " << roles[argument.role] << ' ';
-    if (argument.role <= Argument::Coordinates)
+    if (argument.role != Argument::Values && argument.role != Argument::Dense)
       out << "of layout " << argument.layout;
     else
       out << buffer(argument.buffer);
@@ -116,6 +122,10 @@ private:
       out << ' ' << name(size.index);
     else if (size.kind == SizeRef::Range)
       out << " range(" << name(partition.loops[size.index]) << ')';
+    else if (size.kind == SizeRef::EntryLanes)
+      out << " lanes";
+    else if (size.kind == SizeRef::SplitLength)
+      out << " split(" << size.index << ')';
     else
       out << " stride(" << size.index << ", " << size.dim << ')';
   }
@@ -143,6 +153,17 @@ private:
     if (partition.weightLayout >= 0)
       out << ", work by the rows of layout " << partition.weightLayout;
     out << (partition.proof.empty() ? "" : ": ") << partition.proof << '\n';
+    if (const DeviceMap &map = stage.device; map.blockThreads > 0) {
+      out << "    blocks of " << map.blockThreads << " threads, ";
+      if (map.serial)
+        out << "of which the first does everything";
+      else
+        out << map.denseLanes << " by columns, up to " << map.entryLanes
+            << " by entries";
+      if (map.split >= 0)
+        out << "; long rows of layout " << map.split << " in chunks";
+      out << '\n';
+    }
     cost("flops", stage.cost.flops);
     cost("bytes", stage.cost.bytes);
   }

@@ -23,7 +23,8 @@ enum class Status : int {
   Internal = 5,
   Singular = 6,
   NotConverged = 7,
-  CallbackError = 8
+  CallbackError = 8,
+  Device = 9
 };
 
 /// What failed, where, and how to mend it.

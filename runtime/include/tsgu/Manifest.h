@@ -24,7 +24,7 @@
 namespace tsgu {
 
 /// The version that `serialize` writes and `parse` accepts.
-inline constexpr uint32_t manifestVersion = 2;
+inline constexpr uint32_t manifestVersion = 3;
 
 /// Values of the C type `tsgu_type`.
 enum class ElementType : uint8_t {
@@ -44,8 +44,10 @@ const char *elementName(ElementType type);
 /// number of stored entries of a pattern.
 struct Symbol {
   std::string name;
-  int32_t storedOf = -1; ///< >= 0: the stored entries of this pattern.
-  int64_t fixed = 0;     ///< > 0: the kernels are specialised to this value.
+  int32_t storedOf = -1;   ///< >= 0: the stored entries of this pattern.
+  int32_t chunksOf = -1;   ///< >= 0: the chunks of this layout's long rows.
+  int32_t longRowsOf = -1; ///< >= 0: the long rows of this layout.
+  int64_t fixed = 0;       ///< > 0: the kernels are specialised to this value.
 };
 
 /// A sparsity pattern shared by operands and results: CSR, or (batched) one CSR
@@ -93,9 +95,19 @@ struct ScratchInfo {
 
 /// One pointer argument of a kernel.
 struct Argument {
-  enum Role : uint8_t { Positions = 0, Coordinates = 1, Values = 2, Dense = 3 };
+  enum Role : uint8_t {
+    Positions = 0,
+    Coordinates = 1,
+    Values = 2,
+    Dense = 3,
+    // On devices: rows beyond SizeRef::SplitLength are cut into chunks.
+    ChunkRows = 4,      ///< The row of each chunk, items' rows counted through.
+    ChunkPositions = 5, ///< Where each chunk begins.
+    LongRows = 6,       ///< The rows that are cut.
+    LongPositions = 7   ///< From one long row's chunks to the next one's.
+  };
   Role role = Dense;
-  int32_t layout = -1; ///< Positions and Coordinates: of this layout.
+  int32_t layout = -1; ///< All but Values and Dense: of this layout.
   Buffer buffer;       ///< Values and Dense: where the data is.
   std::vector<int32_t>
       shape; ///< Dense: symbols, the last dimension contiguous.
@@ -109,8 +121,10 @@ struct SizeRef {
   enum Kind : uint8_t {
     Extent = 0, ///< The value of symbol `index`.
     Range = 1,  ///< The iterations of partitioned loop `index` in this call.
-    Stride = 2  ///< Elements between neighbours in dimension `dim` of the
+    Stride = 2, ///< Elements between neighbours in dimension `dim` of the
                 ///< Dense argument `index`.
+    EntryLanes = 3, ///< DeviceMap: the logarithm of the threads by entries.
+    SplitLength = 4 ///< Entries beyond which rows of layout `index` are cut.
   };
   Kind kind = Extent;
   int32_t index = 0;
@@ -124,6 +138,18 @@ struct Partition {
   int32_t weightLayout = -1;  ///< Work is the stored entries of this layout's
                               ///< rows; -1: every iteration is alike.
   std::string proof;          ///< Why it is parallel, or why not.
+};
+
+/// How a kernel is spread over a device. A group of threads, denseLanes times
+/// 2^EntryLanes of them and at most a warp, computes one iteration of the
+/// partitioned loops together, or one chunk of a long row.
+struct DeviceMap {
+  int32_t blockThreads = 0; ///< 0: a kernel for the CPU.
+  int32_t denseLanes = 1;   ///< Share the elements of dense rows.
+  int32_t entryLanes = 1;   ///< At most so many share the stored entries of a
+                          ///< row; the launch chooses by the rows' mean length.
+  int32_t split = -1;  ///< >= 0: rows of this layout are cut into chunks.
+  bool serial = false; ///< One thread does all iterations.
 };
 
 /// A sum of products of symbols, for cost formulas.
@@ -168,6 +194,7 @@ struct Stage {
   std::vector<Argument> arguments;
   std::vector<SizeRef> sizes;
   Partition partition;
+  DeviceMap device;
   Cost cost;
 
   // PermuteValues: destination[k] = source[permutation of `layout` at k]. Solve

@@ -35,9 +35,10 @@ typedef enum tsgu_status {
   TSGU_COMPILE_FAILED = 3,   /* no such program, or it could not be compiled */
   TSGU_OUT_OF_MEMORY = 4,
   TSGU_INTERNAL = 5,
-  TSGU_SINGULAR = 6,      /* a matrix without inverse; says which row */
-  TSGU_NOT_CONVERGED = 7, /* where the solver was told to raise */
-  TSGU_CALLBACK_ERROR = 8 /* the caller's own function failed */
+  TSGU_SINGULAR = 6,       /* a matrix without inverse; says which row */
+  TSGU_NOT_CONVERGED = 7,  /* where the solver was told to raise */
+  TSGU_CALLBACK_ERROR = 8, /* the caller's own function failed */
+  TSGU_DEVICE_ERROR = 9    /* a GPU, its driver, or the lack of them */
 } tsgu_status;
 
 /* Any int may arrive where a type is expected; C++ is told so. */
