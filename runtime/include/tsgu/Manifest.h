@@ -142,7 +142,7 @@ struct Partition {
 
 /// How a kernel is spread over a device. A group of threads, denseLanes times
 /// 2^EntryLanes of them and at most a warp, computes one iteration of the
-/// partitioned loops together, or one chunk of a long row.
+/// partitioned loops together.
 struct DeviceMap {
   int32_t blockThreads = 0; ///< 0: a kernel for the CPU.
   int32_t denseLanes = 1;   ///< Share the elements of dense rows.
