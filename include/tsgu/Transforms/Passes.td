@@ -149,6 +149,48 @@ def ExportABI : Pass<"tsgu-export-abi", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
+//===-- Devices ----------------------------------------------------------===//
+
+def Accumulate : Pass<"tsgu-accumulate", "::mlir::func::FuncOp"> {
+  let summary = "carry accumulators in loops and start them from the identity";
+  let description = [{
+    `tsgu.identity` stays where dense rows of the output are accumulated: those
+    are for the mapping to lanes.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def SplitRows : Pass<"tsgu-split-rows", "::mlir::ModuleOp"> {
+  let summary = "give chunks of long rows a kernel of their own";
+  let description = [{
+    A kernel that goes through the entries of rows leaves long rows empty;
+    `@k_chunks` goes through their chunks, and where rows are reduced,
+    `@k_combine` reduces what the chunks gave.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def MapToGPU : Pass<"tsgu-map-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "spread kernels over the threads of a device";
+  let description = [{
+    Each kernel becomes a `gpu.func` of the `gpu.module` @device; the manifest
+    says how many lanes share a row. A remark tells what they share.
+  }];
+  let options = [Option<"alignment", "alignment", "unsigned", "16",
+                        "bytes to which rows of dense operands are aligned, "
+                        "and of which they are made up">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::gpu::GPUDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def EmitEntryPoints : Pass<"tsgu-emit-entry-points", "::mlir::ModuleOp"> {
   let summary = "add the C entry points and the program object";
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
