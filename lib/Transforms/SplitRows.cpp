@@ -26,7 +26,7 @@
 #include "tsgu/Transforms/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/IR/IRMapping.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace tsgu {
@@ -63,6 +63,8 @@ private:
   void emptyLongRows();
   Value loadIndex(Value memref, Value at);
   SmallVector<Value> getRowIndices(Value flatRow, Value rows);
+  bool setOutputIndices(Operation::operand_range indices);
+  SmallVector<Value> getOutputIndices(ArrayRef<Value> rows);
   void writeToChunks(Kernel chunks, Value chunk);
   Value addSize(Stage &to, func::FuncOp func, SizeRef size);
   int32_t addSymbol(StringRef what, int32_t Symbol::*field);
@@ -80,6 +82,9 @@ private:
   RowBounds bounds;
   Form form = Form::Other;
   Operation *combiner = nullptr;
+  /// For each dimension of the output that the row decides: by which of the
+  /// partitioned loops; -1: its only index is 0.
+  SmallVector<int> outputRows;
   int32_t layout = -1, chunkSymbol = -1, longSymbol = -1, scratch = -1;
 };
 
@@ -93,6 +98,8 @@ Form RowSplit::getForm() {
     bool combines = combiner && getCombiningKind(combiner) &&
                     llvm::is_contained(combiner->getOperands(),
                                        body.getOutputLoad().getResult());
+    combines &=
+        setOutputIndices(body.getOutputStore().getIndices().drop_back());
     return combines ? Form::Rows : Form::Other;
   }
   SmallVector<memref::StoreOp> stores;
@@ -113,8 +120,34 @@ Form RowSplit::getForm() {
                  store->getBlock() == nest.body() && combiner &&
                  getCombiningKind(combiner) &&
                  matchPattern(entries.getInitArgs()[0], m_Constant(&start)) &&
-                 start == getNeutral(combiner);
+                 start == getNeutral(combiner) &&
+                 setOutputIndices(store.getIndices());
   return reduces ? Form::Elements : Form::Other;
+}
+
+bool RowSplit::setOutputIndices(Operation::operand_range indices) {
+  outputRows.clear();
+  for (Value index : indices) {
+    auto row = llvm::find_if(nest.rows, [&](scf::ForOp loop) {
+      return loop.getInductionVar() == index;
+    });
+    if (row != nest.rows.end())
+      outputRows.push_back(row - nest.rows.begin());
+    else if (isConstantIntValue(index, 0))
+      outputRows.push_back(-1);
+    else
+      return false;
+  }
+  return true;
+}
+
+SmallVector<Value> RowSplit::getOutputIndices(ArrayRef<Value> rows) {
+  SmallVector<Value> indices;
+  for (int row : outputRows)
+    indices.push_back(
+        row >= 0 ? rows[row]
+                 : arith::ConstantIndexOp::create(builder, loc, 0).getResult());
+  return indices;
 }
 
 int32_t RowSplit::addSymbol(StringRef what, int32_t Symbol::*field) {
@@ -318,8 +351,8 @@ void RowSplit::makeCombineKernel() {
   builder.setInsertionPointToStart(longRows.getBody());
   Value q = longRows.getInductionVar();
   Value next = arith::AddIOp::create(builder, loc, q, one);
-  SmallVector<Value> to =
-      getRowIndices(loadIndex(block->getArgument(0), q), rows);
+  SmallVector<Value> to = getOutputIndices(
+      getRowIndices(loadIndex(block->getArgument(0), q), rows));
   Value begin = loadIndex(block->getArgument(1), q);
   Value end = loadIndex(block->getArgument(1), next);
   Value partial = block->getArgument(2), output = block->getArgument(3);
