@@ -10,6 +10,7 @@
 
 #include "Attachments.h"
 #include "Layout.h"
+#include "device/DeviceLayouts.h"
 #include "tsgu/tsgu.h"
 
 #include <atomic>
@@ -75,6 +76,13 @@ public:
   /// By level order; NULL: CSR. Throws InvalidArgument for other orders.
   const Layout &layout(const int32_t *order);
 
+  /// The layouts in the memory of a device. The emulator's memory is the host's,
+  /// and so it serves every pattern of the host. Throws InvalidArgument where
+  /// the pattern is elsewhere.
+  DeviceLayouts &layoutsOn(Device &device);
+  /// NULL: on the host.
+  Device *device() const { return home; }
+
   /// What solvers keep here.
   Attachments &attachments() { return kept; }
 
@@ -109,6 +117,10 @@ private:
   Layout canonical;
   Block positionBlock, coordinateBlock, map;
   std::atomic<int64_t> owned{0};
+
+  Device *home = nullptr;
+  std::once_flag placing;
+  std::unique_ptr<DeviceLayouts> placed;
 
   Attachments kept;
   std::mutex transposing;
