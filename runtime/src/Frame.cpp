@@ -35,7 +35,8 @@ Frame::Frame(const Plan &plan, const Binding &binding,
   for (size_t i = 0; i < m.layouts.size(); ++i) {
     const LayoutInfo &info = m.layouts[i];
     patterns[i] = arguments.patterns[info.pattern];
-    layouts[i] = &layoutFor(plan, info, *arguments.patterns[info.pattern], place);
+    layouts[i] =
+        &layoutFor(plan, info, *arguments.patterns[info.pattern], place);
     const size_t rowLevel = info.order.size() - 2;
     itemRows[i] =
         binding.sizes[m.patterns[info.pattern].shape[info.order[rowLevel]]];

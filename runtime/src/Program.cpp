@@ -149,9 +149,13 @@ const Plan &Program::planFor(const Key &key) {
   for (int32_t symbol : signature.widths())
     widths[symbol] = key.widths[i++];
   const tsgu_specialization specialization{
-      static_cast<uint8_t>(key.valueType), static_cast<uint8_t>(key.indexType),
-      static_cast<uint8_t>(key.derivedIndexType), widths,
-      static_cast<uint32_t>(m.symbols.size()), key.target, key.alignment};
+      static_cast<uint8_t>(key.valueType),
+      static_cast<uint8_t>(key.indexType),
+      static_cast<uint8_t>(key.derivedIndexType),
+      widths,
+      static_cast<uint32_t>(m.symbols.size()),
+      key.target,
+      key.alignment};
   auto entry = std::make_unique<Entry>(key, compile(path, specialization));
   entry->plan.checkSignature(m);
   entry->next.reset(bucket.load());

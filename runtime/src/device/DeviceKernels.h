@@ -17,6 +17,31 @@
 
 namespace tsgu::runtime {
 
+/// Arrays as tsgu_pattern_from_csr_on takes them.
+struct DeviceCSR {
+  ElementType type;
+  const void *positions, *coordinates;
+  int64_t items, rows, columns, stored;
+};
+
+/// Arrays as tsgu_pattern_from_coo_on takes them.
+struct DeviceCOO {
+  ElementType type;
+  const void *item, *row, *column; ///< item: NULL without batch.
+  int64_t items, rows, columns, stored;
+};
+
+/// Whether the arrays are a pattern in canonical order. Corrupt ones are not,
+/// and are not followed anywhere. Waits.
+bool isCanonicalOn(Device &device, void *stream, const DeviceCSR &csr);
+bool isCanonicalOn(Device &device, void *stream, const DeviceCOO &coo);
+
+/// The positions of all items in one array, counting through.
+DeviceBlock joinItemsOn(Device &device, void *stream, const DeviceCSR &csr);
+/// The positions of entries in canonical order.
+DeviceBlock positionsFromRowsOn(Device &device, void *stream,
+                                const DeviceCOO &coo);
+
 /// Values of all items of a batch.
 struct ItemValues {
   char *data;

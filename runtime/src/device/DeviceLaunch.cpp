@@ -76,8 +76,7 @@ public:
   void run() const {
     for (const StagePlan &stage : plan.stages())
       for (int64_t item = 0; item < binding.items(); item += maxItems)
-        this->stage(stage, item,
-                    std::min(maxItems, binding.items() - item));
+        this->stage(stage, item, std::min(maxItems, binding.items() - item));
   }
 
 private:
@@ -89,17 +88,15 @@ private:
       return permute(stage, first, items);
     case Stage::Solve:
     case Stage::KeepTriangle:
-      fail(Status::InvalidArgument, plan.manifest().program,
-           " has a solver, and solvers run on the CPU: move its operands there");
+      fail(
+          Status::InvalidArgument, plan.manifest().program,
+          " has a solver, and solvers run on the CPU: move its operands there");
     }
   }
 
-  const Layout &layout(int32_t index) const {
-    return frame.layout(index);
-  }
+  const Layout &layout(int32_t index) const { return frame.layout(index); }
 
-  const void *dataOf(const StagePlan &stage, size_t index,
-                     int64_t item) const {
+  const void *dataOf(const StagePlan &stage, size_t index, int64_t item) const {
     const ArgumentPlan &argument = stage.arguments[index];
     if (argument.layout < 0)
       return frame.data(argument.slot, item);
@@ -182,13 +179,12 @@ private:
     size_t count = 0;
     const size_t pointers = stage.arguments.size();
     for (size_t i = 0; i < pointers; ++i)
-      words[count++] =
-          reinterpret_cast<uintptr_t>(dataOf(stage, i, first));
+      words[count++] = reinterpret_cast<uintptr_t>(dataOf(stage, i, first));
     for (const ArgumentPlan &argument : stage.arguments)
-      words[count++] = argument.layout >= 0
-                           ? 0
-                           : static_cast<uint64_t>(
-                                 frame.itemBytes(argument.slot));
+      words[count++] =
+          argument.layout >= 0
+              ? 0
+              : static_cast<uint64_t>(frame.itemBytes(argument.slot));
     for (const SizeRef &size : stage.stage->sizes)
       words[count++] = sizeOf(stage, size);
     place.device.launch(

@@ -41,8 +41,9 @@ struct Split {
 /// finish with the others. Depends on the pattern alone.
 int64_t splitLength(int64_t rows, int64_t stored);
 
-/// The layouts of a pattern on one device, and their long rows. Each is computed
-/// on the device at its first use, on the stream, and waited for. Thread-safe.
+/// The layouts of a pattern on one device, and their long rows. Each is
+/// computed on the device at its first use, on the stream, and waited for.
+/// Thread-safe.
 class DeviceLayouts {
 public:
   /// `csr` has pointers to the device's memory, which somebody keeps.
