@@ -21,6 +21,12 @@ struct LibraryProgram {
 /// The files of lib/Programs, in the order of their names.
 llvm::ArrayRef<LibraryProgram> getProgramLibrary();
 
+/// The files of lib/Programs/device: modules of device kernels that work on
+/// patterns. They are no programs: nothing differentiates or batches them.
+/// Written for 32-bit indices, which `deviceIndexType` says.
+llvm::ArrayRef<LibraryProgram> getDeviceLibraries();
+inline constexpr llvm::StringLiteral deviceIndexType = "!index = i32\n";
+
 } // namespace tsgu
 
 #endif // TSGU_PROGRAMS_PROGRAMLIBRARY_H

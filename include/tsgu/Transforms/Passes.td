@@ -192,7 +192,18 @@ def MapToGPU : Pass<"tsgu-map-to-gpu", "::mlir::ModuleOp"> {
 }
 
 def EmitEntryPoints : Pass<"tsgu-emit-entry-points", "::mlir::ModuleOp"> {
-  let summary = "add the C entry points and the program object";
+  let summary = "give kernels the parameters that the runtime passes";
+  let description = [{
+    For the CPU pointers and sizes, for devices words (CompilerInterface.h). A
+    module without a manifest that holds kernels for devices is a library of
+    them: its kernels take buffers of rank 1 and integers, one word each.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect"];
+}
+
+def EmitObject : Pass<"tsgu-emit-object", "::mlir::ModuleOp"> {
+  let summary = "add the constant that holds the program, or the library";
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
@@ -259,6 +270,38 @@ def ExpandMath : Pass<"tsgu-expand-math"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+//===-- Kernels for devices ----------------------------------------------===//
+
+def SplitShuffles : Pass<"tsgu-split-shuffles"> {
+  let summary = "exchange 32 bits at a time between lanes";
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def VerifyDevice : Pass<"tsgu-verify-device", "::mlir::ModuleOp"> {
+  let summary = "refuse what has no code for devices, by its name";
+}
+
+def ConvertToNVVM : Pass<"tsgu-convert-to-nvvm"> {
+  let summary = "lower a device module, without structured control, to NVVM";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect"];
+}
+
+def EmulateGPU : Pass<"tsgu-emulate-gpu", "::mlir::ModuleOp"> {
+  let summary = "make each kernel for a device a function of the host";
+  let description = [{
+    It does what one thread of the grid does. Its last argument, a
+    `tsgu_emulated_thread`, stands for the special registers, the other threads
+    of its block, and whoever checks accesses to memory.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::LLVM::LLVMDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 
 #endif // TSGU_PASSES_TD
