@@ -18,7 +18,15 @@ using namespace mlir;
 
 namespace tsgu {
 
-void addMapToGPU(OpPassManager &pm, const LoweringOptions &options) {}
+void addMapToGPU(OpPassManager &pm, const LoweringOptions &options) {
+  MapToGPUOptions map;
+  map.alignment = options.alignment;
+  pm.addNestedPass<func::FuncOp>(createAccumulate());
+  pm.addPass(createSplitRows());
+  pm.addPass(createMapToGPU(map));
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
 
 /// What GPU and emulator have in common: both run the same ops.
 static void addPrepareDevice(OpPassManager &pm) {

@@ -24,7 +24,7 @@ struct LoweringOptions {
   unsigned derivedIndex = 32;
   std::vector<int64_t> widths;
   unsigned vectorBits = 512;
-  unsigned alignment = 4;
+  unsigned alignment = 16;
 };
 
 /// A program over tensors -> kernels over buffers, with their manifest.
