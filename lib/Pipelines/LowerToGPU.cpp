@@ -12,6 +12,7 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassOptions.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -60,7 +61,22 @@ void addLowerToEmulator(OpPassManager &pm) {
   addLowerToLLVM(pm);
 }
 
+namespace {
+struct MapCommandLine : PassPipelineOptions<MapCommandLine> {
+  Option<unsigned> alignment{*this, "alignment", llvm::cl::init(16),
+                             llvm::cl::desc("bytes to which dense rows are "
+                                            "aligned")};
+};
+} // namespace
+
 void registerGPUPipelines() {
+  PassPipelineRegistration<MapCommandLine>(
+      "tsgu-to-gpu", "kernels over buffers to device kernels",
+      [](OpPassManager &pm, const MapCommandLine &options) {
+        LoweringOptions lowering;
+        lowering.alignment = options.alignment;
+        addMapToGPU(pm, lowering);
+      });
   PassPipelineRegistration<>("tsgu-lower-to-nvvm",
                              "device kernels to the NVVM dialect with entry "
                              "points",

@@ -49,7 +49,7 @@ void addLowerToEmulator(mlir::OpPassManager &pm);
 
 /// Makes the pipelines known to tools: tsgu-lower-to-kernels,
 /// tsgu-optimize-kernels, tsgu-lower-to-llvm, and tsgu-lower-to-cpu for all;
-/// for devices tsgu-lower-to-nvvm and tsgu-lower-to-emulator.
+/// for devices tsgu-to-gpu, tsgu-lower-to-nvvm and tsgu-lower-to-emulator.
 void registerPipelines();
 void registerGPUPipelines();
 
