@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "EmulatedKernels.h"
+#include "DeviceTesting.h"
 
 using namespace tsgu;
 using namespace tsgu::runtime;

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "EmulatedKernels.h"
+#include "DeviceTesting.h"
 
 #include <numeric>
 #include <random>
