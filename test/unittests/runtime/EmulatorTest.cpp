@@ -352,6 +352,21 @@ TEST(Emulator, ShufflesWithLanesThatDoNotExist) {
             "block does not have");
 }
 
+/// More than a stack has: the page below it stops the kernel.
+void deep(const uint64_t *words, Self *self) {
+  volatile char frame[4096];
+  frame[words[0] % 4096] = 1;
+  const uint64_t next[] = {words[0] + frame[words[0] % 4096]};
+  if (next[0] < 1000)
+    deep(next, self);
+  frame[0] = 0;
+}
+
+TEST(EmulatorDeathTest, StacksEndInAPageThatStops) {
+  emulate(objectOf("flat", deep, 1), {}, {990});
+  EXPECT_DEATH(emulate(objectOf("deep", deep, 1), {}, {0}), "");
+}
+
 //===----------------------------------------------------------------------===//
 // Hosts' threads and memory
 //===----------------------------------------------------------------------===//

@@ -95,7 +95,7 @@ struct State {
   std::vector<StandInLaunch> launches;
 };
 
-State &state = *new State;
+State state;
 constexpr int devices = 250;
 thread_local CUcontext current = nullptr;
 
