@@ -26,7 +26,7 @@ using namespace tsgu::test;
 // Types of cuda.h
 //===----------------------------------------------------------------------===//
 
-typedef enum {
+typedef enum : int { // With room for results of later drivers.
   CUDA_SUCCESS = 0,
   CUDA_ERROR_INVALID_VALUE = 1,
   CUDA_ERROR_OUT_OF_MEMORY = 2,
