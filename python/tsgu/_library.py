@@ -35,6 +35,10 @@ class CallbackError(RuntimeError):
     """A callable that a solver needs and that is gone; its own errors are raised as they are."""
 
 
+class DeviceError(RuntimeError):
+    """A GPU that cannot be used, or its driver's refusal; names the call and how to mend it."""
+
+
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 
@@ -148,6 +152,7 @@ _OF_STATUS = {
     6: SingularMatrixError,
     7: ConvergenceError,
     8: CallbackError,
+    9: DeviceError,
 }
 _OF_KIND = {
     1: ValueError,
@@ -158,6 +163,7 @@ _OF_KIND = {
     7: SingularMatrixError,
     8: ConvergenceError,
     9: CallbackError,
+    10: DeviceError,
 }
 
 

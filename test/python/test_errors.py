@@ -5,6 +5,7 @@ import torch
 
 import matrices
 import tsgu
+from tsgu import _library
 
 
 def test_errors_of_sparse_mm_in_order():
@@ -113,6 +114,17 @@ def test_unknown_programs():
             tsgu.operator(path)
     assert issubclass(tsgu.CompileError, RuntimeError)
     assert issubclass(tsgu.PatternError, ValueError)
+
+
+def test_every_status_has_a_class():
+    # tsgu_status of tsgu.h, without those that are Python's own.
+    classes = {2: tsgu.PatternError, 3: tsgu.CompileError, 6: tsgu.SingularMatrixError}
+    classes |= {7: tsgu.ConvergenceError, 8: tsgu.CallbackError, 9: tsgu.DeviceError}
+    for status, expected in classes.items():
+        with pytest.raises(expected) as caught:
+            _library.check(status)
+        assert caught.type is expected
+    assert issubclass(tsgu.DeviceError, RuntimeError)
 
 
 def test_softmax_arguments():

@@ -250,12 +250,18 @@ void *Device::allocate(int64_t bytes) {
 }
 
 void Device::release(void *memory) noexcept {
-  try {
-    state.contexts.inside(
-        [&](uint64_t) { state.driver.cuMemFree(addressOf(memory)); });
-  } catch (const Error &) {
-    // Without a context there is no memory either.
-  }
+  // Never freed twice: another thread may have got the address by then.
+  bool tried = false;
+  auto free = [&](uint64_t) {
+    tried = true;
+    state.driver.cuMemFree(addressOf(memory));
+  };
+  for (int attempt = 0; attempt < 2 && !tried; ++attempt)
+    try {
+      state.contexts.inside(free);
+    } catch (const Error &) {
+      // Nobody can be told; a context that is gone took its memory along.
+    }
 }
 
 } // namespace tsgu::runtime

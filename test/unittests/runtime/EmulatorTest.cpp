@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "EmulatedKernels.h"
+#include "DeviceTesting.h"
 
 #include <numeric>
 #include <random>
@@ -350,6 +350,21 @@ TEST(Emulator, ShufflesWithLanesThatDoNotExist) {
                     {word(out.data()), 8, 32, 0}),
             "thread 32 shuffles with lane 8 of its warp, which the "
             "block does not have");
+}
+
+/// More than a stack has: the page below it stops the kernel.
+void deep(const uint64_t *words, Self *self) {
+  volatile char frame[4096];
+  frame[words[0] % 4096] = 1;
+  const uint64_t next[] = {words[0] + frame[words[0] % 4096]};
+  if (next[0] < 1000)
+    deep(next, self);
+  frame[0] = 0;
+}
+
+TEST(EmulatorDeathTest, StacksEndInAPageThatStops) {
+  emulate(objectOf("flat", deep, 1), {}, {990});
+  EXPECT_DEATH(emulate(objectOf("deep", deep, 1), {}, {0}), "");
 }
 
 //===----------------------------------------------------------------------===//

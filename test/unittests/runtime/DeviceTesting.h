@@ -1,12 +1,12 @@
-//===- EmulatedKernels.h - Hand-written kernels for tests -------*- C++ -*-===//
+//===- DeviceTesting.h - Helpers for tests of devices -----------*- C++ -*-===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TSGU_TEST_EMULATEDKERNELS_H
-#define TSGU_TEST_EMULATEDKERNELS_H
+#ifndef TSGU_TEST_DEVICETESTING_H
+#define TSGU_TEST_DEVICETESTING_H
 
 #include "device/Device.h"
 #include "tsgu/Error.h"
@@ -87,4 +87,4 @@ inline void expectHas(const std::string &message, const char *text) {
 
 } // namespace tsgu::test
 
-#endif // TSGU_TEST_EMULATEDKERNELS_H
+#endif // TSGU_TEST_DEVICETESTING_H
