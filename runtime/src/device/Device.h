@@ -18,6 +18,7 @@
 #include "tsgu/CompilerInterface.h"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -127,6 +128,10 @@ public:
 
   /// Whether TSGU_EMULATOR_CHECKS=1 asks for them.
   static bool wanted();
+
+private:
+  std::unique_ptr<class MemoryChecks> checks;
+  class MemoryChecks *outer;
 };
 
 } // namespace tsgu::runtime

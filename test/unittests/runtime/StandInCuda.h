@@ -1,0 +1,60 @@
+//===- StandInCuda.h - What tests ask of the stand-in libcuda ---*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The stand-in has the symbols and rules of the driver, memory of the host, and
+// kernels that do nothing but be recorded.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TEST_STANDINCUDA_H
+#define TSGU_TEST_STANDINCUDA_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tsgu::test {
+
+struct StandInLaunch {
+  std::string kernel;
+  unsigned grid[3], block[3];
+  std::vector<uint64_t> words;
+  void *stream, *context;
+};
+
+struct StandInBooks {
+  size_t memory, modules; ///< Allocations and modules that are alive.
+  int retained;           ///< How often primary contexts are held.
+};
+
+/// All but `current` and `setCurrent`, which are of the thread, are of the
+/// process.
+struct StandIn {
+  /// Has the k-th call from now fail with a CUresult; 0: none.
+  void (*failAt)(int k, int result);
+  /// Calls since then; those that describe errors do not count.
+  int (*calls)();
+  /// The name of the call that failed; empty where none did.
+  std::string (*failed)();
+  StandInBooks (*books)();
+  std::vector<StandInLaunch> (*launches)();
+  void (*setVersion)(int version);
+  void (*setCapability)(int major, int minor);
+  /// All streams record, or none does.
+  void (*setCapturing)(bool capturing);
+  void *(*makeContext)(int device);
+  void (*destroyContext)(void *context);
+  void (*setCurrent)(void *context);
+  void *(*current)();
+};
+
+} // namespace tsgu::test
+
+/// The one symbol that the driver does not have.
+extern "C" const tsgu::test::StandIn *tsguStandIn();
+
+#endif // TSGU_TEST_STANDINCUDA_H
