@@ -224,6 +224,9 @@ Expected<std::string> Compiler::getText(StringRef path) {
   std::lock_guard lock(mutex);
   if (const LibraryProgram *library = findDeviceLibrary(path))
     return library->text.str();
+  if (path.starts_with("device/"))
+    return llvm::createStringError("there is no library of device kernels '" +
+                                   path + "'");
   auto program = state->programs.find(path.split('/').first);
   if (program == state->programs.end())
     return llvm::createStringError("there is no program '" +
