@@ -224,6 +224,9 @@ Expected<std::string> Compiler::getText(StringRef path) {
   std::lock_guard lock(mutex);
   if (const LibraryProgram *library = findDeviceLibrary(path))
     return library->text.str();
+  if (path.starts_with("device/"))
+    return llvm::createStringError("there is no library of device kernels '" +
+                                   path + "'");
   auto program = state->programs.find(path.split('/').first);
   if (program == state->programs.end())
     return llvm::createStringError("there is no program '" +
@@ -338,7 +341,14 @@ Compiler::State::makeKernels(StringRef path,
   return module;
 }
 
-/// Libraries are retyped where they name their index type.
+/// Sets an index type where a library of device kernels names it.
+static void retype(std::string &text, StringRef name, uint8_t type) {
+  std::string definition = (name + " = i32\n").str();
+  size_t at = text.find(definition);
+  if (at != std::string::npos && type == TSGU_I64)
+    text.replace(at, definition.size(), (name + " = i64\n").str());
+}
+
 Expected<OwningOpRef<ModuleOp>>
 Compiler::State::parseDeviceLibrary(StringRef path,
                                     const tsgu_specialization &specialization) {
@@ -347,11 +357,8 @@ Compiler::State::parseDeviceLibrary(StringRef path,
                                    "' is a library of device kernels, and has "
                                    "no code for the CPU");
   std::string text = findDeviceLibrary(path)->text.str();
-  size_t marker = text.find(deviceIndexType);
-  if (marker == std::string::npos)
-    return llvm::createStringError("'" + path + "' names no index type");
-  if (specialization.index_type == TSGU_I64)
-    text.replace(marker, deviceIndexType.size(), "!index = i64\n");
+  retype(text, "!index", specialization.index_type);
+  retype(text, "!derived", specialization.derived_index_type);
   Diagnostics diagnostics(*context);
   auto module = parseSourceString<ModuleOp>(text, context.get());
   if (!module)

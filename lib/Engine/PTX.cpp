@@ -126,6 +126,9 @@ static Expected<std::string> assemble(Module &module, TargetMachine &machine) {
 
 Expected<std::string> tsgu::generatePTX(mlir::gpu::GPUModuleOp device,
                                         tsgu_target target) {
+  if (target != TSGU_TARGET_SM80 && target != TSGU_TARGET_SM90)
+    return createStringError("there is no GPU sm_" + Twine(unsigned(target)) +
+                             " to compile for; there are sm_80 and sm_90");
   auto machine = createMachine(target);
   if (!machine)
     return machine.takeError();

@@ -160,6 +160,16 @@ void Emulation::makeFunction(ModuleOp module) {
                            LLVM::ZeroOp::create(builder, loc, pointer));
 }
 
+/// Of a scalar or vector.
+static int64_t bytesOf(Type type) {
+  int64_t elements = 1;
+  if (auto vector = dyn_cast<VectorType>(type))
+    elements = vector.getNumElements();
+  Type element = getElementTypeOrSelf(type);
+  unsigned bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
+  return llvm::divideCeil(elements * bits, 8);
+}
+
 /// A type without the memory space of a device.
 static MemRefType onHost(MemRefType type) {
   return MemRefType::get(type.getShape(), type.getElementType(),
@@ -180,9 +190,9 @@ void Emulation::placeWorkgroupMemory(ArrayRef<BlockArgument> attributions) {
     attribution.replaceAllUsesWith(
         UnrealizedConversionCastOp::create(builder, loc, type, descriptor)
             .getResult(0));
-    int64_t bytes = llvm::divideCeil(
-        type.getNumElements() * type.getElementTypeBitWidth(), 8);
-    workgroupBytes += llvm::alignTo(bytes, workgroupAlignment);
+    workgroupBytes +=
+        llvm::alignTo(type.getNumElements() * bytesOf(type.getElementType()),
+                      workgroupAlignment);
   }
 }
 
@@ -198,14 +208,6 @@ void Emulation::forgetMemorySpaces() {
   replacer.recursivelyReplaceElementsIn(function, /*replaceAttrs=*/true,
                                         /*replaceLocs=*/false,
                                         /*replaceTypes=*/true);
-}
-
-static int64_t bytesOf(Type type) {
-  int64_t elements = 1;
-  if (auto vector = dyn_cast<VectorType>(type))
-    elements = vector.getNumElements();
-  return llvm::divideCeil(
-      elements * getElementTypeOrSelf(type).getIntOrFloatBitWidth(), 8);
 }
 
 static std::optional<Access> getAccess(Operation *op) {

@@ -14,7 +14,6 @@
 #include "tsgu/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -33,9 +32,14 @@ static bool isNative(Operation *op) {
              math::RsqrtOp, math::SqrtOp, math::TruncOp>(op);
 }
 
+static bool isComplex(Type type) {
+  return isa<ComplexType>(getElementTypeOrSelf(type));
+}
+
 static LogicalResult verify(Operation *op) {
   Dialect *dialect = op->getDialect();
-  if (isa_and_nonnull<complex::ComplexDialect>(dialect))
+  if (llvm::any_of(op->getOperandTypes(), isComplex) ||
+      llvm::any_of(op->getResultTypes(), isComplex))
     return op->emitError("complex numbers have no code for devices yet");
   if (isa<arith::RemFOp>(op) ||
       (isa_and_nonnull<math::MathDialect>(dialect) && !isNative(op)))

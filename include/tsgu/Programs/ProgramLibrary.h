@@ -22,10 +22,10 @@ struct LibraryProgram {
 llvm::ArrayRef<LibraryProgram> getProgramLibrary();
 
 /// The files of lib/Programs/device: modules of device kernels that work on
-/// patterns. They are no programs: nothing differentiates or batches them.
-/// Written for 32-bit indices, which `deviceIndexType` says.
+/// patterns. They are no programs: nothing differentiates or batches them. They
+/// name the index type of patterns' own layouts `!index`, that of derived
+/// layouts `!derived`; both are i32 in the text.
 llvm::ArrayRef<LibraryProgram> getDeviceLibraries();
-inline constexpr llvm::StringLiteral deviceIndexType = "!index = i32\n";
 
 } // namespace tsgu
 
