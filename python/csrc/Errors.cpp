@@ -40,6 +40,7 @@ void tsgu::torch_plugin::fail(ErrorKind kind, const std::string &message) {
   case ErrorKind::Singular:
   case ErrorKind::NotConverged:
   case ErrorKind::Callback:
+  case ErrorKind::Device:
     break;
   }
   throw std::runtime_error(message);
@@ -63,6 +64,8 @@ void tsgu::torch_plugin::check(tsgu_status status) {
     fail(ErrorKind::NotConverged, tsgu_last_error());
   case TSGU_CALLBACK_ERROR:
     fail(ErrorKind::Callback, tsgu_last_error());
+  case TSGU_DEVICE_ERROR:
+    fail(ErrorKind::Device, tsgu_last_error());
   case TSGU_INTERNAL:
     break;
   }

@@ -30,7 +30,8 @@ enum class ErrorKind : int32_t {
   Internal = 6,
   Singular = 7,
   NotConverged = 8,
-  Callback = 9
+  Callback = 9,
+  Device = 10
 };
 
 [[noreturn]] void fail(ErrorKind kind, const std::string &message);

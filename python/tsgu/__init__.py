@@ -6,6 +6,7 @@ from ._library import (  # isort: skip
     CallbackError,
     CompileError,
     ConvergenceError,
+    DeviceError,
     PatternError,
     SingularMatrixError,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "CompileError",
     "ConvergenceError",
     "ConvergenceWarning",
+    "DeviceError",
     "Operator",
     "Pattern",
     "PatternError",

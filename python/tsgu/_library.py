@@ -35,6 +35,10 @@ class CallbackError(RuntimeError):
     """A callable that a solver needs and that is gone; its own errors are raised as they are."""
 
 
+class DeviceError(RuntimeError):
+    """A GPU, its driver or torch's part of them that is missing or failed; says which call."""
+
+
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 
@@ -73,6 +77,7 @@ class Counters(ctypes.Structure):
         ("scratch_bytes", ctypes.c_int64),
         ("analyses", ctypes.c_uint64),
         ("setups", ctypes.c_uint64),
+        ("device_launches", ctypes.c_uint64),
     ]
 
 
@@ -148,6 +153,7 @@ _OF_STATUS = {
     6: SingularMatrixError,
     7: ConvergenceError,
     8: CallbackError,
+    9: DeviceError,
 }
 _OF_KIND = {
     1: ValueError,
@@ -158,6 +164,7 @@ _OF_KIND = {
     7: SingularMatrixError,
     8: ConvergenceError,
     9: CallbackError,
+    10: DeviceError,
 }
 
 
@@ -175,7 +182,9 @@ def translate(error):
     if kind in _OF_KIND:
         return _OF_KIND[kind](text)
     if isinstance(error, NotImplementedError):  # by torch's dispatcher
-        return TypeError("operands of tsgu are dense tensors on the CPU; torch says: " + text)
+        return TypeError(
+            "operands of tsgu are dense tensors on the CPU or on a CUDA device; torch says: " + text
+        )
     return error
 
 
