@@ -12,13 +12,22 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassOptions.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
 namespace tsgu {
 
-void addMapToGPU(OpPassManager &pm, const LoweringOptions &options) {}
+void addMapToGPU(OpPassManager &pm, const LoweringOptions &options) {
+  MapToGPUOptions map;
+  map.alignment = options.alignment;
+  pm.addNestedPass<func::FuncOp>(createAccumulate());
+  pm.addPass(createSplitRows());
+  pm.addPass(createMapToGPU(map));
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
 
 /// What GPU and emulator have in common: both run the same ops.
 static void addPrepareDevice(OpPassManager &pm) {
@@ -52,7 +61,22 @@ void addLowerToEmulator(OpPassManager &pm) {
   addLowerToLLVM(pm);
 }
 
+namespace {
+struct MapCommandLine : PassPipelineOptions<MapCommandLine> {
+  Option<unsigned> alignment{*this, "alignment", llvm::cl::init(16),
+                             llvm::cl::desc("bytes to which dense rows are "
+                                            "aligned")};
+};
+} // namespace
+
 void registerGPUPipelines() {
+  PassPipelineRegistration<MapCommandLine>(
+      "tsgu-to-gpu", "kernels over buffers to device kernels",
+      [](OpPassManager &pm, const MapCommandLine &options) {
+        LoweringOptions lowering;
+        lowering.alignment = options.alignment;
+        addMapToGPU(pm, lowering);
+      });
   PassPipelineRegistration<>("tsgu-lower-to-nvvm",
                              "device kernels to the NVVM dialect with entry "
                              "points",

@@ -401,6 +401,8 @@ static void moveToDevice(func::FuncOp kernel, gpu::GPUModuleOp device) {
   OpBuilder builder = OpBuilder::atBlockEnd(device.getBody());
   auto func = gpu::GPUFuncOp::create(builder, kernel.getLoc(), kernel.getName(),
                                      kernel.getFunctionType());
+  func->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
+                builder.getUnitAttr());
   func.setKnownBlockSizeAttr(
       builder.getDenseI32ArrayAttr({blockThreads, 1, 1}));
   func.getBody().getBlocks().clear();

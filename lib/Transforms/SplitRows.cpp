@@ -81,6 +81,7 @@ private:
   scf::ForOp entries;
   RowBounds bounds;
   Form form = Form::Other;
+  func::FuncOp chunkKernel;
   Operation *combiner = nullptr;
   /// For each dimension of the output that the row decides: by which of the
   /// partitioned loops; -1: its only index is 0.
@@ -209,6 +210,7 @@ void RowSplit::makeChunkKernel() {
   func.setName((kernel.func.getName() + "_chunks").str());
   SymbolTable(kernel.func->getParentOfType<ModuleOp>())
       .insert(func, std::next(Block::iterator(kernel.func)));
+  chunkKernel = func;
   chunkStage = stage;
   chunkStage.name = func.getName().str();
   for (SizeRef &size : chunkStage.sizes)
@@ -303,7 +305,7 @@ void RowSplit::makeCombineKernel() {
   int32_t number = kernel.output.getArgNumber();
   Type buffers[] = {getIndicesType(), getIndicesType(), getPartialType(),
                     outputType};
-  builder.setInsertionPointAfter(kernel.func);
+  builder.setInsertionPointAfter(chunkKernel);
   auto func = func::FuncOp::create(builder, loc,
                                    (kernel.func.getName() + "_combine").str(),
                                    builder.getFunctionType(buffers, {}));

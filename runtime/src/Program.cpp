@@ -97,6 +97,8 @@ Program::Key Program::keyOf(const tsgu_specialization &specialization) const {
   key.indexType = static_cast<ElementType>(specialization.index_type);
   key.derivedIndexType =
       static_cast<ElementType>(specialization.derived_index_type);
+  key.target = specialization.target;
+  key.alignment = specialization.alignment;
   size_t i = 0;
   for (int32_t symbol : signature.widths()) {
     const int64_t width = specialization.widths[symbol];

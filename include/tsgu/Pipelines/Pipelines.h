@@ -24,7 +24,7 @@ struct LoweringOptions {
   unsigned derivedIndex = 32;
   std::vector<int64_t> widths;
   unsigned vectorBits = 512;
-  unsigned alignment = 4;
+  unsigned alignment = 16;
 };
 
 /// A program over tensors -> kernels over buffers, with their manifest.
@@ -49,7 +49,7 @@ void addLowerToEmulator(mlir::OpPassManager &pm);
 
 /// Makes the pipelines known to tools: tsgu-lower-to-kernels,
 /// tsgu-optimize-kernels, tsgu-lower-to-llvm, and tsgu-lower-to-cpu for all;
-/// for devices tsgu-lower-to-nvvm and tsgu-lower-to-emulator.
+/// for devices tsgu-to-gpu, tsgu-lower-to-nvvm and tsgu-lower-to-emulator.
 void registerPipelines();
 void registerGPUPipelines();
 
