@@ -7,6 +7,7 @@ from torch.autograd import forward_ad
 from ._callbacks import Callables
 from ._iteration import Functions, iterate
 from ._linear_solve import (
+    check_on_cpu,
     dense_parts,
     handle_maker,
     is_sparse,

@@ -5,7 +5,14 @@ import functools
 import torch
 from torch.autograd import Function
 
-from ._linear_solve import check_on_cpu, check_operands, handle_maker, program_for, run, same_dtype
+from ._linear_solve import (
+    check_on_cpu,
+    check_operands,
+    handle_maker,
+    program_for,
+    run,
+    same_dtype,
+)
 from ._methods import Wanted, recognise
 from ._solver import solver
 from ._tensors import parts
