@@ -46,7 +46,7 @@ void expectPermuted(const char *kernel, std::mt19937 &random) {
     const std::vector<I> &order = permutation;
     const std::vector<T> &values = from;
     launch<Widths<I>>("device/permute", kernel, blocksFor(count),
-                      {order, values, to, count});
+                      {order, values, to, count, 0, 0});
     EXPECT_EQ(to, expected);
   }
 }
