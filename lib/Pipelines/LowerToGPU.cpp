@@ -37,6 +37,9 @@ void addLowerToNVVM(OpPassManager &pm) {
   device.addPass(memref::createExpandStridedMetadataPass());
   device.addPass(createLowerAffinePass());
   device.addPass(createConvertVectorToLLVMPass());
+  device.addPass(createUBToLLVMConversionPass());
+  device.addPass(createConvertMathToLLVMPass());
+  device.addPass(createArithToLLVMConversionPass());
   device.addPass(createConvertToNVVM());
   device.addPass(createReconcileUnrealizedCastsPass());
   device.addPass(createCanonicalizerPass());
@@ -49,6 +52,7 @@ void addLowerToEmulator(OpPassManager &pm) {
   pm.addPass(createEmulateGPU());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createUBToLLVMConversionPass());
   addLowerToLLVM(pm);
 }
 
