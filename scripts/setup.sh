@@ -35,3 +35,5 @@ fi
 pip=("$venv/bin/python" -m pip install --disable-pip-version-check)
 "${pip[@]}" torch==2.13.0
 "${pip[@]}" -r requirements.txt
+# The assembler for GPUs, to see that kernels for them assemble.
+command -v ptxas >/dev/null || "${pip[@]}" "nvidia-cuda-nvcc>=13,<14"

@@ -2,7 +2,11 @@
 
 # ruff: noqa: F821 (lit defines `config`)
 
+import glob
 import os
+import shutil
+import sys
+import sysconfig
 
 import lit.formats
 
@@ -17,3 +21,11 @@ config.environment["PATH"] = path
 config.substitutions.append(
     ("%programs", os.path.join(config.test_source_root, "..", "lib", "Programs"))
 )
+config.substitutions.append(("%python", sys.executable))
+
+# The assembler for GPUs: a CUDA toolkit's, or that of the package nvidia-cuda-nvcc.
+packaged = glob.glob(os.path.join(sysconfig.get_path("purelib"), "nvidia", "cu*", "bin", "ptxas"))
+ptxas = shutil.which("ptxas") or (packaged[0] if packaged else None)
+if ptxas:
+    config.available_features.add("ptxas")
+    config.substitutions.append(("%ptxas", ptxas))

@@ -54,7 +54,7 @@ template <typename A> static void fields(A &a, Partition &p) {
 }
 template <typename A> static void fields(A &a, DeviceMap &d) {
   a("block_threads", d.blockThreads), a("dense_lanes", d.denseLanes);
-  a("entry_lanes", d.entryLanes), a("split", d.split), a("serial", d.serial);
+  a("entry_lanes", d.entryLanes), a("serial", d.serial);
 }
 template <typename A> static void fields(A &a, Cost::Term &t) {
   a("factor", t.factor), a("symbols", t.symbols);

@@ -10,8 +10,10 @@
 #include "tsgu/Dialect/ManifestAttr.h"
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/ProgramSymbols.h"
+#include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Engine/CodeGen.h"
 #include "tsgu/Engine/Context.h"
+#include "tsgu/Engine/PTX.h"
 #include "tsgu/Pipelines/Pipelines.h"
 #include "tsgu/Programs/ProgramLibrary.h"
 #include "tsgu/Transforms/Passes.h"
@@ -55,6 +57,12 @@ struct Compiler::State {
                                          bool complexValues = false);
   Error complexify(ModuleOp module, StringRef name);
   Error apply(ModuleOp module, StringRef path, StringRef derivation);
+  Expected<OwningOpRef<ModuleOp>>
+  makeKernels(StringRef path, const tsgu_specialization &specialization,
+              const Target &target);
+  Expected<OwningOpRef<ModuleOp>>
+  parseDeviceLibrary(StringRef path, const tsgu_specialization &specialization);
+  Error lower(ModuleOp module, StringRef path, tsgu_target target);
 };
 
 /// Turns what is reported while it lives into the message of an error.
@@ -179,8 +187,21 @@ Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path,
   return module;
 }
 
+/// The text of a path "device/<library>"; null if it is no such path.
+static const LibraryProgram *findDeviceLibrary(StringRef path) {
+  if (path.consume_front("device/"))
+    for (const LibraryProgram &library : getDeviceLibraries())
+      if (library.name == path)
+        return &library;
+  return nullptr;
+}
+
 Error Compiler::addProgram(StringRef name, StringRef text) {
   std::lock_guard lock(mutex);
+  if (name == "device")
+    return llvm::createStringError(
+        "a program cannot be named 'device': paths that begin with it are "
+        "libraries of device kernels");
   if (name.empty() ||
       !llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; }))
     return llvm::createStringError(
@@ -201,6 +222,11 @@ Error Compiler::addProgram(StringRef name, StringRef text) {
 
 Expected<std::string> Compiler::getText(StringRef path) {
   std::lock_guard lock(mutex);
+  if (const LibraryProgram *library = findDeviceLibrary(path))
+    return library->text.str();
+  if (path.starts_with("device/"))
+    return llvm::createStringError("there is no library of device kernels '" +
+                                   path + "'");
   auto program = state->programs.find(path.split('/').first);
   if (program == state->programs.end())
     return llvm::createStringError("there is no program '" +
@@ -244,36 +270,158 @@ static LoweringOptions getOptions(const tsgu_specialization &specialization,
   options.widths.assign(specialization.widths,
                         specialization.widths + specialization.width_count);
   options.vectorBits = target.vectorBits;
+  options.alignment = specialization.alignment;
   return options;
 }
 
-Expected<std::unique_ptr<llvm::MemoryBuffer>>
-Compiler::compile(StringRef path, const tsgu_specialization &specialization,
-                  const Target &target) {
-  std::lock_guard lock(mutex);
+static std::string describe(tsgu_target target, const Target &host) {
+  switch (target) {
+  case TSGU_TARGET_CPU:
+    return host.describe();
+  case TSGU_TARGET_EMULATOR:
+    return "emulator";
+  case TSGU_TARGET_SM80:
+  case TSGU_TARGET_SM90:
+    return ("sm_" + llvm::Twine(unsigned(target))).str();
+  }
+  return "";
+}
+
+/// What cannot run on a device is refused, not left to the CPU: its operands
+/// are not there.
+static Error checkDeviceStages(StringRef path, const Manifest &manifest) {
+  for (const Stage &stage : manifest.stages) {
+    if (stage.kind == Stage::Solve || stage.kind == Stage::KeepTriangle)
+      return llvm::createStringError(
+          "'" + path +
+          "' solves linear systems, which has no code for devices yet; move "
+          "its operands to the CPU");
+    if (stage.kind == Stage::Kernel && stage.device.blockThreads == 0)
+      return llvm::createStringError("'" + path +
+                                     "' has no kernels for devices");
+  }
+  return Error::success();
+}
+
+Expected<OwningOpRef<ModuleOp>>
+Compiler::State::makeKernels(StringRef path,
+                             const tsgu_specialization &specialization,
+                             const Target &host) {
+  auto target = static_cast<tsgu_target>(specialization.target);
+  bool onDevice = target != TSGU_TARGET_CPU;
   bool complexValues = specialization.value_type == TSGU_C64 ||
                        specialization.value_type == TSGU_C128;
-  Expected<OwningOpRef<ModuleOp>> module = state->derive(path, complexValues);
+  if (onDevice && complexValues)
+    return llvm::createStringError(
+        "'" + path +
+        "': complex numbers have no code for devices yet; move the operands to "
+        "the CPU");
+  Expected<OwningOpRef<ModuleOp>> module = derive(path, complexValues);
   if (!module)
     return module.takeError();
-  Diagnostics diagnostics(*state->context);
-  LoweringOptions options = getOptions(specialization, target);
-  PassManager kernels(state->context.get());
+  Diagnostics diagnostics(*context);
+  LoweringOptions options = getOptions(specialization, host);
+  PassManager kernels(context.get());
   addLowerToKernels(kernels, options);
-  addOptimizeKernels(kernels, options);
+  if (onDevice)
+    addMapToGPU(kernels, options);
+  else
+    addOptimizeKernels(kernels, options);
   if (failed(kernels.run(**module)))
     return diagnostics.error("'" + path + "' cannot be lowered to kernels");
   FailureOr<Manifest> manifest = getManifest(**module);
   if (failed(manifest))
     return diagnostics.error("'" + path + "'");
+  if (onDevice)
+    if (Error error = checkDeviceStages(path, *manifest))
+      return std::move(error);
   manifest->program = getSymbol(path);
-  manifest->target = target.describe();
+  manifest->target = describe(target, host);
   setManifest(**module, *manifest);
-  PassManager llvmDialect(state->context.get());
-  addLowerToLLVM(llvmDialect);
-  if (failed(llvmDialect.run(**module)))
+  return module;
+}
+
+/// Sets an index type where a library of device kernels names it.
+static void retype(std::string &text, StringRef name, uint8_t type) {
+  std::string definition = (name + " = i32\n").str();
+  size_t at = text.find(definition);
+  if (at != std::string::npos && type == TSGU_I64)
+    text.replace(at, definition.size(), (name + " = i64\n").str());
+}
+
+Expected<OwningOpRef<ModuleOp>>
+Compiler::State::parseDeviceLibrary(StringRef path,
+                                    const tsgu_specialization &specialization) {
+  if (specialization.target == TSGU_TARGET_CPU)
+    return llvm::createStringError("'" + path +
+                                   "' is a library of device kernels, and has "
+                                   "no code for the CPU");
+  std::string text = findDeviceLibrary(path)->text.str();
+  retype(text, "!index", specialization.index_type);
+  retype(text, "!derived", specialization.derived_index_type);
+  Diagnostics diagnostics(*context);
+  auto module = parseSourceString<ModuleOp>(text, context.get());
+  if (!module)
+    return diagnostics.error("'" + path + "' is not MLIR");
+  module->setName(getSymbol(path));
+  return module;
+}
+
+/// Generates the image and puts it in the place of the device module.
+static Error embedImage(ModuleOp module, tsgu_target target) {
+  for (auto device :
+       llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
+    Expected<std::string> image = generatePTX(device, target);
+    if (!image)
+      return image.takeError();
+    module->setAttr(imageAttr, StringAttr::get(module.getContext(), *image));
+    device.erase();
+  }
+  return Error::success();
+}
+
+/// To the LLVM dialect of the host, with the object.
+Error Compiler::State::lower(ModuleOp module, StringRef path,
+                             tsgu_target target) {
+  Diagnostics diagnostics(*context);
+  PassManager lowering(context.get()), object(context.get());
+  if (target == TSGU_TARGET_CPU)
+    addLowerToLLVM(lowering);
+  else if (target == TSGU_TARGET_EMULATOR)
+    addLowerToEmulator(lowering);
+  else
+    addLowerToNVVM(lowering);
+  if (failed(lowering.run(module)))
     return diagnostics.error("'" + path + "' cannot be lowered to LLVM");
-  return generateObject(**module, target);
+  if (target == TSGU_TARGET_CPU || target == TSGU_TARGET_EMULATOR)
+    return Error::success();
+  if (Error error = embedImage(module, target))
+    return llvm::createStringError(
+        "'" + path +
+        "' cannot be compiled to PTX: " + llvm::toString(std::move(error)));
+  object.addPass(createEmitObject());
+  if (failed(object.run(module)))
+    return diagnostics.error("'" + path + "'");
+  return Error::success();
+}
+
+Expected<std::unique_ptr<llvm::MemoryBuffer>>
+Compiler::compile(StringRef path, const tsgu_specialization &specialization,
+                  const Target &host) {
+  std::lock_guard lock(mutex);
+  auto target = static_cast<tsgu_target>(specialization.target);
+  if (describe(target, host).empty())
+    return llvm::createStringError(
+        "there is no target " + llvm::Twine(unsigned(target)) +
+        "; there are the CPU (0), the emulator (1), sm_80 (80) and sm_90 (90)");
+  Expected<OwningOpRef<ModuleOp>> module =
+      findDeviceLibrary(path) ? state->parseDeviceLibrary(path, specialization)
+                              : state->makeKernels(path, specialization, host);
+  if (!module)
+    return module.takeError();
+  if (Error error = state->lower(**module, path, target))
+    return std::move(error);
+  return generateObject(**module, host);
 }
 
 } // namespace tsgu

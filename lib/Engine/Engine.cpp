@@ -38,7 +38,8 @@ Engine::getKey(StringRef path, const tsgu_specialization &specialization) {
   add(path);
   add(*text);
   const uint8_t types[] = {specialization.value_type, specialization.index_type,
-                           specialization.derived_index_type};
+                           specialization.derived_index_type,
+                           specialization.target, specialization.alignment};
   hash.update(ArrayRef(types));
   add(StringRef(reinterpret_cast<const char *>(specialization.widths),
                 specialization.width_count * sizeof(int64_t)));

@@ -75,6 +75,7 @@ void addLowerToLLVM(OpPassManager &pm) {
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createEmitEntryPoints());
+  pm.addPass(createEmitObject());
 }
 
 namespace {
@@ -92,8 +93,13 @@ struct CommandLine : PassPipelineOptions<CommandLine> {
                               llvm::cl::desc("bits of a vector register")};
 
   LoweringOptions get() const {
-    return {
-        value, index, derivedIndex, {widths.begin(), widths.end()}, vectorBits};
+    LoweringOptions options;
+    options.value = value;
+    options.index = index;
+    options.derivedIndex = derivedIndex;
+    options.widths.assign(widths.begin(), widths.end());
+    options.vectorBits = vectorBits;
+    return options;
   }
 };
 } // namespace
@@ -119,6 +125,7 @@ void registerPipelines() {
         addOptimizeKernels(pm, options.get());
         addLowerToLLVM(pm);
       });
+  registerGPUPipelines();
 }
 
 } // namespace tsgu

@@ -5,17 +5,26 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Adds, for each kernel, `void entry(void *const *pointers, const int64_t
-// *sizes)`, and for the program the constant `tsgu_object` with its manifest
-// and entries (CompilerInterface.h). The kernels become internal, and their
-// pointers noalias: the output overlaps nothing, and the rest is only read.
+// Adds, for each kernel, the entry with the parameters of CompilerInterface.h:
+// for the CPU `void entry(void *const *pointers, const int64_t *sizes)`; for
+// the emulator `void entry(const uint64_t *words, tsgu_emulated_thread *self)`;
+// for a GPU a kernel with one parameter per word. They differ in where a
+// pointer or a size comes from, and unpack it into the same descriptors. The
+// kernels become internal.
+//
+// On the CPU and on a GPU pointers are noalias: the output overlaps nothing,
+// and the rest is only read. (Not on the emulator, where threads of a block see
+// each other's writes after the call of a barrier.)
 //
 //===----------------------------------------------------------------------===//
 
 #include "tsgu/Dialect/ManifestAttr.h"
+#include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Builders.h"
 
 namespace tsgu {
@@ -28,23 +37,45 @@ using namespace tsgu;
 
 namespace {
 
+/// Where an entry finds what it passes on: the i-th pointer, the i-th size.
+struct Parameters {
+  std::function<Value(size_t)> pointer, size;
+};
+
 class EntryPoints {
 public:
-  EntryPoints(ModuleOp module, const Manifest &manifest)
-      : module(module), manifest(manifest), builder(module.getContext()),
-        loc(module.getLoc()),
+  explicit EntryPoints(ModuleOp module)
+      : module(module), builder(module.getContext()), loc(module.getLoc()),
         pointer(LLVM::LLVMPointerType::get(module.getContext())),
-        i64(builder.getI64Type()) {}
+        i32(builder.getI32Type()), i64(builder.getI64Type()) {}
 
-  LogicalResult emit();
+  LogicalResult emit(const Manifest &manifest);
+  LogicalResult emitLibrary();
 
 private:
-  LogicalResult emitEntry(const Stage &stage);
+  LogicalResult emitStage(const Manifest &manifest, const Stage &stage);
   void restrict(LLVM::LLVMFuncOp kernel);
-  SmallVector<Value> unpack(const Stage &stage, Block *entry);
-  void emitObject();
-  LLVM::GlobalOp emitConstant(Type type, StringRef name, LLVM::Linkage linkage,
-                              function_ref<Value()> value);
+  SmallVector<Value> unpack(const Manifest &manifest, const Stage &stage,
+                            const Parameters &parameters);
+  LogicalResult emitLibraryKernel(LLVM::LLVMFuncOp kernel);
+  FailureOr<SmallVector<Type>> getWords(LLVM::LLVMFuncOp kernel);
+  void addDescriptor(SmallVector<Value> &values, Value data) {
+    values.append({data, data, constant(0)});
+  }
+
+  // The entry of the kernel, in which the builder then stands.
+  void beginHostEntry(LLVM::LLVMFuncOp kernel, StringRef name);
+  void beginGPUEntry(LLVM::LLVMFuncOp kernel, ArrayRef<Type> words,
+                     int32_t blockThreads);
+  LogicalResult callKernel(LLVM::LLVMFuncOp kernel, ArrayRef<Value> values);
+  LogicalResult callDeviceKernel(LLVM::LLVMFuncOp kernel,
+                                 SmallVector<Value> values);
+  void finish();
+  Value wordOf(LLVM::LLVMFuncOp kernel, Type type, size_t index);
+  Value itemOf(LLVM::LLVMFuncOp kernel);
+  Parameters getDeviceParameters(LLVM::LLVMFuncOp kernel, size_t pointers);
+  void listDeviceKernel(LLVM::LLVMFuncOp kernel, StringRef name,
+                        int32_t blockThreads);
 
   Value constant(int64_t value) {
     return LLVM::ConstantOp::create(builder, loc, i64, value);
@@ -57,15 +88,33 @@ private:
   }
 
   ModuleOp module;
-  const Manifest &manifest;
   OpBuilder builder;
   Location loc;
-  Type pointer, i64;
-  SmallVector<LLVM::LLVMFuncOp> entries;
+  Type pointer, i32, i64;
+  LLVM::LLVMFuncOp entry;
+  SmallVector<Attribute> deviceKernels;
 };
 
+} // namespace
+
+static bool isOnGPU(LLVM::LLVMFuncOp kernel) {
+  return isa<gpu::GPUModuleOp>(kernel->getParentOp());
+}
+
+/// Kernels for devices that the module holds: lowered for a GPU, or for the
+/// emulator.
+static SmallVector<LLVM::LLVMFuncOp> getDeviceKernels(ModuleOp module) {
+  SmallVector<LLVM::LLVMFuncOp> kernels;
+  module.walk([&](LLVM::LLVMFuncOp function) {
+    if (isOnGPU(function)
+            ? function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName())
+            : function->hasAttr(workgroupBytesAttr))
+      kernels.push_back(function);
+  });
+  return kernels;
+}
+
 void EntryPoints::restrict(LLVM::LLVMFuncOp kernel) {
-  kernel.setLinkage(LLVM::Linkage::Internal);
   for (unsigned i = 0; i < kernel.getNumArguments(); ++i)
     if (isa<LLVM::LLVMPointerType>(kernel.getArgument(i).getType()))
       kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
@@ -75,14 +124,15 @@ void EntryPoints::restrict(LLVM::LLVMFuncOp kernel) {
 /// The kernel's arguments: a descriptor (allocated, aligned, offset, extents,
 /// strides) for each buffer, then its sizes. Only the output's extents are
 /// read.
-SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
-  Value pointers = entry->getArgument(0), sizes = entry->getArgument(1);
+SmallVector<Value> EntryPoints::unpack(const Manifest &manifest,
+                                       const Stage &stage,
+                                       const Parameters &parameters) {
   auto strideOf = [&](size_t argument, size_t dim) {
     for (auto [index, size] : llvm::enumerate(stage.sizes))
       if (size.kind == SizeRef::Stride &&
           size.index == static_cast<int32_t>(argument) &&
           size.dim == static_cast<int32_t>(dim))
-        return loadElement(sizes, i64, index);
+        return parameters.size(index);
     return constant(1);
   };
   auto extentOf = [&](const Argument &argument, size_t dim) {
@@ -93,7 +143,7 @@ SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
                          : argument.shape[dim];
     for (auto [index, size] : llvm::enumerate(stage.sizes))
       if (size.kind == kind && size.index == symbol)
-        return loadElement(sizes, i64, index);
+        return parameters.size(index);
     return constant(0);
   };
   bool isComplex = manifest.result.type == ElementType::C64 ||
@@ -104,8 +154,7 @@ SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
     // Complex numbers are rows of two floats, the strides count these.
     bool pairs = isComplex && (dense || argument.role == Argument::Values);
     size_t rank = dense ? argument.shape.size() : 1;
-    Value data = loadElement(pointers, pointer, number);
-    values.append({data, data, constant(0)});
+    addDescriptor(values, parameters.pointer(number));
     for (size_t d = 0; d < rank; ++d)
       values.push_back(argument.written && dense ? extentOf(argument, d)
                                                  : constant(0));
@@ -122,93 +171,234 @@ SmallVector<Value> EntryPoints::unpack(const Stage &stage, Block *entry) {
   }
   for (auto [index, size] : llvm::enumerate(stage.sizes))
     if (size.kind != SizeRef::Stride)
-      values.push_back(loadElement(sizes, i64, index));
+      values.push_back(parameters.size(index));
   return values;
 }
 
-LogicalResult EntryPoints::emitEntry(const Stage &stage) {
-  auto kernel = module.lookupSymbol<LLVM::LLVMFuncOp>(stage.name);
-  if (!kernel)
-    return module.emitError("has no lowered kernel @") << stage.name;
-  restrict(kernel);
+/// Without a manifest an argument is a buffer of rank 1 or an integer, and
+/// takes one word: a pointer, i64 or i32.
+FailureOr<SmallVector<Type>> EntryPoints::getWords(LLVM::LLVMFuncOp kernel) {
+  const Type descriptor[] = {pointer, pointer, i64, i64, i64};
+  SmallVector<Type> words;
+  ArrayRef<Type> rest = kernel.getArgumentTypes();
+  if (!isOnGPU(kernel))
+    rest = rest.drop_back(); // The emulated thread.
+  while (!rest.empty()) {
+    bool isBuffer =
+        rest.take_front(std::size(descriptor)) == ArrayRef(descriptor);
+    if (!isBuffer && rest.front() != i64 && rest.front() != i32)
+      return kernel.emitError("of a library takes arguments other than buffers "
+                              "of rank 1, indices and integers");
+    words.push_back(rest.front());
+    rest = rest.drop_front(isBuffer ? std::size(descriptor) : 1);
+  }
+  return words;
+}
+
+void EntryPoints::beginHostEntry(LLVM::LLVMFuncOp kernel, StringRef name) {
   builder.setInsertionPointToEnd(module.getBody());
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(module.getContext()), {pointer, pointer});
-  auto entry = LLVM::LLVMFuncOp::create(builder, loc, stage.name + "_entry",
-                                        type, LLVM::Linkage::Internal);
-  Block *block = entry.addEntryBlock(builder);
-  builder.setInsertionPointToStart(block);
-  SmallVector<Value> values = unpack(stage, block);
+  entry = LLVM::LLVMFuncOp::create(builder, loc, (name + "_entry").str(), type,
+                                   LLVM::Linkage::Internal);
+  builder.setInsertionPointToStart(entry.addEntryBlock(builder));
+}
+
+/// The entry takes the kernel's name, and what makes it a kernel.
+void EntryPoints::beginGPUEntry(LLVM::LLVMFuncOp kernel, ArrayRef<Type> words,
+                                int32_t blockThreads) {
+  std::string name = kernel.getName().str();
+  kernel.setName(name + "_body");
+  kernel.setAlwaysInline(true); // Then loads see the entry's noalias.
+  for (StringRef attr : {NVVM::NVVMDialect::getKernelFuncAttrName(),
+                         NVVM::NVVMDialect::getMaxntidAttrName(),
+                         gpu::GPUDialect::getKernelFuncAttrName()})
+    kernel->removeAttr(attr);
+  builder.setInsertionPoint(kernel);
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(module.getContext()), words);
+  entry = LLVM::LLVMFuncOp::create(builder, loc, name, type);
+  entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
+                 builder.getUnitAttr());
+  entry->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
+                 builder.getDenseI32ArrayAttr({blockThreads, 1, 1}));
+  builder.setInsertionPointToStart(entry.addEntryBlock(builder));
+  restrict(entry);
+}
+
+LogicalResult EntryPoints::callKernel(LLVM::LLVMFuncOp kernel,
+                                      ArrayRef<Value> values) {
   if (values.size() != kernel.getNumArguments())
     return kernel.emitError("takes ")
            << kernel.getNumArguments() << " values, its manifest says "
            << values.size();
   LLVM::CallOp::create(builder, loc, kernel, values);
   LLVM::ReturnOp::create(builder, loc, ValueRange());
-  entries.push_back(entry);
+  kernel.setLinkage(LLVM::Linkage::Internal);
   return success();
 }
 
-LLVM::GlobalOp EntryPoints::emitConstant(Type type, StringRef name,
-                                         LLVM::Linkage linkage,
-                                         function_ref<Value()> value) {
-  builder.setInsertionPointToEnd(module.getBody());
-  auto global = LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/true,
-                                       linkage, name, Attribute());
-  Block *block = builder.createBlock(&global.getInitializerRegion());
-  builder.setInsertionPointToStart(block);
-  LLVM::ReturnOp::create(builder, loc, value());
-  return global;
+LogicalResult EntryPoints::callDeviceKernel(LLVM::LLVMFuncOp kernel,
+                                            SmallVector<Value> values) {
+  if (!isOnGPU(kernel))
+    values.push_back(entry.getArgument(1)); // The emulated thread.
+  return callKernel(kernel, values);
 }
 
-void EntryPoints::emitObject() {
-  MLIRContext *context = module.getContext();
-  std::vector<uint8_t> bytes = manifest.serialize();
-  builder.setInsertionPointToEnd(module.getBody());
-  auto data = LLVM::GlobalOp::create(
-      builder, loc, LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size()),
-      /*isConstant=*/true, LLVM::Linkage::Internal,
-      manifest.program + "_manifest",
-      builder.getStringAttr(StringRef(
-          reinterpret_cast<const char *>(bytes.data()), bytes.size())));
-  auto table = LLVM::LLVMArrayType::get(pointer, entries.size());
-  LLVM::GlobalOp kernels =
-      emitConstant(table, manifest.program + "_kernels",
-                   LLVM::Linkage::Internal, [&]() -> Value {
-                     Value array = LLVM::UndefOp::create(builder, loc, table);
-                     for (auto [i, entry] : llvm::enumerate(entries))
-                       array = LLVM::InsertValueOp::create(
-                           builder, loc, array,
-                           LLVM::AddressOfOp::create(builder, loc, entry), i);
-                     return array;
-                   });
-  auto object =
-      LLVM::LLVMStructType::getLiteral(context, {pointer, i64, i64, pointer});
-  emitConstant(
-      object, manifest.program, LLVM::Linkage::External, [&]() -> Value {
-        Value fields[] = {LLVM::AddressOfOp::create(builder, loc, data),
-                          constant(bytes.size()), constant(entries.size()),
-                          LLVM::AddressOfOp::create(builder, loc, kernels)};
-        Value value = LLVM::UndefOp::create(builder, loc, object);
-        for (auto [i, field] : llvm::enumerate(fields))
-          value = LLVM::InsertValueOp::create(builder, loc, value, field, i);
-        return value;
-      });
+/// A parameter of a device kernel: its own, or in the emulator's array.
+Value EntryPoints::wordOf(LLVM::LLVMFuncOp kernel, Type type, size_t index) {
+  return isOnGPU(kernel) ? entry.getArgument(index)
+                         : loadElement(entry.getArgument(0), type, index);
 }
 
-LogicalResult EntryPoints::emit() {
+/// The item of the batch that this thread works on.
+Value EntryPoints::itemOf(LLVM::LLVMFuncOp kernel) {
+  // tsgu_emulated_thread begins with thread[3], block[3].
+  Value item = isOnGPU(kernel)
+                   ? NVVM::BlockIdYOp::create(builder, loc, i32).getResult()
+                   : loadElement(entry.getArgument(1), i32, 4);
+  return LLVM::ZExtOp::create(builder, loc, i64, item);
+}
+
+/// The words of a stage: pointers, for each of them the bytes from one item to
+/// the next, sizes.
+Parameters EntryPoints::getDeviceParameters(LLVM::LLVMFuncOp kernel,
+                                            size_t pointers) {
+  Value item = itemOf(kernel);
+  return {
+      [=, this](size_t i) -> Value {
+        Value bytes = LLVM::MulOp::create(builder, loc, item,
+                                          wordOf(kernel, i64, pointers + i));
+        return LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(),
+                                   wordOf(kernel, pointer, i),
+                                   ArrayRef<LLVM::GEPArg>{bytes});
+      },
+      [=, this](size_t i) { return wordOf(kernel, i64, 2 * pointers + i); }};
+}
+
+void EntryPoints::listDeviceKernel(LLVM::LLVMFuncOp kernel, StringRef name,
+                                   int32_t blockThreads) {
+  auto bytes = kernel->getAttrOfType<IntegerAttr>(workgroupBytesAttr);
+  deviceKernels.push_back(builder.getDictionaryAttr(
+      {builder.getNamedAttr("name", builder.getStringAttr(name)),
+       builder.getNamedAttr("block_threads",
+                            builder.getI32IntegerAttr(blockThreads)),
+       builder.getNamedAttr(
+           "workgroup_bytes",
+           builder.getI32IntegerAttr(bytes ? bytes.getInt() : 0))}));
+}
+
+LogicalResult EntryPoints::emitStage(const Manifest &manifest,
+                                     const Stage &stage) {
+  bool onDevice = stage.device.blockThreads > 0;
+  LLVM::LLVMFuncOp kernel;
+  if (!onDevice)
+    kernel = module.lookupSymbol<LLVM::LLVMFuncOp>(stage.name);
+  for (LLVM::LLVMFuncOp candidate : getDeviceKernels(module))
+    if (onDevice && candidate.getName() == stage.name)
+      kernel = candidate;
+  if (!kernel)
+    return module.emitError("has no lowered kernel @") << stage.name;
+  if (!onDevice) {
+    restrict(kernel);
+    beginHostEntry(kernel, stage.name);
+    Value pointers = entry.getArgument(0), sizes = entry.getArgument(1);
+    return callKernel(
+        kernel,
+        unpack(manifest, stage,
+               {[&](size_t i) { return loadElement(pointers, pointer, i); },
+                [&](size_t i) { return loadElement(sizes, i64, i); }}));
+  }
+  size_t pointers = stage.arguments.size();
+  listDeviceKernel(kernel, stage.name, stage.device.blockThreads);
+  if (isOnGPU(kernel)) {
+    SmallVector<Type> words(2 * pointers + stage.sizes.size(), i64);
+    std::fill_n(words.begin(), pointers, pointer);
+    beginGPUEntry(kernel, words, stage.device.blockThreads);
+    for (auto [i, argument] : llvm::enumerate(stage.arguments))
+      if (!argument.written)
+        entry.setArgAttr(i, LLVM::LLVMDialect::getReadonlyAttrName(),
+                         builder.getUnitAttr());
+  } else {
+    beginHostEntry(kernel, stage.name);
+  }
+  return callDeviceKernel(
+      kernel, unpack(manifest, stage, getDeviceParameters(kernel, pointers)));
+}
+
+/// How many threads a block has, as the kernel's author declared.
+static FailureOr<int32_t> getBlockThreads(LLVM::LLVMFuncOp kernel) {
+  if (auto extents = kernel->getAttrOfType<DenseI32ArrayAttr>(
+          NVVM::NVVMDialect::getMaxntidAttrName()))
+    return extents[0];
+  if (auto threads = kernel->getAttrOfType<IntegerAttr>(blockThreadsAttr))
+    return static_cast<int32_t>(threads.getInt());
+  return kernel.emitError("of a library has no 'known_block_size'");
+}
+
+LogicalResult EntryPoints::emitLibraryKernel(LLVM::LLVMFuncOp kernel) {
+  FailureOr<int32_t> blockThreads = getBlockThreads(kernel);
+  FailureOr<SmallVector<Type>> words = getWords(kernel);
+  if (failed(blockThreads) || failed(words))
+    return failure();
+  listDeviceKernel(kernel, kernel.getName(), *blockThreads);
+  if (isOnGPU(kernel)) {
+    SmallVector<Type> types(*words);
+    llvm::replace(types, i32, i64);
+    beginGPUEntry(kernel, types, *blockThreads);
+  } else {
+    beginHostEntry(kernel, kernel.getName());
+  }
+  SmallVector<Value> values;
+  for (auto [i, type] : llvm::enumerate(*words)) {
+    Value word = wordOf(kernel, type == i32 ? i64 : type, i);
+    if (type == pointer) {
+      addDescriptor(values, word);
+      values.append({constant(0), constant(1)});
+    } else if (type == i32) {
+      values.push_back(LLVM::TruncOp::create(builder, loc, i32, word));
+    } else {
+      values.push_back(word);
+    }
+  }
+  return callDeviceKernel(kernel, std::move(values));
+}
+
+void EntryPoints::finish() {
+  if (!deviceKernels.empty())
+    module->setAttr(deviceKernelsAttr, builder.getArrayAttr(deviceKernels));
+}
+
+LogicalResult EntryPoints::emit(const Manifest &manifest) {
   for (const Stage &stage : manifest.stages)
-    if (stage.kind == Stage::Kernel && failed(emitEntry(stage)))
+    if (stage.kind == Stage::Kernel && failed(emitStage(manifest, stage)))
       return failure();
-  emitObject();
+  finish();
   return success();
 }
+
+LogicalResult EntryPoints::emitLibrary() {
+  for (LLVM::LLVMFuncOp kernel : getDeviceKernels(module))
+    if (failed(emitLibraryKernel(kernel)))
+      return failure();
+  finish();
+  return success();
+}
+
+namespace {
 
 struct EmitEntryPoints : tsgu::impl::EmitEntryPointsBase<EmitEntryPoints> {
   void runOnOperation() override {
+    EntryPoints entries(getOperation());
+    bool isLibrary = !getOperation()->hasAttr(manifestAttr) &&
+                     !getDeviceKernels(getOperation()).empty();
+    if (isLibrary) {
+      if (failed(entries.emitLibrary()))
+        signalPassFailure();
+      return;
+    }
     FailureOr<Manifest> manifest = getManifest(getOperation());
-    if (failed(manifest) ||
-        failed(EntryPoints(getOperation(), *manifest).emit()))
+    if (failed(manifest) || failed(entries.emit(*manifest)))
       signalPassFailure();
   }
 };

@@ -14,6 +14,52 @@
 using namespace mlir;
 using namespace tsgu;
 
+/// Copies a loop of the nest, carrying the accumulators through it.
+static SmallVector<Value> cloneNest(Kernel kernel,
+                                    const Accumulation &accumulation,
+                                    scf::ForOp loop, OpBuilder &builder,
+                                    IRMapping &mapping, ArrayRef<Chunk> panel,
+                                    SmallVector<Value> values) {
+  if (loop == accumulation.dense()) {
+    VectorEmitter emitter(accumulation.body, builder, mapping);
+    emitter.emitShared();
+    for (auto [chunk, value] : llvm::zip_equal(panel, values))
+      value = emitter.emitUpdate(chunk, value);
+    return values;
+  }
+  auto copy = scf::ForOp::create(
+      builder, loop.getLoc(), mapping.lookupOrDefault(loop.getLowerBound()),
+      mapping.lookupOrDefault(loop.getUpperBound()),
+      mapping.lookupOrDefault(loop.getStep()), values);
+  mapping.map(loop.getInductionVar(), copy.getInductionVar());
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(copy.getBody());
+    values.assign(copy.getRegionIterArgs().begin(),
+                  copy.getRegionIterArgs().end());
+    for (Operation &op : loop.getBody()->without_terminator()) {
+      if (op.isAncestor(accumulation.dense()))
+        values = cloneNest(kernel, accumulation, cast<scf::ForOp>(op), builder,
+                           mapping, panel, std::move(values));
+      else
+        builder.clone(op, mapping);
+    }
+    scf::YieldOp::create(builder, loop.getLoc(), values);
+  }
+  // What the accumulators leave of 32 registers, less operands in flight.
+  hoistInvariants(kernel, copy, 24 - std::min<size_t>(panel.size(), 20));
+  return SmallVector<Value>(copy.getResults());
+}
+
+SmallVector<Value> tsgu::emitPanel(Kernel kernel,
+                                   const Accumulation &accumulation,
+                                   OpBuilder &builder, ArrayRef<Chunk> panel,
+                                   SmallVector<Value> values) {
+  IRMapping mapping;
+  return cloneNest(kernel, accumulation, accumulation.reduction, builder,
+                   mapping, panel, std::move(values));
+}
+
 namespace {
 
 /// Writes the panels of one accumulation.
@@ -47,8 +93,6 @@ private:
   Chunk buildLastChunk(int64_t base, int64_t active);
   void buildPanelLoop(Value from, Value to, int64_t chunks);
   void buildPanel(const Panel &panel);
-  SmallVector<Value> cloneNest(scf::ForOp loop, IRMapping &mapping,
-                               const Panel &panel, SmallVector<Value> values);
   SmallVector<Value> getIndices(const Chunk &chunk);
 
   Kernel kernel;
@@ -148,45 +192,9 @@ void PanelBuilder::buildPanel(const Panel &panel) {
         fromIdentity
             ? buildSplat(builder, loc, kernel.identity, chunk.lanes)
             : buildLoad(builder, loc, kernel.output, getIndices(chunk), chunk));
-  IRMapping mapping;
-  values = cloneNest(accumulation.reduction, mapping, panel, std::move(values));
+  values = emitPanel(kernel, accumulation, builder, panel, std::move(values));
   for (auto [chunk, value] : llvm::zip_equal(panel, values))
     buildStore(builder, loc, value, kernel.output, getIndices(chunk), chunk);
-}
-
-/// Copies a loop of the nest, carrying the accumulators through it.
-SmallVector<Value> PanelBuilder::cloneNest(scf::ForOp loop, IRMapping &mapping,
-                                           const Panel &panel,
-                                           SmallVector<Value> values) {
-  if (loop == accumulation.dense()) {
-    VectorEmitter emitter(accumulation.body, builder, mapping);
-    emitter.emitShared();
-    for (auto [chunk, value] : llvm::zip_equal(panel, values))
-      value = emitter.emitUpdate(chunk, value);
-    return values;
-  }
-  auto copy = scf::ForOp::create(
-      builder, loop.getLoc(), mapping.lookupOrDefault(loop.getLowerBound()),
-      mapping.lookupOrDefault(loop.getUpperBound()),
-      mapping.lookupOrDefault(loop.getStep()), values);
-  mapping.map(loop.getInductionVar(), copy.getInductionVar());
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(copy.getBody());
-    values.assign(copy.getRegionIterArgs().begin(),
-                  copy.getRegionIterArgs().end());
-    for (Operation &op : loop.getBody()->without_terminator()) {
-      if (op.isAncestor(accumulation.dense()))
-        values =
-            cloneNest(cast<scf::ForOp>(op), mapping, panel, std::move(values));
-      else
-        builder.clone(op, mapping);
-    }
-    scf::YieldOp::create(builder, loc, values);
-  }
-  // What the accumulators leave of 32 registers, less operands in flight.
-  hoistInvariants(kernel, copy, 24 - std::min<size_t>(panel.size(), 20));
-  return SmallVector<Value>(copy.getResults());
 }
 
 unsigned tsgu::buildPanels(Kernel kernel, const Accumulation &accumulation,

@@ -20,7 +20,7 @@ using namespace mlir;
 using namespace tsgu;
 using vector::CombiningKind;
 
-static std::optional<CombiningKind> getCombiningKind(Operation *op) {
+std::optional<CombiningKind> tsgu::getCombiningKind(Operation *op) {
   using Kind = std::optional<CombiningKind>;
   return llvm::TypeSwitch<Operation *, Kind>(op)
       .Case<arith::AddFOp, arith::AddIOp>(

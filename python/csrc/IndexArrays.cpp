@@ -7,6 +7,7 @@
 
 #include "IndexArrays.h"
 #include "Errors.h"
+#include "Queue.h"
 
 #include <cstring>
 
@@ -22,12 +23,14 @@ void IndexArrays::inspect() {
   if (isFloat(positionsView.type) || positionsView.type != coordinatesView.type)
     fail(ErrorKind::Type, "positions and coordinates must both be int32 or "
                           "both be int64");
+  requireSame(coordinatesView.place, "the coordinates tensor", -1, place());
   auto stride = [](const TensorView &view, int32_t d) {
     return d < view.rank ? view.strides[d] : 0;
   };
   key = {reinterpret_cast<intptr_t>(positionsView.data),
          reinterpret_cast<intptr_t>(coordinatesView.data),
          form * 16 + positionsView.type,
+         place().cuda,
          items,
          rows,
          columns,
@@ -86,12 +89,14 @@ void IndexArrays::checkLengths() const {
 
 IndexSource::IndexSource(const IndexArrays &given)
     : type(given.positionsView.type),
-      shape{given.form, given.items, given.rows, given.columns} {
+      shape{given.form, given.items, given.rows, given.columns},
+      place(given.place()) {
   auto keep = [&](AtenTensorHandle tensor, const TensorView &view) {
     // The given tensor too: the cache knows it by its address.
     tensors.push_back(TensorHandle::share(tensor));
     if (!view.contiguous())
       tensors.push_back(contiguous(tensor));
+    contiguousTensors.push_back(tensors.back().get());
     bytes += view.elements() * elementSize(type);
     return inspect(tensors.back().get(), "an index tensor", -1);
   };
@@ -155,6 +160,24 @@ bool IndexSource::sameContent(const IndexSource &other) const {
   return true;
 }
 
+void IndexSource::keepCopies() {
+  for (AtenTensorHandle tensor : contiguousTensors) {
+    AtenTensorHandle copy = nullptr;
+    checkTorch(aoti_torch_clone(tensor, &copy), "copy an index tensor");
+    copies.emplace_back(copy);
+  }
+  bytes *= 2;
+}
+
+bool IndexSource::kept(const IndexSource &later) const {
+  if (copies.empty())
+    return false;
+  for (size_t k = 0; k < copies.size(); ++k)
+    if (!equal(copies[k].get(), later.contiguousTensors[k]))
+      return false;
+  return true;
+}
+
 //===-- Patterns
 //-----------------------------------------------------------===//
 
@@ -162,7 +185,7 @@ namespace {
 /// What a pattern keeps alive: the source, and arrays made from it.
 struct Owner {
   std::shared_ptr<IndexSource> source;
-  std::vector<char> items, rows;
+  TensorHandle items, rows;
 };
 } // namespace
 
@@ -172,6 +195,7 @@ static tsgu_pattern *fromCOO(std::unique_ptr<Owner> owner,
                              const std::vector<const void *> &coordinates,
                              bool transposed) {
   const IndexSource &source = *owner->source;
+  const Queue queue(source.place);
   auto [form, items, rows, columns] = source.shape;
   std::vector<const void *> order = coordinates;
   size_t rank = order.size();
@@ -183,36 +207,46 @@ static tsgu_pattern *fromCOO(std::unique_ptr<Owner> owner,
   if (rank == 3)
     shape.insert(shape.begin(), items);
   tsgu_pattern *pattern = nullptr;
-  check(tsgu_pattern_from_coo(static_cast<int32_t>(rank), shape.data(),
-                              source.type, order.data(), source.lengths.back(),
-                              releaseOwner, owner.release(), &pattern));
+  auto build = [&](auto function, auto... last) {
+    check(function(static_cast<int32_t>(rank), shape.data(), source.type,
+                   order.data(), source.lengths.back(), releaseOwner,
+                   owner.release(), last..., &pattern));
+  };
+  if (queue.get())
+    build(tsgu_pattern_from_coo_on, queue.get());
+  else
+    build(tsgu_pattern_from_coo);
   return pattern;
 }
 
 static tsgu_pattern *fromCSR(std::unique_ptr<Owner> owner) {
   const IndexSource &source = *owner->source;
+  const Queue queue(source.place);
   auto [form, items, rows, columns] = source.shape;
   int64_t shape[] = {items, rows, columns};
   bool batched = items >= 0;
   tsgu_pattern *pattern = nullptr;
-  check(tsgu_pattern_from_csr(batched ? 3 : 2, batched ? shape : shape + 1,
-                              source.type, source.arrays[0], source.arrays[1],
-                              source.lengths[1], releaseOwner, owner.release(),
-                              &pattern));
+  auto build = [&](auto function, auto... last) {
+    check(function(batched ? 3 : 2, batched ? shape : shape + 1, source.type,
+                   source.arrays[0], source.arrays[1], source.lengths[1],
+                   releaseOwner, owner.release(), last..., &pattern));
+  };
+  if (queue.get())
+    build(tsgu_pattern_from_csr_on, queue.get());
+  else
+    build(tsgu_pattern_from_csr);
   return pattern;
 }
 
-/// The row (and item) of every stored entry. The positions are valid.
-template <typename Index> static void expandPositions(Owner &owner) {
-  const IndexSource &source = *owner.source;
-  int64_t items = source.shape[1], rows = source.shape[2];
-  int64_t entries = source.lengths[1];
-  int64_t matrices = items < 0 ? 1 : items;
-  owner.items.resize(static_cast<size_t>(entries) * sizeof(Index));
-  owner.rows.resize(static_cast<size_t>(entries) * sizeof(Index));
-  const Index *positions = static_cast<const Index *>(source.arrays[0]);
-  Index *item = reinterpret_cast<Index *>(owner.items.data());
-  Index *row = reinterpret_cast<Index *>(owner.rows.data());
+/// Writes the row (and item) of every stored entry. The positions are valid.
+template <typename Index>
+static void expandPositions(const IndexSource &source, const void *from,
+                            void *itemsOut, void *rowsOut) {
+  int64_t rows = source.shape[2];
+  int64_t matrices = source.shape[1] < 0 ? 1 : source.shape[1];
+  const Index *positions = static_cast<const Index *>(from);
+  Index *item = static_cast<Index *>(itemsOut);
+  Index *row = static_cast<Index *>(rowsOut);
   int64_t k = 0;
   for (int64_t b = 0; b < matrices; ++b, positions += rows + 1)
     for (int64_t i = 0; i < rows; ++i)
@@ -220,6 +254,34 @@ template <typename Index> static void expandPositions(Owner &owner) {
         item[k] = static_cast<Index>(b);
         row[k] = static_cast<Index>(i);
       }
+}
+
+/// The rows (and items) of CSR entries, which COO has. Worked out on the CPU
+/// once in a pattern's life, wherever it is.
+static std::vector<const void *> expandRows(Owner &owner) {
+  const IndexSource &source = *owner.source;
+  TensorView view = inspect(source.contiguousTensors[0], "positions", -1);
+  TensorHandle positions;
+  if (!source.place.isCPU()) {
+    positions = copiedTo(Place(), source.contiguousTensors[0], view);
+    view = inspect(positions.get(), "positions", -1);
+  }
+  TensorView items, rows;
+  owner.items = allocate(Place(), source.type, 1, &source.lengths[1], items);
+  owner.rows = allocate(Place(), source.type, 1, &source.lengths[1], rows);
+  auto expand = source.type == TSGU_I32 ? expandPositions<int32_t>
+                                        : expandPositions<int64_t>;
+  expand(source, view.data, items.data, rows.data);
+  if (!source.place.isCPU()) {
+    owner.items = copiedTo(source.place, owner.items.get(), items);
+    owner.rows = copiedTo(source.place, owner.rows.get(), rows);
+    items = inspect(owner.items.get(), "items", -1);
+    rows = inspect(owner.rows.get(), "rows", -1);
+  }
+  std::vector<const void *> coordinates{rows.data, source.arrays[1]};
+  if (source.shape[1] >= 0)
+    coordinates.insert(coordinates.begin(), items.data);
+  return coordinates;
 }
 
 tsgu_pattern *
@@ -236,12 +298,6 @@ tsgu::torch_plugin::buildPattern(const std::shared_ptr<IndexSource> &source) {
   auto checked = std::make_unique<Owner>();
   checked->source = source;
   tsgu_pattern_release(fromCSR(std::move(checked)));
-  if (source->type == TSGU_I32)
-    expandPositions<int32_t>(*owner);
-  else
-    expandPositions<int64_t>(*owner);
-  std::vector<const void *> coordinates{owner->rows.data(), source->arrays[1]};
-  if (source->shape[1] >= 0)
-    coordinates.insert(coordinates.begin(), owner->items.data());
+  const std::vector<const void *> coordinates = expandRows(*owner);
   return fromCOO(std::move(owner), coordinates, transposed);
 }

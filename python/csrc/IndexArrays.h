@@ -36,7 +36,7 @@ struct IndexArrays {
 
   /// Identifies the storage: while the tensors are kept alive, equal keys and
   /// an equal version mean equal patterns.
-  using Key = std::array<int64_t, 13>;
+  using Key = std::array<int64_t, 14>;
   Key key;
 
   bool isCOO() const { return form & COO; }
@@ -44,8 +44,11 @@ struct IndexArrays {
   int32_t rank() const { return items < 0 ? 2 : 3; }
 
   /// Reads the tensors and fills `key`. Fails with a TypeError for an index
-  /// type other than int32 and int64.
+  /// type other than int32 and int64, and for tensors in different places.
   void inspect();
+
+  /// Call after `inspect`.
+  Place place() const { return positionsView.place; }
 
   /// Fails with a PatternError unless the tensors have the lengths that the
   /// form and shape ask for. Call after `inspect`.
@@ -61,15 +64,25 @@ struct IndexSource {
   explicit IndexSource(const IndexArrays &arrays);
 
   std::vector<TensorHandle> tensors;
+  std::vector<AtenTensorHandle>
+      contiguousTensors;            ///< those of `tensors` in use
   std::vector<const void *> arrays; ///< positions, coordinates; or coordinates
                                     ///< by dimension
   std::vector<int64_t> lengths;     ///< elements of each array
   tsgu_type type = TSGU_I64;
-  std::array<int64_t, 4> shape; ///< form, items, rows, columns
+  std::vector<TensorHandle> copies; ///< see keepCopies
+  std::array<int64_t, 4> shape;     ///< form, items, rows, columns
+  Place place;
   int64_t bytes = 0;
 
+  /// Of content on the CPU; devices have none that could be read.
   uint64_t fingerprint() const;
   bool sameContent(const IndexSource &other) const;
+
+  /// Copies the arrays, so that `kept` can compare later ones with them;
+  /// without copies none are equal.
+  void keepCopies();
+  bool kept(const IndexSource &later) const;
 };
 
 /// Validates and builds the pattern; `source` lives as long as it needs it.

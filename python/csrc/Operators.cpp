@@ -9,15 +9,15 @@
 // they are boxed by hand and carry as few numbers as they can: an int costs
 // three times a tensor at the boundary, a list ten times. `run_form1` to
 // `run_form5` do the same for the other forms, `run` for any program. They
-// carry no autograd and are registered for the CPU alone, so that torch refuses
-// other devices and layouts; `tsgu._autograd` and `tsgu._component_ops` build
-// the public operators on them.
+// carry no autograd and are registered for the CPU and for CUDA alone, so that
+// torch refuses other devices and layouts; `tsgu._autograd` and
+// `tsgu._component_ops` build the public operators on them.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Errors.h"
-#include "PatternCache.h"
 #include "Run.h"
+#include "Values.h"
 
 #include <torch/csrc/stable/library.h>
 
@@ -200,50 +200,27 @@ runLists(int64_t number, std::vector<torch::stable::Tensor> indices,
                                    .release());
 }
 
-/// Writes the coordinates of every stored entry, dimension by dimension.
-template <typename Index>
-static void writeCoordinates(const tsgu_layout &layout, int64_t stored,
-                             bool batched, int64_t rowsPerItem, int64_t *to) {
-  const Index *positions = static_cast<const Index *>(layout.positions);
-  const Index *coordinates = static_cast<const Index *>(layout.coordinates);
-  int64_t *items = to;
-  int64_t *rows = batched ? to + stored : to;
-  int64_t *columns = rows + stored;
-  for (int64_t i = 0; i < layout.rows; ++i)
-    for (int64_t k = positions[i]; k < positions[i + 1]; ++k) {
-      if (batched)
-        items[k] = i / rowsPerItem;
-      rows[k] = batched ? i % rowsPerItem : i;
-      columns[k] = coordinates[k];
-    }
-}
-
-/// The pattern's own coordinates, sorted and unique, and for every entry the
-/// number of its stored entry (no elements: they are the same).
+/// The pattern's own CSR layout, items' rows counted through, and for every
+/// entry the number of its stored entry (no elements: they are the same).
 static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
   Arguments arguments(stack);
   PatternArguments given(arguments);
   checkForm(given.arrays);
   auto pattern = PatternCache::get().find(given.arrays);
-  tsgu_pattern_info info;
-  tsgu_pattern_describe(pattern->pattern, &info);
+  const Place place = given.arrays.place();
   tsgu_layout layout;
   check(tsgu_pattern_layout(pattern->pattern, nullptr, &layout));
-
-  TensorView indices, map;
-  int64_t shape[] = {info.rank, info.stored};
-  TensorHandle indexTensor = allocate(TSGU_I64, 2, shape, indices);
-  auto write = layout.index_type == TSGU_I32 ? writeCoordinates<int32_t>
-                                             : writeCoordinates<int64_t>;
-  write(layout, info.stored, info.rank == 3, info.shape[info.rank - 2],
-        static_cast<int64_t *>(indices.data));
-
-  int64_t entries = pattern->entryMap ? pattern->entries : 0;
-  TensorHandle mapTensor = allocate(TSGU_I64, 1, &entries, map);
-  if (entries)
-    std::copy_n(pattern->entryMap, entries, static_cast<int64_t *>(map.data));
-  give(stack[0], std::move(indexTensor));
-  give(stack[1], std::move(mapTensor));
+  const Queue queue(place);
+  TensorHandle positions =
+      copyOf(place, layout.index_type, layout.rows + 1, layout.positions);
+  TensorHandle coordinates =
+      copyOf(place, layout.index_type, pattern->stored, layout.coordinates);
+  TensorHandle map =
+      copyOf(place, TSGU_I64, mapped(*pattern) ? pattern->entries : 0,
+             pattern->entryMap);
+  give(stack[0], std::move(positions));
+  give(stack[1], std::move(coordinates));
+  give(stack[2], std::move(map));
 }
 
 /// Every index tensor that the pattern cache keeps alive, and the number of the
@@ -253,7 +230,7 @@ cachedTensors() {
   std::vector<CachedTensor> cached = PatternCache::get().tensors();
   int64_t count = static_cast<int64_t>(cached.size());
   TensorView numbers;
-  TensorHandle entries = allocate(TSGU_I64, 1, &count, numbers);
+  TensorHandle entries = allocate(Place(), TSGU_I64, 1, &count, numbers);
   std::vector<torch::stable::Tensor> tensors;
   for (int64_t k = 0; k < count; ++k) {
     CachedTensor &each = cached[static_cast<size_t>(k)];
@@ -298,7 +275,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
               "-> Tensor");
   library.def("cached() -> (Tensor entries, Tensor[] tensors)");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
-  library.def("canonical(" TSGU_PATTERN_SCHEMA ") -> (Tensor, Tensor)");
+  library.def("canonical(" TSGU_PATTERN_SCHEMA
+              ") -> (Tensor positions, Tensor coordinates, Tensor map)");
 }
 
 // It has no tensor from which torch could tell the device.
@@ -306,7 +284,7 @@ STABLE_TORCH_LIBRARY_IMPL(tsgu, CompositeExplicitAutograd, library) {
   library.impl("cached", TORCH_BOX(&cachedTensors));
 }
 
-STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {
+static void implement(torch::stable::detail::StableLibrary &library) {
   library.impl("run1", runBoxed<1>);
   library.impl("run2", runBoxed<2>);
   library.impl("run3", runBoxed<3>);
@@ -323,3 +301,6 @@ STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {
   library.impl("validate", validateBoxed);
   library.impl("canonical", canonicalBoxed);
 }
+
+STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) { implement(library); }
+STABLE_TORCH_LIBRARY_IMPL(tsgu, CUDA, library) { implement(library); }

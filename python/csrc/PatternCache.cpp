@@ -120,6 +120,31 @@ PatternCache::findContent(const IndexSource &source, uint64_t fingerprint) {
   return nullptr;
 }
 
+/// The pattern of tensors on a device whose version moved, if their content is
+/// still what it was: the values of a CSR tensor share its version, and
+/// optimizers write them. It takes a copy to tell, made when the version moves
+/// for the first time (`source` is where), for it will move again.
+std::shared_ptr<CachedPattern>
+PatternCache::findRewritten(const IndexArrays &arrays,
+                            std::shared_ptr<IndexSource> &source) {
+  std::shared_ptr<IndexSource> known;
+  std::shared_ptr<CachedPattern> pattern;
+  {
+    std::lock_guard<std::mutex> lock(access);
+    auto it = byIdentity.find(arrays.key);
+    if (it == byIdentity.end())
+      return nullptr;
+    known = it->second->source;
+    pattern = it->second->pattern;
+  }
+  if (known->kept(*source)) {
+    source = known;
+    return pattern;
+  }
+  source->keepCopies();
+  return nullptr;
+}
+
 std::shared_ptr<CachedPattern> PatternCache::find(IndexArrays &arrays) {
   arrays.inspect();
   if (auto pattern = findIdentity(arrays))
@@ -137,15 +162,18 @@ std::shared_ptr<CachedPattern> PatternCache::make(IndexArrays &arrays) {
     return pattern;
   arrays.checkLengths();
   auto source = std::make_shared<IndexSource>(arrays);
-  uint64_t fingerprint = source->fingerprint();
-  std::shared_ptr<CachedPattern> pattern = findContent(*source, fingerprint);
+  const bool readable = arrays.place().isCPU();
+  uint64_t fingerprint = readable ? source->fingerprint() : 0;
+  std::shared_ptr<CachedPattern> pattern =
+      readable ? findContent(*source, fingerprint)
+               : findRewritten(arrays, source);
   bool found = pattern != nullptr;
   if (!found)
     pattern = std::make_shared<CachedPattern>(buildPattern(source), source);
 
   std::lock_guard<std::mutex> guard(access);
   ++(found ? count.contentHits : count.built);
-  if (!found)
+  if (!found && readable)
     byContent.emplace(fingerprint, pattern);
   removed = insert(
       {numbered++, arrays.key, arrays.version, std::move(source), pattern});

@@ -89,6 +89,8 @@ private:
   std::shared_ptr<CachedPattern> findIdentity(const IndexArrays &arrays);
   std::shared_ptr<CachedPattern> findContent(const IndexSource &source,
                                              uint64_t fingerprint);
+  std::shared_ptr<CachedPattern> findRewritten(const IndexArrays &arrays,
+                                               std::shared_ptr<IndexSource> &);
   std::shared_ptr<CachedPattern> make(IndexArrays &arrays);
   std::list<Alias> insert(Alias alias);
   void remove(std::list<Alias>::iterator it, std::list<Alias> &removed);

@@ -7,10 +7,9 @@
 
 #include "Run.h"
 #include "Errors.h"
-#include "PatternCache.h"
+#include "Values.h"
 
 #include <algorithm>
-#include <complex>
 #include <cstring>
 
 using namespace tsgu::torch_plugin;
@@ -44,96 +43,13 @@ static tsgu_executor torchExecutor() {
   return {static_cast<int32_t>(threads), torchParallelFor};
 }
 
-//===-- Entries and stored values
-//------------------------------------------===//
-
-/// Whether the caller's entries have to be brought to the pattern's order.
-static bool mapped(const CachedPattern &pattern) { return pattern.entryMap; }
-
-template <typename T>
-static void sumEntries(const CachedPattern &pattern, int64_t batch,
-                       int64_t batchStride, const void *from, void *to) {
-  const T *source = static_cast<const T *>(from);
-  T *target = static_cast<T *>(to);
-  for (int64_t b = 0; b < batch; ++b) {
-    std::fill(target, target + pattern.stored, T(0));
-    for (int64_t k = 0; k < pattern.entries; ++k)
-      target[pattern.entryMap[k]] += source[k];
-    source += batchStride;
-    target += pattern.stored;
-  }
-}
-
-template <typename T>
-static void spreadStored(const CachedPattern &pattern, int64_t batch,
-                         const void *from, void *to) {
-  const T *source = static_cast<const T *>(from);
-  T *target = static_cast<T *>(to);
-  for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t k = 0; k < pattern.entries; ++k)
-      target[k] = source[pattern.entryMap[k]];
-    source += pattern.stored;
-    target += pattern.entries;
-  }
-}
-
-/// Calls `body` with a zero of the type.
-template <typename Body> static void withValueType(tsgu_type type, Body body) {
-  switch (type) {
-  case TSGU_F32:
-    return body(float());
-  case TSGU_F64:
-    return body(double());
-  case TSGU_C64:
-    return body(std::complex<float>());
-  default:
-    return body(std::complex<double>());
-  }
-}
-
-/// Values in the pattern's order, from values per entry.
-static TensorHandle storedValues(const CachedPattern &pattern,
-                                 TensorView &values, int k) {
-  if (values.rank < 1 || values.rank > 2 ||
-      values.shape[values.rank - 1] != pattern.entries)
-    fail(ErrorKind::Value, "operand " + std::to_string(k) +
-                               " must have one value for each of the " +
-                               std::to_string(pattern.entries) +
-                               " entries of its pattern");
-  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
-  int64_t stride = values.rank == 2 ? values.strides[0] : 0;
-  int64_t shape[] = {batch, pattern.stored};
-  TensorView summed;
-  TensorHandle handle =
-      allocate(values.type, values.rank, shape + 2 - values.rank, summed);
-  withValueType(values.type, [&](auto zero) {
-    sumEntries<decltype(zero)>(pattern, batch, stride, values.data,
-                               summed.data);
-  });
-  values = summed;
-  return handle;
-}
-
-/// Values per entry, from values in the pattern's order.
-static TensorHandle entryValues(const CachedPattern &pattern,
-                                const TensorView &values) {
-  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
-  int64_t shape[] = {batch, pattern.entries};
-  TensorView spread;
-  TensorHandle handle =
-      allocate(values.type, values.rank, shape + 2 - values.rank, spread);
-  withValueType(values.type, [&](auto zero) {
-    spreadStored<decltype(zero)>(pattern, batch, values.data, spread.data);
-  });
-  return handle;
-}
-
 //===-- A run
 //--------------------------------------------------------------===//
 
 namespace {
 /// Everything that must outlive the kernels of one run.
 struct Frame {
+  Place place;
   std::shared_ptr<CachedPattern> patterns[maxPatterns];
   tsgu_pattern *handles[maxPatterns];
   TensorHandle copies[maxOperands];
@@ -146,10 +62,6 @@ struct Frame {
 constexpr int64_t ones[maxRank] = {1, 1, 1, 1, 1, 1, 1, 1};
 } // namespace
 
-static tsgu_tensor toTensor(const TensorView &view) {
-  return {view.data, view.type, view.rank, view.shape, view.strides};
-}
-
 static void findPatterns(const Program &program, IndexArrays *arrays,
                          int32_t count, Frame &frame) {
   if (count != program.patterns)
@@ -158,6 +70,10 @@ static void findPatterns(const Program &program, IndexArrays *arrays,
                                " patterns, not " + std::to_string(count));
   for (int32_t k = 0; k < count; ++k) {
     frame.patterns[k] = PatternCache::get().find(arrays[k]);
+    if (k == 0)
+      frame.place = arrays[k].place();
+    requireSame(arrays[k].place(), "the index tensors of pattern", k,
+                frame.place);
     const CachedPattern &pattern = *frame.patterns[k];
     frame.handles[k] = pattern.pattern;
     if (!program.sumsRepeated && pattern.stored != pattern.entries)
@@ -188,7 +104,7 @@ static void bindShape(const Program &program, Frame &frame, int32_t k,
 }
 
 static void bindOperand(const Program &program, Frame &frame, int32_t k,
-                        AtenTensorHandle operand) {
+                        AtenTensorHandle operand, const Queue &queue) {
   TensorView &view = frame.views[k];
   int32_t last = view.rank - 1;
   if (last >= 0 && view.strides[last] != 1 && view.shape[last] > 1) {
@@ -197,12 +113,16 @@ static void bindOperand(const Program &program, Frame &frame, int32_t k,
   }
   int32_t pattern = program.operands[static_cast<size_t>(k)].pattern;
   if (pattern >= 0 && mapped(*frame.patterns[pattern]))
-    frame.copies[k] = storedValues(*frame.patterns[pattern], view, k);
+    frame.copies[k] = storedValues(*frame.patterns[pattern], view, k, queue);
   frame.tensors[k] = toTensor(view);
 }
 
 /// A solver is bytes, whatever the dtype of the others.
-static void checkSolver(const TensorView &view, int32_t k) {
+static void checkSolver(const TensorView &view, int32_t k, Place place) {
+  if (!place.isCPU())
+    fail(ErrorKind::Type, "solves run on the CPU, and the operands are on " +
+                              place.name() + ": move them with .cpu()");
+  requireSame(view.place, "operand", k, place);
   constexpr int64_t words = sizeof(tsgu_solver) / sizeof(int64_t);
   if (view.type != TSGU_I64)
     fail(ErrorKind::Type, "operand " + std::to_string(k) +
@@ -217,7 +137,7 @@ static void checkSolver(const TensorView &view, int32_t k) {
 /// Returns the dtype that the values have.
 static tsgu_type bindOperands(const Program &program,
                               const AtenTensorHandle *operands, int32_t count,
-                              Frame &frame) {
+                              Frame &frame, const Queue &queue) {
   if (count != static_cast<int32_t>(program.operands.size()))
     fail(ErrorKind::Value, "the program has " +
                                std::to_string(program.operands.size()) +
@@ -228,9 +148,10 @@ static tsgu_type bindOperands(const Program &program,
     view = inspect(operands[k], "operand", k);
     frame.tensors[k] = toTensor(view);
     if (program.operands[static_cast<size_t>(k)].solver) {
-      checkSolver(view, k);
+      checkSolver(view, k, frame.place);
       continue;
     }
+    requireSame(view.place, "operand", k, frame.place);
     if (!program.operands[static_cast<size_t>(k)].read)
       continue;
     if (!isFloat(view.type) ||
@@ -239,7 +160,7 @@ static tsgu_type bindOperands(const Program &program,
                                 " must have the dtype of the others, float32, "
                                 "float64, complex64 or complex128");
     typed = k;
-    bindOperand(program, frame, k, operands[k]);
+    bindOperand(program, frame, k, operands[k], queue);
   }
   const tsgu_type type = typed < 0 ? TSGU_F64 : frame.views[typed].type;
   for (int32_t k = 0; k < count; ++k) {
@@ -250,6 +171,17 @@ static tsgu_type bindOperands(const Program &program,
   return type;
 }
 
+static void runOnCPU(const Program &program, const Frame &frame,
+                     int32_t patternCount, int32_t operandCount,
+                     const tsgu_tensor &result) {
+  tsgu_executor executor = torchExecutor();
+  poolFailed = false;
+  check(tsgu_program_run(program.program, frame.handles, patternCount,
+                         frame.tensors, operandCount, &result, &executor));
+  if (poolFailed)
+    fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
+}
+
 TensorHandle tsgu::torch_plugin::run(const Program &program,
                                      IndexArrays *patterns,
                                      int32_t patternCount,
@@ -257,27 +189,30 @@ TensorHandle tsgu::torch_plugin::run(const Program &program,
                                      int32_t operandCount) {
   Frame frame;
   findPatterns(program, patterns, patternCount, frame);
-  const tsgu_type type = bindOperands(program, operands, operandCount, frame);
+  if (patternCount == 0 && operandCount > 0)
+    frame.place = placeOf(operands[0], "operand", 0);
+  const Queue queue(frame.place);
+  const tsgu_type type =
+      bindOperands(program, operands, operandCount, frame, queue);
 
   int64_t shape[maxRank];
   int32_t rank = 0;
   check(tsgu_program_infer(program.program, frame.handles, patternCount,
                            frame.tensors, operandCount, shape, &rank));
   TensorView view;
-  TensorHandle result = allocate(type, rank, shape, view);
-
-  tsgu_tensor target = toTensor(view);
-  tsgu_executor executor = torchExecutor();
-  poolFailed = false;
-  check(tsgu_program_run(program.program, frame.handles, patternCount,
-                         frame.tensors, operandCount, &target, &executor));
-  if (poolFailed)
-    fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
+  TensorHandle result = allocate(frame.place, type, rank, shape, view);
+  const tsgu_tensor target = toTensor(view);
+  if (queue.get())
+    check(tsgu_program_run_on(program.program, frame.handles, patternCount,
+                              frame.tensors, operandCount, &target,
+                              queue.get()));
+  else
+    runOnCPU(program, frame, patternCount, operandCount, target);
 
   if (program.resultPattern < 0 ||
       !mapped(*frame.patterns[program.resultPattern]))
     return result;
-  return entryValues(*frame.patterns[program.resultPattern], view);
+  return entryValues(*frame.patterns[program.resultPattern], view, queue);
 }
 
 //===-- A solve from a guess
@@ -288,6 +223,7 @@ TensorHandle tsgu::torch_plugin::run(const Program &program,
 static TensorView bindDense(AtenTensorHandle tensor, int32_t k, tsgu_type type,
                             TensorHandle &copy) {
   TensorView view = inspect(tensor, "operand", k);
+  requireSame(view.place, "operand", k, Place());
   if (view.type != type)
     fail(ErrorKind::Type,
          "operand " + std::to_string(k) + " must have the dtype of the values");
@@ -304,16 +240,18 @@ TensorHandle tsgu::torch_plugin::solveFrom(tsgu_mode mode, IndexArrays &arrays,
                                            AtenTensorHandle guess) {
   std::shared_ptr<CachedPattern> pattern = PatternCache::get().find(arrays);
   TensorView handle = inspect(solver, "operand", 0);
-  checkSolver(handle, 0);
+  const Place place = arrays.place();
+  checkSolver(handle, 0, place);
   const tsgu_type type = inspect(values, "operand", 1).type;
   TensorHandle copies[4];
   TensorView views[3] = {bindDense(values, 1, type, copies[0]),
                          bindDense(b, 2, type, copies[1]),
                          bindDense(guess, 3, type, copies[2])};
   if (mapped(*pattern))
-    copies[3] = storedValues(*pattern, views[0], 1);
+    copies[3] = storedValues(*pattern, views[0], 1, Queue(place));
   TensorView view;
-  TensorHandle result = allocate(type, views[2].rank, views[2].shape, view);
+  TensorHandle result =
+      allocate(place, type, views[2].rank, views[2].shape, view);
   if (int64_t bytes = view.elements() * elementSize(type))
     std::memcpy(view.data, views[2].data, static_cast<size_t>(bytes));
 

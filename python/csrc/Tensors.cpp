@@ -53,29 +53,20 @@ static const std::array<int32_t, 6> &dtypes() {
   return numbers;
 }
 
-static std::string describe(const char *what, int index) {
-  return index < 0 ? what : std::string(what) + " " + std::to_string(index);
-}
-
 TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
                                        const char *what, int index) {
-  static const int32_t cpu = aoti_torch_device_type_cpu();
   static const int32_t strided = aoti_torch_layout_strided();
 
-  int32_t device = -1, layout = -1, dtype = -1;
-  checkTorch(aoti_torch_get_device_type(tensor, &device), "read a device");
+  TensorView view;
+  view.place = placeOf(tensor, what, index);
+  int32_t layout = -1, dtype = -1;
   checkTorch(aoti_torch_get_layout(tensor, &layout), "read a layout");
   checkTorch(aoti_torch_get_dtype(tensor, &dtype), "read a dtype");
-  if (device != cpu)
-    fail(ErrorKind::Type, describe(what, index) + " is not on the CPU: tsgu "
-                                                  "runs on the CPU, move it "
-                                                  "with .cpu()");
   if (layout != strided)
     fail(ErrorKind::Type, describe(what, index) +
                               " is not a dense (strided) tensor: pass a sparse "
                               "operand as its values");
 
-  TensorView view;
   const auto &known = dtypes();
   const auto type = std::find(known.begin(), known.end(), dtype);
   if (type == known.end())
@@ -126,31 +117,66 @@ static void adviseHugePages(void *data, int64_t bytes) {
 #endif
 }
 
-[[noreturn]] static void failTooLarge(int32_t rank, const int64_t *shape) {
+[[noreturn]] static void failTooLarge(Place place, int32_t rank,
+                                      const int64_t *shape) {
   std::string text = "out of memory: the result has shape (";
   for (int32_t d = 0; d < rank; ++d)
     text += (d ? ", " : "") + std::to_string(shape[d]);
-  fail(ErrorKind::Memory, text + ")");
+  fail(ErrorKind::Memory, text + ") on " + place.name());
 }
 
-TensorHandle tsgu::torch_plugin::allocate(tsgu_type type, int32_t rank,
-                                          const int64_t *shape,
+TensorHandle tsgu::torch_plugin::allocate(Place place, tsgu_type type,
+                                          int32_t rank, const int64_t *shape,
                                           TensorView &view) {
-  static const int32_t cpu = aoti_torch_device_type_cpu();
   int64_t strides[maxRank];
   int64_t elements = 1;
   for (int32_t d = rank - 1; d >= 0; --d) {
     strides[d] = elements ? elements : 1;
     if (__builtin_mul_overflow(elements, shape[d], &elements))
-      failTooLarge(rank, shape);
+      failTooLarge(place, rank, shape);
   }
   AtenTensorHandle handle = nullptr;
   // Only lack of memory makes this fail: shapes are inferred, not given.
-  if (aoti_torch_empty_strided(rank, shape, strides, dtypes()[type], cpu, 0,
+  if (aoti_torch_empty_strided(rank, shape, strides, dtypes()[type],
+                               place.deviceType(), place.deviceIndex(),
                                &handle) != 0)
-    failTooLarge(rank, shape);
+    failTooLarge(place, rank, shape);
   TensorHandle tensor(handle);
   view = inspect(handle, "result", -1);
-  adviseHugePages(view.data, elements * elementSize(type));
+  if (place.isCPU())
+    adviseHugePages(view.data, elements * elementSize(type));
   return tensor;
+}
+
+TensorHandle tsgu::torch_plugin::copyOf(Place place, tsgu_type type,
+                                        int64_t count, const void *data) {
+  const int64_t stride = 1;
+  AtenTensorHandle borrowed = nullptr, owned = nullptr;
+  checkTorch(aoti_torch_create_tensor_from_blob(
+                 const_cast<void *>(data), 1, &count, &stride, 0,
+                 dtypes()[type], place.deviceType(), place.deviceIndex(),
+                 &borrowed),
+             "name an array");
+  TensorHandle source(borrowed);
+  checkTorch(aoti_torch_clone(source.get(), &owned), "copy an array");
+  return TensorHandle(owned);
+}
+
+bool tsgu::torch_plugin::equal(AtenTensorHandle a, AtenTensorHandle b) {
+  // The dispatcher owns what it is given.
+  StableIValue stack[] = {
+      torch::stable::detail::from(TensorHandle::share(a).release()),
+      torch::stable::detail::from(TensorHandle::share(b).release())};
+  checkTorch(torch_call_dispatcher("aten::equal", "", stack, TORCH_ABI_VERSION),
+             "compare index tensors");
+  return torch::stable::detail::to<bool>(stack[0]);
+}
+
+TensorHandle tsgu::torch_plugin::copiedTo(Place place, AtenTensorHandle tensor,
+                                          const TensorView &view) {
+  TensorView copy;
+  TensorHandle target = allocate(place, view.type, view.rank, view.shape, copy);
+  checkTorch(aoti_torch_copy_(target.get(), tensor, /*non_blocking=*/0),
+             "copy a tensor");
+  return target;
 }

@@ -8,6 +8,7 @@
 #ifndef TSGU_TORCH_TENSORS_H
 #define TSGU_TORCH_TENSORS_H
 
+#include "Place.h"
 #include "tsgu/tsgu.h"
 
 #include <torch/csrc/stable/c/shim.h>
@@ -44,9 +45,10 @@ private:
   AtenTensorHandle handle = nullptr;
 };
 
-/// What a kernel needs to know of a dense CPU tensor. Borrows.
+/// What a kernel needs to know of a dense tensor. Borrows.
 struct TensorView {
   void *data = nullptr;
+  Place place;
   tsgu_type type = TSGU_F64;
   int32_t rank = 0;
   const int64_t *shape = nullptr;
@@ -69,18 +71,34 @@ inline bool isFloat(tsgu_type type) {
   return type != TSGU_I32 && type != TSGU_I64;
 }
 
-/// Fails with a TypeError unless the tensor is dense, on the CPU and of type
-/// float32, float64, complex64, complex128, int32 or int64. `what` names the
-/// tensor in the message.
+/// Fails with a TypeError unless the tensor is dense, on the CPU or a CUDA
+/// device, and of type float32, float64, complex64, complex128, int32 or int64.
+/// `what` names the tensor in the message.
 TensorView inspect(AtenTensorHandle tensor, const char *what, int index);
+
+inline tsgu_tensor toTensor(const TensorView &view) {
+  return {view.data, view.type, view.rank, view.shape, view.strides};
+}
 
 /// The same elements with all strides contiguous: a copy where they are not.
 TensorHandle contiguous(AtenTensorHandle tensor);
 
-/// A tensor whose memory is not yet initialised, in huge pages where it is
-/// large: first-touch faults on 4 KiB pages cost more than the kernel itself.
-TensorHandle allocate(tsgu_type type, int32_t rank, const int64_t *shape,
-                      TensorView &view);
+/// A tensor whose memory is not yet initialised. On the CPU in huge pages where
+/// it is large: first-touch faults on 4 KiB pages cost more than the kernel
+/// itself.
+TensorHandle allocate(Place place, tsgu_type type, int32_t rank,
+                      const int64_t *shape, TensorView &view);
+
+/// A copy of `count` elements at `place`, as a tensor.
+TensorHandle copyOf(Place place, tsgu_type type, int64_t count,
+                    const void *data);
+
+/// Whether two tensors of one shape have the same elements; waits for devices.
+bool equal(AtenTensorHandle a, AtenTensorHandle b);
+
+/// The tensor's elements in a new tensor elsewhere; waits for the copy.
+TensorHandle copiedTo(Place place, AtenTensorHandle tensor,
+                      const TensorView &view);
 
 } // namespace tsgu::torch_plugin
 

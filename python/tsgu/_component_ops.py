@@ -18,6 +18,11 @@ _library = torch.library.Library("tsgu", "FRAGMENT")
 _named = {}
 
 
+def _implement(name, compute):
+    for place in ("CPU", "CUDA"):
+        _library.impl(name, compute, place)
+
+
 def call(path, patterns, operands):
     """A run of the program at `path` that torch.compile can trace."""
     named = _named.get(path)
@@ -129,7 +134,7 @@ def _register_apply():
     def backward(ctx, cotangent):
         return None, [None] * ctx.indices, None, _gradients(ctx, cotangent)
 
-    _library.impl("apply", compute, "CPU")
+    _implement("apply", compute)
     torch.library.register_fake("tsgu::apply", fake, lib=_library)
     torch.library.register_autograd(
         "tsgu::apply", backward, setup_context=setup_context, lib=_library
@@ -176,7 +181,7 @@ def _register(path, signature):
     def backward(ctx, cotangent):
         return *([None] * count), *_gradients(ctx, cotangent)
 
-    _library.impl(name, compute, "CPU")
+    _implement(name, compute)
     torch.library.register_fake(f"tsgu::{name}", fake, lib=_library)
     torch.library.register_autograd(
         f"tsgu::{name}", backward, setup_context=setup_context, lib=_library

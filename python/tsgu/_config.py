@@ -1,5 +1,6 @@
 """What is installed and what it has done so far."""
 
+import os
 import platform
 
 import torch
@@ -26,7 +27,10 @@ def _cpu():
 
 
 def show_config():
-    """Versions, libraries, the CPU, and the counters of kernels and caches; print it."""
+    """Versions, libraries, devices, and the counters of kernels and caches; print it.
+
+    A CUDA driver is opened when the first CUDA tensor arrives, and not for this.
+    """
     process, cache = _library.counters()
     return Config(
         {
@@ -36,6 +40,9 @@ def show_config():
             "libraries": str(_library.directory),
             "cpu": _cpu(),
             "threads": torch.get_num_threads(),
+            "device": os.environ.get("TSGU_DEVICE") or "that of the operands",
+            "cuda of torch": torch.version.cuda or "none",
+            "device launches": process.device_launches,
             "programs compiled": process.compiled,
             "programs loaded from disk": process.loaded,
             "patterns alive": process.patterns,

@@ -46,7 +46,7 @@ def _c_tensor(tensor):
             f"solves take float32, float64, complex64 or complex128, not {tensor.dtype}"
         )
     if tensor.device.type != "cpu":
-        raise TypeError("tsgu runs on the CPU, move the tensors with .cpu()")
+        raise TypeError("solves run on the CPU, move the tensors with .cpu()")
     integers = ctypes.c_int64 * tensor.dim()
     return CTensor(
         tensor.data_ptr(),

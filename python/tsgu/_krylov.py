@@ -7,6 +7,7 @@ from torch.autograd import forward_ad
 from ._callbacks import Callables
 from ._iteration import Functions, iterate
 from ._linear_solve import (
+    check_on_cpu,
     dense_parts,
     handle_maker,
     is_sparse,
@@ -70,6 +71,7 @@ def solve_columns(
     """
     if not isinstance(rhs, torch.Tensor) or rhs.dim() == 0:
         raise RuntimeError("rhs must be a tensor of shape (n,), (n, k) or (..., n, k)")
+    check_on_cpu(rhs)
     vector = rhs.dim() == 1
     B = rhs.unsqueeze(-1) if vector else rhs
     if wanted.x0 is not None:
@@ -350,6 +352,7 @@ def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0):
     vector = b.squeeze()
     if vector.dim() > 1:
         raise RuntimeError(f"b must be a vector, and has shape {tuple(b.shape)}")
+    check_on_cpu(vector)
     B = vector.reshape(-1, 1)
     guess = None if x0 is None else x0.reshape(-1, 1)
     rtol = min(tolerance, default_tolerance(B.dtype))

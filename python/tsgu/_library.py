@@ -77,6 +77,7 @@ class Counters(ctypes.Structure):
         ("scratch_bytes", ctypes.c_int64),
         ("analyses", ctypes.c_uint64),
         ("setups", ctypes.c_uint64),
+        ("device_launches", ctypes.c_uint64),
     ]
 
 
@@ -181,7 +182,9 @@ def translate(error):
     if kind in _OF_KIND:
         return _OF_KIND[kind](text)
     if isinstance(error, NotImplementedError):  # by torch's dispatcher
-        return TypeError("operands of tsgu are dense tensors on the CPU; torch says: " + text)
+        return TypeError(
+            "operands of tsgu are dense tensors on the CPU or on a CUDA device; torch says: " + text
+        )
     return error
 
 

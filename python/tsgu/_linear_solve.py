@@ -33,6 +33,7 @@ def run(pattern, values, B, make_handle, *, name="solve", guess=None, wants_info
 
     `make_handle(callables)` makes the solver of a Callables, or of None.
     """
+    check_on_cpu(values, B)
     callables = Callables(outcomes=[]) if wants_info else None
     handle = make_handle(callables)
     program = program_for(pattern, name)
@@ -106,6 +107,15 @@ def check_operands(A, B, square=False):
         raise ValueError(f"Incompatible dimensions: A has shape {A.shape}, B has shape {B.shape}")
     if B.layout is not torch.strided:
         raise TypeError("B must be a dense (strided) tensor")
+
+
+def check_on_cpu(*tensors):
+    """Raises TypeError for a tensor on a device."""
+    for tensor in tensors:
+        if tensor.device.type != "cpu":
+            raise TypeError(
+                f"solves run on the CPU, and an operand is on {tensor.device}: move it with .cpu()"
+            )
 
 
 def same_dtype(A, B):

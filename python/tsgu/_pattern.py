@@ -10,6 +10,16 @@ CSR, COO, TRANSPOSED = 0, 1, 2
 _validate = torch.ops.tsgu.validate.default
 
 
+def _indices(counts, coordinates, items, rows):
+    """COO indices from the entries in every row, items' rows counted through, and the columns."""
+    # The size is given: a device need not be waited for.
+    row = torch.repeat_interleave(counts.long(), output_size=coordinates.numel())
+    if items == -1:
+        return torch.stack([row, coordinates.long()])
+    rows = max(rows, 1)
+    return torch.stack([row // rows, row % rows, coordinates.long()])
+
+
 class Pattern:
     """Index tensors and a shape; values on it are a dense one-dimensional tensor.
 
@@ -116,13 +126,8 @@ class Pattern:
         """The coordinates, (2, entries) or (3, entries), of the entries of a CSR or COO pattern."""
         if self.form == COO:
             return self.positions.long()
-        positions, coordinates = self.positions.long(), self.coordinates.long()
-        rows = torch.arange(self.rows)
-        if self.items == -1:
-            return torch.stack([rows.repeat_interleave(positions.diff()), coordinates])
-        rows = rows.repeat(self.items).repeat_interleave(positions.diff().reshape(-1))
-        items = torch.arange(self.items).repeat_interleave(coordinates.shape[1])
-        return torch.stack([items, rows, coordinates.reshape(-1)])
+        counts = self.positions.diff().reshape(-1)
+        return _indices(counts, self.coordinates.reshape(-1), self.items, self.rows)
 
     def version(self):
         """A number that changes when torch writes to the index tensors."""
@@ -148,11 +153,12 @@ class Pattern:
     def canonical(self):
         """The same elements as a coalesced COO pattern, and entry -> element (or None)."""
         try:
-            indices, entry_map = torch.ops.tsgu.canonical(
+            positions, coordinates, entry_map = torch.ops.tsgu.canonical(
                 self.positions, self.coordinates, *self.numbers()
             )
         except (ValueError, RuntimeError) as error:
             raise _library.translate(error) from None
+        indices = _indices(positions.diff(), coordinates, self.items, self.shape[-2])
         pattern = Pattern.coo(indices, self.shape, coalesced=True)
         return pattern, entry_map if entry_map.numel() else None
 

@@ -49,7 +49,9 @@ def sparse_softmax(A, dim):
         if element is None:
             coalesced = Pattern.coo(pattern.positions, pattern.shape, coalesced=True)
         else:
-            values = values.new_zeros(coalesced.entries).index_add(0, element, values)
+            # Not index_add, which adds in any order on devices.
+            zeros = values.new_zeros(coalesced.entries)
+            values = zeros.index_put((element,), values, accumulate=True)
         pattern = coalesced
     softmax = operator("softmax" if pattern.items == -1 else "softmax/batch")
     along = pattern if rows else pattern.transposed()

@@ -5,7 +5,14 @@ import functools
 import torch
 from torch.autograd import Function
 
-from ._linear_solve import check_operands, handle_maker, program_for, run, same_dtype
+from ._linear_solve import (
+    check_on_cpu,
+    check_operands,
+    handle_maker,
+    program_for,
+    run,
+    same_dtype,
+)
 from ._methods import Wanted, recognise
 from ._solver import solver
 from ._tensors import parts
@@ -49,6 +56,7 @@ def _check_triangular(A, B):
 
 
 def _triangular_solve(A, B, upper, unitriangular, transpose):
+    check_on_cpu(A, B)
     pattern, values = parts(A)
     path = "triangular_solve_transposed" if transpose else "triangular_solve"
     solve = program_for(pattern, path)

@@ -13,6 +13,7 @@
 #include "Scratch.h"
 #include "Signature.h"
 #include "SystemCheck.h"
+#include "device/Device.h"
 #include "solvers/Preconditioners.h"
 #include "solvers/Solve.h"
 #include "triangular/Triangular.h"
@@ -236,6 +237,7 @@ void tsgu_get_counters(tsgu_counters *counters) {
   counters->scratch_bytes = Scratch::kept();
   counters->analyses = triangularAnalyses();
   counters->setups = preconditionerSetups();
+  counters->device_launches = Device::launches();
 }
 
 void tsgu_advise_huge(void *data, int64_t bytes) { adviseHuge(data, bytes); }

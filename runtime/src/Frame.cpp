@@ -6,12 +6,20 @@
 //===----------------------------------------------------------------------===//
 
 #include "Frame.h"
+#include "device/DeviceLaunch.h"
+#include "device/DeviceLayouts.h"
+
+#include <algorithm>
 
 namespace tsgu::runtime {
 
 static const Layout &layoutFor(const Plan &plan, const LayoutInfo &info,
-                               Pattern &pattern) {
-  const Layout &layout = pattern.layout(info.order.data());
+                               Pattern &pattern, const Place *place) {
+  const Layout &layout =
+      place ? pattern.layoutsOn(place->device)
+                  .layout(!std::is_sorted(info.order.begin(), info.order.end()),
+                          place->stream())
+            : pattern.layout(info.order.data());
   if (layout.indexType != info.indexType)
     fail(Status::InvalidArgument, plan.manifest().program,
          " was compiled for patterns with ", elementName(info.indexType),
@@ -20,13 +28,15 @@ static const Layout &layoutFor(const Plan &plan, const LayoutInfo &info,
 }
 
 Frame::Frame(const Plan &plan, const Binding &binding,
-             const Arguments &arguments, const tsgu_tensor &result)
+             const Arguments &arguments, const tsgu_tensor &result,
+             const Place *place)
     : plan(plan) {
   const Manifest &m = plan.manifest();
   for (size_t i = 0; i < m.layouts.size(); ++i) {
     const LayoutInfo &info = m.layouts[i];
     patterns[i] = arguments.patterns[info.pattern];
-    layouts[i] = &layoutFor(plan, info, *arguments.patterns[info.pattern]);
+    layouts[i] =
+        &layoutFor(plan, info, *arguments.patterns[info.pattern], place);
     const size_t rowLevel = info.order.size() - 2;
     itemRows[i] =
         binding.sizes[m.patterns[info.pattern].shape[info.order[rowLevel]]];
@@ -69,10 +79,10 @@ void Frame::addTensor(const tsgu_tensor &tensor, ElementType type, int32_t slot,
                  batched ? strides[0] * elementSize(type) : 0};
 }
 
-void Frame::placeScratch(char *memory) {
+void Frame::placeScratch(char *memory, int64_t itemBytes) {
   for (size_t i = 0; i < plan.manifest().scratch.size(); ++i)
     slots[firstScratch + i] = {moved(memory, scratchAt[i]),
-                               scratchStrides[i].data(), 0};
+                               scratchStrides[i].data(), itemBytes};
 }
 
 } // namespace tsgu::runtime

@@ -18,11 +18,14 @@ inline char *moved(const void *pointer, int64_t bytes) {
                                   static_cast<uintptr_t>(bytes));
 }
 
+struct Place;
+
 /// Where the buffers of one call are, in the order of slotOf.
 class Frame {
 public:
+  /// `place`: the device in whose memory layouts are needed; NULL: the host.
   Frame(const Plan &plan, const Binding &binding, const Arguments &arguments,
-        const tsgu_tensor &result);
+        const tsgu_tensor &result, const Place *place = nullptr);
 
   struct Slot {
     char *data;
@@ -34,6 +37,7 @@ public:
   char *data(int32_t slot, int64_t item) const {
     return moved(slots[slot].data, item * slots[slot].itemBytes);
   }
+  int64_t itemBytes(int32_t slot) const { return slots[slot].itemBytes; }
   const int64_t *strides(int32_t slot) const { return slots[slot].strides; }
   const Layout &layout(int32_t index) const { return *layouts[index]; }
   /// The pattern of a layout.
@@ -42,9 +46,12 @@ public:
   int64_t rowsPerItem(int32_t layout) const { return itemRows[layout]; }
 
   int64_t scratchBytes() const { return scratchEnd; }
-  /// Puts the scratch buffers into this memory.
-  void placeScratch(char *memory);
+  /// Puts the scratch buffers into this memory, which items share, or have
+  /// `itemBytes` apart.
+  void placeScratch(char *memory, int64_t itemBytes = 0);
   void alias(int32_t slot, char *data) { slots[slot].data = data; }
+  /// For all items.
+  void aliasSlot(int32_t slot, int32_t source) { slots[slot] = slots[source]; }
 
 private:
   void addTensor(const tsgu_tensor &tensor, ElementType type, int32_t slot,

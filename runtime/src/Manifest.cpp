@@ -193,7 +193,7 @@ template <typename Archive> void transfer(Archive &a, Is<Partition> auto &x) {
 }
 
 template <typename Archive> void transfer(Archive &a, Is<DeviceMap> auto &x) {
-  a(x.blockThreads), a(x.denseLanes), a(x.entryLanes), a(x.split), a(x.serial);
+  a(x.blockThreads), a(x.denseLanes), a(x.entryLanes), a(x.serial);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<Cost::Term> auto &x) {

@@ -168,7 +168,6 @@ private:
                 map.denseLanes * map.entryLanes <= 32,
             stage.name, " shares a row among ", map.denseLanes, " times ",
             map.entryLanes, " threads");
-    require(isLayout(map.split), stage.name, " cuts rows of no layout");
   }
 
   void cost(const std::vector<Cost::Term> &terms, const Stage &stage) {

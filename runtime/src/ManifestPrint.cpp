@@ -160,8 +160,6 @@ private:
       else
         out << map.denseLanes << " by columns, up to " << map.entryLanes
             << " by entries";
-      if (map.split >= 0)
-        out << "; long rows of layout " << map.split << " in chunks";
       out << '\n';
     }
     cost("flops", stage.cost.flops);

@@ -65,6 +65,19 @@ const Layout &Pattern::layout(const int32_t *order) {
                  : "rank 3 has {0, 1, 2} and {0, 2, 1}");
 }
 
+DeviceLayouts &Pattern::layoutsOn(Device &device) {
+  const bool here = home ? home == &device : device.isEmulator();
+  if (!here)
+    fail(Status::InvalidArgument, "the pattern is in the memory of ",
+         home ? "another device" : "the host", ", the program runs on device ",
+         device.number(), ": build the pattern from arrays of that device");
+  std::call_once(placing, [&] {
+    placed = std::make_unique<DeviceLayouts>(device, canonical, items(), rows(),
+                                             columns());
+  });
+  return *placed;
+}
+
 uint64_t Pattern::alive() { return patternsAlive.load(); }
 int64_t Pattern::bytesAlive() {
   return patternBytes.load() + CountedBytes::all();

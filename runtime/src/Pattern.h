@@ -10,6 +10,7 @@
 
 #include "Attachments.h"
 #include "Layout.h"
+#include "device/DeviceLayouts.h"
 #include "tsgu/tsgu.h"
 
 #include <atomic>
@@ -52,6 +53,17 @@ public:
                           const void *const *coordinates, int64_t stored,
                           CallerArrays arrays);
 
+  /// The same from arrays in a device's memory. What the pattern computes stays
+  /// there; the layouts of the host are not to be had.
+  static Pattern *fromCSROn(const struct Place &place, int32_t rank,
+                            const int64_t *shape, tsgu_type type,
+                            const void *positions, const void *coordinates,
+                            int64_t stored, CallerArrays arrays);
+  static Pattern *fromCOOOn(const struct Place &place, int32_t rank,
+                            const int64_t *shape, tsgu_type type,
+                            const void *const *coordinates, int64_t stored,
+                            CallerArrays arrays);
+
   void retain() { references.fetch_add(1, std::memory_order_relaxed); }
   void release();
 
@@ -63,7 +75,9 @@ public:
   int64_t stored() const { return canonical.stored; }
   int64_t entries() const { return given; }
   /// NULL: the entries were given in canonical order.
-  const int64_t *entryMap() const { return map.as<int64_t>(); }
+  const int64_t *entryMap() const {
+    return home ? deviceMap.as<int64_t>() : map.as<int64_t>();
+  }
   ElementType indexType() const { return canonical.indexType; }
   ElementType derivedIndexType() const {
     return runtime::derivedIndexType(rows(), columns(), stored());
@@ -74,6 +88,13 @@ public:
   const Layout &transposed();
   /// By level order; NULL: CSR. Throws InvalidArgument for other orders.
   const Layout &layout(const int32_t *order);
+
+  /// The layouts in the memory of a device. The emulator's memory is the
+  /// host's, and so it serves every pattern of the host. Throws InvalidArgument
+  /// where the pattern is elsewhere.
+  DeviceLayouts &layoutsOn(Device &device);
+  /// NULL: on the host.
+  Device *device() const { return home; }
 
   /// What solvers keep here.
   Attachments &attachments() { return kept; }
@@ -99,7 +120,16 @@ private:
   void share(ElementType type, const void *positions, const void *coordinates,
              int64_t stored);
   template <typename I> void adopt(struct Canonical made);
+  void copyFrom(const struct Place &place, const Pattern &host);
   void own(int64_t bytes);
+
+  static ElementType checkCSRArrays(int32_t rank, const int64_t *shape,
+                                    tsgu_type type, const void *positions,
+                                    const void *coordinates, int64_t stored);
+  static ElementType checkCOOArrays(int32_t rank, const int64_t *shape,
+                                    tsgu_type type,
+                                    const void *const *coordinates,
+                                    int64_t stored);
 
   std::atomic<int64_t> references{1};
   int32_t dims;
@@ -109,6 +139,11 @@ private:
   Layout canonical;
   Block positionBlock, coordinateBlock, map;
   std::atomic<int64_t> owned{0};
+
+  Device *home = nullptr;
+  DeviceBlock devicePositions, deviceCoordinates, deviceMap;
+  std::once_flag placing;
+  std::unique_ptr<DeviceLayouts> placed;
 
   Attachments kept;
   std::mutex transposing;

@@ -97,10 +97,9 @@ void Pattern::importCSR(const I *positions, const I *coordinates) {
     adopt<I>(canonicalize(positions, flatRows, coordinates, nullptr));
 }
 
-Pattern *Pattern::fromCSR(int32_t rank, const int64_t *shape,
-                          tsgu_type givenType, const void *positions,
-                          const void *coordinates, int64_t stored,
-                          CallerArrays arrays) {
+ElementType Pattern::checkCSRArrays(int32_t rank, const int64_t *shape,
+                                    tsgu_type givenType, const void *positions,
+                                    const void *coordinates, int64_t stored) {
   const ElementType type = checkShape(rank, shape, givenType, stored);
   int64_t positionCount = add(shape[rank - 2], 1);
   if (rank == 3) {
@@ -112,6 +111,15 @@ Pattern *Pattern::fromCSR(int32_t rank, const int64_t *shape,
   }
   checkPointer(positions, type, positionCount, "positions");
   checkPointer(coordinates, type, stored, "coordinates");
+  return type;
+}
+
+Pattern *Pattern::fromCSR(int32_t rank, const int64_t *shape,
+                          tsgu_type givenType, const void *positions,
+                          const void *coordinates, int64_t stored,
+                          CallerArrays arrays) {
+  const ElementType type =
+      checkCSRArrays(rank, shape, givenType, positions, coordinates, stored);
   // Exists before the arrays are looked at, so that they are given back once.
   std::unique_ptr<Pattern, void (*)(Pattern *)> pattern(
       new Pattern(rank, shape, stored, std::move(arrays)),
@@ -145,14 +153,23 @@ template <typename I> void Pattern::importCOO(const void *const *coordinates) {
   share(indexTypeOf<I>(), positions, typed[dims - 1], given);
 }
 
-Pattern *Pattern::fromCOO(int32_t rank, const int64_t *shape,
-                          tsgu_type givenType, const void *const *coordinates,
-                          int64_t stored, CallerArrays arrays) {
+ElementType Pattern::checkCOOArrays(int32_t rank, const int64_t *shape,
+                                    tsgu_type givenType,
+                                    const void *const *coordinates,
+                                    int64_t stored) {
   const ElementType type = checkShape(rank, shape, givenType, stored);
   if (!coordinates)
     fail(Status::InvalidArgument, "coordinates is NULL");
   for (int32_t d = 0; d < rank; ++d)
     checkPointer(coordinates[d], type, stored, "an array of coordinates");
+  return type;
+}
+
+Pattern *Pattern::fromCOO(int32_t rank, const int64_t *shape,
+                          tsgu_type givenType, const void *const *coordinates,
+                          int64_t stored, CallerArrays arrays) {
+  const ElementType type =
+      checkCOOArrays(rank, shape, givenType, coordinates, stored);
   std::unique_ptr<Pattern, void (*)(Pattern *)> pattern(
       new Pattern(rank, shape, stored, std::move(arrays)),
       [](Pattern *p) { p->release(); });

@@ -50,6 +50,7 @@ static void checkLimits(const Manifest &m) {
       fail(Status::CompileFailed, m.program, " has ", count, ' ', what,
            "; this runtime carries at most ", most);
   };
+  limit(m.symbols.size(), maxSymbols, "sizes");
   limit(m.layouts.size(), maxLayouts, "layouts");
   limit(m.scratch.size(), maxScratch, "scratch buffers");
   for (const ScratchInfo &scratch : m.scratch)
@@ -57,7 +58,8 @@ static void checkLimits(const Manifest &m) {
 }
 
 Plan::Plan(const tsgu_object &object)
-    : m(Manifest::parse(object.manifest, object.manifest_size)) {
+    : compiled(object),
+      m(Manifest::parse(object.manifest, object.manifest_size)) {
   checkLimits(m);
   size_t kernels = 0;
   for (const Stage &stage : m.stages) {
@@ -65,11 +67,7 @@ Plan::Plan(const tsgu_object &object)
       stagePlans.push_back(planStep(stage));
       continue;
     }
-    if (kernels >= object.kernel_count || !object.kernels ||
-        !object.kernels[kernels])
-      fail(Status::CompileFailed, m.program, " has no kernel ", kernels, ", ",
-           stage.name);
-    stagePlans.push_back(planKernel(stage, object.kernels[kernels++]));
+    stagePlans.push_back(planKernel(stage, static_cast<uint32_t>(kernels++)));
   }
   if (kernels != object.kernel_count)
     fail(Status::CompileFailed, m.program, " has ", object.kernel_count,
@@ -117,13 +115,12 @@ void Plan::planSteps(const LayoutInfo &layout, const Stage &stage,
 ArgumentPlan Plan::planArgument(const Argument &argument,
                                 const Stage &stage) const {
   ArgumentPlan plan;
-  if (argument.role == Argument::Positions ||
-      argument.role == Argument::Coordinates) {
+  if (argument.role != Argument::Values && argument.role != Argument::Dense) {
     const LayoutInfo &layout = m.layouts[argument.layout];
     plan.layout = argument.layout;
     plan.coordinates = argument.role == Argument::Coordinates;
     plan.elementSize = elementSize(layout.indexType);
-    if (!plan.coordinates)
+    if (argument.role == Argument::Positions)
       planSteps(layout, stage, plan);
     return plan;
   }
@@ -144,7 +141,15 @@ ArgumentPlan Plan::planArgument(const Argument &argument,
   return plan;
 }
 
-StagePlan Plan::planKernel(const Stage &stage, tsgu_kernel kernel) const {
+StagePlan Plan::planKernel(const Stage &stage, uint32_t number) const {
+  const bool there =
+      number < compiled.kernel_count &&
+      (isForDevice() ? compiled.device_kernels[number].name != nullptr &&
+                           stage.device.blockThreads > 0
+                     : compiled.kernels && compiled.kernels[number]);
+  if (!there)
+    fail(Status::CompileFailed, m.program, " has no kernel ", number, ", ",
+         stage.name);
   if (stage.arguments.size() > maxArguments || stage.sizes.size() > maxSizes)
     fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
          " has ", stage.arguments.size(), " arguments and ", stage.sizes.size(),
@@ -152,7 +157,8 @@ StagePlan Plan::planKernel(const Stage &stage, tsgu_kernel kernel) const {
          maxSizes);
   StagePlan plan;
   plan.stage = &stage;
-  plan.kernel = kernel;
+  plan.number = number;
+  plan.kernel = isForDevice() ? nullptr : compiled.kernels[number];
   plan.parallel = stage.partition.parallel;
   for (const Argument &argument : stage.arguments)
     plan.arguments.push_back(planArgument(argument, stage));
@@ -198,7 +204,12 @@ static bool fits(const TensorInfo &given, const TensorInfo &expected) {
 }
 
 void Plan::checkSignature(const Manifest &signature) const {
-  bool same = m.symbols.size() == signature.symbols.size() &&
+  // Those that count chunks of long rows come after the operands' own.
+  const auto own = std::count_if(
+      m.symbols.begin(), m.symbols.end(), [](const Symbol &symbol) {
+        return symbol.chunksOf < 0 && symbol.longRowsOf < 0;
+      });
+  bool same = static_cast<size_t>(own) == signature.symbols.size() &&
               m.patterns.size() == signature.patterns.size() &&
               m.operands.size() == signature.operands.size() &&
               fits(m.result, signature.result);

@@ -41,7 +41,8 @@ struct StagePlan {
   const Stage *stage = nullptr;
 
   // Kernel.
-  tsgu_kernel kernel = nullptr;
+  tsgu_kernel kernel = nullptr; ///< NULL on a device.
+  uint32_t number = 0;          ///< Among the program's kernels.
   std::vector<ArgumentPlan> arguments;
   bool parallel = false;
   bool wholeItems = false; ///< Of the layout that weighs, no rows are cut out.
@@ -65,6 +66,9 @@ public:
   Plan(const Plan &) = delete;
 
   const Manifest &manifest() const { return m; }
+  const tsgu_object &object() const { return compiled; }
+  /// Whether the kernels are for a device, not for the CPU.
+  bool isForDevice() const { return compiled.device_kernels != nullptr; }
   std::span<const StagePlan> stages() const { return stagePlans; }
 
   /// Throws CompileFailed unless operands, result and sizes are those of the
@@ -72,13 +76,14 @@ public:
   void checkSignature(const Manifest &signature) const;
 
 private:
-  StagePlan planKernel(const Stage &stage, tsgu_kernel kernel) const;
+  StagePlan planKernel(const Stage &stage, uint32_t number) const;
   ArgumentPlan planArgument(const Argument &argument, const Stage &stage) const;
   void planSteps(const LayoutInfo &layout, const Stage &stage,
                  ArgumentPlan &plan) const;
   StagePlan planStep(const Stage &stage) const;
   bool writtenFrom(size_t stage, int32_t slot) const;
 
+  const tsgu_object &compiled;
   Manifest m;
   std::vector<StagePlan> stagePlans;
 };

@@ -9,7 +9,12 @@
 #include "CompilerLibrary.h"
 #include "Launch.h"
 #include "Parallel.h"
+#include "Scratch.h"
+#include "device/DeviceLaunch.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <map>
 
 namespace tsgu::runtime {
@@ -92,6 +97,8 @@ Program::Key Program::keyOf(const tsgu_specialization &specialization) const {
   key.indexType = static_cast<ElementType>(specialization.index_type);
   key.derivedIndexType =
       static_cast<ElementType>(specialization.derived_index_type);
+  key.target = specialization.target;
+  key.alignment = specialization.alignment;
   size_t i = 0;
   for (int32_t symbol : signature.widths()) {
     const int64_t width = specialization.widths[symbol];
@@ -104,7 +111,8 @@ Program::Key Program::keyOf(const tsgu_specialization &specialization) const {
 }
 
 bool Program::equal(const Key &a, const Key &b) const {
-  return a.valueType == b.valueType && a.indexType == b.indexType &&
+  return a.target == b.target && a.alignment == b.alignment &&
+         a.valueType == b.valueType && a.indexType == b.indexType &&
          a.derivedIndexType == b.derivedIndexType &&
          std::equal(a.widths.begin(),
                     a.widths.begin() + signature.widths().size(),
@@ -115,6 +123,7 @@ Program::Bucket &Program::bucketOf(const Key &key) {
   uint64_t hash = static_cast<uint64_t>(key.valueType) * 4 +
                   static_cast<uint64_t>(key.indexType) * 2 +
                   static_cast<uint64_t>(key.derivedIndexType);
+  hash = hash * 128 + key.target + key.alignment;
   for (size_t i = 0; i < signature.widths().size(); ++i)
     hash = (hash ^ key.widths[i]) * 0x9E3779B97F4A7C15u;
   return buckets[(hash >> 32) % buckets.size()];
@@ -142,9 +151,13 @@ const Plan &Program::planFor(const Key &key) {
   for (int32_t symbol : signature.widths())
     widths[symbol] = key.widths[i++];
   const tsgu_specialization specialization{
-      static_cast<uint8_t>(key.valueType), static_cast<uint8_t>(key.indexType),
-      static_cast<uint8_t>(key.derivedIndexType), widths,
-      static_cast<uint32_t>(m.symbols.size())};
+      static_cast<uint8_t>(key.valueType),
+      static_cast<uint8_t>(key.indexType),
+      static_cast<uint8_t>(key.derivedIndexType),
+      widths,
+      static_cast<uint32_t>(m.symbols.size()),
+      key.target,
+      key.alignment};
   auto entry = std::make_unique<Entry>(key, compile(path, specialization));
   entry->plan.checkSignature(m);
   entry->next.reset(bucket.load());
@@ -156,12 +169,75 @@ int32_t Program::infer(const Arguments &arguments, int64_t *shape) const {
   return signature.resultShape(signature.bind(arguments), shape);
 }
 
+/// Whether TSGU_DEVICE=emulator asks for the emulator in place of the CPU.
+static bool emulates() {
+  static const bool wanted = [] {
+    const char *device = secure_getenv("TSGU_DEVICE");
+    return device && std::strcmp(device, "emulator") == 0;
+  }();
+  return wanted;
+}
+
+/// Solvers and ahead-of-time kernels are the CPU's.
+bool Program::runsOnDevices() const {
+  return !object &&
+         std::none_of(signature.manifest().operands.begin(),
+                      signature.manifest().operands.end(),
+                      [](const TensorInfo &operand) { return operand.solver; });
+}
+
+static bool isReal(ElementType type) {
+  return type == ElementType::F32 || type == ElementType::F64;
+}
+
+void Program::launchAt(const Place &place, const Binding &binding,
+                       const Arguments &arguments, const tsgu_tensor &result) {
+  Key key = keyOf(binding);
+  key.target = static_cast<uint8_t>(place.device.target());
+  key.alignment = alignmentOf(signature, binding, arguments, result);
+  launchOn(place, planFor(key), binding, arguments, result);
+}
+
+/// On the emulator, whose work is done when it is put on the stream.
+static void *allocateOnHost(void *context, int64_t bytes) {
+  auto &scratch = *static_cast<std::optional<Scratch> *>(context);
+  try {
+    return scratch.emplace(bytes).data();
+  } catch (const Error &) {
+    return nullptr;
+  }
+}
+
+void Program::runOn(const Arguments &arguments, const tsgu_tensor &result,
+                    const tsgu_queue &queue) {
+  const Binding binding = signature.bind(arguments);
+  signature.checkMemory(binding, arguments, result);
+  if (elementsOf(result) == 0)
+    return;
+  if (!runsOnDevices())
+    fail(Status::InvalidArgument, signature.manifest().program,
+         object ? " was compiled ahead of time for the CPU"
+                : " has a solver, and solvers run on the CPU",
+         ": move its operands there");
+  if (!isReal(binding.valueType))
+    fail(Status::InvalidArgument, signature.manifest().program,
+         " has no form for ", elementName(binding.valueType),
+         " on a device: values there are f32 or f64");
+  launchAt({Device::cuda(queue.device), queue}, binding, arguments, result);
+}
+
 void Program::run(const Arguments &arguments, const tsgu_tensor &result,
                   const tsgu_executor *executor) {
   const Binding binding = signature.bind(arguments);
   signature.checkMemory(binding, arguments, result);
   if (elementsOf(result) == 0)
     return;
+  if (emulates() && runsOnDevices() && isReal(binding.valueType)) {
+    std::optional<Scratch> scratch;
+    const tsgu_queue queue{0, nullptr, allocateOnHost, &scratch};
+    launchAt({Device::emulator(), queue}, binding, arguments, result);
+    return;
+  }
   const Plan &plan = object ? *object : planFor(keyOf(binding));
   launch(plan, binding, arguments, result, executorOr(executor));
 }

@@ -32,6 +32,10 @@ public:
   void run(const Arguments &arguments, const tsgu_tensor &result,
            const tsgu_executor *executor);
 
+  /// The same on a device.
+  void runOn(const Arguments &arguments, const tsgu_tensor &result,
+             const tsgu_queue &queue);
+
   /// The printed manifest of one specialisation; NULL: that of an object.
   std::string printManifest(const tsgu_specialization *specialization);
 
@@ -40,6 +44,8 @@ private:
   struct Key {
     ElementType valueType, indexType, derivedIndexType;
     std::array<uint16_t, maxSymbols> widths;
+    uint8_t target = TSGU_TARGET_CPU;
+    uint8_t alignment = 0; ///< On devices.
   };
   struct Entry {
     Entry(const Key &key, const tsgu_object &object) : key(key), plan(object) {}
@@ -52,6 +58,9 @@ private:
   Program(std::string path, Manifest signature);
   explicit Program(const tsgu_object &object);
 
+  bool runsOnDevices() const;
+  void launchAt(const struct Place &place, const Binding &binding,
+                const Arguments &arguments, const tsgu_tensor &result);
   Key keyOf(const Binding &binding) const;
   Key keyOf(const tsgu_specialization &specialization) const;
   bool equal(const Key &a, const Key &b) const;

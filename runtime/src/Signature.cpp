@@ -41,6 +41,9 @@ Signature::Signature(Manifest manifest) : m(std::move(manifest)) {
     for (int32_t symbol : pattern.shape)
       ofPattern[symbol] = true;
   }
+  for (size_t s = 0; s < m.symbols.size(); ++s)
+    if (m.symbols[s].chunksOf >= 0 || m.symbols[s].longRowsOf >= 0)
+      ofPattern[s] = true;
   for (const TensorInfo &operand : m.operands)
     for (int32_t d = 0; d < rankOf(operand); ++d)
       bound[symbolOf(operand, d)] = true;

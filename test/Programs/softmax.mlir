@@ -23,7 +23,7 @@
 // REMARK-COUNT-5: remark: [Passed] SelectLayout {{.*}} Function=softmax | {{.*}} Remark=parallel
 
 // exp and log are inline: no call leaves the object.
-// CHECK:     @softmax = constant { ptr, i64, i64, ptr }
+// CHECK:     @softmax = constant { ptr, i64, i64, ptr, ptr, ptr, i64 }
 // CHECK-NOT: declare {{.*}}@exp(
 // CHECK-NOT: declare {{.*}}@log(
 // CHECK-NOT: declare {{.*}}@malloc(

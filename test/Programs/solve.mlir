@@ -27,7 +27,7 @@
 
 // The runtime solves: the object is its manifest, with no kernel.
 // RUNTIME:     @[[NAME]]_manifest = internal constant [{{[0-9]+}} x i8] c"tsguMANI
-// RUNTIME:     @[[NAME]] = constant { ptr, i64, i64, ptr } { ptr @[[NAME]]_manifest, i64 {{[0-9]+}}, i64 0,
+// RUNTIME:     @[[NAME]] = constant { ptr, i64, i64, ptr, ptr, ptr, i64 } { ptr @[[NAME]]_manifest, i64 {{[0-9]+}}, i64 0,
 // RUNTIME-NOT: define
 
 // With the right-hand side's gradient at hand the matrix's is a sampled product alone: one stage,
@@ -42,5 +42,5 @@
 // RHS-NOT: func.func
 
 // Batches of complex matrices: as many kernels.
-// COMPLEX:     @least_squares_batch_vjp1 = constant { ptr, i64, i64, ptr } { ptr @least_squares_batch_vjp1_manifest, i64 {{[0-9]+}}, i64 4,
+// COMPLEX:     @least_squares_batch_vjp1 = constant { ptr, i64, i64, ptr, ptr, ptr, i64 } { ptr @least_squares_batch_vjp1_manifest, i64 {{[0-9]+}}, i64 4,
 // COMPLEX-NOT: declare {{.*}}@malloc(

@@ -20,7 +20,7 @@
 // REMARK: remark: [Passed] RegisterTile {{.*}} Function=spmm_k0 | Remark="accumulators in registers", accumulators=1, lanes=8
 
 // CHECK:       @spmm_manifest = internal constant [{{[0-9]+}} x i8] c"tsguMANI
-// CHECK:       @spmm = constant { ptr, i64, i64, ptr }
+// CHECK:       @spmm = constant { ptr, i64, i64, ptr, ptr, ptr, i64 }
 // CHECK-LABEL: define internal void @spmm_k0(
 // CHECK-SAME:    {{^((ptr noalias|i64) %[0-9]+(, )?)+}})
 // CHECK-NOT:     call {{.*}}malloc

@@ -9,7 +9,7 @@
 
 // The runtime solves: the object is its manifest, with no kernel.
 // RUNTIME:     @triangular_solve_manifest = internal constant [{{[0-9]+}} x i8] c"tsguMANI
-// RUNTIME:     @triangular_solve = constant { ptr, i64, i64, ptr } { ptr @triangular_solve_manifest, i64 {{[0-9]+}}, i64 0,
+// RUNTIME:     @triangular_solve = constant { ptr, i64, i64, ptr, ptr, ptr, i64 } { ptr @triangular_solve_manifest, i64 {{[0-9]+}}, i64 0,
 // RUNTIME-NOT: define
 
 // The gradient by the matrix has one, the sampled product.

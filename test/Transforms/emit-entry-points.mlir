@@ -17,6 +17,6 @@
 // CHECK:       llvm.mlir.global internal constant @spmm_manifest("tsguMANI
 // CHECK:       llvm.mlir.global internal constant @spmm_kernels() {{.*}} : !llvm.array<1 x ptr> {
 // CHECK:         llvm.mlir.addressof @spmm_k0_entry
-// CHECK:       llvm.mlir.global external constant @spmm() {{.*}} : !llvm.struct<(ptr, i64, i64, ptr)> {
+// CHECK:       llvm.mlir.global external constant @spmm() {{.*}} : !llvm.struct<(ptr, i64, i64, ptr, ptr, ptr, i64)> {
 // CHECK-DAG:     llvm.mlir.addressof @spmm_manifest
 // CHECK-DAG:     llvm.mlir.addressof @spmm_kernels

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Engine/PTX.h"
 #include "tsgu/Pipelines/Pipelines.h"
 #include "tsgu/Transforms/Passes.h"
 
@@ -22,6 +23,7 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   tsgu::registerTsguPasses();
   tsgu::registerPipelines();
+  tsgu::registerPrintPTX();
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "tsgu: differentiable sparse tensor programs\n", registry));
 }

@@ -35,6 +35,11 @@ inline constexpr llvm::StringLiteral kernelAttr = "tsgu.kernel";
 inline constexpr llvm::StringLiteral outputAttr = "tsgu.output";
 inline constexpr llvm::StringLiteral identityAttr = "tsgu.identity";
 inline constexpr llvm::StringLiteral manifestAttr = "tsgu.manifest";
+inline constexpr llvm::StringLiteral blockThreadsAttr = "tsgu.block_threads";
+inline constexpr llvm::StringLiteral workgroupBytesAttr =
+    "tsgu.workgroup_bytes";
+inline constexpr llvm::StringLiteral deviceKernelsAttr = "tsgu.device_kernels";
+inline constexpr llvm::StringLiteral imageAttr = "tsgu.image";
 
 } // namespace tsgu
 

@@ -20,7 +20,8 @@
 
 namespace tsgu {
 
-/// The CPU that kernels are compiled for.
+/// The CPU that kernels are compiled for. On a device it runs what is around
+/// them, and the emulator.
 struct Target {
   std::string triple, cpu, features;
   unsigned vectorBits = 128;
@@ -31,8 +32,9 @@ struct Target {
 
 /// Derives and compiles programs. A path is a program's name followed by
 /// derivations: "spmm/batch/vjp0/jvp1" is the tangent, by operand 1, of the
-/// gradient, by operand 0, of the batched product. All functions may be called
-/// from any thread, and work on one program at a time.
+/// gradient, by operand 0, of the batched product. "device/scan" is a library
+/// of device kernels. All functions may be called from any thread, and work on
+/// one program at a time.
 class Compiler {
 public:
   Compiler();
@@ -50,7 +52,8 @@ public:
   /// The program as MLIR text.
   llvm::Expected<std::string> getDerived(llvm::StringRef path);
 
-  /// An object file with the constant `tsgu_object` under getSymbol(path).
+  /// An object file, for the host, with the constant `tsgu_object` under
+  /// getSymbol(path).
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
   compile(llvm::StringRef path, const tsgu_specialization &specialization,
           const Target &target);

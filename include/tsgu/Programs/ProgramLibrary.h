@@ -21,6 +21,12 @@ struct LibraryProgram {
 /// The files of lib/Programs, in the order of their names.
 llvm::ArrayRef<LibraryProgram> getProgramLibrary();
 
+/// The files of lib/Programs/device: modules of device kernels that work on
+/// patterns. They are no programs: nothing differentiates or batches them. They
+/// name the index type of patterns' own layouts `!index`, that of derived
+/// layouts `!derived`; both are i32 in the text.
+llvm::ArrayRef<LibraryProgram> getDeviceLibraries();
+
 } // namespace tsgu
 
 #endif // TSGU_PROGRAMS_PROGRAMLIBRARY_H

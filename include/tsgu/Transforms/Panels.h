@@ -23,6 +23,14 @@ struct Accumulation {
   mlir::scf::ForOp dense() const { return body.getLoop(); }
 };
 
+/// Copies the loops of the accumulation to the builder's place, where they
+/// carry the accumulators of the chunks, from `values` on. Returns them.
+llvm::SmallVector<mlir::Value> emitPanel(Kernel kernel,
+                                         const Accumulation &accumulation,
+                                         mlir::OpBuilder &builder,
+                                         llvm::ArrayRef<Chunk> panel,
+                                         llvm::SmallVector<mlir::Value> values);
+
 /// Replaces the accumulation by panels of chunks whose accumulators its loops
 /// carry, from the identity or from what the output holds. Returns the number
 /// of accumulators of the largest panel.

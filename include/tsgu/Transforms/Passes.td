@@ -149,8 +149,61 @@ def ExportABI : Pass<"tsgu-export-abi", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
+//===-- Devices ----------------------------------------------------------===//
+
+def Accumulate : Pass<"tsgu-accumulate", "::mlir::func::FuncOp"> {
+  let summary = "carry accumulators in loops and start them from the identity";
+  let description = [{
+    `tsgu.identity` stays where dense rows of the output are accumulated: those
+    are for the mapping to lanes.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def SplitRows : Pass<"tsgu-split-rows", "::mlir::ModuleOp"> {
+  let summary = "give chunks of long rows a kernel of their own";
+  let description = [{
+    A kernel that goes through the entries of rows leaves long rows empty;
+    `@k_chunks` goes through their chunks, and where rows are reduced,
+    `@k_combine` reduces what the chunks gave.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def MapToGPU : Pass<"tsgu-map-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "spread kernels over the threads of a device";
+  let description = [{
+    Each kernel becomes a `gpu.func` of the `gpu.module` @device; the manifest
+    says how many lanes share a row. A remark tells what they share.
+  }];
+  let options = [Option<"alignment", "alignment", "unsigned", "16",
+                        "bytes to which rows of dense operands are aligned, "
+                        "and of which they are made up">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::gpu::GPUDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def EmitEntryPoints : Pass<"tsgu-emit-entry-points", "::mlir::ModuleOp"> {
-  let summary = "add the C entry points and the program object";
+  let summary = "give kernels the parameters that the runtime passes";
+  let description = [{
+    For the CPU pointers and sizes, for devices words (CompilerInterface.h). A
+    module without a manifest that holds kernels for devices is a library of
+    them: its kernels take buffers of rank 1 and integers, one word each.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect"];
+}
+
+def EmitObject : Pass<"tsgu-emit-object", "::mlir::ModuleOp"> {
+  let summary = "add the constant that holds the program, or the library";
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
@@ -217,6 +270,38 @@ def ExpandMath : Pass<"tsgu-expand-math"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+//===-- Kernels for devices ----------------------------------------------===//
+
+def SplitShuffles : Pass<"tsgu-split-shuffles"> {
+  let summary = "exchange 32 bits at a time between lanes";
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def VerifyDevice : Pass<"tsgu-verify-device", "::mlir::ModuleOp"> {
+  let summary = "refuse what has no code for devices, by its name";
+}
+
+def ConvertToNVVM : Pass<"tsgu-convert-to-nvvm"> {
+  let summary = "lower a device module, without structured control, to NVVM";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect"];
+}
+
+def EmulateGPU : Pass<"tsgu-emulate-gpu", "::mlir::ModuleOp"> {
+  let summary = "make each kernel for a device a function of the host";
+  let description = [{
+    It does what one thread of the grid does. Its last argument, a
+    `tsgu_emulated_thread`, stands for the special registers, the other threads
+    of its block, and whoever checks accesses to memory.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::LLVM::LLVMDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 
 #endif // TSGU_PASSES_TD

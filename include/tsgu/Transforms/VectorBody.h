@@ -127,6 +127,10 @@ private:
 mlir::Value buildSplat(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::TypedAttr value, int64_t lanes);
 
+/// How an op combines two values in a reduction; nullopt for other ops.
+std::optional<mlir::vector::CombiningKind>
+getCombiningKind(mlir::Operation *op);
+
 /// Where the accumulators of a reduction start.
 mlir::TypedAttr getNeutral(mlir::Operation *combiner);
 

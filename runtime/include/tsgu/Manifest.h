@@ -45,9 +45,9 @@ const char *elementName(ElementType type);
 struct Symbol {
   std::string name;
   int32_t storedOf = -1;   ///< >= 0: the stored entries of this pattern.
+  int64_t fixed = 0;       ///< > 0: the kernels are specialised to this value.
   int32_t chunksOf = -1;   ///< >= 0: the chunks of this layout's long rows.
   int32_t longRowsOf = -1; ///< >= 0: the long rows of this layout.
-  int64_t fixed = 0;       ///< > 0: the kernels are specialised to this value.
 };
 
 /// A sparsity pattern shared by operands and results: CSR, or (batched) one CSR
@@ -142,7 +142,7 @@ struct Partition {
 
 /// How a kernel is spread over a device. A group of threads, denseLanes times
 /// 2^EntryLanes of them and at most a warp, computes one iteration of the
-/// partitioned loops together, or one chunk of a long row.
+/// partitioned loops together.
 struct DeviceMap {
   int32_t blockThreads = 0; ///< 0: a kernel for the CPU.
   int32_t denseLanes = 1;   ///< Share the elements of dense rows.

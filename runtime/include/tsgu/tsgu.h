@@ -96,6 +96,34 @@ TSGU_API tsgu_status tsgu_pattern_from_coo(int32_t rank, const int64_t *shape,
                                            int64_t stored, tsgu_release release,
                                            void *owner, tsgu_pattern **pattern);
 
+/* Where on a device work is done: a stream of a CUDA device, on which it is put
+ * in order behind what is there. Nothing waits for it, and its memory is the
+ * caller's, unless a function says otherwise. */
+typedef struct tsgu_queue {
+  int32_t device; /* the CUDA device's number, as torch counts */
+  void *stream;   /* a CUstream; NULL: the default stream */
+  /* Gives memory of the device for the work that the call at hand puts on the
+   * stream; it may be reused by what is put there later. NULL: there is none.
+   * Called at most once in a call. */
+  void *(*allocate)(void *context, int64_t bytes);
+  void *context;
+} tsgu_queue;
+
+/* The same as tsgu_pattern_from_csr and _from_coo for arrays in the memory of a
+ * device. Checked and, later, transposed there; only arrays that are not
+ * canonical travel to the host and back. Waits for the stream; not to be called
+ * while it is being captured. The pattern serves programs on its device
+ * (tsgu_program_run_on). TSGU_DEVICE_ERROR: no driver, no such device. */
+TSGU_API tsgu_status tsgu_pattern_from_csr_on(
+    int32_t rank, const int64_t *shape, tsgu_type index_type,
+    const void *positions, const void *coordinates, int64_t stored,
+    tsgu_release release, void *owner, const tsgu_queue *queue,
+    tsgu_pattern **pattern);
+TSGU_API tsgu_status tsgu_pattern_from_coo_on(
+    int32_t rank, const int64_t *shape, tsgu_type index_type,
+    const void *const *coordinates, int64_t stored, tsgu_release release,
+    void *owner, const tsgu_queue *queue, tsgu_pattern **pattern);
+
 TSGU_API void tsgu_pattern_retain(tsgu_pattern *pattern);
 TSGU_API void tsgu_pattern_release(tsgu_pattern *pattern);
 
@@ -191,6 +219,30 @@ TSGU_API tsgu_status tsgu_program_run(
     const tsgu_tensor *operands, int32_t operand_count,
     const tsgu_tensor *result, const tsgu_executor *executor);
 
+/* The same on a device: patterns, operands and result are in its memory.
+ * Returns when the kernels are on the stream. What a pattern needs to have
+ * computed (its transpose, chunks of long rows) is computed, and waited for, at
+ * the first run that needs it, as are kernels compiled and loaded; after that
+ * the call neither waits nor copies, and may be captured into a CUDA graph.
+ * Programs with solvers run on the CPU alone. */
+TSGU_API tsgu_status tsgu_program_run_on(
+    tsgu_program *program, tsgu_pattern *const *patterns, int32_t pattern_count,
+    const tsgu_tensor *operands, int32_t operand_count,
+    const tsgu_tensor *result, const tsgu_queue *queue);
+
+/* Rearranges values on a device: to[item][k] = from[item][map[k]] for k below
+ * `length`, where the map is that of the pattern's entries
+ * (tsgu_pattern_info.entry_map). */
+TSGU_API tsgu_status tsgu_values_spread_on(tsgu_pattern *pattern,
+                                           const tsgu_tensor *from,
+                                           const tsgu_tensor *to,
+                                           const tsgu_queue *queue);
+/* The reverse: sums the values of entries that name one element. */
+TSGU_API tsgu_status tsgu_values_sum_on(tsgu_pattern *pattern,
+                                        const tsgu_tensor *from,
+                                        const tsgu_tensor *to,
+                                        const tsgu_queue *queue);
+
 /* The printed manifest of the kernels that `run` would use; free with
  * tsgu_string_free. */
 TSGU_API tsgu_status
@@ -213,13 +265,14 @@ TSGU_API tsgu_status tsgu_set_compiler(const char *library);
 TSGU_API void tsgu_advise_huge(void *data, int64_t bytes);
 
 typedef struct tsgu_counters {
-  uint64_t compiled;     /* programs compiled in this process */
-  uint64_t loaded;       /* programs read from the disk cache */
-  uint64_t patterns;     /* patterns alive */
-  int64_t pattern_bytes; /* memory they own */
-  int64_t scratch_bytes; /* scratch kept for reuse */
-  uint64_t analyses;     /* of patterns, by solvers */
-  uint64_t setups;       /* preconditioners computed from values */
+  uint64_t compiled;        /* programs compiled in this process */
+  uint64_t loaded;          /* programs read from the disk cache */
+  uint64_t patterns;        /* patterns alive */
+  int64_t pattern_bytes;    /* memory they own */
+  int64_t scratch_bytes;    /* scratch kept for reuse */
+  uint64_t analyses;        /* of patterns, by solvers */
+  uint64_t setups;          /* preconditioners computed from values */
+  uint64_t device_launches; /* kernels started on devices and the emulator */
 } tsgu_counters;
 TSGU_API void tsgu_get_counters(tsgu_counters *counters);
 

@@ -13,6 +13,7 @@
 #include "tsgu/Error.h"
 
 #include <array>
+#include <atomic>
 
 namespace tsgu::runtime {
 
@@ -145,6 +146,10 @@ static void checkGrid(const tsgu_device_kernel &kernel, Grid grid) {
          "split the batch or the matrix");
 }
 
+static std::atomic<uint64_t> started{0};
+
+uint64_t Device::launches() { return started.load(std::memory_order_relaxed); }
+
 void Device::launch(const tsgu_object &object, uint32_t kernel, Grid grid,
                     std::span<const uint64_t> words, void *stream) {
   if (grid.x == 0 || grid.y == 0)
@@ -169,6 +174,7 @@ void Device::launch(const tsgu_object &object, uint32_t kernel, Grid grid,
       failCall(state.driver, result, "cuLaunchKernel",
                std::string("of kernel ") + what.name);
   });
+  started.fetch_add(1, std::memory_order_relaxed);
 }
 
 bool Device::isCapturing(void *stream) {

@@ -53,6 +53,9 @@ public:
   void launch(const tsgu_object &object, uint32_t kernel, Grid grid,
               std::span<const uint64_t> words, void *stream);
 
+  /// Kernels that were started so far, by all devices and the emulator.
+  static uint64_t launches();
+
   /// Whether the stream records into a graph: then nothing may be allocated,
   /// waited for or loaded.
   bool isCapturing(void *stream);

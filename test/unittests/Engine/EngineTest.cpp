@@ -31,9 +31,13 @@ struct Specialization {
 
   Specialization(tsgu_type type, std::vector<int64_t> widths)
       : widths(std::move(widths)),
-        value{static_cast<uint8_t>(type), TSGU_I32, TSGU_I32,
-              this->widths.data(), static_cast<uint32_t>(this->widths.size())} {
-  }
+        value{static_cast<uint8_t>(type),
+              TSGU_I32,
+              TSGU_I32,
+              this->widths.data(),
+              static_cast<uint32_t>(this->widths.size()),
+              TSGU_TARGET_CPU,
+              0} {}
 };
 
 class EngineTest : public testing::Test {

@@ -372,7 +372,11 @@ FakeObject::FakeObject(Manifest given, const Types &types)
                           ? kernelNamed<float>(stage.name, index)
                           : kernelNamed<double>(stage.name, index));
   }
-  compiled = {bytes.data(), bytes.size(), kernels.size(), kernels.data()};
+  compiled = {};
+  compiled.manifest = bytes.data();
+  compiled.manifest_size = bytes.size();
+  compiled.kernel_count = kernels.size();
+  compiled.kernels = kernels.data();
 }
 
 } // namespace tsgu::test

@@ -33,7 +33,7 @@ public:
     EXPECT_EQ(tsgu_set_compiler(TSGU_TEST_NO_COMPILER), TSGU_COMPILE_FAILED);
     says("no compiler of tsgu");
     EXPECT_EQ(tsgu_set_compiler(TSGU_TEST_OLD_COMPILER), TSGU_COMPILE_FAILED);
-    says("interface 42 instead of 1");
+    says("interface 43 instead of 2");
     tsgu_program *program = nullptr;
     setenv("TSGU_COMPILER", "/nowhere/libother.so", 1);
     EXPECT_EQ(tsgu_program_open("spmm", &program), TSGU_COMPILE_FAILED);
@@ -195,7 +195,8 @@ TEST_F(ProgramTest, PrintsManifests) {
   tsgu_program *program = nullptr;
   check(tsgu_program_open("spmm", &program));
   const int64_t widths[4] = {0, 0, 32, 0};
-  tsgu_specialization wanted{TSGU_F32, TSGU_I64, TSGU_I32, widths, 4};
+  tsgu_specialization wanted{TSGU_F32, TSGU_I64,        TSGU_I32, widths,
+                             4,        TSGU_TARGET_CPU, 0};
   char *text = nullptr;
   check(tsgu_program_manifest(program, &wanted, &text));
   EXPECT_TRUE(contains(text, {"size p = 32", "operand A: f32", "i64"})) << text;
@@ -205,11 +206,11 @@ TEST_F(ProgramTest, PrintsManifests) {
   wanted.width_count = 3;
   EXPECT_EQ(tsgu_program_manifest(program, &wanted, &text),
             TSGU_INVALID_ARGUMENT);
-  wanted = {TSGU_I32, TSGU_I64, TSGU_I32, widths, 4};
+  wanted = {TSGU_I32, TSGU_I64, TSGU_I32, widths, 4, TSGU_TARGET_CPU, 0};
   EXPECT_EQ(tsgu_program_manifest(program, &wanted, &text),
             TSGU_INVALID_ARGUMENT);
   const int64_t tooWide[4] = {0, 0, 257, 0};
-  wanted = {TSGU_F32, TSGU_I64, TSGU_I32, tooWide, 4};
+  wanted = {TSGU_F32, TSGU_I64, TSGU_I32, tooWide, 4, TSGU_TARGET_CPU, 0};
   EXPECT_EQ(tsgu_program_manifest(program, &wanted, &text),
             TSGU_INVALID_ARGUMENT);
 }

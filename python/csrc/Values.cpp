@@ -1,0 +1,103 @@
+//===- Values.cpp - Values per entry and per stored element ---------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Values.h"
+#include "Errors.h"
+
+#include <algorithm>
+#include <complex>
+
+using namespace tsgu::torch_plugin;
+
+template <typename T>
+static void sumEntries(const CachedPattern &pattern, int64_t batch,
+                       int64_t batchStride, const void *from, void *to) {
+  const T *source = static_cast<const T *>(from);
+  T *target = static_cast<T *>(to);
+  for (int64_t b = 0; b < batch; ++b) {
+    std::fill(target, target + pattern.stored, T(0));
+    for (int64_t k = 0; k < pattern.entries; ++k)
+      target[pattern.entryMap[k]] += source[k];
+    source += batchStride;
+    target += pattern.stored;
+  }
+}
+
+template <typename T>
+static void spreadStored(const CachedPattern &pattern, int64_t batch,
+                         const void *from, void *to) {
+  const T *source = static_cast<const T *>(from);
+  T *target = static_cast<T *>(to);
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t k = 0; k < pattern.entries; ++k)
+      target[k] = source[pattern.entryMap[k]];
+    source += pattern.stored;
+    target += pattern.entries;
+  }
+}
+
+/// Calls `body` with a zero of the type.
+template <typename Body> static void withValueType(tsgu_type type, Body body) {
+  switch (type) {
+  case TSGU_F32:
+    return body(float());
+  case TSGU_F64:
+    return body(double());
+  case TSGU_C64:
+    return body(std::complex<float>());
+  default:
+    return body(std::complex<double>());
+  }
+}
+
+TensorHandle tsgu::torch_plugin::storedValues(const CachedPattern &pattern,
+                                              TensorView &values, int k,
+                                              const Queue &queue) {
+  if (values.rank < 1 || values.rank > 2 ||
+      values.shape[values.rank - 1] != pattern.entries)
+    fail(ErrorKind::Value, "operand " + std::to_string(k) +
+                               " must have one value for each of the " +
+                               std::to_string(pattern.entries) +
+                               " entries of its pattern");
+  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
+  int64_t stride = values.rank == 2 ? values.strides[0] : 0;
+  int64_t shape[] = {batch, pattern.stored};
+  TensorView summed;
+  TensorHandle handle = allocate(values.place, values.type, values.rank,
+                                 shape + 2 - values.rank, summed);
+  if (queue.get()) {
+    const tsgu_tensor from = toTensor(values), to = toTensor(summed);
+    check(tsgu_values_sum_on(pattern.pattern, &from, &to, queue.get()));
+    values = summed;
+    return handle;
+  }
+  withValueType(values.type, [&](auto zero) {
+    sumEntries<decltype(zero)>(pattern, batch, stride, values.data,
+                               summed.data);
+  });
+  values = summed;
+  return handle;
+}
+
+TensorHandle tsgu::torch_plugin::entryValues(const CachedPattern &pattern,
+                                             const TensorView &values,
+                                             const Queue &queue) {
+  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
+  int64_t shape[] = {batch, pattern.entries};
+  TensorView spread;
+  TensorHandle handle = allocate(values.place, values.type, values.rank,
+                                 shape + 2 - values.rank, spread);
+  if (queue.get()) {
+    const tsgu_tensor from = toTensor(values), to = toTensor(spread);
+    check(tsgu_values_spread_on(pattern.pattern, &from, &to, queue.get()));
+    return handle;
+  }
+  withValueType(values.type, [&](auto zero) {
+    spreadStored<decltype(zero)>(pattern, batch, values.data, spread.data);
+  });
+  return handle;
+}

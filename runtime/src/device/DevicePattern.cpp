@@ -1,0 +1,128 @@
+//===- DevicePattern.cpp - Patterns from a device's arrays ----------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The device says whether the arrays are canonical, and then they stay where
+// they are. If they are not, a pattern of the host is made of a copy: it says
+// what is corrupt, or has the canonical order and the map from the entries.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Pattern.h"
+#include "DeviceKernels.h"
+#include "DeviceLaunch.h"
+
+#include <vector>
+
+namespace tsgu::runtime {
+namespace {
+
+using HostPattern = std::unique_ptr<Pattern, void (*)(Pattern *)>;
+
+std::vector<char> readArray(const Place &place, const void *data,
+                            int64_t bytes) {
+  std::vector<char> host(static_cast<size_t>(bytes));
+  if (bytes > 0)
+    place.device.read(host.data(), data, bytes, place.stream());
+  return host;
+}
+
+DeviceBlock writeArray(const Place &place, const void *data, int64_t bytes) {
+  DeviceBlock block(place.device, bytes);
+  if (bytes > 0)
+    place.device.write(block.data(), data, bytes, place.stream());
+  return block;
+}
+
+} // namespace
+
+void Pattern::copyFrom(const Place &place, const Pattern &host) {
+  const Layout &csr = host.csr();
+  const int64_t size = elementSize(csr.indexType);
+  devicePositions =
+      writeArray(place, csr.positions, multiply(csr.rows + 1, size));
+  deviceCoordinates =
+      writeArray(place, csr.coordinates, multiply(csr.stored, size));
+  if (host.entryMap())
+    deviceMap = writeArray(place, host.entryMap(), multiply(given, 8));
+  share(csr.indexType, devicePositions.data(), deviceCoordinates.data(),
+        csr.stored);
+  callerArrays = CallerArrays();
+}
+
+Pattern *Pattern::fromCSROn(const Place &place, int32_t rank,
+                            const int64_t *shape, tsgu_type givenType,
+                            const void *positions, const void *coordinates,
+                            int64_t stored, CallerArrays arrays) {
+  const ElementType type =
+      checkCSRArrays(rank, shape, givenType, positions, coordinates, stored);
+  HostPattern pattern(new Pattern(rank, shape, stored, std::move(arrays)),
+                      [](Pattern *p) { p->release(); });
+  Pattern &made = *pattern;
+  made.home = &place.device;
+  const DeviceCSR given{type,        positions,      coordinates, made.items(),
+                        made.rows(), made.columns(), stored};
+  if (isCanonicalOn(place.device, place.stream(), given)) {
+    if (rank == 3) {
+      made.devicePositions = joinItemsOn(place.device, place.stream(), given);
+      positions = made.devicePositions.data();
+    }
+    made.share(type, positions, coordinates, stored);
+    return pattern.release();
+  }
+  const int64_t size = elementSize(type);
+  const int64_t items = rank == 3 ? made.items() : 1;
+  std::vector<char> hostPositions = readArray(
+      place, positions, multiply(multiply(items, made.rows() + 1), size));
+  std::vector<char> hostCoordinates =
+      readArray(place, coordinates, multiply(stored, size));
+  HostPattern host(fromCSR(rank, shape, givenType, hostPositions.data(),
+                           hostCoordinates.data(), stored, {}),
+                   [](Pattern *p) { p->release(); });
+  made.copyFrom(place, *host);
+  return pattern.release();
+}
+
+Pattern *Pattern::fromCOOOn(const Place &place, int32_t rank,
+                            const int64_t *shape, tsgu_type givenType,
+                            const void *const *coordinates, int64_t stored,
+                            CallerArrays arrays) {
+  const ElementType type =
+      checkCOOArrays(rank, shape, givenType, coordinates, stored);
+  HostPattern pattern(new Pattern(rank, shape, stored, std::move(arrays)),
+                      [](Pattern *p) { p->release(); });
+  Pattern &made = *pattern;
+  made.home = &place.device;
+  const DeviceCOO given{type,
+                        rank == 3 ? coordinates[0] : nullptr,
+                        coordinates[rank - 2],
+                        coordinates[rank - 1],
+                        made.items(),
+                        made.rows(),
+                        made.columns(),
+                        stored};
+  if (isCanonicalOn(place.device, place.stream(), given)) {
+    made.devicePositions =
+        positionsFromRowsOn(place.device, place.stream(), given);
+    made.share(type, made.devicePositions.data(), coordinates[rank - 1],
+               stored);
+    return pattern.release();
+  }
+  std::vector<std::vector<char>> host;
+  std::vector<const void *> pointers;
+  for (int32_t d = 0; d < rank; ++d) {
+    host.push_back(
+        readArray(place, coordinates[d], multiply(stored, elementSize(type))));
+    pointers.push_back(host.back().data());
+  }
+  HostPattern canonical(
+      fromCOO(rank, shape, givenType, pointers.data(), stored, {}),
+      [](Pattern *p) { p->release(); });
+  made.copyFrom(place, *canonical);
+  return pattern.release();
+}
+
+} // namespace tsgu::runtime
