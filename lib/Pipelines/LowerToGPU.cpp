@@ -46,6 +46,9 @@ void addLowerToNVVM(OpPassManager &pm) {
   device.addPass(memref::createExpandStridedMetadataPass());
   device.addPass(createLowerAffinePass());
   device.addPass(createConvertVectorToLLVMPass());
+  device.addPass(createUBToLLVMConversionPass());
+  device.addPass(createConvertMathToLLVMPass());
+  device.addPass(createArithToLLVMConversionPass());
   device.addPass(createConvertToNVVM());
   device.addPass(createReconcileUnrealizedCastsPass());
   device.addPass(createCanonicalizerPass());
@@ -58,6 +61,7 @@ void addLowerToEmulator(OpPassManager &pm) {
   pm.addPass(createEmulateGPU());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createUBToLLVMConversionPass());
   addLowerToLLVM(pm);
 }
 

@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Upstream's patterns, with two differences to its pass: functions become LLVM
-// intrinsics, not calls of a library that is not linked; and shuffles name all
+// Upstream's patterns, with two differences to its pass. Arithmetic and
+// functions have to be LLVM instructions and intrinsics already: here they
+// would become calls of a library that is not linked. And shuffles name all
 // lanes of the warp as participants, whatever the width of the groups that
 // exchange. (Upstream names the first `width` lanes, so other groups would
 // execute a shuffle in which they take no part.)
@@ -20,7 +21,6 @@
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
-#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -37,9 +37,6 @@ namespace tsgu {
 } // namespace tsgu
 
 using namespace mlir;
-
-/// Ours go before upstream's for the same ops.
-static constexpr unsigned preferred = 10;
 
 static NVVM::ShflKind getKind(gpu::ShuffleMode mode) {
   switch (mode) {
@@ -96,14 +93,14 @@ struct ConvertToNVVM : tsgu::impl::ConvertToNVVMBase<ConvertToNVVM> {
     LLVMTypeConverter converter(&getContext(), options);
     configureGpuToNVVMTypeConverter(converter);
     RewritePatternSet patterns(&getContext());
+    // For what other patterns make.
     arith::populateArithToLLVMConversionPatterns(converter, patterns);
     cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
     populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
     populateVectorToLLVMConversionPatterns(converter, patterns);
     populateGpuToNVVMConversionPatterns(converter, patterns);
-    populateMathToLLVMConversionPatterns(converter, patterns,
-                                         /*approximateLog1p=*/false, preferred);
-    patterns.add<LowerShuffle>(converter, preferred);
+    // Before upstream's for the same op.
+    patterns.add<LowerShuffle>(converter, /*benefit=*/10);
 
     LLVMConversionTarget target(getContext());
     target.addLegalDialect<NVVM::NVVMDialect>();
