@@ -12,6 +12,8 @@ DEVICE_LIBRARIES = tuple(
 _DYNAMIC = 0
 _WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, _DYNAMIC)
 _WIDTHS_OF_SECOND_ORDER = (32, _DYNAMIC)
+VALUE_TYPES = (F32, F64)
+INDEX_TYPES = (I32, I64)
 _SIZE = {F32: 4, F64: 8}
 
 
@@ -65,7 +67,7 @@ def specializations(path, signature, targets):
     """Every specialisation of one program."""
     free = _free(signature)
     choices = _WIDTHS_OF_SECOND_ORDER if path.count("vjp") > 1 else _WIDTHS
-    for target, value_type, index_type in itertools.product(targets, (F32, F64), (I32, I64)):
+    for target, value_type, index_type in itertools.product(targets, VALUE_TYPES, INDEX_TYPES):
         for width in choices if any(free) else (_DYNAMIC,):
             widths = tuple(width if is_free else 0 for is_free in free)
             for alignment in _alignments(value_type, width) if any(free) else (16,):
@@ -74,5 +76,5 @@ def specializations(path, signature, targets):
 
 def library_specializations(targets):
     """Every specialisation of a library of device kernels: as DeviceKernels.cpp asks for them."""
-    for target, index_type, derived in itertools.product(targets, (I32, I64), (I32, I64)):
+    for target, index_type, derived in itertools.product(targets, INDEX_TYPES, INDEX_TYPES):
         yield Specialization(F32, index_type, derived, (), target, 0)
