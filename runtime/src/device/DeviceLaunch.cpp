@@ -276,12 +276,14 @@ uint8_t alignmentOf(const Signature &signature, const Binding &binding,
   const auto size = static_cast<uint64_t>(elementSize(binding.valueType));
   uint64_t bits = 16; // The lowest bit that is set in any of them counts.
   auto add = [&](const TensorInfo &info, const tsgu_tensor &tensor) {
-    if (info.pattern >= 0 || !info.read || info.shape.size() < 2)
+    if (info.pattern >= 0 || !info.read || info.shape.empty())
       return;
     bits |= reinterpret_cast<uintptr_t>(tensor.data);
     for (int32_t d = 0; d + 1 < tensor.rank; ++d)
       bits |= static_cast<uint64_t>(tensor.strides[d]) * size;
-    bits |= static_cast<uint64_t>(tensor.shape[tensor.rank - 1]) * size;
+    // A vector is no row: where it is read like one, its length is a width.
+    if (info.shape.size() > 1)
+      bits |= static_cast<uint64_t>(tensor.shape[tensor.rank - 1]) * size;
   };
   for (size_t i = 0; i < m.operands.size(); ++i)
     add(m.operands[i], arguments.operands[i]);
