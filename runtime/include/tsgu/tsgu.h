@@ -148,7 +148,8 @@ typedef struct tsgu_pattern_info {
   int64_t shape[3];
   int64_t stored;           /* canonical stored entries */
   int64_t entries;          /* entries that the caller gave */
-  const int64_t *entry_map; /* entry -> stored; NULL: identity */
+  const int64_t *entry_map; /* entry -> stored; NULL: identity. In the device's
+                               memory for a pattern that is there */
   tsgu_type index_type;
   int64_t bytes; /* memory owned, layouts included */
 } tsgu_pattern_info;
