@@ -1,14 +1,14 @@
 """Which kernels the bundle carries: programs, and what they are specialised to."""
 
 import itertools
+import pathlib
 from typing import NamedTuple
 
 F32, F64, I32, I64 = range(4)  # tsgu_type
 EMULATOR, SM80, SM90 = 1, 80, 90  # tsgu_target
 PROGRAMS = ("spmm", "spmm/batch", "softmax", "softmax/batch")
-DEVICE_LIBRARIES = tuple(
-    f"device/{name}" for name in ("check", "permute", "rows", "scan", "sort", "split")
-)
+_LIBRARIES = pathlib.Path(__file__).resolve().parents[2] / "lib" / "Programs" / "device"
+DEVICE_LIBRARIES = tuple(sorted(f"device/{file.stem}" for file in _LIBRARIES.glob("*.mlir")))
 _DYNAMIC = 0
 _WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, _DYNAMIC)
 _WIDTHS_OF_SECOND_ORDER = (32, _DYNAMIC)
