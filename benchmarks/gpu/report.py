@@ -70,10 +70,16 @@ def _timed_section(section, rows, roof):
         body.append([row["case"], *times, fraction])
     lines = [*_summary(section, rows), ""]
     lines += _table(["milliseconds", *names, "of the roof"], body)
-    failed = {
-        f"{row['case']}: {name}: {why}" for row in rows for name, why in row["errors"].items()
-    }
-    return lines + [f"- left out: {line}" for line in sorted(failed)]
+    return lines + _left_out(rows)
+
+
+def _left_out(rows):
+    """Each reason once, with the cases it holds for."""
+    reasons = {}
+    for row in rows:
+        for name, why in row["errors"].items():
+            reasons.setdefault((name, why), []).append(row["case"])
+    return [f"- left out: {name}: {why} ({', '.join(of)})" for (name, why), of in reasons.items()]
 
 
 def _host_section(rows):
