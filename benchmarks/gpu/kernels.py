@@ -1,14 +1,15 @@
 """Which kernels the bundle carries: programs, and what they are specialised to."""
 
 import itertools
+import pathlib
 from typing import NamedTuple
 
 F32, F64, I32, I64 = range(4)  # tsgu_type
 EMULATOR, SM80, SM90 = 1, 80, 90  # tsgu_target
 PROGRAMS = ("spmm", "spmm/batch", "softmax", "softmax/batch")
-DEVICE_LIBRARIES = tuple(
-    f"device/{name}" for name in ("check", "permute", "rows", "scan", "sort", "split")
-)
+_LIBRARIES = pathlib.Path(__file__).resolve().parents[2] / "lib" / "Programs" / "device"
+DEVICE_LIBRARIES = tuple(sorted(f"device/{file.stem}" for file in _LIBRARIES.glob("*.mlir")))
+ORDER = 2  # of derivatives
 _DYNAMIC = 0
 _WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, _DYNAMIC)
 _WIDTHS_OF_SECOND_ORDER = (32, _DYNAMIC)
@@ -39,11 +40,16 @@ def independent(signature):
             yield k
 
 
-def paths(signature_of, order=2):
-    """The programs and their gradients up to an order; `signature_of(path)` is parsed JSON."""
+def paths(signature_of):
+    """The programs and their gradients; `signature_of(path)` is parsed JSON.
+
+    Yields each with whether it has kernels: those of ORDER and below. Autograd asks for the
+    signatures of one order more when a graph is made for it.
+    """
     level = list(PROGRAMS)
-    for _ in range(order + 1):
-        yield from level
+    for order in range(ORDER + 2):
+        for path in level:
+            yield path, order <= ORDER
         level = [f"{path}/vjp{k}" for path in level for k in independent(signature_of(path))]
 
 

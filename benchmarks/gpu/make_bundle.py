@@ -128,10 +128,11 @@ class Compiler:
 def _compile_all(compiler, targets, folder):
     """(signatures by path, [(path, specialisation, object file)])."""
     signatures, jobs = {}, []
-    for path in kernels.paths(compiler.describe):
+    for path, has_kernels in kernels.paths(compiler.describe):
         signatures[path] = compiler.signature(path)
-        each = kernels.specializations(path, compiler.describe(path), targets)
-        jobs += [(path, specialization) for specialization in each]
+        if has_kernels:
+            each = kernels.specializations(path, compiler.describe(path), targets)
+            jobs += [(path, specialization) for specialization in each]
     for path in kernels.DEVICE_LIBRARIES:
         jobs += [(path, each) for each in kernels.library_specializations(targets)]
     compiled = []
