@@ -24,6 +24,7 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/OptBisect.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -51,6 +52,17 @@ public:
 
 private:
   std::string &text;
+};
+
+/// Leaves out LLVM's loop strength reduction, in one context. It replaces each
+/// address by a pointer of its own that is stepped along: of the loads of an
+/// unrolled loop, that takes more registers and instructions than it saves.
+class NoStrengthReduction : public OptPassGate {
+public:
+  bool isEnabled() const override { return true; }
+  bool shouldRunPass(StringRef pass, StringRef) const override {
+    return pass != "Loop Strength Reduction";
+  }
 };
 
 } // namespace
@@ -135,6 +147,8 @@ Expected<std::string> tsgu::generatePTX(mlir::gpu::GPUModuleOp device,
   LLVMContext context;
   std::string errors;
   context.setDiagnosticHandler(std::make_unique<Errors>(errors));
+  NoStrengthReduction gate;
+  context.setOptPassGate(gate);
   std::unique_ptr<Module> module =
       mlir::translateModuleToLLVMIR(device, context);
   if (!module)
