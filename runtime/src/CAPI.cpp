@@ -154,18 +154,6 @@ const char *tsgu_program_signature(const tsgu_program *program) {
                  : "null";
 }
 
-static Arguments argumentsOf(tsgu_pattern *const *patterns,
-                             int32_t pattern_count, const tsgu_tensor *operands,
-                             int32_t operand_count) {
-  if (pattern_count < 0 || operand_count < 0)
-    fail(Status::InvalidArgument, "a number of arguments is negative");
-  requireNotNull(patterns || pattern_count == 0, "patterns");
-  requireNotNull(operands || operand_count == 0, "operands");
-  return {{reinterpret_cast<Pattern *const *>(patterns),
-           static_cast<size_t>(pattern_count)},
-          {operands, static_cast<size_t>(operand_count)}};
-}
-
 tsgu_status
 tsgu_program_infer(tsgu_program *program, tsgu_pattern *const *patterns,
                    int32_t pattern_count, const tsgu_tensor *operands,

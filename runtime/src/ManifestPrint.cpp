@@ -219,13 +219,17 @@ std::string quoted(const std::string &text) {
   return result + '"';
 }
 
+std::string namesJSON(const Manifest &m, const std::vector<int32_t> &symbols) {
+  std::string text = "[";
+  for (size_t i = 0; i < symbols.size(); ++i)
+    text += (i ? ", " : "") + quoted(m.symbols[symbols[i]].name);
+  return text + "]";
+}
+
 std::string tensorJSON(const Manifest &m, const TensorInfo &info) {
   std::string text = "{\"name\": " + quoted(info.name) + ", \"pattern\": ";
   text += info.pattern < 0 ? "null" : quoted(m.patterns[info.pattern].name);
-  text += ", \"shape\": [";
-  for (size_t i = 0; i < info.shape.size(); ++i)
-    text += (i ? ", " : "") + quoted(m.symbols[info.shape[i]].name);
-  text += "], \"read\": ";
+  text += ", \"shape\": " + namesJSON(m, info.shape) + ", \"read\": ";
   text += info.read ? "true" : "false";
   text += ", \"result_of\": ";
   text += info.resultOf < 0 ? "null" : std::to_string(info.resultOf);
@@ -239,11 +243,15 @@ std::string tensorJSON(const Manifest &m, const TensorInfo &info) {
 std::string Manifest::print() const { return Printer(*this).run(); }
 
 std::string Manifest::signatureJSON() const {
-  std::string text = "{\"name\": " + quoted(program) + ", \"patterns\": [";
+  std::string text = "{\"name\": " + quoted(program) + ", \"sizes\": [";
+  for (size_t i = 0; i < symbols.size(); ++i)
+    text += (i ? ", " : "") + quoted(symbols[i].name);
+  text += "], \"patterns\": [";
   for (size_t i = 0; i < patterns.size(); ++i)
     text += (i ? ", " : "") + std::string("{\"name\": ") +
             quoted(patterns[i].name) +
-            ", \"rank\": " + std::to_string(patterns[i].shape.size()) + "}";
+            ", \"rank\": " + std::to_string(patterns[i].shape.size()) +
+            ", \"shape\": " + namesJSON(*this, patterns[i].shape) + "}";
   text += "], \"operands\": [";
   for (size_t i = 0; i < operands.size(); ++i)
     text += (i ? ", " : "") + tensorJSON(*this, operands[i]);

@@ -51,6 +51,7 @@ const Layout &Pattern::transposed() {
 }
 
 const Layout &Pattern::layout(const int32_t *order) {
+  requireHost();
   if (!order)
     return canonical;
   const int32_t *inner = order + (dims - 2);
@@ -63,6 +64,13 @@ const Layout &Pattern::layout(const int32_t *order) {
   fail(Status::InvalidArgument, "no layout has this level order; a pattern of ",
        dims == 2 ? "rank 2 has {0, 1} and {1, 0}"
                  : "rank 3 has {0, 1, 2} and {0, 2, 1}");
+}
+
+void Pattern::requireHost() const {
+  if (home)
+    fail(Status::InvalidArgument, "the pattern is in the memory of device ",
+         home->number(),
+         ", and this runs on the CPU: build the pattern from arrays there");
 }
 
 DeviceLayouts &Pattern::layoutsOn(Device &device) {

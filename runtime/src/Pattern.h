@@ -95,6 +95,10 @@ public:
   DeviceLayouts &layoutsOn(Device &device);
   /// NULL: on the host.
   Device *device() const { return home; }
+  /// What the device sums by; only with an entry map on a device.
+  const EntrySums &entrySums() const { return sums; }
+  /// Throws InvalidArgument for a pattern that is on a device.
+  void requireHost() const;
 
   /// What solvers keep here.
   Attachments &attachments() { return kept; }
@@ -142,6 +146,7 @@ private:
 
   Device *home = nullptr;
   DeviceBlock devicePositions, deviceCoordinates, deviceMap;
+  EntrySums sums; ///< With deviceMap.
   std::once_flag placing;
   std::unique_ptr<DeviceLayouts> placed;
 

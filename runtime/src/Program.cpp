@@ -195,7 +195,11 @@ void Program::launchAt(const Place &place, const Binding &binding,
   Key key = keyOf(binding);
   key.target = static_cast<uint8_t>(place.device.target());
   key.alignment = alignmentOf(signature, binding, arguments, result);
-  launchOn(place, planFor(key), binding, arguments, result);
+  const Plan &plan = planFor(key);
+  if (!plan.isForDevice())
+    fail(Status::CompileFailed, "the compiler gave no device kernels for ",
+         path);
+  launchOn(place, plan, binding, arguments, result);
 }
 
 /// On the emulator, whose work is done when it is put on the stream.

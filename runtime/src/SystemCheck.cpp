@@ -36,7 +36,19 @@ static void checkTensor(const char *name, const tsgu_tensor *tensor,
          elementName(static_cast<ElementType>(type)));
 }
 
+Arguments argumentsOf(tsgu_pattern *const *patterns, int32_t pattern_count,
+                      const tsgu_tensor *operands, int32_t operand_count) {
+  if (pattern_count < 0 || operand_count < 0)
+    fail(Status::InvalidArgument, "a number of arguments is negative");
+  requireNotNull(patterns || pattern_count == 0, "patterns");
+  requireNotNull(operands || operand_count == 0, "operands");
+  return {{reinterpret_cast<Pattern *const *>(patterns),
+           static_cast<size_t>(pattern_count)},
+          {operands, static_cast<size_t>(operand_count)}};
+}
+
 void checkValues(const Pattern &pattern, const tsgu_tensor *values) {
+  pattern.requireHost();
   requireNotNull(values, "values");
   const auto type = static_cast<ElementType>(values->type);
   if (!isFloat(type) || values->type < TSGU_F32 || values->type > TSGU_C128)

@@ -9,11 +9,16 @@
 #define TSGU_SRC_SYSTEMCHECK_H
 
 #include "Matrix.h"
+#include "Signature.h"
 
 namespace tsgu::runtime {
 
 /// Throws InvalidArgument unless the condition holds.
 void requireNotNull(bool condition, const char *name);
+
+/// What a program is called with. Throws InvalidArgument where there is less.
+Arguments argumentsOf(tsgu_pattern *const *patterns, int32_t patternCount,
+                      const tsgu_tensor *operands, int32_t operandCount);
 
 /// Throws InvalidArgument unless `values` are values[stored] of the pattern in
 /// a type that solvers compute in.

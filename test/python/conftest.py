@@ -19,3 +19,9 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+def pytest_report_header():
+    import tsgu
+
+    return f"tsgu: on {tsgu.show_config()['device']}, libraries from {tsgu._library.directory}"

@@ -175,9 +175,10 @@ TSGU_API tsgu_status tsgu_program_add(const char *name, const char *text);
 TSGU_API tsgu_status tsgu_program_from_object(const tsgu_object *object,
                                               tsgu_program **program);
 
-/* JSON: {"name", "patterns": [{"name", "rank"}], "operands": [{"name",
- * "pattern", "shape": [symbol names], "read", "result_of"}], "result": {...}}.
- * Lives as long as the process. */
+/* JSON: {"name", "sizes": [symbol names, in the order of the widths of a
+ * tsgu_specialization], "patterns": [{"name", "rank", "shape": [symbol
+ * names]}], "operands": [{"name", "pattern", "shape": [symbol names], "read",
+ * "result_of"}], "result": {...}}. Lives as long as the process. */
 TSGU_API const char *tsgu_program_signature(const tsgu_program *program);
 
 typedef struct tsgu_tensor {

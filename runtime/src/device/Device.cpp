@@ -108,8 +108,7 @@ Device &Device::cuda(int32_t number) {
     auto state = std::make_unique<State>(
         driver, number, handle, targetOf(driver, number, handle),
         attribute(driver, CudaMultiprocessorCount, handle));
-    device.store(new Device(*state), std::memory_order_release);
-    (void)state.release();
+    device.store(new Device(*state.release()), std::memory_order_release);
   }
   return *device.load();
 }
@@ -267,6 +266,7 @@ void Device::release(void *memory) noexcept {
       state.contexts.inside(free);
     } catch (const Error &) {
       // Nobody can be told; a context that is gone took its memory along.
+      continue;
     }
 }
 

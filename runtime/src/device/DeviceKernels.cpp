@@ -22,10 +22,10 @@
 namespace tsgu::runtime {
 namespace {
 
-enum Library { Check, Permute, Rows, Scan, Sort, SplitLibrary, Libraries };
+enum Library { Check, Permute, Rows, Scan, Sort, SplitLibrary, Sum, Libraries };
 constexpr const char *libraryPaths[Libraries] = {
-    "device/check", "device/permute", "device/rows",
-    "device/scan",  "device/sort",    "device/split"};
+    "device/check", "device/permute", "device/rows", "device/scan",
+    "device/sort",  "device/split",   "device/sum"};
 
 constexpr int64_t blockThreads = 256;
 constexpr int64_t tileSize = 2048; ///< Of scan and sort.
@@ -232,6 +232,17 @@ void permuteOn(Device &device, void *stream, const Layout &layout,
                layout.stored,
                {layout.permutation, from.data, to.data, layout.stored,
                 from.itemBytes / elementSize, to.itemBytes / elementSize},
+               items);
+}
+
+void sumEntriesOn(Device &device, void *stream, const EntrySums &sums,
+                  int64_t elementSize, ItemValues from, ItemValues to,
+                  int64_t items) {
+  const Calls call(device, stream, ElementType::I64);
+  call.forEach(Sum, elementSize == 4 ? "sum4" : "sum8", sums.stored,
+               {sums.positions.data(), sums.entries.data(), from.data, to.data,
+                sums.stored, from.itemBytes / elementSize,
+                to.itemBytes / elementSize},
                items);
 }
 

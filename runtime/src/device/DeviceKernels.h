@@ -54,6 +54,12 @@ void permuteOn(Device &device, void *stream, const Layout &layout,
                int64_t elementSize, ItemValues from, ItemValues to,
                int64_t items);
 
+/// to[s] = the sum of the values of the entries that name element s, in their
+/// order, for each item.
+void sumEntriesOn(Device &device, void *stream, const EntrySums &sums,
+                  int64_t elementSize, ItemValues from, ItemValues to,
+                  int64_t items);
+
 /// Rows and columns of each item exchanged, entries of a column in the order of
 /// their rows. Waits.
 DeviceLayout transposeOn(Device &device, void *stream, const Layout &csr,

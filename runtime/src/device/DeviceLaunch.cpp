@@ -18,6 +18,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
+#include <vector>
 
 namespace tsgu::runtime {
 namespace {
@@ -124,6 +126,56 @@ private:
     return nullptr;
   }
 
+  /// Elements from the first to the last that an argument has for one item.
+  int64_t elementsOf(const StagePlan &stage, size_t index) const {
+    const Argument &argument = stage.stage->arguments[index];
+    auto split = [&]() -> const Split & {
+      return splitFor(place, plan, arguments, argument.layout);
+    };
+    switch (argument.role) {
+    case Argument::Positions:
+      return layout(argument.layout).rows + 1;
+    case Argument::Coordinates:
+      return layout(argument.layout).stored;
+    case Argument::ChunkRows:
+    case Argument::ChunkPositions:
+      return split().chunks;
+    case Argument::LongRows:
+      return split().longRows;
+    case Argument::LongPositions:
+      return split().longRows + 1;
+    case Argument::Values:
+      return layout(argument.layout).stored;
+    case Argument::Dense:
+      break;
+    }
+    const int64_t *strides = frame.strides(stage.arguments[index].slot);
+    int64_t last = 0;
+    for (size_t d = 0; d < argument.shape.size(); ++d) {
+      const int64_t extent = binding.sizes[argument.shape[d]];
+      if (extent == 0)
+        return 0;
+      last += (extent - 1) * (d + 1 < argument.shape.size() ? strides[d] : 1);
+    }
+    return last + 1;
+  }
+
+  /// What the emulator may let the kernel touch.
+  std::vector<EmulatorChecks::Region>
+  regionsOf(const StagePlan &stage, int64_t first, int64_t items) const {
+    std::vector<EmulatorChecks::Region> regions;
+    for (size_t i = 0; i < stage.arguments.size(); ++i) {
+      const ArgumentPlan &argument = stage.arguments[i];
+      const int64_t between =
+          argument.layout >= 0 ? 0 : frame.itemBytes(argument.slot);
+      regions.push_back(
+          {dataOf(stage, i, first),
+           elementsOf(stage, i) * argument.elementSize + (items - 1) * between,
+           stage.stage->arguments[i].written, stage.stage->name.c_str()});
+    }
+    return regions;
+  }
+
   /// The logarithm of how many lanes share the entries of a row: half of the
   /// mean length, rounded down to a power of two, so that each has some.
   int64_t entryLanes(const Stage &stage) const {
@@ -187,6 +239,9 @@ private:
               : static_cast<uint64_t>(frame.itemBytes(argument.slot));
     for (const SizeRef &size : stage.stage->sizes)
       words[count++] = sizeOf(stage, size);
+    std::optional<EmulatorChecks> checks;
+    if (place.device.isEmulator() && EmulatorChecks::wanted())
+      checks.emplace(regionsOf(stage, first, items));
     place.device.launch(
         plan.object(), stage.number,
         {static_cast<uint32_t>(blocks), static_cast<uint32_t>(items)},
@@ -221,12 +276,14 @@ uint8_t alignmentOf(const Signature &signature, const Binding &binding,
   const auto size = static_cast<uint64_t>(elementSize(binding.valueType));
   uint64_t bits = 16; // The lowest bit that is set in any of them counts.
   auto add = [&](const TensorInfo &info, const tsgu_tensor &tensor) {
-    if (info.pattern >= 0 || !info.read || info.shape.size() < 2)
+    if (info.pattern >= 0 || !info.read || info.shape.empty())
       return;
     bits |= reinterpret_cast<uintptr_t>(tensor.data);
     for (int32_t d = 0; d + 1 < tensor.rank; ++d)
       bits |= static_cast<uint64_t>(tensor.strides[d]) * size;
-    bits |= static_cast<uint64_t>(tensor.shape[tensor.rank - 1]) * size;
+    // A vector is no row: where it is read like one, its length is a width.
+    if (info.shape.size() > 1)
+      bits |= static_cast<uint64_t>(tensor.shape[tensor.rank - 1]) * size;
   };
   for (size_t i = 0; i < m.operands.size(); ++i)
     add(m.operands[i], arguments.operands[i]);

@@ -24,6 +24,12 @@ struct DeviceLayout {
   DeviceBlock positions, coordinates, permutation;
 };
 
+/// The entries that name each stored element, 64-bit numbers.
+struct EntrySums {
+  int64_t stored = 0;
+  DeviceBlock positions, entries;
+};
+
 /// Rows of more than `length` entries, cut into chunks of so many. The arrays
 /// have the layout's index type, and both are in ascending order.
 struct Split {

@@ -39,6 +39,25 @@ DeviceBlock writeArray(const Place &place, const void *data, int64_t bytes) {
 
 } // namespace
 
+/// The entries of each stored element, in their order.
+static EntrySums groupEntries(const Place &place, const int64_t *map,
+                              int64_t entries, int64_t stored) {
+  std::vector<int64_t> positions(static_cast<size_t>(stored) + 1);
+  std::vector<int64_t> grouped(static_cast<size_t>(entries));
+  for (int64_t k = 0; k < entries; ++k)
+    ++positions[map[k] + 1];
+  for (int64_t s = 0; s < stored; ++s)
+    positions[s + 1] += positions[s];
+  std::vector<int64_t> next(positions.begin(), positions.end() - 1);
+  for (int64_t k = 0; k < entries; ++k)
+    grouped[next[map[k]]++] = k;
+  EntrySums sums;
+  sums.stored = stored;
+  sums.positions = writeArray(place, positions.data(), 8 * (stored + 1));
+  sums.entries = writeArray(place, grouped.data(), 8 * entries);
+  return sums;
+}
+
 void Pattern::copyFrom(const Place &place, const Pattern &host) {
   const Layout &csr = host.csr();
   const int64_t size = elementSize(csr.indexType);
@@ -46,8 +65,10 @@ void Pattern::copyFrom(const Place &place, const Pattern &host) {
       writeArray(place, csr.positions, multiply(csr.rows + 1, size));
   deviceCoordinates =
       writeArray(place, csr.coordinates, multiply(csr.stored, size));
-  if (host.entryMap())
+  if (host.entryMap()) {
     deviceMap = writeArray(place, host.entryMap(), multiply(given, 8));
+    sums = groupEntries(place, host.entryMap(), given, csr.stored);
+  }
   share(csr.indexType, devicePositions.data(), deviceCoordinates.data(),
         csr.stored);
   callerArrays = CallerArrays();

@@ -84,7 +84,7 @@ const Driver &libcuda() {
   const char *file = named && *named ? named : "libcuda.so.1";
   Library library = openLibrary(file);
   const Driver *driver = new Driver(functionsOf(library.get(), file));
-  (void)library.release(); // Stays open for ever.
+  [[maybe_unused]] static void *const openForEver = library.release();
   opened.store(driver, std::memory_order_release);
   return *driver;
 }

@@ -41,12 +41,16 @@ MemoryChecks::around(const Access &access) const noexcept {
       pieces.begin(), pieces.end(), begin,
       [](uintptr_t at, const Piece &piece) { return at < piece.begin; });
   const Piece *found = nullptr;
-  while (next != pieces.begin() && (--next)->reach > begin)
-    if (begin < next->end && access.bytes <= next->end - begin) {
-      found = &*next;
-      if (found->written || access.kind == AccessKind::Load)
-        break;
-    }
+  while (next != pieces.begin()) {
+    --next;
+    if (next->reach <= begin)
+      break;
+    if (begin >= next->end || access.bytes > next->end - begin)
+      continue;
+    found = &*next;
+    if (found->written || access.kind == AccessKind::Load)
+      break;
+  }
   return found;
 }
 

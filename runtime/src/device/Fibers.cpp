@@ -89,7 +89,7 @@ void Fiber::prepare() {
   saved[4] = this;                                    // rbx
   saved[5] = nullptr;                                 // rbp
   saved[6] = reinterpret_cast<void *>(&tsgu_begin_fiber);
-  stackPointer = saved;
+  stackPointer = static_cast<void *>(saved);
 }
 
 static void switchRegisters(void *&left, void *entered) {

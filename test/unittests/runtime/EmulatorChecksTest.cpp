@@ -273,6 +273,17 @@ TEST_F(EmulatorMemory, LaunchesAreInOrder) {
   emulate(object, {}, {0, word(result.data())});
 }
 
+TEST_F(EmulatorMemory, ChecksThatNeedTooMuchMemory) {
+  const EmulatorChecks::Region regions[] = {
+      {result.data(), int64_t{1} << 58, true, "huge"}};
+  EmulatorChecks checks(regions);
+  const tsgu_object &object =
+      objectOf("huge", [](const uint64_t *, Self *) { FAIL(); }, 1);
+  expectHas(messageOf(Status::OutOfMemory, [&] { emulate(object, {}, {}); }),
+            "cuLaunchKernel of kernel huge failed: CUDA_ERROR_OUT_OF_MEMORY: "
+            "out of memory: the emulator's checks of 288230376151711744 bytes");
+}
+
 TEST_F(EmulatorMemory, ChecksEndWithTheirObject) {
   auto kernel = [](const uint64_t *words, Self *self) {
     EXPECT_EQ(self->access != nullptr, words[0] != 0);

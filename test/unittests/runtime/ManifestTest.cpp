@@ -71,7 +71,8 @@ TEST(Manifest, SignatureJSON) {
   manifest.operands[1].resultOf = 0;
   EXPECT_EQ(
       manifest.signatureJSON(),
-      R"({"name": "a \"quoted\\\" name\u000a\u00e9", "patterns": [{"name": "P0", "rank": 2}], )"
+      R"({"name": "a \"quoted\\\" name\u000a\u00e9", "sizes": ["m", "n", "p", "z0"], )"
+      R"("patterns": [{"name": "P0", "rank": 2, "shape": ["m", "n"]}], )"
       R"("operands": [{"name": "A", "pattern": "P0", "shape": ["m", "n"], "read": true, "result_of": null}, )"
       R"({"name": "B", "pattern": null, "shape": ["n", "p"], "read": false, "result_of": 0}], )"
       R"("result": {"name": "result", "pattern": null, "shape": ["m", "p"], "read": true, "result_of": null}})");

@@ -93,6 +93,18 @@ struct State {
   std::set<CUmodule> modules;
   std::map<CUfunction, CUmodule> functions;
   std::vector<StandInLaunch> launches;
+
+  /// The end of a process gives everything back.
+  ~State() {
+    for (void *block : memory)
+      std::free(block);
+    for (auto [function, module] : functions)
+      delete function;
+    for (CUmodule module : modules)
+      delete module;
+    for (CUcontext context : contexts)
+      delete context;
+  }
 };
 
 State state;
