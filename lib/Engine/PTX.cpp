@@ -13,6 +13,7 @@
 
 #include "tsgu/Engine/PTX.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
@@ -149,11 +150,17 @@ Expected<std::string> tsgu::generatePTX(mlir::gpu::GPUModuleOp device,
   context.setDiagnosticHandler(std::make_unique<Errors>(errors));
   NoStrengthReduction gate;
   context.setOptPassGate(gate);
+  // Before the translation: by it, accesses get their alignment. (Without a
+  // layout, LLVM takes 64-bit integers to be aligned to 4 bytes.)
+  device->setAttr(
+      mlir::LLVM::LLVMDialect::getDataLayoutAttrName(),
+      mlir::StringAttr::get(
+          device.getContext(),
+          (*machine)->createDataLayout().getStringRepresentation()));
   std::unique_ptr<Module> module =
       mlir::translateModuleToLLVMIR(device, context);
   if (!module)
     return createStringError("the module cannot be translated to LLVM IR");
-  module->setDataLayout((*machine)->createDataLayout());
   module->setTargetTriple((*machine)->getTargetTriple());
   if (Error error = verify(*module))
     return std::move(error);
