@@ -97,7 +97,7 @@ def assemble(ptx, gpu):
             int(shared[1]) if shared else 0,
         )
     for name, body in re.findall(r"\.text\.(\w+):\n(.*?)(?=\n\t\.section|\Z)", code, re.DOTALL):
-        _analyse(kernels[name], body)
+        analyse(kernels[name], body)
     return kernels
 
 
@@ -178,13 +178,13 @@ def _propagate(each, loaded):
         loaded -= each.written
 
 
-def _analyse(kernel, body):
+def analyse(kernel, body):
     loop = _main_loop(*_parse(body))
     kernel.instructions = len(loop)
     loaded = set()
     for each in loop:  # An iteration may use what the one before has loaded.
         _propagate(each, loaded)
-    waiting = []  # Loads that nothing has used yet: registers, bytes, whether their address was loaded.
+    waiting = []  # Loads not used yet: registers, bytes, whether their address was loaded.
     for each in loop:
         waiting = [w for w in waiting if not w[0] & each.registers]
         if each.load:

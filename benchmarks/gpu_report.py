@@ -129,9 +129,7 @@ def alignments(value, width):
 
 def cases():
     """Everything for products and their gradients; beyond that each program in some forms."""
-    for path, value, index, width in itertools.product(
-        GRADIENTS["spmm"], SIZES, (32, 64), WIDTHS
-    ):
+    for path, value, index, width in itertools.product(GRADIENTS["spmm"], SIZES, (32, 64), WIDTHS):
         for alignment in alignments(value, width):
             yield Case(path, value, index, width, alignment)
     for path, value in itertools.product(GRADIENTS["softmax"], SIZES):
@@ -145,14 +143,14 @@ def cases():
 
 
 def few_cases():
-    """What a quick test assembles: each program once, the heaviest forms of the product."""
+    """What a quick test assembles: each program once, and the heaviest forms of products."""
     for name in GRADIENTS:
         for path in GRADIENTS[name] + SECOND[name]:
             yield Case(path, "f32", width=32)
+        for path in GRADIENTS[name]:
             yield Case(path.replace(name, f"{name}/batch", 1), "f64", width=32)
-    for path, value, index in itertools.product(GRADIENTS["spmm"], SIZES, (32, 64)):
-        for width in (256, 0):
-            yield Case(path, value, index, width)
+    for path, width in itertools.product(GRADIENTS["spmm"], (256, 0)):
+        yield Case(path, "f64", 64, width)
 
 
 def _compile(opt, passes, text):
@@ -263,26 +261,31 @@ def page(rows):
     return f"""\
 # Kernels for NVIDIA GPUs, as the assembler sees them
 
-`make gpu-report`, without a GPU: nothing here was measured. {len(rows)} kernels were assembled
-for sm_80 and sm_90 (programs of the spine to second order, single and batched, f32 and f64, 32 and
-64-bit indices, {len(WIDTHS)} widths, every alignment; libraries of device kernels); {found}. The most registers
-are {worst.registers} ({worst.name}). The summary has the first kernel of each program for rows, sm_90, 32-bit indices; the script's
-`--all` prints every row, `build/gpu_report.md` has them as well.
+`make gpu-report`, without a GPU: nothing here was measured. {len(rows)} kernels were assembled for
+sm_80 and sm_90: the programs of the spine to second order, single and batched, f32 and f64, 32 and
+64-bit indices, {len(WIDTHS)} widths, every alignment, and the libraries of device kernels;
+{found}. The most registers are {worst.registers}, of {worst.name}.
+The table has, of the programs to first order, the kernels for whole rows, for sm_90, f32 and f64,
+32-bit indices. `build/gpu_report.md` has every kernel, and so has the script's output with `--all`.
 
-- *registers, spills, shared*: per thread, bytes per thread and bytes per block, as `ptxas -v` says.
-- *blocks / warps* are resident on an SM: at most {device_code.SM_BLOCKS} and {device_code.SM_WARPS},
-  {device_code.SM_REGISTERS} registers given to warps by {device_code.REGISTER_UNIT} (CUDA Programming Guide, "Compute Capabilities").
-- *loop*: instructions of the main loop, in the machine code (`nvdisasm`): of the innermost loops the one that loads
-  most. A kernel without one that loads is counted as a whole.
-- *bytes a thread*: loads of the main loop that were started and not used yet, at most at one time, in the order of the machine code.
-  Before the plus those whose address was loaded (rows of B), behind it those that follow one another (entries).
-- *KiB in flight*: that, times the resident threads. Lanes that share a row of B read each entry together: it counts once.
-- *x Little*: in flight, over what Little's law asks of each SM, bandwidth times latency over SMs:
+- *registers, spills, shared*: per thread, bytes per thread, bytes per block, as `ptxas -v` says.
+- *blocks / warps*: resident on an SM, which takes {device_code.SM_BLOCKS} blocks, {device_code.SM_WARPS} warps and
+  {device_code.SM_REGISTERS} registers, given to warps by {device_code.REGISTER_UNIT} (CUDA C++ Programming Guide, "Compute
+  Capabilities").
+- *loop*: instructions of the main loop in the machine code (`nvdisasm`), the one that loads most of
+  the innermost loops. A kernel without a loop that loads is counted as a whole.
+- *bytes a thread*: loads of the main loop that were started and not used yet, at most at one time,
+  in the order of the machine code. Before the plus: those whose address was loaded (rows of B).
+  Behind it: those that follow one another (entries).
+- *KiB in flight*: that, times the threads on an SM. Lanes that share a row of B read each entry
+  together, which counts once.
+- *x Little*: KiB in flight over what Little's law asks of an SM, bandwidth times latency over SMs.
 
-{table(["", "GPU", "TB/s", "SMs", "KiB per SM", "CUB, KiB"], needs)}
-Bandwidth is that of NVIDIA's data sheets. The latency is an assumption, {1e9 * LATENCY:.0f} ns for a busy memory. Loads are
-under way for a part of each iteration only, so more is better: NVIDIA's CUB aims at the last column
-(`arch_to_min_bytes_in_flight` of its `transform`), found by measurement.
+{table(["", "GPU", "TB/s", "SMs", "Little, KiB", "CUB, KiB"], needs)}
+Bandwidths are those of NVIDIA's data sheets. The latency is an assumption: {1e9 * LATENCY:.0f} ns, for a busy
+memory. Loads are under way for a part of each iteration only, so more is better: the last column
+is what NVIDIA's CUB aims at (`arch_to_min_bytes_in_flight` of its `transform`), found by
+measurement.
 
 {table(HEADER, [_cells(row) for row in rows if _shown(row)])}"""
 
