@@ -258,6 +258,13 @@ def page(rows):
         ]
         for gpu, m in MEMORY.items()
     ]
+    limits = (
+        device_code.SM_BLOCKS,
+        device_code.SM_WARPS,
+        device_code.SM_REGISTERS,
+        device_code.REGISTER_UNIT,
+    )
+    latency = 1e9 * LATENCY
     return f"""\
 # Kernels for NVIDIA GPUs, as the assembler sees them
 
@@ -269,8 +276,8 @@ The table has, of the programs to first order, the kernels for whole rows, for s
 32-bit indices. `build/gpu_report.md` has every kernel, and so has the script's output with `--all`.
 
 - *registers, spills, shared*: per thread, bytes per thread, bytes per block, as `ptxas -v` says.
-- *blocks / warps*: resident on an SM, which takes {device_code.SM_BLOCKS} blocks, {device_code.SM_WARPS} warps and
-  {device_code.SM_REGISTERS} registers, given to warps by {device_code.REGISTER_UNIT} (CUDA C++ Programming Guide, "Compute
+- *blocks / warps*: resident on an SM, which takes {limits[0]} blocks, {limits[1]} warps and
+  {limits[2]} registers, given to warps by {limits[3]} (CUDA C++ Programming Guide, "Compute
   Capabilities").
 - *loop*: instructions of the main loop in the machine code (`nvdisasm`), the one that loads most of
   the innermost loops. A kernel without a loop that loads is counted as a whole.
@@ -282,7 +289,7 @@ The table has, of the programs to first order, the kernels for whole rows, for s
 - *x Little*: KiB in flight over what Little's law asks of an SM, bandwidth times latency over SMs.
 
 {table(["", "GPU", "TB/s", "SMs", "Little, KiB", "CUB, KiB"], needs)}
-Bandwidths are those of NVIDIA's data sheets. The latency is an assumption: {1e9 * LATENCY:.0f} ns, for a busy
+Bandwidths are those of NVIDIA's data sheets. The latency is an assumption: {latency:.0f} ns, for a busy
 memory. Loads are under way for a part of each iteration only, so more is better: the last column
 is what NVIDIA's CUB aims at (`arch_to_min_bytes_in_flight` of its `transform`), found by
 measurement.
