@@ -12,7 +12,7 @@ export PYTHONPATH := $(CURDIR)/python
 export TSGU_LIBRARY_DIR := $(abspath $(BUILD))/lib
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test test-long sanitize bench gpu-bundle lint tidy format clean
+.PHONY: help setup build demo test test-long sanitize bench gpu-report gpu-bundle lint tidy format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ bench: build $(VENV)/.bench ## measure; BENCH=quick takes minutes instead of an 
 	$(PYTHON) benchmarks/spmm.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/krylov.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/triangular.py --mode $(BENCH) --build $(BUILD)
+
+gpu-report: build ## registers, spills, occupancy of every GPU kernel; needs no GPU
+	$(PYTHON) benchmarks/gpu_report.py --build $(BUILD) --jobs $(JOBS)
 
 gpu-bundle: build ## what benchmarks/gpu/run.py needs on a machine with a GPU and no compiler
 	$(PYTHON) benchmarks/gpu/make_bundle.py $(BUILD) $(BUILD)/gpu-bundle

@@ -35,5 +35,6 @@ fi
 pip=("$venv/bin/python" -m pip install --disable-pip-version-check)
 "${pip[@]}" torch==2.13.0
 "${pip[@]}" -r requirements.txt
-# The assembler for GPUs, to see that kernels for them assemble.
+# The assembler for GPUs and its inverse, to see that kernels assemble, and to what.
 command -v ptxas >/dev/null || "${pip[@]}" "nvidia-cuda-nvcc>=13,<14"
+command -v nvdisasm >/dev/null || "${pip[@]}" "nvidia-cuda-nvdisasm>=13,<14"

@@ -13,6 +13,7 @@
 
 #include "tsgu/Engine/PTX.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
@@ -24,6 +25,7 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/OptBisect.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -51,6 +53,17 @@ public:
 
 private:
   std::string &text;
+};
+
+/// Leaves out LLVM's loop strength reduction, in one context. It replaces each
+/// address by a pointer of its own that is stepped along: of the loads of an
+/// unrolled loop, that takes more registers and instructions than it saves.
+class NoStrengthReduction : public OptPassGate {
+public:
+  bool isEnabled() const override { return true; }
+  bool shouldRunPass(StringRef pass, StringRef) const override {
+    return pass != "Loop Strength Reduction";
+  }
 };
 
 } // namespace
@@ -135,11 +148,19 @@ Expected<std::string> tsgu::generatePTX(mlir::gpu::GPUModuleOp device,
   LLVMContext context;
   std::string errors;
   context.setDiagnosticHandler(std::make_unique<Errors>(errors));
+  NoStrengthReduction gate;
+  context.setOptPassGate(gate);
+  // Before the translation: by it, accesses get their alignment. (Without a
+  // layout, LLVM takes 64-bit integers to be aligned to 4 bytes.)
+  device->setAttr(
+      mlir::LLVM::LLVMDialect::getDataLayoutAttrName(),
+      mlir::StringAttr::get(
+          device.getContext(),
+          (*machine)->createDataLayout().getStringRepresentation()));
   std::unique_ptr<Module> module =
       mlir::translateModuleToLLVMIR(device, context);
   if (!module)
     return createStringError("the module cannot be translated to LLVM IR");
-  module->setDataLayout((*machine)->createDataLayout());
   module->setTargetTriple((*machine)->getTargetTriple());
   if (Error error = verify(*module))
     return std::move(error);

@@ -35,6 +35,11 @@ namespace tsgu {
 using namespace mlir;
 using namespace tsgu;
 
+/// Threads of an SM that the assembler has to leave registers for. Left to
+/// itself it saves registers for more of them by having a thread wait for one
+/// load before it starts the next; what hides latency is the sum of loads.
+constexpr int32_t residentThreads = 512;
+
 namespace {
 
 /// Where an entry finds what it passes on: the i-th pointer, the i-th size.
@@ -222,6 +227,9 @@ void EntryPoints::beginGPUEntry(LLVM::LLVMFuncOp kernel, ArrayRef<Type> words,
                  builder.getUnitAttr());
   entry->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
                  builder.getDenseI32ArrayAttr({blockThreads, 1, 1}));
+  entry->setAttr(
+      NVVM::NVVMDialect::getMinctasmAttrName(),
+      builder.getI32IntegerAttr(std::max(residentThreads / blockThreads, 1)));
   builder.setInsertionPointToStart(entry.addEntryBlock(builder));
   restrict(entry);
 }

@@ -80,7 +80,8 @@ struct IndexBuilder {
 
 } // namespace
 
-void tsgu::shareEntries(const LaneRow &row, scf::ForOp entries) {
+/// Each lane takes every E-th of the entries, none where the group has no row.
+static void shareEntries(const LaneRow &row, scf::ForOp entries) {
   OpBuilder builder(entries);
   IndexBuilder index{builder, entries.getLoc()};
   Value begin = entries.getLowerBound();
@@ -120,25 +121,26 @@ buildLoop(OpBuilder &builder, Location loc, Value from, Value to, Value step,
 
 /// Several entries at a time, so that their loads overlap; then the rest, one
 /// by one. The order of each lane's entries stays.
-static void unroll(const Lanes &lanes, scf::ForOp loop) {
+static void unroll(const Lanes &lanes, scf::ForOp loop,
+                   int64_t times = unrolledEntries) {
   OpBuilder builder(loop);
   Location loc = loop.getLoc();
   IndexBuilder index{builder, loc};
   Value begin = loop.getLowerBound(), end = loop.getUpperBound();
   Value step = loop.getStep();
-  Value wide = index.mul(step, index.constant(unrolledEntries));
+  Value wide = index.mul(step, index.constant(times));
   Value wideEnd = index.sub(end, index.sub(wide, step));
   auto many = buildLoop(builder, loc, begin, wideEnd, wide, loop.getInitArgs(),
                         [&](Value at, ValueRange carried) {
                           SmallVector<Value> values(carried);
-                          for (int64_t i = 0; i < unrolledEntries; ++i) {
+                          for (int64_t i = 0; i < times; ++i) {
                             values = cloneBody(builder, loop, at, values);
                             at = index.add(at, step);
                           }
                           return values;
                         });
   // Shifts instead of divisions: the step is a power of two.
-  Value shift = index.constant(llvm::Log2_64(unrolledEntries));
+  Value shift = index.constant(llvm::Log2_64(times));
   if (lanes.entryLog)
     shift = index.add(shift, lanes.entryLog);
   Value length = index.max(index.sub(wideEnd, begin), index.constant(0));
@@ -151,6 +153,11 @@ static void unroll(const Lanes &lanes, scf::ForOp loop) {
                           });
   loop.replaceAllUsesWith(single.getResults());
   loop.erase();
+}
+
+void tsgu::mapEntries(const LaneRow &row, scf::ForOp entries) {
+  shareEntries(row, entries);
+  unroll(row.lanes, entries);
 }
 
 void tsgu::mapReduction(const LaneRow &row, scf::ForOp entries) {
@@ -388,4 +395,8 @@ void tsgu::mapDots(const LaneRow &row, scf::ForOp entries,
   }
   hoistInvariants(row.kernel, mapped, 8);
   entries.erase();
+  // Lanes with few vectors of an entry have several entries in flight instead.
+  if (cut.vectors && 2 * cut.vectors <= unrolledEntries)
+    unroll(row.lanes, mapped,
+           unrolledEntries / llvm::PowerOf2Ceil(cut.vectors));
 }

@@ -320,7 +320,7 @@ void KernelMap::mapRow(Sharing sharing) {
     mapReduction(row, nest.entries);
     break;
   case Sharing::Entries:
-    shareEntries(row, nest.entries);
+    mapEntries(row, nest.entries);
     break;
   case Sharing::Dense:
     mapDense();

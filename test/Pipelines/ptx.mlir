@@ -17,6 +17,7 @@
 // CHECK-NEXT:    .param .u64 kernel_param_3
 // CHECK-NEXT:  )
 // CHECK-NEXT:  .maxntid 256, 1, 1
+// CHECK-NEXT:  .minnctapersm 2
 // CHECK:       ld.global.nc.v4.b32
 // CHECK:       fma.rn.f32
 // CHECK:       mul.rn.f32

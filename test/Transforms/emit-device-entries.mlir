@@ -32,7 +32,7 @@
 // GPU-SAME:    %[[P2:[a-z0-9]+]]: !llvm.ptr {llvm.noalias, llvm.readonly}, %[[P3:[a-z0-9]+]]: !llvm.ptr {llvm.noalias},
 // GPU-SAME:    %[[B0:[a-z0-9]+]]: i64, %[[B1:[a-z0-9]+]]: i64, %[[B2:[a-z0-9]+]]: i64, %[[B3:[a-z0-9]+]]: i64,
 // GPU-SAME:    %[[ROWS:[a-z0-9]+]]: i64, %[[LANES:[a-z0-9]+]]: i64, %[[STRIDE:[a-z0-9]+]]: i64, %[[LIMIT:[a-z0-9]+]]: i64)
-// GPU-SAME:    attributes {nvvm.kernel, nvvm.maxntid = array<i32: 128, 1, 1>}
+// GPU-SAME:    attributes {nvvm.kernel, nvvm.maxntid = array<i32: 128, 1, 1>, nvvm.minctasm = 4 : i32}
 // GPU:         %[[Y:.*]] = nvvm.read.ptx.sreg.ctaid.y : i32
 // GPU:         %[[ITEM:.*]] = llvm.zext %[[Y]] : i32 to i64
 // GPU:         %[[OFFSET:.*]] = llvm.mul %[[ITEM]], %[[B0]]

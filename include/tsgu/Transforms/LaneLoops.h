@@ -29,8 +29,8 @@ struct DenseCut {
                       unsigned alignment);
 };
 
-/// Each lane takes every E-th of the entries, none where the group has no row.
-void shareEntries(const LaneRow &row, mlir::scf::ForOp entries);
+/// Each lane writes every E-th of the entries, none where the group has no row.
+void mapEntries(const LaneRow &row, mlir::scf::ForOp entries);
 
 /// The accumulators of the dense row are shared by columns, the reduction by
 /// entries if `byEntries`.
