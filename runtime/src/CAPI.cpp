@@ -86,7 +86,8 @@ tsgu_status tsgu_pattern_layout(tsgu_pattern *pattern, const int32_t *order,
   return guarded([&] {
     requireNotNull(pattern, "pattern");
     requireNotNull(layout, "layout");
-    const Layout &found = unwrap(pattern)->layout(order);
+    Pattern &p = *unwrap(pattern);
+    const Layout &found = order ? p.layout(order) : p.csr();
     *layout = {static_cast<tsgu_type>(found.indexType),
                static_cast<tsgu_type>(found.permutationType),
                found.positions,

@@ -130,7 +130,9 @@ TSGU_API void tsgu_pattern_release(tsgu_pattern *pattern);
 /* The canonical CSR layout, or the layout with the given level order (NULL: the
  * CSR one; {1, 0}: CSC; rank 3: {0, 1, 2} or {0, 2, 1}), computed at the first
  * request. `permutation[k]` is the CSR index of the layout's k-th entry, NULL
- * for the identity. Pointers live as long as the pattern. */
+ * for the identity. Pointers live as long as the pattern. A pattern on a device
+ * gives its CSR layout alone (NULL), whose arrays are in the device's memory.
+ */
 typedef struct tsgu_layout {
   tsgu_type index_type;
   tsgu_type permutation_type;
