@@ -101,6 +101,13 @@ def assemble(ptx, gpu):
     return kernels
 
 
+def _numbers(text):
+    found = set()
+    for number, wide in re.findall(r"\bR(\d+)(\.64)?", text):
+        found |= {int(number), int(number) + 1} if wide else {int(number)}
+    return found
+
+
 @dataclasses.dataclass
 class _Instruction:
     text: str  # Without predicate and address.
@@ -110,10 +117,11 @@ class _Instruction:
     @property
     def registers(self):
         """Numbers of the general registers that it names."""
-        found = set()
-        for number, wide in re.findall(r"\bR(\d+)(\.64)?", self.text):
-            found |= {int(number), int(number) + 1} if wide else {int(number)}
-        return found
+        return _numbers(self.text)
+
+    @property
+    def inputs(self):
+        return _numbers(self.text.partition(",")[2] if self.written else self.text)
 
     @property
     def written(self):
@@ -171,8 +179,7 @@ def _main_loop(instructions, labels):
 
 def _propagate(each, loaded):
     """Adds the registers that now hold what was computed from loads, and drops the others."""
-    inputs = each.address if each.load else each.registers - each.written
-    if each.load or inputs & loaded:
+    if each.load or each.inputs & loaded:
         loaded |= each.written
     else:
         loaded -= each.written

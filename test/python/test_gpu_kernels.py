@@ -94,6 +94,7 @@ def test_loads_before_their_first_use_are_in_flight_together():
         ".L_x_1:",
         "LDG.E.CONSTANT R0, desc[UR4][R2.64]",
         "IMAD.WIDE R4, R0, 0x10, R6",
+        "IADD3 R4, R4, 0x20, RZ",
         "LDG.E.128.CONSTANT R8, desc[UR4][R4.64]",
         "LDG.E.64.CONSTANT R12, desc[UR4][R4.64+0x40]",
         "LDG.E.CONSTANT R22, desc[UR4][R2.64+0x4]",
@@ -102,4 +103,4 @@ def test_loads_before_their_first_use_are_in_flight_together():
         "@!P0 BRA `(.L_x_1)",
         "EXIT",
     )
-    assert together == (8, 24, 4)
+    assert together == (9, 24, 4)
