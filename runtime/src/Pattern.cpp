@@ -66,6 +66,14 @@ const Layout &Pattern::layout(const int32_t *order) {
                  : "rank 3 has {0, 1, 2} and {0, 2, 1}");
 }
 
+int64_t Pattern::bytes() const {
+  const DeviceLayouts *layouts = placedReady.load(std::memory_order_acquire);
+  return owned.load(std::memory_order_relaxed) + kept.bytes() +
+         devicePositions.bytes() + deviceCoordinates.bytes() +
+         deviceMap.bytes() + sums.positions.bytes() + sums.entries.bytes() +
+         (layouts ? layouts->bytes() : 0);
+}
+
 void Pattern::requireHost() const {
   if (home)
     fail(Status::InvalidArgument, "the pattern is in the memory of device ",
@@ -82,6 +90,7 @@ DeviceLayouts &Pattern::layoutsOn(Device &device) {
   std::call_once(placing, [&] {
     placed = std::make_unique<DeviceLayouts>(device, canonical, items(), rows(),
                                              columns());
+    placedReady.store(placed.get(), std::memory_order_release);
   });
   return *placed;
 }

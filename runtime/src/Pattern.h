@@ -103,10 +103,8 @@ public:
   /// What solvers keep here.
   Attachments &attachments() { return kept; }
 
-  /// Memory owned.
-  int64_t bytes() const {
-    return owned.load(std::memory_order_relaxed) + kept.bytes();
-  }
+  /// Memory owned, that of devices included.
+  int64_t bytes() const;
 
   /// Patterns alive, and what they own together.
   static uint64_t alive();
@@ -149,6 +147,7 @@ private:
   EntrySums sums; ///< With deviceMap.
   std::once_flag placing;
   std::unique_ptr<DeviceLayouts> placed;
+  std::atomic<const DeviceLayouts *> placedReady{nullptr};
 
   Attachments kept;
   std::mutex transposing;

@@ -196,7 +196,7 @@ bool isCanonicalOn(Device &device, void *stream, const DeviceCOO &coo) {
   DeviceBlock memory;
   const void *rows = flatRowsOf(call, coo, flags, memory);
   call.forEach(Check, "check_coo", coo.stored,
-               {rows, coo.column, flags.data(), coo.items * coo.rows,
+               {rows, coo.column, flags.data(), multiply(coo.items, coo.rows),
                 coo.columns, coo.stored});
   return isClear(call, flags);
 }
