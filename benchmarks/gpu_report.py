@@ -289,7 +289,7 @@ The table has, of the programs to first order, the kernels for whole rows, for s
 - *x Little*: KiB in flight over what Little's law asks of an SM, bandwidth times latency over SMs.
 
 {table(["", "GPU", "TB/s", "SMs", "Little, KiB", "CUB, KiB"], needs)}
-Bandwidths are those of NVIDIA's data sheets. The latency is an assumption: {latency:.0f} ns, for a busy
+Bandwidths are those of NVIDIA's data sheets. The latency is assumed: {latency:.0f} ns, for a busy
 memory. Loads are under way for a part of each iteration only, so more is better: the last column
 is what NVIDIA's CUB aims at (`arch_to_min_bytes_in_flight` of its `transform`), found by
 measurement.

@@ -7,12 +7,13 @@
 
 #include "tsgu/Engine/CodeGen.h"
 
+#include "tsgu/Engine/Optimize.h"
+
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ExecutionEngine/Orc/CompileUtils.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -54,26 +55,6 @@ static void setTargetAttributes(Module &module, const tsgu::Target &target) {
   }
 }
 
-static void optimize(Module &module, TargetMachine &machine) {
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager components;
-  ModuleAnalysisManager modules;
-  PipelineTuningOptions tuning;
-  // Loops are tiled and vectorised already; LLVM's guesses only add code.
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = false;
-  PassBuilder builder(&machine, tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2)
-      .run(module, modules);
-}
-
 Expected<std::unique_ptr<MemoryBuffer>>
 tsgu::generateObject(mlir::ModuleOp module, const Target &target) {
   auto machine = createMachine(target);
@@ -87,6 +68,7 @@ tsgu::generateObject(mlir::ModuleOp module, const Target &target) {
   translated->setDataLayout((*machine)->createDataLayout());
   translated->setTargetTriple((*machine)->getTargetTriple());
   setTargetAttributes(*translated, target);
-  optimize(*translated, **machine);
+  tsgu::optimize(*translated, **machine, OptimizationLevel::O2,
+                 /*unrollLoops=*/false);
   return orc::SimpleCompiler(**machine)(*translated);
 }

@@ -13,6 +13,8 @@
 
 #include "tsgu/Engine/PTX.h"
 
+#include "tsgu/Engine/Optimize.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -28,7 +30,6 @@
 #include "llvm/IR/OptBisect.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -96,24 +97,6 @@ createMachine(tsgu_target target) {
   return std::move(machine);
 }
 
-static void optimize(Module &module, TargetMachine &machine) {
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager components;
-  ModuleAnalysisManager modules;
-  PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  PassBuilder builder(&machine, tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3)
-      .run(module, modules);
-}
-
 static Error verify(const Module &module) {
   std::string text;
   raw_string_ostream stream(text);
@@ -164,7 +147,8 @@ Expected<std::string> tsgu::generatePTX(mlir::gpu::GPUModuleOp device,
   module->setTargetTriple((*machine)->getTargetTriple());
   if (Error error = verify(*module))
     return std::move(error);
-  optimize(*module, **machine);
+  tsgu::optimize(*module, **machine, OptimizationLevel::O3,
+                 /*unrollLoops=*/true);
   if (Error error = verify(*module))
     return std::move(error);
   Expected<std::string> text = assemble(*module, **machine);

@@ -60,12 +60,16 @@ static ItemValues itemValues(const tsgu_tensor *tensor, int64_t length,
   if (type != ElementType::F32 && type != ElementType::F64)
     fail(Status::InvalidArgument, name, " is ", elementName(type),
          "; values on a device are f32 or f64");
-  if (tensor->rank < 1 || tensor->rank > 2 ||
-      tensor->shape[tensor->rank - 1] != length)
+  if (tensor->rank < 1 || tensor->rank > 2 || !tensor->shape)
+    fail(Status::InvalidArgument, name, " has ",
+         tensor->shape ? "rank " + std::to_string(tensor->rank) : "no shape",
+         "; it needs ", length, " values, for each item of a batch");
+  if (tensor->shape[tensor->rank - 1] != length)
     fail(Status::InvalidArgument, name, " has shape ", shapeText(*tensor),
          "; it needs ", length, " values, for each item of a batch");
   spanOf(*tensor, false, name);
-  const int64_t stride = tensor->rank == 2 ? tensor->strides[0] : 0;
+  const bool batched = tensor->rank == 2 && tensor->strides; // Or it is empty.
+  const int64_t stride = batched ? tensor->strides[0] : 0;
   return {static_cast<char *>(tensor->data), stride * elementSize(type)};
 }
 

@@ -184,6 +184,11 @@ bool Device::isCapturing(void *stream) {
   return recorded;
 }
 
+void Device::refuseCapture(void *stream, const char *what) {
+  if (isCapturing(stream))
+    fail(Status::Device, what, ", and ", notWhileRecording);
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//

@@ -59,6 +59,8 @@ public:
   /// Whether the stream records into a graph: then nothing may be allocated,
   /// waited for or loaded.
   bool isCapturing(void *stream);
+  /// Throws Status::Device if it does, saying what is not done then.
+  void refuseCapture(void *stream, const char *what);
 
   /// Sets 32-bit words, in the stream's order.
   void fill(void *memory, uint32_t word, int64_t words, void *stream);

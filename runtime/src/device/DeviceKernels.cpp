@@ -207,6 +207,7 @@ DeviceBlock joinItemsOn(Device &device, void *stream, const DeviceCSR &csr) {
   DeviceBlock joined = call.indices(count);
   call.forEach(Rows, "join_items", count,
                {csr.positions, joined.data(), csr.items, csr.rows, csr.stored});
+  call.read(joined, 0); // Other streams may use it.
   return joined;
 }
 

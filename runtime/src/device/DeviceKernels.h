@@ -36,9 +36,9 @@ struct DeviceCOO {
 bool isCanonicalOn(Device &device, void *stream, const DeviceCSR &csr);
 bool isCanonicalOn(Device &device, void *stream, const DeviceCOO &coo);
 
-/// The positions of all items in one array, counting through.
+/// The positions of all items in one array, counting through. Waits.
 DeviceBlock joinItemsOn(Device &device, void *stream, const DeviceCSR &csr);
-/// The positions of entries in canonical order.
+/// The positions of entries in canonical order. Waits.
 DeviceBlock positionsFromRowsOn(Device &device, void *stream,
                                 const DeviceCOO &coo);
 

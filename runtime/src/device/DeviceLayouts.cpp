@@ -28,6 +28,9 @@ const Layout &DeviceLayouts::transposed(void *stream) {
   if (const DeviceLayout *ready =
           transposedReady.load(std::memory_order_acquire))
     return ready->layout;
+  // Before the lock, for which a forked process might wait in vain: it cannot
+  // use the device, and is told so here.
+  device.refuseCapture(stream, "the pattern is not transposed yet");
   std::lock_guard lock(computing);
   if (!transposedMemory) {
     transposedMemory = std::make_unique<DeviceLayout>(
@@ -45,6 +48,7 @@ const Split &DeviceLayouts::split(bool transposed, void *stream) {
           splitReady[transposed].load(std::memory_order_acquire))
     return *ready;
   const Layout &of = layout(transposed, stream);
+  device.refuseCapture(stream, "the pattern's long rows are not counted yet");
   std::lock_guard lock(computing);
   if (!splits[transposed]) {
     splits[transposed] = std::make_unique<Split>(splitOn(device, stream, of));

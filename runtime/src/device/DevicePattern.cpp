@@ -39,6 +39,8 @@ DeviceBlock writeArray(const Place &place, const void *data, int64_t bytes) {
 
 } // namespace
 
+static constexpr const char *notMadeYet = "the pattern is not made yet";
+
 /// The entries of each stored element, in their order.
 static EntrySums groupEntries(const Place &place, const int64_t *map,
                               int64_t entries, int64_t stored) {
@@ -80,6 +82,7 @@ Pattern *Pattern::fromCSROn(const Place &place, int32_t rank,
                             int64_t stored, CallerArrays arrays) {
   const ElementType type =
       checkCSRArrays(rank, shape, givenType, positions, coordinates, stored);
+  place.device.refuseCapture(place.stream(), notMadeYet);
   HostPattern pattern(new Pattern(rank, shape, stored, std::move(arrays)),
                       [](Pattern *p) { p->release(); });
   Pattern &made = *pattern;
@@ -113,6 +116,7 @@ Pattern *Pattern::fromCOOOn(const Place &place, int32_t rank,
                             CallerArrays arrays) {
   const ElementType type =
       checkCOOArrays(rank, shape, givenType, coordinates, stored);
+  place.device.refuseCapture(place.stream(), notMadeYet);
   HostPattern pattern(new Pattern(rank, shape, stored, std::move(arrays)),
                       [](Pattern *p) { p->release(); });
   Pattern &made = *pattern;

@@ -20,6 +20,8 @@
 #include <mutex>
 #include <set>
 
+#include <unistd.h>
+
 using namespace tsgu::test;
 
 //===----------------------------------------------------------------------===//
@@ -66,6 +68,7 @@ struct CUctx_st {
 struct CUmod_st {
   CUcontext context;
   std::string image;
+  const void *origin;
 };
 struct CUfunc_st {
   CUmodule module;
@@ -80,7 +83,9 @@ namespace {
 
 struct State {
   std::mutex mutex;
-  int calls = 0, failAt = 0;
+  pid_t process = 0; ///< Of cuInit.
+  std::vector<const char *> calls;
+  size_t failAt = 0;
   CUresult failWith = CUDA_SUCCESS;
   std::string failed;
   bool initialized = false, capturing = false;
@@ -93,6 +98,7 @@ struct State {
   std::set<CUmodule> modules;
   std::map<CUfunction, CUmodule> functions;
   std::vector<StandInLaunch> launches;
+  void (*runner)(const StandInLaunch &) = nullptr;
 
   /// The end of a process gives everything back.
   ~State() {
@@ -123,11 +129,13 @@ enum Needs { NoContext, AContext, NoCapture };
 template <typename F>
 CUresult called(const char *symbol, Needs needs, F &&body) {
   std::lock_guard<std::mutex> lock(state.mutex);
-  if (++state.calls == state.failAt) {
+  state.calls.push_back(symbol);
+  if (state.calls.size() == state.failAt) {
     state.failed = symbol;
     return state.failWith;
   }
-  if (!state.initialized && std::strcmp(symbol, "cuInit") != 0)
+  const bool isFork = state.initialized && state.process != getpid();
+  if (isFork || (!state.initialized && std::strcmp(symbol, "cuInit") != 0))
     return CUDA_ERROR_NOT_INITIALIZED;
   if (needs != NoContext && !state.contexts.count(current))
     return CUDA_ERROR_INVALID_CONTEXT;
@@ -189,6 +197,7 @@ void complain(const char *text, unsigned count, CUjit_option *options,
 EXPORTED CUresult cuInit(unsigned int flags) {
   return called("cuInit", NoContext, [&] {
     state.initialized = true;
+    state.process = getpid();
     return flags == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
   });
 }
@@ -309,7 +318,7 @@ EXPORTED CUresult cuModuleLoadDataEx(CUmodule *module, const void *image,
       complain("ptxas fatal: nonsense in line 3", optionCount, options, values);
       return CUDA_ERROR_INVALID_PTX;
     }
-    *module = new CUmod_st{current, text};
+    *module = new CUmod_st{current, text, image};
     state.modules.insert(*module);
     return CUDA_SUCCESS;
   });
@@ -373,24 +382,31 @@ EXPORTED CUresult cuLaunchKernel(CUfunction function, unsigned int gridX,
                                  unsigned int blockZ, unsigned int sharedBytes,
                                  CUstream stream, void **parameters,
                                  void **extra) {
-  return called("cuLaunchKernel", AContext, [&] {
+  StandInLaunch launch;
+  void (*runner)(const StandInLaunch &) = nullptr;
+  const CUresult result = called("cuLaunchKernel", AContext, [&] {
     auto found = state.functions.find(function);
     if (found == state.functions.end() || found->second->context != current)
       return CUDA_ERROR_INVALID_HANDLE;
-    StandInLaunch launch{function->name,
-                         {gridX, gridY, gridZ},
-                         {blockX, blockY, blockZ},
-                         {},
-                         stream,
-                         current};
+    launch = {function->name,
+              {gridX, gridY, gridZ},
+              {blockX, blockY, blockZ},
+              {},
+              stream,
+              current,
+              found->second->origin};
     if (sharedBytes || parameters || unpack(extra, launch.words))
       return CUDA_ERROR_INVALID_VALUE;
     for (unsigned extent : {gridX, gridY, gridZ, blockX, blockY, blockZ})
       if (extent == 0)
         return CUDA_ERROR_INVALID_VALUE;
-    state.launches.push_back(std::move(launch));
+    state.launches.push_back(launch);
+    runner = state.runner;
     return CUDA_SUCCESS;
   });
+  if (result == CUDA_SUCCESS && runner)
+    runner(launch);
+  return result;
 }
 #endif
 
@@ -401,6 +417,8 @@ EXPORTED CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t bytes) {
     void *memory = bytes < size_t{1} << 40 ? std::malloc(bytes) : nullptr;
     if (!memory)
       return CUDA_ERROR_OUT_OF_MEMORY;
+    // Counts of kernels that nobody runs are none.
+    std::memset(memory, state.runner ? 0xAB : 0, bytes);
     state.memory.insert(memory);
     *pointer = reinterpret_cast<CUdeviceptr>(memory);
     return CUDA_SUCCESS;
@@ -465,13 +483,21 @@ EXPORTED const StandIn *tsguStandIn() {
   static const StandIn table{
       [](int k, int result) {
         locked([&] {
-          state.calls = 0;
-          state.failAt = k;
+          state.calls.clear();
+          state.failAt = static_cast<size_t>(k);
           state.failWith = static_cast<CUresult>(result);
           state.failed.clear();
         });
       },
-      [] { return locked([] { return state.calls; }); },
+      [] {
+        return locked([] { return static_cast<int>(state.calls.size()); });
+      },
+      [] {
+        return locked([] {
+          return std::vector<std::string>(state.calls.begin(),
+                                          state.calls.end());
+        });
+      },
       [] { return locked([] { return state.failed; }); },
       [] {
         return locked([] {
@@ -482,6 +508,9 @@ EXPORTED const StandIn *tsguStandIn() {
         });
       },
       [] { return locked([] { return state.launches; }); },
+      [](void (*runner)(const StandInLaunch &)) {
+        locked([&] { state.runner = runner; });
+      },
       [](int version) { locked([&] { state.version = version; }); },
       [](int major, int minor) {
         locked([&] { state.major = major, state.minor = minor; });

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The stand-in has the symbols and rules of the driver, memory of the host, and
-// kernels that do nothing but be recorded.
+// kernels that are recorded, and run by whoever asks to.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,6 +24,7 @@ struct StandInLaunch {
   unsigned grid[3], block[3];
   std::vector<uint64_t> words;
   void *stream, *context;
+  const void *image; ///< Where the module was loaded from.
 };
 
 struct StandInBooks {
@@ -38,10 +39,14 @@ struct StandIn {
   void (*failAt)(int k, int result);
   /// Calls since then; those that describe errors do not count.
   int (*calls)();
+  /// Their names, in order.
+  std::vector<std::string> (*callNames)();
   /// The name of the call that failed; empty where none did.
   std::string (*failed)();
   StandInBooks (*books)();
   std::vector<StandInLaunch> (*launches)();
+  /// What runs a kernel when it is launched; NULL: nothing.
+  void (*setRunner)(void (*runner)(const StandInLaunch &launch));
   void (*setVersion)(int version);
   void (*setCapability)(int major, int minor);
   /// All streams record, or none does.
