@@ -244,9 +244,8 @@ TEST_F(SecondRun, OnlyLaunchesKernelsAndTheHostTouchesNothing) {
 TEST_F(SecondRun, SpmmPassesWhatItSays) {
   const TestMatrix matrix;
   tsgu_pattern *pattern = patternOf(matrix);
-  tsgu_layout unused;
-  EXPECT_EQ(tsgu_pattern_layout(pattern, nullptr, &unused),
-            TSGU_INVALID_ARGUMENT);
+  tsgu_layout layout;
+  ASSERT_EQ(tsgu_pattern_layout(pattern, nullptr, &layout), TSGU_OK);
   const Operation operation = spmm(pattern, matrix, 300);
   const std::vector<StandInLaunch> launches = secondRun(operation);
   ASSERT_EQ(launches.size(), 1u);
@@ -273,6 +272,8 @@ TEST_F(SecondRun, SpmmPassesWhatItSays) {
                                        0};
   EXPECT_EQ(std::vector(launch.words.begin() + 2, launch.words.end()),
             expected);
+  EXPECT_EQ(launch.words[0], word(layout.positions));
+  EXPECT_EQ(launch.words[1], word(layout.coordinates));
   for (int i : {0, 1})
     EXPECT_TRUE(memory.contains(launch.words[i]));
   tsgu_pattern_release(pattern);
