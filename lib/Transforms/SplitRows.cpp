@@ -60,6 +60,13 @@ private:
   Form getForm();
   void makeChunkKernel();
   void makeCombineKernel();
+  void addIndexArguments(Stage &to, Argument::Role first,
+                         Argument::Role second);
+  void combineToElement(Value begin, Value end, Value partial, Value output,
+                        ValueRange to);
+  void combineToRow(Value begin, Value end, Value width, Value partial,
+                    Value output, SmallVector<Value> to);
+  Value combine(Value accumulated, Value term);
   void emptyLongRows();
   Value loadIndex(Value memref, Value at);
   SmallVector<Value> getRowIndices(Value flatRow, Value rows);
@@ -96,10 +103,12 @@ Form RowSplit::getForm() {
       return Form::Other;
     const VectorBody &body = found[0].body;
     combiner = body.getOutputStore().getValueToStore().getDefiningOp();
-    bool combines = combiner && getCombiningKind(combiner) &&
-                    llvm::is_contained(combiner->getOperands(),
-                                       body.getOutputLoad().getResult());
-    combines &=
+    // Each chunk starts from the identity: only a neutral one counts once.
+    bool combines =
+        combiner && getCombiningKind(combiner) &&
+        kernel.identity == getNeutral(combiner) &&
+        llvm::is_contained(combiner->getOperands(),
+                           body.getOutputLoad().getResult()) &&
         setOutputIndices(body.getOutputStore().getIndices().drop_back());
     return combines ? Form::Rows : Form::Other;
   }
@@ -226,12 +235,7 @@ void RowSplit::makeChunkKernel() {
   Value chunkRows = block.insertArgument(buffers, getIndicesType(), loc);
   Value chunkPositions =
       block.insertArgument(buffers + 1, getIndicesType(), loc);
-  for (auto role : {Argument::ChunkRows, Argument::ChunkPositions}) {
-    Argument argument;
-    argument.role = role;
-    argument.layout = layout;
-    chunkStage.arguments.push_back(argument);
-  }
+  addIndexArguments(chunkStage, Argument::ChunkRows, Argument::ChunkPositions);
   Value count = addSize(chunkStage, func, {SizeRef::Range, 0, 0});
   Value limit = addSize(chunkStage, func, {SizeRef::SplitLength, layout, 0});
 
@@ -246,14 +250,12 @@ void RowSplit::makeChunkKernel() {
   Value chunk = chunks.getInductionVar();
   SmallVector<Value> rows = getRowIndices(loadIndex(chunkRows, chunk),
                                           old.rows.back().getUpperBound());
+  Operation *place = chunks.getBody()->getTerminator();
   for (auto [row, index] : llvm::zip_equal(old.rows, rows)) {
     rewriter.eraseOp(row.getBody()->getTerminator());
-    if (row == old.rows[0]) {
-      rewriter.inlineBlockBefore(row.getBody(),
-                                 chunks.getBody()->getTerminator(), index);
-    } else {
-      rewriter.inlineBlockBefore(row.getBody(), row, index);
-    }
+    rewriter.inlineBlockBefore(row.getBody(), place, index);
+    if (row != old.rows.back())
+      place = old.rows.back();
   }
   for (scf::ForOp row : llvm::reverse(old.rows))
     rewriter.eraseOp(row);
@@ -299,6 +301,54 @@ void RowSplit::writeToChunks(Kernel chunks, Value chunk) {
       builder.getFunctionType(chunks.func.getBody().getArgumentTypes(), {}));
 }
 
+void RowSplit::addIndexArguments(Stage &to, Argument::Role first,
+                                 Argument::Role second) {
+  for (Argument::Role role : {first, second}) {
+    Argument argument;
+    argument.role = role;
+    argument.layout = layout;
+    to.arguments.push_back(argument);
+  }
+}
+
+Value RowSplit::combine(Value accumulated, Value term) {
+  return clone(builder, combiner, combiner->getResultTypes(),
+               {accumulated, term})
+      ->getResult(0);
+}
+
+void RowSplit::combineToElement(Value begin, Value end, Value partial,
+                                Value output, ValueRange to) {
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  Value start = createConstant(builder, loc, getNeutral(combiner));
+  auto chunks = scf::ForOp::create(
+      builder, loc, begin, end, one, start,
+      [&](OpBuilder &, Location, Value c, ValueRange carried) {
+        Value term = memref::LoadOp::create(builder, loc, partial, c);
+        scf::YieldOp::create(builder, loc, combine(carried[0], term));
+      });
+  chunks->setAttr(entriesAttr, builder.getUnitAttr());
+  builder.setInsertionPointAfter(chunks);
+  memref::StoreOp::create(builder, loc, chunks.getResult(0), output, to);
+}
+
+void RowSplit::combineToRow(Value begin, Value end, Value width, Value partial,
+                            Value output, SmallVector<Value> to) {
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  auto chunks = scf::ForOp::create(builder, loc, begin, end, one);
+  chunks->setAttr(entriesAttr, builder.getUnitAttr());
+  builder.setInsertionPointToStart(chunks.getBody());
+  auto columns = scf::ForOp::create(builder, loc, zero, width, one);
+  builder.setInsertionPointToStart(columns.getBody());
+  to.push_back(columns.getInductionVar());
+  Value held = memref::LoadOp::create(builder, loc, output, to);
+  Value term = memref::LoadOp::create(
+      builder, loc, partial,
+      ValueRange{chunks.getInductionVar(), columns.getInductionVar()});
+  memref::StoreOp::create(builder, loc, combine(held, term), output, to);
+}
+
 /// for q in long rows { for c in chunks of row q { C[row q] += partial[c] } }
 void RowSplit::makeCombineKernel() {
   auto outputType = cast<MemRefType>(kernel.output.getType());
@@ -319,12 +369,7 @@ void RowSplit::makeCombineKernel() {
   made.kind = Stage::Kernel;
   made.name = func.getName().str();
   made.partition = {{longSymbol}, true, -1, "long rows are apart"};
-  for (auto role : {Argument::LongRows, Argument::LongPositions}) {
-    Argument argument;
-    argument.role = role;
-    argument.layout = layout;
-    made.arguments.push_back(argument);
-  }
+  addIndexArguments(made, Argument::LongRows, Argument::LongPositions);
   made.arguments.push_back(makePartial());
   made.arguments.back().slice.clear();
   made.arguments.push_back(stage.arguments[number]);
@@ -358,35 +403,10 @@ void RowSplit::makeCombineKernel() {
   Value begin = loadIndex(block->getArgument(1), q);
   Value end = loadIndex(block->getArgument(1), next);
   Value partial = block->getArgument(2), output = block->getArgument(3);
-  auto combine = [&](Value accumulated, Value term) {
-    return clone(builder, combiner, combiner->getResultTypes(),
-                 {accumulated, term})
-        ->getResult(0);
-  };
-  if (form == Form::Elements) {
-    Value start = createConstant(builder, loc, getNeutral(combiner));
-    auto chunks = scf::ForOp::create(
-        builder, loc, begin, end, one, start,
-        [&](OpBuilder &, Location, Value c, ValueRange carried) {
-          Value term = memref::LoadOp::create(builder, loc, partial, c);
-          scf::YieldOp::create(builder, loc, combine(carried[0], term));
-        });
-    chunks->setAttr(entriesAttr, builder.getUnitAttr());
-    builder.setInsertionPointAfter(chunks);
-    memref::StoreOp::create(builder, loc, chunks.getResult(0), output, to);
-  } else {
-    auto chunks = scf::ForOp::create(builder, loc, begin, end, one);
-    chunks->setAttr(entriesAttr, builder.getUnitAttr());
-    builder.setInsertionPointToStart(chunks.getBody());
-    auto columns = scf::ForOp::create(builder, loc, zero, width, one);
-    builder.setInsertionPointToStart(columns.getBody());
-    to.push_back(columns.getInductionVar());
-    Value held = memref::LoadOp::create(builder, loc, output, to);
-    Value term = memref::LoadOp::create(
-        builder, loc, partial,
-        ValueRange{chunks.getInductionVar(), columns.getInductionVar()});
-    memref::StoreOp::create(builder, loc, combine(held, term), output, to);
-  }
+  if (form == Form::Elements)
+    combineToElement(begin, end, partial, output, to);
+  else
+    combineToRow(begin, end, width, partial, output, to);
   func.setType(builder.getFunctionType(block->getArgumentTypes(), {}));
 }
 

@@ -11,6 +11,11 @@
 // RUN:   --tsgu-lower-to-kernels="value=f32 widths=0,0,0,8,0" \
 // RUN:   | tsgu-opt --pass-pipeline="builtin.module(func.func(tsgu-accumulate),tsgu-split-rows,canonicalize,cse)" \
 // RUN:   | FileCheck %s --check-prefix=ENTRIES
+// RUN: tsgu-opt %p/../../lib/Programs/spmm.mlir \
+// RUN:   --tsgu-lower-to-kernels="value=f32 widths=0,0,32,0" \
+// RUN:   | sed "s/tsgu.identity = 0.000000e+00/tsgu.identity = 1.000000e+00/" \
+// RUN:   | tsgu-opt --pass-pipeline="builtin.module(func.func(tsgu-accumulate),tsgu-split-rows)" \
+// RUN:   | FileCheck %s --check-prefix=START
 
 // A row that is reduced to a dense row: chunks write rows of scratch, and a
 // third kernel adds them up.
@@ -60,3 +65,9 @@
 // ENTRIES:         arith.divui %[[ROW]], %[[N:.*]] : index
 // ENTRIES:         arith.remui %[[ROW]], %[[N]] : index
 // ENTRIES-NOT:   _combine
+
+// Sums that start from 1 would do so in every chunk: their rows stay whole.
+
+// START-LABEL: func.func @spmm_k0(
+// START-NOT:   _chunks
+// START-NOT:   _combine

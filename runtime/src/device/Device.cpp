@@ -205,40 +205,40 @@ void Device::fill(void *memory, uint32_t word, int64_t words, void *stream) {
   });
 }
 
-void Device::read(void *host, const void *memory, int64_t bytes, void *stream) {
+/// Runs a copy between host and device inside the device's context, and waits:
+/// the host's memory is the caller's again at return. `what` is done to values.
+template <typename State, typename Copy>
+static void copyAndWait(State &state, int64_t bytes, void *stream,
+                        const char *what, const char *call, Copy &&copy) {
   if (bytes <= 0)
     return;
   const Driver &driver = state.driver;
   CudaStream order = streamOf(stream);
   state.contexts.inside([&](uint64_t) {
     if (isRecorded(driver, order))
-      fail(Status::Device, "values are read from the device, and ",
+      fail(Status::Device, "values are ", what, " the device, and ",
            notWhileRecording);
-    check(driver,
-          driver.cuMemcpyDtoHAsync(host, addressOf(memory),
-                                   static_cast<size_t>(bytes), order),
-          "cuMemcpyDtoHAsync");
+    check(driver, copy(driver, static_cast<size_t>(bytes), order), call);
+    // From page-locked memory the copy has not happened yet.
     check(driver, driver.cuStreamSynchronize(order), "cuStreamSynchronize");
   });
 }
 
+void Device::read(void *host, const void *memory, int64_t bytes, void *stream) {
+  copyAndWait(state, bytes, stream, "read from", "cuMemcpyDtoHAsync",
+              [&](const Driver &driver, size_t size, CudaStream order) {
+                return driver.cuMemcpyDtoHAsync(host, addressOf(memory), size,
+                                                order);
+              });
+}
+
 void Device::write(void *memory, const void *host, int64_t bytes,
                    void *stream) {
-  if (bytes <= 0)
-    return;
-  const Driver &driver = state.driver;
-  CudaStream order = streamOf(stream);
-  state.contexts.inside([&](uint64_t) {
-    if (isRecorded(driver, order))
-      fail(Status::Device, "values are written to the device, and ",
-           notWhileRecording);
-    check(driver,
-          driver.cuMemcpyHtoDAsync(addressOf(memory), host,
-                                   static_cast<size_t>(bytes), order),
-          "cuMemcpyHtoDAsync");
-    // From page-locked memory the copy has not happened yet.
-    check(driver, driver.cuStreamSynchronize(order), "cuStreamSynchronize");
-  });
+  copyAndWait(state, bytes, stream, "written to", "cuMemcpyHtoDAsync",
+              [&](const Driver &driver, size_t size, CudaStream order) {
+                return driver.cuMemcpyHtoDAsync(addressOf(memory), host, size,
+                                                order);
+              });
 }
 
 void *Device::allocate(int64_t bytes) {
