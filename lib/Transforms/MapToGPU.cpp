@@ -121,9 +121,8 @@ bool KernelMap::chooseAccumulation() {
   denseLanes = cut.vectors ? powerUpTo(cut.vectors) : warpLanes;
   Operation *combiner =
       only.body.getOutputStore().getValueToStore().getDefiningOp();
-  byEntries = only.reduction == nest.entries && combiner &&
-              getCombiningKind(combiner) &&
-              kernel.identity == getNeutral(combiner);
+  byEntries = only.reduction == nest.entries &&
+              startsNeutral(combiner, kernel.identity);
   return true;
 }
 
@@ -135,11 +134,8 @@ bool KernelMap::carriesReductions() {
        llvm::zip_equal(loop.getInitArgs(), loop.getRegionIterArgs(),
                        loop.getYieldedValues())) {
     Operation *combiner = yielded.getDefiningOp();
-    TypedAttr start;
-    if (!combiner || !getCombiningKind(combiner) || !argument.hasOneUse() ||
-        *argument.user_begin() != combiner ||
-        !matchPattern(init, m_Constant(&start)) ||
-        start != getNeutral(combiner))
+    if (!startsNeutral(combiner, init) || !argument.hasOneUse() ||
+        *argument.user_begin() != combiner)
       return false;
   }
   return loop.getNumResults() > 0;
@@ -164,10 +160,8 @@ bool KernelMap::chooseDots() {
       !isConstantIntValue(loop.getLowerBound(), 0))
     return false;
   auto body = VectorBody::analyze(kernel, loop, whyNot);
-  TypedAttr start;
   if (failed(body) || body->hasGather() || body->getOutputStore() ||
-      !matchPattern(loop.getInitArgs()[0], m_Constant(&start)) ||
-      start != getNeutral(body->getCombiner(0)))
+      !startsNeutral(body->getCombiner(0), loop.getInitArgs()[0]))
     return false;
   dot = *body;
   cut = DenseCut::get(loop, loop.getResult(0).getType(), alignment);

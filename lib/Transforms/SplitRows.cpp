@@ -105,8 +105,7 @@ Form RowSplit::getForm() {
     combiner = body.getOutputStore().getValueToStore().getDefiningOp();
     // Each chunk starts from the identity: only a neutral one counts once.
     bool combines =
-        combiner && getCombiningKind(combiner) &&
-        kernel.identity == getNeutral(combiner) &&
+        startsNeutral(combiner, kernel.identity) &&
         llvm::is_contained(combiner->getOperands(),
                            body.getOutputLoad().getResult()) &&
         setOutputIndices(body.getOutputStore().getIndices().drop_back());
@@ -124,13 +123,10 @@ Form RowSplit::getForm() {
     return own ? Form::Entries : Form::Other;
   }
   combiner = entries.getYieldedValues()[0].getDefiningOp();
-  TypedAttr start;
   bool reduces = entries.getNumResults() == 1 &&
                  store.getValueToStore() == entries.getResult(0) &&
-                 store->getBlock() == nest.body() && combiner &&
-                 getCombiningKind(combiner) &&
-                 matchPattern(entries.getInitArgs()[0], m_Constant(&start)) &&
-                 start == getNeutral(combiner) &&
+                 store->getBlock() == nest.body() &&
+                 startsNeutral(combiner, entries.getInitArgs()[0]) &&
                  setOutputIndices(store.getIndices());
   return reduces ? Form::Elements : Form::Other;
 }

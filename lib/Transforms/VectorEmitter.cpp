@@ -49,6 +49,17 @@ TypedAttr tsgu::getNeutral(Operation *combiner) {
   return *arith::getNeutralElement(combiner);
 }
 
+bool tsgu::startsNeutral(Operation *combiner, Attribute start) {
+  return combiner && getCombiningKind(combiner) &&
+         start == getNeutral(combiner);
+}
+
+bool tsgu::startsNeutral(Operation *combiner, Value start) {
+  Attribute constant;
+  return matchPattern(start, m_Constant(&constant)) &&
+         startsNeutral(combiner, constant);
+}
+
 /// Extremes of numbers are a comparison and a choice, which is one instruction:
 /// accumulators are never NaN, and a term that is NaN compares false.
 Value tsgu::buildCombine(OpBuilder &builder, Location loc, CombiningKind kind,

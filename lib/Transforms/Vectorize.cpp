@@ -197,9 +197,7 @@ Value LoopBuilder::reduce(unsigned i, Value vector) {
   bool complexLanes = isComplex(loop.getResult(i).getType());
   Value result = buildReduction(builder, loc, kind, vector, complexLanes);
   Value init = loop.getInitArgs()[i];
-  TypedAttr start;
-  if (matchPattern(init, m_Constant(&start)) &&
-      start == getNeutral(body.getCombiner(i)))
+  if (startsNeutral(body.getCombiner(i), init))
     return result;
   if (complexLanes)
     return createAdd(builder, loc, init, result);

@@ -54,6 +54,14 @@ template <typename Body> static void withValueType(tsgu_type type, Body body) {
   }
 }
 
+/// Memory for `count` values where the batch given has its own.
+static TensorHandle allocateBatch(const TensorView &like, int64_t count,
+                                  TensorView &made) {
+  const int64_t shape[] = {like.rank == 2 ? like.shape[0] : 1, count};
+  return allocate(like.place, like.type, like.rank, shape + 2 - like.rank,
+                  made);
+}
+
 TensorHandle tsgu::torch_plugin::storedValues(const CachedPattern &pattern,
                                               TensorView &values, int k,
                                               const Queue &queue) {
@@ -63,18 +71,16 @@ TensorHandle tsgu::torch_plugin::storedValues(const CachedPattern &pattern,
                                " must have one value for each of the " +
                                std::to_string(pattern.entries) +
                                " entries of its pattern");
-  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
-  int64_t stride = values.rank == 2 ? values.strides[0] : 0;
-  int64_t shape[] = {batch, pattern.stored};
   TensorView summed;
-  TensorHandle handle = allocate(values.place, values.type, values.rank,
-                                 shape + 2 - values.rank, summed);
+  TensorHandle handle = allocateBatch(values, pattern.stored, summed);
   if (queue.get()) {
     const tsgu_tensor from = toTensor(values), to = toTensor(summed);
     check(tsgu_values_sum_on(pattern.pattern, &from, &to, queue.get()));
     values = summed;
     return handle;
   }
+  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
+  int64_t stride = values.rank == 2 ? values.strides[0] : 0;
   withValueType(values.type, [&](auto zero) {
     sumEntries<decltype(zero)>(pattern, batch, stride, values.data,
                                summed.data);
@@ -86,16 +92,14 @@ TensorHandle tsgu::torch_plugin::storedValues(const CachedPattern &pattern,
 TensorHandle tsgu::torch_plugin::entryValues(const CachedPattern &pattern,
                                              const TensorView &values,
                                              const Queue &queue) {
-  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
-  int64_t shape[] = {batch, pattern.entries};
   TensorView spread;
-  TensorHandle handle = allocate(values.place, values.type, values.rank,
-                                 shape + 2 - values.rank, spread);
+  TensorHandle handle = allocateBatch(values, pattern.entries, spread);
   if (queue.get()) {
     const tsgu_tensor from = toTensor(values), to = toTensor(spread);
     check(tsgu_values_spread_on(pattern.pattern, &from, &to, queue.get()));
     return handle;
   }
+  int64_t batch = values.rank == 2 ? values.shape[0] : 1;
   withValueType(values.type, [&](auto zero) {
     spreadStored<decltype(zero)>(pattern, batch, values.data, spread.data);
   });

@@ -134,6 +134,12 @@ getCombiningKind(mlir::Operation *op);
 /// Where the accumulators of a reduction start.
 mlir::TypedAttr getNeutral(mlir::Operation *combiner);
 
+/// Whether the op, which may be null, combines values, and a reduction by it
+/// that starts at `start` starts where accumulators do: then any part of the
+/// terms may be reduced apart, from the same start.
+bool startsNeutral(mlir::Operation *combiner, mlir::Attribute start);
+bool startsNeutral(mlir::Operation *combiner, mlir::Value start);
+
 /// One step of a reduction.
 mlir::Value buildCombine(mlir::OpBuilder &builder, mlir::Location loc,
                          mlir::vector::CombiningKind kind,

@@ -287,16 +287,10 @@ protected:
   Queue queue{memory, stream};
   size_t unfreed = cuda.books().memory; ///< For the driver did not free it.
 
-  void SetUp() override { reset(); }
+  void SetUp() override { cuda.reset(); }
   void TearDown() override {
-    reset();
+    cuda.reset();
     EXPECT_EQ(cuda.books().memory, unfreed);
-  }
-  void reset() {
-    cuda.failAt(0, 0);
-    cuda.setCapturing(false);
-    cuda.setCurrent(nullptr);
-    cuda.setRunner(nullptr);
   }
 
   void runKernels() {

@@ -32,17 +32,10 @@ protected:
   const StandIn &cuda = *standIn();
   size_t unfreed = cuda.books().memory; ///< For the driver did not free it.
 
-  void SetUp() override { reset(); }
+  void SetUp() override { cuda.reset(); }
   void TearDown() override {
-    reset();
+    cuda.reset();
     EXPECT_EQ(cuda.books().memory, unfreed);
-  }
-  void reset() {
-    cuda.failAt(0, 0);
-    cuda.setCapturing(false);
-    cuda.setCurrent(nullptr);
-    cuda.setVersion(13000);
-    cuda.setCapability(9, 0);
   }
 
 private:
@@ -102,18 +95,18 @@ TEST_F(CudaDevice, IsFoundByItsNumber) {
 TEST_F(CudaDevice, OldOnesAndMissingOnesAreRefused) {
   const int32_t number = newDevice();
   cuda.setCapability(7, 5);
-  EXPECT_EQ(messageOf(Status::Device, [&] { Device::cuda(number); }),
+  EXPECT_EQ(errorOf(Status::Device, [&] { Device::cuda(number); }),
             "CUDA device " + std::to_string(number) +
                 " has compute capability 7.5, and kernels need 8.0 or later "
                 "(Ampere); compute on the CPU or on another device");
   cuda.setCapability(8, 0);
   cuda.setVersion(10020);
-  expectHas(messageOf(Status::Device, [&] { Device::cuda(number); }),
+  expectHas(errorOf(Status::Device, [&] { Device::cuda(number); }),
             "the NVIDIA driver is for CUDA 10.2");
   cuda.setVersion(11040);
   EXPECT_EQ(Device::cuda(number).target(), TSGU_TARGET_SM80);
   for (int32_t none : {-1, 250, 255, 256, INT32_MAX})
-    expectHas(messageOf(Status::Device, [&] { Device::cuda(none); }),
+    expectHas(errorOf(Status::Device, [&] { Device::cuda(none); }),
               ("there is no CUDA device " + std::to_string(none)).c_str());
 }
 
@@ -159,8 +152,8 @@ TEST_F(CudaDevice, GridsBeyondTheDevicesAreRefused) {
   Device &device = Device::cuda(newDevice());
   for (Grid grid : {Grid{0x80000000u, 1}, Grid{1, 65536}})
     expectHas(
-        messageOf(Status::Device,
-                  [&] { device.launch(twoKernels(), 0, grid, {}, stream); }),
+        errorOf(Status::Device,
+                [&] { device.launch(twoKernels(), 0, grid, {}, stream); }),
         "kernel spmm_k0 would need");
   const size_t before = cuda.launches().size();
   device.launch(twoKernels(), 0, {0x7fffffffu, 65535}, {}, stream);
@@ -172,8 +165,8 @@ TEST_F(CudaDevice, TheDriversAssemblerIsQuoted) {
   const size_t before = cuda.books().modules;
   auto message = [&](const char *image) {
     const tsgu_object &object = objectOfImage(image, "odd");
-    return messageOf(Status::Device,
-                     [&] { device.launch(object, 0, {}, {}, stream); });
+    return errorOf(Status::Device,
+                   [&] { device.launch(object, 0, {}, {}, stream); });
   };
   EXPECT_EQ(message("nonsense"),
             "cuModuleLoadDataEx (ptxas fatal: nonsense in line 3) failed: "
@@ -182,11 +175,11 @@ TEST_F(CudaDevice, TheDriversAssemblerIsQuoted) {
             "cuModuleGetFunction of kernel odd failed: CUDA_ERROR_NOT_FOUND: "
             "named symbol not found");
   EXPECT_EQ(cuda.books().modules, before);
-  expectHas(messageOf(Status::Internal,
-                      [&] {
-                        device.launch(objectOfImage(nullptr, "emulated"), 0, {},
-                                      {}, stream);
-                      }),
+  expectHas(errorOf(Status::Internal,
+                    [&] {
+                      device.launch(objectOfImage(nullptr, "emulated"), 0, {},
+                                    {}, stream);
+                    }),
             "kernel emulated was not compiled for CUDA devices");
 }
 
@@ -262,7 +255,7 @@ TEST_F(CudaDevice, GraphsRecordWhatIsLoadedAndNothingElse) {
   EXPECT_TRUE(device.isCapturing(stream));
   const char *remedy = "run the operation once before the capture begins";
   auto refused = [&](auto &&call) {
-    const std::string message = messageOf(Status::Device, call);
+    const std::string message = errorOf(Status::Device, call);
     expectHas(message, remedy);
     return message;
   };
@@ -367,13 +360,13 @@ TEST_F(FailedCall, ForLackOfMemory) {
 
 TEST_F(FailedCall, WithANumberThatTheDriverDoesNotKnow) {
   cuda.failAt(1, 12345);
-  EXPECT_EQ(messageOf(Status::Device, [] { Device::cuda(newDevice()); }),
+  EXPECT_EQ(errorOf(Status::Device, [] { Device::cuda(newDevice()); }),
             "cuInit failed: CUDA error 12345");
 }
 
 TEST_F(FailedCall, InAForkedProcess) {
   cuda.failAt(1, 3);
-  expectHas(messageOf(Status::Device, [] { Device::cuda(newDevice()); }),
+  expectHas(errorOf(Status::Device, [] { Device::cuda(newDevice()); }),
             "CUDA_ERROR_NOT_INITIALIZED: initialization error; a forked "
             "process cannot use CUDA that its parent has used");
 }

@@ -8,8 +8,8 @@
 #ifndef TSGU_TEST_DEVICETESTING_H
 #define TSGU_TEST_DEVICETESTING_H
 
+#include "ErrorTesting.h"
 #include "device/Device.h"
-#include "tsgu/Error.h"
 
 #include <gtest/gtest.h>
 
@@ -67,18 +67,6 @@ inline void emulate(const tsgu_object &object, runtime::Grid grid,
                     std::initializer_list<uint64_t> words) {
   const std::vector<uint64_t> list = words;
   runtime::Device::emulator().launch(object, 0, grid, list, nullptr);
-}
-
-/// The message of the Error that the call throws.
-template <typename F> std::string messageOf(Status status, F &&call) {
-  try {
-    call();
-  } catch (const Error &error) {
-    EXPECT_EQ(error.status(), status) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 inline void expectHas(const std::string &message, const char *text) {

@@ -36,8 +36,8 @@ protected:
   }
   std::string mistake(tsgu_emulated_kernel kernel, uint32_t threads,
                       Grid grid = {}, uint32_t workgroupBytes = 0) {
-    return messageOf(Status::Device,
-                     [&] { launch(kernel, threads, grid, workgroupBytes); });
+    return errorOf(Status::Device,
+                   [&] { launch(kernel, threads, grid, workgroupBytes); });
   }
 };
 
@@ -146,8 +146,8 @@ TEST_F(EmulatorMemory, OverlappingRegions) {
     emulate(object, {}, {word(given.data()), inside});
   for (uint64_t outside : {7, 12})
     expectHas(
-        messageOf(Status::Device,
-                  [&] { emulate(object, {}, {word(given.data()), outside}); }),
+        errorOf(Status::Device,
+                [&] { emulate(object, {}, {word(given.data()), outside}); }),
         "in 'all', which may only be read");
 }
 
@@ -279,7 +279,7 @@ TEST_F(EmulatorMemory, ChecksThatNeedTooMuchMemory) {
   EmulatorChecks checks(regions);
   const tsgu_object &object =
       objectOf("huge", [](const uint64_t *, Self *) { FAIL(); }, 1);
-  expectHas(messageOf(Status::OutOfMemory, [&] { emulate(object, {}, {}); }),
+  expectHas(errorOf(Status::OutOfMemory, [&] { emulate(object, {}, {}); }),
             "cuLaunchKernel of kernel huge failed: CUDA_ERROR_OUT_OF_MEMORY: "
             "out of memory: the emulator's checks of 288230376151711744 bytes");
 }

@@ -61,23 +61,23 @@ TEST(Emulator, RefusesWhatADeviceRefuses) {
   auto nothing = [](const uint64_t *, Self *) {};
   const tsgu_object &object = objectOf("big", nothing, 32);
   for (Grid grid : {Grid{0x80000000u, 1}, Grid{1, 65536}})
-    expectHas(messageOf(Status::Device, [&] { emulate(object, grid, {}); }),
+    expectHas(errorOf(Status::Device, [&] { emulate(object, grid, {}); }),
               "kernel big would need");
   for (uint32_t threads : {0u, 1025u})
     EXPECT_EQ(
-        messageOf(Status::Device,
-                  [&] { emulate(objectOf("wide", nothing, threads), {}, {}); }),
+        errorOf(Status::Device,
+                [&] { emulate(objectOf("wide", nothing, threads), {}, {}); }),
         "cuLaunchKernel of kernel wide failed: "
         "CUDA_ERROR_INVALID_VALUE");
 }
 
 TEST(Emulator, RefusesObjectsForOtherTargets) {
-  EXPECT_EQ(messageOf(Status::Internal,
-                      [] { emulate(objectOf("ptx", nullptr, 32), {}, {}); }),
+  EXPECT_EQ(errorOf(Status::Internal,
+                    [] { emulate(objectOf("ptx", nullptr, 32), {}, {}); }),
             "kernel ptx was not compiled for the emulator");
   tsgu_object host{};
   host.kernel_count = 1;
-  EXPECT_EQ(messageOf(Status::Internal, [&] { emulate(host, {}, {}); }),
+  EXPECT_EQ(errorOf(Status::Internal, [&] { emulate(host, {}, {}); }),
             "kernel 0 of an object that has 0 for devices");
 }
 
@@ -288,7 +288,7 @@ TEST(Emulator, LanesThatDoNotExistDoNotCount) {
 std::string mistake(const tsgu_object &object, Grid grid,
                     std::initializer_list<uint64_t> words = {}) {
   std::string message =
-      messageOf(Status::Device, [&] { emulate(object, grid, words); });
+      errorOf(Status::Device, [&] { emulate(object, grid, words); });
   std::vector<int64_t> in(64, 1), out(1);
   emulate(objectOf("next", sumOfBlock, 64, 8 * 64), {},
           {word(in.data()), word(out.data())});
@@ -402,8 +402,8 @@ TEST(Emulator, Memory) {
   device.read(host.data(), block.data(), 4000, nullptr);
   EXPECT_EQ(host, expected);
   EXPECT_EQ(DeviceBlock(device, 0).data(), nullptr);
-  expectHas(messageOf(Status::OutOfMemory,
-                      [&] { DeviceBlock(device, INT64_MAX - 10000); }),
+  expectHas(errorOf(Status::OutOfMemory,
+                    [&] { DeviceBlock(device, INT64_MAX - 10000); }),
             "cuMemAlloc of 9223372036854765807 bytes failed: "
             "CUDA_ERROR_OUT_OF_MEMORY");
 }

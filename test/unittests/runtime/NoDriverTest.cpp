@@ -15,7 +15,7 @@ namespace {
 
 std::string withDriver(const char *file) {
   setenv("TSGU_LIBCUDA", file, 1);
-  return messageOf(Status::Device, [] { Device::cuda(0); });
+  return errorOf(Status::Device, [] { Device::cuda(0); });
 }
 
 TEST(NoDriver, SaysWhatIsMissing) {

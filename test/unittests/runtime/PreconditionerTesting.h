@@ -10,6 +10,7 @@
 
 #define EIGEN_MPL2_ONLY
 
+#include "ErrorTesting.h"
 #include "Parallel.h"
 #include "solvers/Preconditioners.h"
 
@@ -183,18 +184,6 @@ inline tsgu_solver asking(int64_t preconditioner) {
   tsgu_solver solver{};
   solver.preconditioner = preconditioner;
   return solver;
-}
-
-/// The message of what `call` throws, with its status.
-template <typename F> std::string errorOf(Status status, F &&call) {
-  try {
-    call();
-  } catch (const Error &error) {
-    EXPECT_EQ(error.status(), status) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
 }
 
 template <typename T, typename I> struct Types {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ErrorTesting.h"
 #include "Matrices.h"
 
 #include <gtest/gtest.h>
@@ -68,18 +69,6 @@ uint64_t compiled() {
   tsgu_counters counters;
   tsgu_get_counters(&counters);
   return counters.compiled;
-}
-
-/// The message of the error that `call` raises.
-template <typename F> std::string errorOf(Status status, F &&call) {
-  try {
-    call();
-  } catch (const Error &error) {
-    EXPECT_EQ(error.status(), status) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was refused";
-  return "";
 }
 
 ::testing::AssertionResult contains(const std::string &text,

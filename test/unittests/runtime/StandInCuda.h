@@ -55,6 +55,16 @@ struct StandIn {
   void (*destroyContext)(void *context);
   void (*setCurrent)(void *context);
   void *(*current)();
+
+  /// As a driver is found at first.
+  void reset() const {
+    failAt(0, 0);
+    setCapturing(false);
+    setCurrent(nullptr);
+    setRunner(nullptr);
+    setVersion(13000);
+    setCapability(9, 0);
+  }
 };
 
 } // namespace tsgu::test
