@@ -11,6 +11,7 @@
 #include "SystemCheck.h"
 #include "device/DeviceKernels.h"
 #include "device/DeviceLaunch.h"
+#include "device/RecordedPatterns.h"
 
 using namespace tsgu;
 using namespace tsgu::runtime;
@@ -19,6 +20,14 @@ using namespace tsgu::runtime;
 static Place placeOf(const tsgu_queue *queue) {
   requireNotNull(queue, "queue");
   return {Device::cuda(queue->device), *queue};
+}
+
+tsgu_status tsgu_queue_recording(const tsgu_queue *queue, int32_t *recording) {
+  return guarded([&] {
+    requireNotNull(recording, "recording");
+    const Place place = placeOf(queue);
+    *recording = place.device.isCapturing(place.stream());
+  });
 }
 
 tsgu_status tsgu_pattern_from_csr_on(int32_t rank, const int64_t *shape,
@@ -81,6 +90,8 @@ static Pattern &mappedPattern(tsgu_pattern *pattern, const Place &place) {
     fail(Status::InvalidArgument, "the pattern has no entry map on device ",
          place.device.number(), ": its entries are in canonical order, or ",
          "elsewhere");
+  Pattern *const read[] = {&p};
+  keepRecorded(place, read);
   return p;
 }
 

@@ -109,6 +109,12 @@ typedef struct tsgu_queue {
   void *context;
 } tsgu_queue;
 
+/* Whether the queue's stream records a CUDA graph (1) or not (0). Waits for
+ * nothing. TSGU_DEVICE_ERROR also where the driver says that earlier work
+ * failed. */
+TSGU_API tsgu_status tsgu_queue_recording(const tsgu_queue *queue,
+                                          int32_t *recording);
+
 /* The same as tsgu_pattern_from_csr and _from_coo for arrays in the memory of a
  * device. Checked and, later, transposed there; only arrays that are not
  * canonical travel to the host and back. Waits for the stream; not to be called
@@ -227,7 +233,8 @@ TSGU_API tsgu_status tsgu_program_run(
  * Returns when the kernels are on the stream. What a pattern needs to have
  * computed (its transpose, chunks of long rows) is computed, and waited for, at
  * the first run that needs it, as are kernels compiled and loaded; after that
- * the call neither waits nor copies, and may be captured into a CUDA graph.
+ * the call neither waits nor copies, and may be captured into a CUDA graph:
+ * the patterns are then kept until the process ends, for the graph reads them.
  * Programs with solvers run on the CPU alone. */
 TSGU_API tsgu_status tsgu_program_run_on(
     tsgu_program *program, tsgu_pattern *const *patterns, int32_t pattern_count,

@@ -43,7 +43,27 @@ public:
     check(driver, driver.cuCtxSetCurrent(before), "cuCtxSetCurrent");
   }
 
+  /// The same, and what allocates, frees or loads in the body neither fails
+  /// nor spoils a graph because another stream records one.
+  template <typename F> void insideUnrecorded(F &&body) {
+    inside([&](uint64_t id) {
+      int mode = CudaCaptureRelaxed;
+      exchangeCaptureMode(mode);
+      try {
+        body(id);
+      } catch (...) {
+        driver.cuThreadExchangeStreamCaptureMode(&mode);
+        throw;
+      }
+      exchangeCaptureMode(mode);
+    });
+  }
+
 private:
+  void exchangeCaptureMode(int &mode) {
+    check(driver, driver.cuThreadExchangeStreamCaptureMode(&mode),
+          "cuThreadExchangeStreamCaptureMode");
+  }
   uint64_t idOf(CudaContext context) const;
   /// Whether the current context, which has this id, is one of the device.
   bool isOurs(uint64_t id);

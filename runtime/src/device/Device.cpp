@@ -140,10 +140,10 @@ static const tsgu_device_kernel &kernelOf(const tsgu_object &object,
 }
 
 static void checkGrid(const tsgu_device_kernel &kernel, Grid grid) {
-  if (grid.x > 0x7fffffffu || grid.y > 65535u)
+  if (grid.x > Grid::maxX || grid.y > Grid::maxY)
     fail(Status::Device, "kernel ", kernel.name, " would need ", grid.x, " x ",
-         grid.y, " blocks, and a device takes 2147483647 x 65535 of them; ",
-         "split the batch or the matrix");
+         grid.y, " blocks, and a device takes ", Grid::maxX, " x ", Grid::maxY,
+         " of them; split the batch or the matrix");
 }
 
 static std::atomic<uint64_t> started{0};
@@ -165,7 +165,8 @@ void Device::launch(const tsgu_object &object, uint32_t kernel, Grid grid,
       if (isRecorded(state.driver, streamOf(stream)))
         fail(Status::Device, "kernel ", what.name, " is not loaded yet, and ",
              notWhileRecording);
-      module = &state.modules.load(object, context);
+      state.contexts.insideUnrecorded(
+          [&](uint64_t) { module = &state.modules.load(object, context); });
     }
     int result = state.driver.cuLaunchKernel(
         module->functions[kernel], grid.x, grid.y, 1, what.block_threads, 1, 1,
@@ -245,7 +246,7 @@ void *Device::allocate(int64_t bytes) {
   const Driver &driver = state.driver;
   CudaPointer pointer = 0;
   try {
-    state.contexts.inside([&](uint64_t) {
+    state.contexts.insideUnrecorded([&](uint64_t) {
       int result = driver.cuMemAlloc(&pointer, static_cast<size_t>(bytes));
       if (result != CudaSuccess)
         failCall(driver, result, "cuMemAlloc",
@@ -268,7 +269,7 @@ void Device::release(void *memory) noexcept {
   };
   for (int attempt = 0; attempt < 2 && !tried; ++attempt)
     try {
-      state.contexts.inside(free);
+      state.contexts.insideUnrecorded(free);
     } catch (const Error &) {
       // Nobody can be told; a context that is gone took its memory along.
       continue;

@@ -24,8 +24,9 @@
 
 namespace tsgu::runtime {
 
-/// Blocks along x, and items of a batch along y (at most 65535).
+/// Blocks along x, and items of a batch along y.
 struct Grid {
+  static constexpr int64_t maxX = 0x7fffffff, maxY = 65535;
   uint32_t x = 1, y = 1;
 };
 

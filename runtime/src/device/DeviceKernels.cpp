@@ -14,6 +14,7 @@
 #include "tsgu/Error.h"
 #include "tsgu/tsgu.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <initializer_list>
@@ -178,11 +179,20 @@ bool isCanonicalOn(Device &device, void *stream, const DeviceCSR &csr) {
   return isClear(call, flags);
 }
 
+/// The rows of all items are counted through in the index type.
+static void requireRowNumbers(ElementType type, int64_t items, int64_t rows) {
+  if (type == ElementType::I32 && !fitsInt32(multiply(items, rows)))
+    fail(Status::InvalidArgument, "a batch of ", items, " items with ", rows,
+         " rows each is too large for int32 indices on a device: make the "
+         "index tensors int64");
+}
+
 /// The flat rows of entries: those given, where there are no items.
 static const void *flatRowsOf(const Calls &call, const DeviceCOO &coo,
                               const DeviceBlock &flags, DeviceBlock &memory) {
   if (!coo.item)
     return coo.row;
+  requireRowNumbers(coo.type, coo.items, coo.rows);
   memory = call.indices(coo.stored);
   call.forEach(Rows, "flatten_rows", coo.stored,
                {coo.item, coo.row, memory.data(), flags.data(), coo.items,
@@ -225,26 +235,41 @@ DeviceBlock positionsFromRowsOn(Device &device, void *stream,
   return positions;
 }
 
+/// Calls launch(from, to, items) for as many items at once as a grid takes.
+template <typename F>
+static void inParts(ItemValues from, ItemValues to, int64_t items, F &&launch) {
+  for (int64_t item = 0; item < items; item += Grid::maxY)
+    launch(from.from(item), to.from(item), std::min(Grid::maxY, items - item));
+}
+
 void permuteOn(Device &device, void *stream, const Layout &layout,
                int64_t elementSize, ItemValues from, ItemValues to,
                int64_t items) {
   const Calls call(device, stream, layout.permutationType);
-  call.forEach(Permute, elementSize == 4 ? "permute4" : "permute8",
-               layout.stored,
-               {layout.permutation, from.data, to.data, layout.stored,
-                from.itemBytes / elementSize, to.itemBytes / elementSize},
-               items);
+  inParts(from, to, items,
+          [&](ItemValues source, ItemValues target, int64_t count) {
+            call.forEach(Permute, elementSize == 4 ? "permute4" : "permute8",
+                         layout.stored,
+                         {layout.permutation, source.data, target.data,
+                          layout.stored, from.itemBytes / elementSize,
+                          to.itemBytes / elementSize},
+                         count);
+          });
 }
 
 void sumEntriesOn(Device &device, void *stream, const EntrySums &sums,
                   int64_t elementSize, ItemValues from, ItemValues to,
                   int64_t items) {
   const Calls call(device, stream, ElementType::I64);
-  call.forEach(Sum, elementSize == 4 ? "sum4" : "sum8", sums.stored,
-               {sums.positions.data(), sums.entries.data(), from.data, to.data,
-                sums.stored, from.itemBytes / elementSize,
-                to.itemBytes / elementSize},
-               items);
+  inParts(from, to, items,
+          [&](ItemValues source, ItemValues target, int64_t count) {
+            call.forEach(Sum, elementSize == 4 ? "sum4" : "sum8", sums.stored,
+                         {sums.positions.data(), sums.entries.data(),
+                          source.data, target.data, sums.stored,
+                          from.itemBytes / elementSize,
+                          to.itemBytes / elementSize},
+                         count);
+          });
 }
 
 DeviceLayout transposeOn(Device &device, void *stream, const Layout &csr,
@@ -254,6 +279,7 @@ DeviceLayout transposeOn(Device &device, void *stream, const Layout &csr,
   if (derived == ElementType::I32 && !fitsInt32(keyCount))
     fail(Status::InvalidArgument, "a batch of ", items, " items with ", columns,
          " columns each is too large to be transposed on a device");
+  requireRowNumbers(csr.indexType, items, rows);
   const Calls own(device, stream, csr.indexType);
   const Calls call(device, stream, csr.indexType, derived);
   const Calls ofDerived(device, stream, derived);

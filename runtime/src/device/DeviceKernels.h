@@ -46,6 +46,10 @@ DeviceBlock positionsFromRowsOn(Device &device, void *stream,
 struct ItemValues {
   char *data;
   int64_t itemBytes; ///< From one item's to the next one's.
+
+  ItemValues from(int64_t item) const {
+    return {data ? data + item * itemBytes : data, itemBytes};
+  }
 };
 
 /// to[k] = from[permutation of the layout at k], for each item. Elements are of

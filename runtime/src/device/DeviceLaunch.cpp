@@ -15,6 +15,7 @@
 #include "../Frame.h"
 #include "DeviceKernels.h"
 #include "DeviceLayouts.h"
+#include "RecordedPatterns.h"
 
 #include <algorithm>
 #include <bit>
@@ -23,9 +24,6 @@
 
 namespace tsgu::runtime {
 namespace {
-
-/// The most items that one launch takes: the grid's limit along y.
-constexpr int64_t maxItems = 65535;
 
 bool isTransposed(const LayoutInfo &info) {
   return !std::is_sorted(info.order.begin(), info.order.end());
@@ -77,8 +75,8 @@ public:
 
   void run() const {
     for (const StagePlan &stage : plan.stages())
-      for (int64_t item = 0; item < binding.items(); item += maxItems)
-        this->stage(stage, item, std::min(maxItems, binding.items() - item));
+      for (int64_t item = 0; item < binding.items(); item += Grid::maxY)
+        this->stage(stage, item, std::min(Grid::maxY, binding.items() - item));
   }
 
 private:
@@ -176,8 +174,9 @@ private:
     return regions;
   }
 
-  /// The logarithm of how many lanes share the entries of a row: half of the
-  /// mean length, rounded down to a power of two, so that each has some.
+  /// The logarithm of how many lanes share the entries of a row: so many that
+  /// each has about eight, which overlap (see LaneLoops.cpp), or four where no
+  /// lanes share columns, for then neighbours read neighbouring entries.
   int64_t entryLanes(const Stage &stage) const {
     const auto most = static_cast<uint64_t>(stage.device.entryLanes);
     const int32_t weights = stage.partition.weightLayout;
@@ -186,7 +185,8 @@ private:
     const Layout &l = layout(weights);
     const auto mean =
         static_cast<uint64_t>(l.stored / std::max<int64_t>(l.rows, 1));
-    return std::bit_width(std::clamp<uint64_t>(mean / 2, 1, most)) - 1;
+    const uint64_t each = stage.device.denseLanes > 1 ? 8 : 4;
+    return std::bit_width(std::clamp<uint64_t>(mean / each, 1, most)) - 1;
   }
 
   uint64_t sizeOf(const StagePlan &plan, const SizeRef &size) const {
@@ -276,7 +276,8 @@ uint8_t alignmentOf(const Signature &signature, const Binding &binding,
   const auto size = static_cast<uint64_t>(elementSize(binding.valueType));
   uint64_t bits = 16; // The lowest bit that is set in any of them counts.
   auto add = [&](const TensorInfo &info, const tsgu_tensor &tensor) {
-    if (info.pattern >= 0 || !info.read || info.shape.empty())
+    if (info.pattern >= 0 || !info.read || info.shape.empty() ||
+        elementsOf(tensor) == 0) // Without elements it needs no strides.
       return;
     bits |= reinterpret_cast<uintptr_t>(tensor.data);
     for (int32_t d = 0; d + 1 < tensor.rank; ++d)
@@ -300,6 +301,7 @@ void launchOn(const Place &place, const Plan &plan, const Binding &given,
   const int64_t bytes = frame.scratchBytes();
   char *scratch = allocate(place, multiply(bytes, binding.items()));
   frame.placeScratch(scratch, binding.items() > 1 ? bytes : 0);
+  keepRecorded(place, arguments.patterns);
   DeviceRun(place, plan, binding, arguments, frame).run();
 }
 

@@ -15,8 +15,8 @@ namespace tsgu::runtime {
 
 int64_t splitLength(int64_t rows, int64_t stored) {
   const int64_t mean = rows > 0 ? stored / rows : 0;
-  const auto rounded =
-      static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(mean) | 1));
+  const auto rounded = static_cast<int64_t>(
+      std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(mean, 1))));
   return std::clamp<int64_t>(32 * rounded, 128, 8192);
 }
 

@@ -64,6 +64,11 @@ const char *remedy(int result) {
            "spawn it instead";
   case CudaNoDevice:
     return "; see what nvidia-smi lists and CUDA_VISIBLE_DEVICES hides";
+  case CudaNoJitCompiler:
+    return "; the driver's libnvidia-ptxjitcompiler.so.1 is missing: a "
+           "container needs all of the driver's libraries for compute";
+  case CudaJitDisabled:
+    return "; unset CUDA_DISABLE_PTX_JIT and CUDA_FORCE_JIT";
   case CudaUnsupportedPtx:
     return "; install a newer driver";
   default:

@@ -31,7 +31,9 @@ enum CudaResult : int {
   CudaOutOfMemory = 2,
   CudaNotInitialized = 3,
   CudaNoDevice = 100,
+  CudaNoJitCompiler = 221,
   CudaUnsupportedPtx = 222,
+  CudaJitDisabled = 223,
   CudaNotFound = 500,
   CudaIllegalAddress = 700,
   CudaLaunchFailed = 719,
@@ -43,6 +45,7 @@ enum CudaAttribute : int {
   CudaCapabilityMajor = 75,
   CudaCapabilityMinor = 76
 };
+enum CudaCaptureMode : int { CudaCaptureRelaxed = 2 };
 enum CudaJitOption : int { CudaErrorLog = 5, CudaErrorLogBytes = 6 };
 /// Keys of cuLaunchKernel's last argument.
 inline void *const CudaLaunchEnd = nullptr;
@@ -88,7 +91,9 @@ inline void *const CudaLaunchBufferBytes = reinterpret_cast<void *>(2);
            unsigned word, size_t words, CudaStream stream)                     \
   REQUIRED(cuStreamSynchronize, "cuStreamSynchronize", CudaStream stream)      \
   REQUIRED(cuStreamIsCapturing, "cuStreamIsCapturing", CudaStream stream,      \
-           int *status)
+           int *status)                                                        \
+  REQUIRED(cuThreadExchangeStreamCaptureMode,                                  \
+           "cuThreadExchangeStreamCaptureMode", int *mode)
 
 struct Driver {
 #define TSGU_FUNCTION(FUNCTION, SYMBOL, ...)                                   \

@@ -165,6 +165,9 @@ Driver makeDriver() {
   driver.cuCtxGetCurrent = currentContext;
   driver.cuCtxGetDevice = contextDevice;
   driver.cuStreamIsCapturing = isCapturing;
+  driver.cuThreadExchangeStreamCaptureMode = [](int *) -> int {
+    return CudaSuccess;
+  };
   driver.cuModuleLoadDataEx = loadModule;
   driver.cuModuleUnload = [](CudaModule) -> int { return CudaSuccess; };
   driver.cuModuleGetFunction = findFunction;

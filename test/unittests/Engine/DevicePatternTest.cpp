@@ -160,6 +160,31 @@ TEST_F(DevicePattern, BringsUnsortedAndRepeatedEntriesToOrder) {
   EXPECT_EQ(sums, expected);
 }
 
+/// More than a grid has along y.
+TEST_F(DevicePattern, SumsForAnyNumberOfItems) {
+  const int64_t items = 65535 + 3;
+  Arrays<int64_t> arrays{{1, 2}, {0, 3}, {1, 0, 1}};
+  Owned pattern = arrays.onDevice(place);
+  std::vector<float> values, sums(2 * items), again(3 * items);
+  for (int64_t item = 0; item < items; ++item)
+    values.insert(values.end(), {float(item), 1, 2});
+  const ItemValues from{reinterpret_cast<char *>(values.data()), 3 * 4};
+  const ItemValues to{reinterpret_cast<char *>(sums.data()), 2 * 4};
+  sumEntriesOn(place.device, nullptr, pattern->entrySums(), 4, from, to, items);
+  Layout entries;
+  entries.permutation = pattern->entryMap();
+  entries.permutationType = ElementType::I64;
+  entries.stored = 3;
+  permuteOn(place.device, nullptr, entries, 4, to,
+            {reinterpret_cast<char *>(again.data()), 3 * 4}, items);
+  for (int64_t item = 0; item < items; ++item) {
+    ASSERT_EQ(sums[2 * item], 1) << item;
+    ASSERT_EQ(sums[2 * item + 1], float(item) + 2) << item;
+    ASSERT_EQ(again[3 * item], float(item) + 2) << item;
+    ASSERT_EQ(again[3 * item + 1], 1) << item;
+  }
+}
+
 TEST_F(DevicePattern, TakesCoordinates) {
   const std::vector<int32_t> item = {0, 0, 2, 2}, row = {0, 1, 1, 2},
                              column = {3, 0, 0, 4};

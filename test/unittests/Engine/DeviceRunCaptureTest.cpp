@@ -38,6 +38,42 @@ TEST_F(Capture, RecordsRunsThatWereDoneBefore) {
   }
   cuda.setCapturing(false);
   tsgu_pattern_release(pattern);
+  unfreed = cuda.books().memory; // For the graphs.
+}
+
+TEST_F(Capture, KeepsWhatItsGraphReads) {
+  const TestMatrix matrix;
+  for (bool recorded : {false, true}) {
+    const size_t before = cuda.books().memory;
+    tsgu_pattern *pattern = patternFromCOO(matrix);
+    const Operation operation = spmmVJP1(pattern, matrix, 4);
+    expectSuccess(operation);
+    const size_t with = cuda.books().memory;
+    EXPECT_GT(with, before);
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      cuda.setCapturing(recorded);
+      expectSuccess(operation);
+      cuda.setCapturing(false);
+    }
+    tsgu_pattern_release(pattern);
+    EXPECT_EQ(cuda.books().memory, recorded ? with : before);
+  }
+  unfreed = cuda.books().memory;
+}
+
+TEST_F(Capture, IsKnown) {
+  int32_t recording = -1;
+  ASSERT_EQ(tsgu_queue_recording(queue.get(), &recording), TSGU_OK);
+  EXPECT_EQ(recording, 0);
+  cuda.setCapturing(true);
+  ASSERT_EQ(tsgu_queue_recording(queue.get(), &recording), TSGU_OK);
+  EXPECT_EQ(recording, 1);
+  EXPECT_EQ(tsgu_queue_recording(queue.get(), nullptr), TSGU_INVALID_ARGUMENT);
+  EXPECT_EQ(tsgu_queue_recording(nullptr, &recording), TSGU_INVALID_ARGUMENT);
+  // Work that failed earlier shows in whatever comes next.
+  constexpr int illegalAddress = 700;
+  cuda.failAt(2, illegalAddress);
+  EXPECT_EQ(tsgu_queue_recording(queue.get(), &recording), TSGU_DEVICE_ERROR);
 }
 
 /// In a context of its own each time, where nothing is loaded.
@@ -82,6 +118,7 @@ TEST_F(Capture, RefusesToLoadKernels) {
   expectSuccess(operation);
   cuda.setCapturing(false);
   tsgu_pattern_release(pattern);
+  unfreed = cuda.books().memory;
 }
 
 TEST_F(Capture, RefusesPatterns) {

@@ -77,9 +77,8 @@ protected:
 
   void expectTyped(const Outcome &outcome, const std::string &failed, int error,
                    int k) {
-    if (outcome.status == TSGU_OK) { // Nobody can be told of these.
-      EXPECT_TRUE(failed == "cuMemFree" || failed.starts_with("cuCtx"))
-          << failed << ' ' << k;
+    if (outcome.status == TSGU_OK) {
+      EXPECT_TRUE(isOfFreeing(failed)) << failed << ' ' << k;
       return;
     }
     EXPECT_EQ(outcome.status,

@@ -74,4 +74,24 @@ TEST_F(SecondRun, SpmmPassesWhatItSays) {
   tsgu_pattern_release(pattern);
 }
 
+/// A matrix without columns times no rows: zeros.
+TEST_F(SecondRun, OperandsWithoutElementsNeedNoStrides) {
+  TestMatrix matrix;
+  matrix.columns = 0;
+  matrix.coordinates.clear();
+  matrix.positions.assign(matrix.positions.size(), 0);
+  tsgu_pattern *pattern = patternOf(matrix);
+  const Operation operation = spmm(pattern, matrix, 4);
+  tsgu_tensor given[] = {operation.operands[0].tensor(),
+                         operation.operands[1].tensor()};
+  given[0].strides = given[1].strides = nullptr;
+  given[0].data = given[1].data = nullptr;
+  const tsgu_tensor to = operation.result.tensor();
+  EXPECT_EQ(tsgu_program_run_on(operation.program, &pattern, 1, given, 2, &to,
+                                queue.get()),
+            TSGU_OK)
+      << tsgu_last_error();
+  tsgu_pattern_release(pattern);
+}
+
 } // namespace

@@ -95,7 +95,8 @@ struct ExpectedLaunches {
         isCSR(stage.partition.weightLayout) ? matrix.rows : matrix.columns;
     const auto mean =
         static_cast<uint64_t>(matrix.stored() / (rows * matrix.items));
-    return std::bit_width(std::clamp<uint64_t>(mean / 2, 1, most)) - 1;
+    const uint64_t each = stage.device.denseLanes > 1 ? 8 : 4;
+    return std::bit_width(std::clamp<uint64_t>(mean / each, 1, most)) - 1;
   }
 
   int64_t strideOf(const Argument &argument, int32_t dim) const {
@@ -180,7 +181,8 @@ protected:
     ASSERT_EQ(operation.runOn(queue.get()), TSGU_OK) << tsgu_last_error();
   }
 
-  /// Launches, and what tells the context they are made in, and nothing else.
+  /// Launches, and what tells the context they are made in and whether they
+  /// are recorded, and nothing else.
   std::vector<StandInLaunch> secondRun(const Operation &operation) {
     SCOPED_TRACE(operation.path);
     EXPECT_EQ(operation.runOn(queue.get()), TSGU_OK) << tsgu_last_error();
@@ -193,7 +195,8 @@ protected:
     for (const std::string &call : cuda.callNames()) {
       started += call == "cuLaunchKernel";
       EXPECT_TRUE(call == "cuLaunchKernel" || call == "cuCtxGetCurrent" ||
-                  call == "cuCtxGetId" || call == "cuCtxSetCurrent")
+                  call == "cuCtxGetId" || call == "cuCtxSetCurrent" ||
+                  call == "cuStreamIsCapturing")
           << call;
     }
     std::vector<StandInLaunch> launches = cuda.launches();

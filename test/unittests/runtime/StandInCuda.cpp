@@ -54,6 +54,11 @@ typedef enum {
   CU_STREAM_CAPTURE_STATUS_NONE = 0,
   CU_STREAM_CAPTURE_STATUS_ACTIVE = 1
 } CUstreamCaptureStatus;
+typedef enum {
+  CU_STREAM_CAPTURE_MODE_GLOBAL = 0,
+  CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1,
+  CU_STREAM_CAPTURE_MODE_RELAXED = 2
+} CUstreamCaptureMode;
 typedef int CUdevice;
 typedef unsigned long long CUdeviceptr;
 typedef struct CUctx_st *CUcontext;
@@ -116,6 +121,7 @@ struct State {
 State state;
 constexpr int devices = 250;
 thread_local CUcontext current = nullptr;
+thread_local CUstreamCaptureMode captureMode = CU_STREAM_CAPTURE_MODE_GLOBAL;
 
 CUcontext newContext(CUdevice device) {
   CUcontext context = new CUctx_st{device, state.nextId++};
@@ -125,7 +131,12 @@ CUcontext newContext(CUdevice device) {
 
 /// Records a call and runs its body, with the books locked, unless it is the
 /// one to fail or breaks a rule of all calls.
-enum Needs { NoContext, AContext, NoCapture };
+enum Needs {
+  NoContext,
+  AContext,
+  NoCapture,    ///< Of the stream given; all record, or none does.
+  NoCaptureSeen ///< Of any stream, unless the thread said that it knows.
+};
 template <typename F>
 CUresult called(const char *symbol, Needs needs, F &&body) {
   std::lock_guard<std::mutex> lock(state.mutex);
@@ -139,7 +150,9 @@ CUresult called(const char *symbol, Needs needs, F &&body) {
     return CUDA_ERROR_NOT_INITIALIZED;
   if (needs != NoContext && !state.contexts.count(current))
     return CUDA_ERROR_INVALID_CONTEXT;
-  if (needs == NoCapture && state.capturing)
+  if (state.capturing &&
+      (needs == NoCapture || (needs == NoCaptureSeen &&
+                              captureMode != CU_STREAM_CAPTURE_MODE_RELAXED)))
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   return body();
 }
@@ -302,7 +315,7 @@ EXPORTED CUresult cuCtxGetId(CUcontext context, unsigned long long *id) {
 }
 
 EXPORTED CUresult cuFuncLoad(CUfunction function) {
-  return called("cuFuncLoad", NoCapture, [&] {
+  return called("cuFuncLoad", NoCaptureSeen, [&] {
     return state.functions.count(function) ? CUDA_SUCCESS
                                            : CUDA_ERROR_INVALID_HANDLE;
   });
@@ -312,7 +325,7 @@ EXPORTED CUresult cuFuncLoad(CUfunction function) {
 EXPORTED CUresult cuModuleLoadDataEx(CUmodule *module, const void *image,
                                      unsigned int optionCount,
                                      CUjit_option *options, void **values) {
-  return called("cuModuleLoadDataEx", NoCapture, [&] {
+  return called("cuModuleLoadDataEx", NoCaptureSeen, [&] {
     const char *text = static_cast<const char *>(image);
     if (std::strstr(text, "nonsense")) {
       complain("ptxas fatal: nonsense in line 3", optionCount, options, values);
@@ -411,7 +424,7 @@ EXPORTED CUresult cuLaunchKernel(CUfunction function, unsigned int gridX,
 #endif
 
 EXPORTED CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t bytes) {
-  return called("cuMemAlloc", NoCapture, [&] {
+  return called("cuMemAlloc", NoCaptureSeen, [&] {
     if (bytes == 0)
       return CUDA_ERROR_INVALID_VALUE;
     void *memory = bytes < size_t{1} << 40 ? std::malloc(bytes) : nullptr;
@@ -426,7 +439,7 @@ EXPORTED CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t bytes) {
 }
 
 EXPORTED CUresult cuMemFree_v2(CUdeviceptr pointer) {
-  return called("cuMemFree", AContext, [&] {
+  return called("cuMemFree", NoCaptureSeen, [&] {
     if (!state.memory.erase(hostAddress(pointer)))
       return CUDA_ERROR_INVALID_VALUE;
     std::free(hostAddress(pointer));
@@ -436,7 +449,7 @@ EXPORTED CUresult cuMemFree_v2(CUdeviceptr pointer) {
 
 EXPORTED CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes,
                                        CUstream) {
-  return called("cuMemcpyDtoHAsync", AContext, [&] {
+  return called("cuMemcpyDtoHAsync", NoCapture, [&] {
     std::memcpy(to, hostAddress(from), bytes);
     return CUDA_SUCCESS;
   });
@@ -444,7 +457,7 @@ EXPORTED CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes,
 
 EXPORTED CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from,
                                        size_t bytes, CUstream) {
-  return called("cuMemcpyHtoDAsync", AContext, [&] {
+  return called("cuMemcpyHtoDAsync", NoCapture, [&] {
     std::memcpy(hostAddress(to), from, bytes);
     return CUDA_SUCCESS;
   });
@@ -466,6 +479,13 @@ EXPORTED CUresult cuStreamIsCapturing(CUstream, CUstreamCaptureStatus *status) {
   return called("cuStreamIsCapturing", AContext, [&] {
     *status = state.capturing ? CU_STREAM_CAPTURE_STATUS_ACTIVE
                               : CU_STREAM_CAPTURE_STATUS_NONE;
+    return CUDA_SUCCESS;
+  });
+}
+
+EXPORTED CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode) {
+  return called("cuThreadExchangeStreamCaptureMode", NoContext, [&] {
+    std::swap(*mode, captureMode);
     return CUDA_SUCCESS;
   });
 }

@@ -67,6 +67,12 @@ struct StandIn {
   }
 };
 
+/// Whether memory is freed with this call, so that nobody is told if it fails.
+inline bool isOfFreeing(const std::string &call) {
+  return call == "cuMemFree" || call.starts_with("cuCtx") ||
+         call == "cuThreadExchangeStreamCaptureMode";
+}
+
 } // namespace tsgu::test
 
 /// The one symbol that the driver does not have.
