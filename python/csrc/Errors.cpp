@@ -35,6 +35,7 @@ void tsgu::torch_plugin::fail(ErrorKind kind, const std::string &message) {
   case ErrorKind::Pattern:
     throw std::invalid_argument(message);
   case ErrorKind::Memory:
+    throw OutOfMemory(message);
   case ErrorKind::Compile:
   case ErrorKind::Internal:
   case ErrorKind::Singular:

@@ -16,9 +16,15 @@
 
 #include "tsgu/tsgu.h"
 
+#include <stdexcept>
 #include <string>
 
 namespace tsgu::torch_plugin {
+
+/// What `fail` throws for want of memory: some may be given back.
+struct OutOfMemory : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 /// Values are read by `tsgu._library`.
 enum class ErrorKind : int32_t {

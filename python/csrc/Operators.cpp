@@ -207,20 +207,9 @@ static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
   PatternArguments given(arguments);
   checkForm(given.arrays);
   auto pattern = PatternCache::get().find(given.arrays);
-  const Place place = given.arrays.place();
-  tsgu_layout layout;
-  check(tsgu_pattern_layout(pattern->pattern, nullptr, &layout));
-  const Queue queue(place);
-  TensorHandle positions =
-      copyOf(place, layout.index_type, layout.rows + 1, layout.positions);
-  TensorHandle coordinates =
-      copyOf(place, layout.index_type, pattern->stored, layout.coordinates);
-  TensorHandle map =
-      copyOf(place, TSGU_I64, mapped(*pattern) ? pattern->entries : 0,
-             pattern->entryMap);
-  give(stack[0], std::move(positions));
-  give(stack[1], std::move(coordinates));
-  give(stack[2], std::move(map));
+  std::array<TensorHandle, 3> tensors = PatternCache::get().canonical(*pattern);
+  for (size_t k = 0; k < tensors.size(); ++k)
+    give(stack[k], std::move(tensors[k]));
 }
 
 /// Every index tensor that the pattern cache keeps alive, and the number of the

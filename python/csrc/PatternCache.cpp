@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "PatternCache.h"
-#include "Errors.h"
+#include "Queue.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -30,6 +30,14 @@ CachedPattern::CachedPattern(tsgu_pattern *pattern,
   stored = info.stored;
   entries = info.entries;
   entryMap = info.entry_map;
+}
+
+/// Of the canonical tensors of all patterns.
+static std::atomic<int64_t> allCanonicalBytes{0};
+
+CachedPattern::~CachedPattern() {
+  allCanonicalBytes -= canonicalBytes;
+  tsgu_pattern_release(pattern);
 }
 
 /// An eighth of the machine's memory, so that a few matrices of a size that can
@@ -123,7 +131,8 @@ PatternCache::findContent(const IndexSource &source, uint64_t fingerprint) {
 /// The pattern of tensors on a device whose version moved, if their content is
 /// still what it was: the values of a CSR tensor share its version, and
 /// optimizers write them. It takes a copy to tell, made when the version moves
-/// for the first time (`source` is where), for it will move again.
+/// for the first time (`source` is where), for it will move again; and a wait,
+/// so that it cannot be told while a graph is recorded.
 std::shared_ptr<CachedPattern>
 PatternCache::findRewritten(const IndexArrays &arrays,
                             std::shared_ptr<IndexSource> &source) {
@@ -137,6 +146,11 @@ PatternCache::findRewritten(const IndexArrays &arrays,
     known = it->second->source;
     pattern = it->second->pattern;
   }
+  if (Queue(arrays.place()).recording())
+    fail(ErrorKind::Device,
+         "a sparse tensor was written to after it was last used, and whether "
+         "its pattern changed cannot be found out while its stream records a "
+         "graph: use it once before the capture begins");
   if (known->kept(*source)) {
     source = known;
     return pattern;
@@ -149,9 +163,9 @@ std::shared_ptr<CachedPattern> PatternCache::find(IndexArrays &arrays) {
   arrays.inspect();
   if (auto pattern = findIdentity(arrays))
     return pattern;
-  auto pattern = make(arrays);
-  if (void (*sweeper)() = sweep.load(); sweeper && hasDoubled())
-    sweeper();
+  auto pattern = withRoom(arrays.place(), [&] { return make(arrays); });
+  if (Sweeper sweeper = sweep.load(); sweeper && hasDoubled())
+    sweeper(0);
   return pattern;
 }
 
@@ -180,6 +194,32 @@ std::shared_ptr<CachedPattern> PatternCache::make(IndexArrays &arrays) {
   return pattern;
 }
 
+std::array<TensorHandle, 3> PatternCache::canonical(CachedPattern &pattern) {
+  std::lock_guard<std::mutex> lock(building);
+  auto &[positions, coordinates, map] = pattern.canonical;
+  if (!map) {
+    const Place place = pattern.source->place;
+    const Queue queue(place);
+    tsgu_layout layout;
+    check(tsgu_pattern_layout(pattern.pattern, nullptr, &layout));
+    const int64_t mapped = pattern.entryMap ? pattern.entries : 0;
+    positions =
+        copyOf(place, layout.index_type, layout.rows + 1, layout.positions);
+    coordinates =
+        copyOf(place, layout.index_type, pattern.stored, layout.coordinates);
+    map = copyOf(place, TSGU_I64, mapped, pattern.entryMap);
+    // With the indices (item, row, column) that Python makes of them.
+    const int64_t indices = pattern.source->shape[1] < 0 ? 2 : 3;
+    pattern.canonicalBytes =
+        elementSize(layout.index_type) * (layout.rows + 1 + pattern.stored) +
+        8 * (mapped + indices * pattern.stored);
+    allCanonicalBytes += pattern.canonicalBytes;
+  }
+  return {TensorHandle::share(positions.get()),
+          TensorHandle::share(coordinates.get()),
+          TensorHandle::share(map.get())};
+}
+
 void PatternCache::remove(std::list<Alias>::iterator it,
                           std::list<Alias> &removed) {
   sourceBytes -= it->source->bytes;
@@ -205,7 +245,7 @@ std::list<PatternCache::Alias> PatternCache::insert(Alias alias) {
     if (last->pattern.use_count() == 1) {
       tsgu_pattern_info info;
       tsgu_pattern_describe(last->pattern->pattern, &info);
-      excess -= info.bytes;
+      excess -= info.bytes + last->pattern->canonicalBytes;
     }
     remove(last, removed);
     ++count.evicted;
@@ -228,6 +268,22 @@ bool PatternCache::hasDoubled() {
   sweptEntries = aliases.size();
   sweptBytes = bytes();
   return true;
+}
+
+/// Gives up what no call uses, which is made again when it is needed.
+void PatternCache::makeRoom() {
+  if (Sweeper sweeper = sweep.load())
+    sweeper(1);
+  std::list<Alias> removed; // freed last, under no lock
+  std::lock_guard<std::mutex> lock(access);
+  for (auto it = aliases.begin(); it != aliases.end();) {
+    auto next = std::next(it);
+    if (!it->source->place.isCPU() && it->pattern.use_count() == 1) {
+      remove(it, removed);
+      ++count.evicted;
+    }
+    it = next;
+  }
 }
 
 std::vector<CachedTensor> PatternCache::tensors() {
@@ -266,7 +322,7 @@ void PatternCache::drop(const int64_t *entries, int64_t entryCount) {
 int64_t PatternCache::bytes() const {
   tsgu_counters runtime;
   tsgu_get_counters(&runtime);
-  return sourceBytes + runtime.pattern_bytes +
+  return sourceBytes + runtime.pattern_bytes + allCanonicalBytes +
          static_cast<int64_t>(aliases.size()) * aliasBytes;
 }
 
@@ -295,7 +351,8 @@ extern "C" TSGU_API void tsgu_torch_cache_clear() {
   PatternCache::get().clear();
 }
 
-extern "C" TSGU_API void tsgu_torch_cache_set_sweeper(void (*sweeper)()) {
+extern "C" TSGU_API void
+tsgu_torch_cache_set_sweeper(PatternCache::Sweeper sweeper) {
   PatternCache::get().setSweeper(sweeper);
 }
 

@@ -17,6 +17,7 @@
 #ifndef TSGU_TORCH_PATTERNCACHE_H
 #define TSGU_TORCH_PATTERNCACHE_H
 
+#include "Errors.h"
 #include "IndexArrays.h"
 
 #include <atomic>
@@ -30,7 +31,7 @@ namespace tsgu::torch_plugin {
 /// A pattern, validated, with what every call asks of it.
 struct CachedPattern {
   CachedPattern(tsgu_pattern *pattern, std::shared_ptr<IndexSource> source);
-  ~CachedPattern() { tsgu_pattern_release(pattern); }
+  ~CachedPattern();
   CachedPattern(const CachedPattern &) = delete;
   CachedPattern &operator=(const CachedPattern &) = delete;
 
@@ -39,6 +40,10 @@ struct CachedPattern {
   int64_t stored;
   int64_t entries;
   const int64_t *entryMap; ///< entry -> stored entry; null for the identity
+
+  /// See PatternCache::canonical.
+  std::array<TensorHandle, 3> canonical;
+  int64_t canonicalBytes = 0;
 };
 
 struct CacheCounters {
@@ -62,13 +67,33 @@ class PatternCache {
 public:
   static PatternCache &get();
 
-  /// Called when the cache has doubled, to `drop` what nobody else holds. Only
-  /// Python can see who does: the stable ABI has no reference counts.
-  void setSweeper(void (*sweeper)()) { sweep = sweeper; }
+  /// Called when the cache has doubled (0), to `drop` what nobody else holds;
+  /// and when a device's memory ran out (1), to have torch give back what it
+  /// does not use, too. Only Python can see who holds what: the stable ABI has
+  /// no reference counts.
+  using Sweeper = void (*)(int32_t memoryRanOut);
+  void setSweeper(Sweeper sweeper) { sweep = sweeper; }
   std::vector<CachedTensor> tensors();
   void drop(const int64_t *entries, int64_t count);
 
   std::shared_ptr<CachedPattern> find(IndexArrays &arrays);
+
+  /// Calls again, with room made, where a call found no memory on a device.
+  template <typename F> static auto withRoom(Place place, F &&call) {
+    try {
+      return call();
+    } catch (const OutOfMemory &) {
+      if (place.isCPU())
+        throw;
+    }
+    get().makeRoom();
+    return call();
+  }
+
+  /// The canonical positions, coordinates and the entry map (empty: there is
+  /// none) as tensors, the same ones at each call, so that what Python makes of
+  /// them is found by its storage.
+  std::array<TensorHandle, 3> canonical(CachedPattern &pattern);
   CacheCounters counters();
   void clear();
 
@@ -95,6 +120,7 @@ private:
   std::list<Alias> insert(Alias alias);
   void remove(std::list<Alias>::iterator it, std::list<Alias> &removed);
   bool hasDoubled();
+  void makeRoom();
   int64_t bytes() const;
 
   /// `building` lets one thread at a time validate a new pattern; `access`
@@ -107,7 +133,7 @@ private:
   CacheCounters count;
   int64_t sourceBytes = 0; ///< of the index arrays of all aliases
   int64_t numbered = 0;    ///< aliases ever made
-  std::atomic<void (*)()> sweep = nullptr;
+  std::atomic<Sweeper> sweep = nullptr;
   size_t sweptEntries = 0; ///< after the last sweep
   int64_t sweptBytes = 0;
 };

@@ -69,6 +69,13 @@ Queue::~Queue() {
     torchCUDA().deleteGuard(guard);
 }
 
+bool Queue::recording() const {
+  int32_t recording = 0;
+  if (get())
+    check(tsgu_queue_recording(get(), &recording));
+  return recording != 0;
+}
+
 /// Called by the runtime, so it must not throw. The memory of the call before
 /// is given back here, and the last one's with the queue, although kernels may
 /// not have run yet: torch hands it out again to this stream alone, behind

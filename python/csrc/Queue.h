@@ -31,6 +31,10 @@ public:
   /// For one call of the runtime at a time; NULL on the CPU.
   const tsgu_queue *get() const { return place.isCPU() ? nullptr : &queue; }
 
+  /// Whether what is put here now is recorded into a CUDA graph. Fails with a
+  /// DeviceError where the driver says that earlier work failed.
+  bool recording() const;
+
 private:
   static void *allocateScratch(void *self, int64_t bytes);
 

@@ -200,12 +200,16 @@ TensorHandle tsgu::torch_plugin::run(const Program &program,
   check(tsgu_program_infer(program.program, frame.handles, patternCount,
                            frame.tensors, operandCount, shape, &rank));
   TensorView view;
-  TensorHandle result = allocate(frame.place, type, rank, shape, view);
+  TensorHandle result = PatternCache::withRoom(frame.place, [&] {
+    return allocate(frame.place, type, rank, shape, view);
+  });
   const tsgu_tensor target = toTensor(view);
   if (queue.get())
-    check(tsgu_program_run_on(program.program, frame.handles, patternCount,
-                              frame.tensors, operandCount, &target,
-                              queue.get()));
+    PatternCache::withRoom(frame.place, [&] {
+      check(tsgu_program_run_on(program.program, frame.handles, patternCount,
+                                frame.tensors, operandCount, &target,
+                                queue.get()));
+    });
   else
     runOnCPU(program, frame, patternCount, operandCount, target);
 

@@ -7,6 +7,7 @@
 
 #include "Tensors.h"
 #include "Errors.h"
+#include "Queue.h"
 
 #include <torch/csrc/stable/ops.h>
 
@@ -117,8 +118,13 @@ static void adviseHugePages(void *data, int64_t bytes) {
 #endif
 }
 
-[[noreturn]] static void failTooLarge(Place place, int32_t rank,
-                                      const int64_t *shape) {
+/// On a device torch may have failed for other reasons, which it only prints.
+[[noreturn]] static void failToAllocate(Place place, int32_t rank,
+                                        const int64_t *shape) {
+  if (Queue(place).recording())
+    fail(ErrorKind::Device,
+         "torch could not allocate the result while its stream records a "
+         "graph; its own message is on the standard error");
   std::string text = "out of memory: the result has shape (";
   for (int32_t d = 0; d < rank; ++d)
     text += (d ? ", " : "") + std::to_string(shape[d]);
@@ -133,14 +139,14 @@ TensorHandle tsgu::torch_plugin::allocate(Place place, tsgu_type type,
   for (int32_t d = rank - 1; d >= 0; --d) {
     strides[d] = elements ? elements : 1;
     if (__builtin_mul_overflow(elements, shape[d], &elements))
-      failTooLarge(place, rank, shape);
+      failToAllocate(place, rank, shape);
   }
   AtenTensorHandle handle = nullptr;
-  // Only lack of memory makes this fail: shapes are inferred, not given.
+  // Shapes are inferred, not given, so that only the memory can be at fault.
   if (aoti_torch_empty_strided(rank, shape, strides, dtypes()[type],
                                place.deviceType(), place.deviceIndex(),
                                &handle) != 0)
-    failTooLarge(place, rank, shape);
+    failToAllocate(place, rank, shape);
   TensorHandle tensor(handle);
   view = inspect(handle, "result", -1);
   if (place.isCPU())

@@ -104,6 +104,11 @@ def _gradients(ctx, cotangent):
     return gradients
 
 
+# New index tensors are looked at, and waited for, which no graph records: torch.compile with CUDA
+# graphs leaves these operators out of them. (cudagraph_unsafe: torch 2.9 and later.)
+_TAGS = (torch.Tag.pt2_compliant_tag, torch.Tag.cudagraph_unsafe)
+
+
 # ===-- Any program ---------------------------------------------------------===#
 
 
@@ -117,7 +122,7 @@ def _unpack(indices, shapes):
 def _register_apply():
     _library.define(
         "apply(str program, Tensor[] indices, SymInt[] shapes, Tensor[] operands) -> Tensor",
-        tags=(torch.Tag.pt2_compliant_tag,),
+        tags=_TAGS,
     )
 
     def compute(path, indices, shapes, operands):
@@ -161,7 +166,7 @@ def _schema(name, signature):
 def _register(path, signature):
     name = path.replace("/", "_")
     count = 3 * len(signature.patterns)
-    _library.define(_schema(name, signature), tags=(torch.Tag.pt2_compliant_tag,))
+    _library.define(_schema(name, signature), tags=_TAGS)
 
     def unpack(arguments):
         indices, operands = arguments[:count], arguments[count:]

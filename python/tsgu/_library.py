@@ -127,7 +127,7 @@ _declare(runtime, "tsgu_iteration_free", None, _POINTER)
 _declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)
-_SWEEPER = ctypes.CFUNCTYPE(None)
+_SWEEPER = ctypes.CFUNCTYPE(None, ctypes.c_int32)
 _declare(plugin, "tsgu_torch_cache_set_sweeper", None, _SWEEPER)
 _declare(plugin, "tsgu_torch_cache_drop", None, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64)
 _declare(
@@ -230,7 +230,10 @@ def counters():
 
 
 def set_sweeper(function):
-    """Has `function()` called when the pattern cache has doubled, until Python ends."""
+    """Has `function(0)` called when the pattern cache has doubled, until Python ends.
+
+    And `function(1)` when a device's memory ran out.
+    """
     sweeper = _SWEEPER(function)
     plugin.tsgu_torch_cache_set_sweeper(sweeper)
     # Registered together with what it needs: the plugin must not call into a dying Python.

@@ -151,14 +151,22 @@ class Pattern:
             raise _library.translate(error) from None
 
     def canonical(self):
-        """The same elements as a coalesced COO pattern, and entry -> element (or None)."""
-        try:
-            positions, coordinates, entry_map = torch.ops.tsgu.canonical(
-                self.positions, self.coordinates, *self.numbers()
-            )
-        except (ValueError, RuntimeError) as error:
-            raise _library.translate(error) from None
-        indices = _indices(positions.diff(), coordinates, self.items, self.shape[-2])
+        """The same elements as a coalesced COO pattern, and entry -> element (or None).
+
+        The tensors are the same at each call, so that the native library knows the pattern by
+        their storage: on a device it has no other way.
+        """
+        with torch.inference_mode(False):  # They outlive it, and autograd may save them.
+            try:
+                positions, coordinates, entry_map = torch.ops.tsgu.canonical(
+                    self.positions, self.coordinates, *self.numbers()
+                )
+            except (ValueError, RuntimeError) as error:
+                raise _library.translate(error) from None
+            indices = getattr(positions, "_tsgu_indices", None)
+            if indices is None or indices._version:
+                indices = _indices(positions.diff(), coordinates, self.items, self.shape[-2])
+                positions._tsgu_indices = indices
         pattern = Pattern.coo(indices, self.shape, coalesced=True)
         return pattern, entry_map if entry_map.numel() else None
 

@@ -52,10 +52,13 @@ def drop_unused():
     _library.drop_cached(sorted(set(entries) - used - {-1}))
 
 
-def _sweep():
+def _sweep(memory_ran_out):
     # Under a mode that takes over operators it fails: then at the next occasion.
     with contextlib.suppress(Exception):
         drop_unused()
+    if memory_ran_out:
+        with contextlib.suppress(Exception):
+            torch.cuda.empty_cache()
 
 
 _library.set_sweeper(_sweep)

@@ -181,3 +181,17 @@ def test_freed_storage_of_strided_indices():
         B = torch.randn(20, 2)
         oracle.assert_close(tsgu.sparse_mm(A, B), A.to_dense() @ B)
         del A, entries
+
+
+def test_uncoalesced_softmax_finds_its_coalesced_pattern_by_storage():
+    A = matrices.uncoalesced(7, 9).requires_grad_()
+
+    def step():
+        tsgu.sparse_softmax(A, -1).coalesce().values().sum().backward()
+
+    with torch.inference_mode():  # What it leaves behind must serve autograd.
+        tsgu.sparse_softmax(A.detach(), -1)
+    step()
+    _, content, misses, _ = counts()
+    step()
+    assert counts()[1:3] == [content, misses]
