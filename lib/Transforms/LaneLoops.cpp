@@ -119,8 +119,35 @@ buildLoop(OpBuilder &builder, Location loc, Value from, Value to, Value step,
   return loop;
 }
 
-/// Several entries at a time, so that their loads overlap; then the rest, one
-/// by one. The order of each lane's entries stays.
+/// What is left of a reduction, at once: fewer than `times` entries from `rest`
+/// on. Those behind the end are the last one again, and are not counted.
+static scf::IfOp buildRest(IndexBuilder index, scf::ForOp loop, Value rest,
+                           int64_t times, ValueRange carried) {
+  OpBuilder &builder = index.builder;
+  Location loc = index.loc;
+  Value end = loop.getUpperBound();
+  auto some = scf::IfOp::create(builder, loc, carried.getTypes(),
+                                index.less(rest, end), true);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(some.elseBlock());
+  scf::YieldOp::create(builder, loc, carried);
+  builder.setInsertionPointToStart(some.thenBlock());
+  Value last = index.sub(end, index.constant(1));
+  SmallVector<Value> values = cloneBody(builder, loop, rest, carried);
+  for (int64_t i = 1; i + 1 < times; ++i) {
+    rest = index.add(rest, loop.getStep());
+    Value inside = index.less(rest, end);
+    SmallVector<Value> next =
+        cloneBody(builder, loop, index.min(rest, last), values);
+    for (auto [value, counted] : llvm::zip_equal(values, next))
+      value = index.select(inside, counted, value);
+  }
+  scf::YieldOp::create(builder, loc, values);
+  return some;
+}
+
+/// Several entries at a time, so that their loads overlap; then the rest. The
+/// order of each lane's entries stays.
 static void unroll(const Lanes &lanes, scf::ForOp loop,
                    int64_t times = unrolledEntries) {
   OpBuilder builder(loop);
@@ -147,11 +174,15 @@ static void unroll(const Lanes &lanes, scf::ForOp loop,
   Value steps = index.shiftRight(
       index.add(length, index.sub(wide, index.constant(1))), shift);
   Value rest = index.add(begin, index.shiftLeft(steps, shift));
-  auto single = buildLoop(builder, loc, rest, end, step, many.getResults(),
-                          [&](Value at, ValueRange carried) {
-                            return cloneBody(builder, loop, at, carried);
-                          });
-  loop.replaceAllUsesWith(single.getResults());
+  Operation *after =
+      loop.getNumResults() > 0
+          ? buildRest(index, loop, rest, times, many.getResults())
+          : buildLoop(builder, loc, rest, end, step, {},
+                      [&](Value at, ValueRange) {
+                        return cloneBody(builder, loop, at, {});
+                      })
+                .getOperation();
+  loop.replaceAllUsesWith(after->getResults());
   loop.erase();
 }
 
@@ -396,7 +427,8 @@ void tsgu::mapDots(const LaneRow &row, scf::ForOp entries,
   hoistInvariants(row.kernel, mapped, 8);
   entries.erase();
   // Lanes with few vectors of an entry have several entries in flight instead.
-  if (cut.vectors && 2 * cut.vectors <= unrolledEntries)
+  if (row.lanes.denseLanes == 1 && cut.vectors &&
+      2 * cut.vectors <= unrolledEntries)
     unroll(row.lanes, mapped,
            unrolledEntries / llvm::PowerOf2Ceil(cut.vectors));
 }

@@ -25,8 +25,13 @@
 // SPMM:         %[[SUMS:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %cst) -> (vector<4xf32>)
 // SPMM-COUNT-4:   vector.load %arg3[%{{.*}}, %{{.*}}] {alignment = 16 : i64} : memref<?x32xf32, strided<[?, 1]>>, vector<4xf32>
 // SPMM:           scf.yield
-// SPMM:         %[[ALL:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %[[SUMS]]) -> (vector<4xf32>)
-// SPMM-COUNT-1:   vector.load
+// SPMM:         %[[ALL:.*]] = scf.if %{{.*}} -> (vector<4xf32>)
+// SPMM:           arith.minsi
+// SPMM:           %[[OLD:.*]] = arith.addf
+// SPMM:           %[[NEXT:.*]] = arith.addf %[[OLD]]
+// SPMM:           arith.select %{{.*}}, %[[NEXT]], %[[OLD]] : vector<4xf32>
+// SPMM:         else
+// SPMM-NEXT:      scf.yield %[[SUMS]]
 // SPMM:         %[[SUM:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %[[ALL]])
 // SPMM-COUNT-4:   gpu.shuffle xor
 // SPMM:         scf.if

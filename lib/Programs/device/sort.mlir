@@ -78,7 +78,8 @@ gpu.module @device {
   // keys[stored], counts[16 * tiles], shift, tiles, stored
   gpu.func @count_digits(%keys: memref<?x!derived>, %counts: memref<?x!derived>,
       %shift: index, %tiles: index, %stored: index)
-      workgroup(%warpSums: memref<32xi64, #gpu.address_space<workgroup>>) kernel
+      workgroup(%warpSums: memref<32xi64, #gpu.address_space<workgroup>>
+          {llvm.align = 16 : i64}) kernel
       attributes {known_block_size = array<i32: 256, 1, 1>} {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
@@ -190,7 +191,8 @@ gpu.module @device {
       %offsets: memref<?x!derived>, %sortedKeys: memref<?x!derived>,
       %sortedPermutation: memref<?x!derived>, %shift: index, %tiles: index,
       %stored: index)
-      workgroup(%warpSums: memref<32xi64, #gpu.address_space<workgroup>>) kernel
+      workgroup(%warpSums: memref<32xi64, #gpu.address_space<workgroup>>
+          {llvm.align = 16 : i64}) kernel
       attributes {known_block_size = array<i32: 256, 1, 1>} {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
