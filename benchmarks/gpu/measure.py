@@ -7,9 +7,9 @@ import time
 import torch
 
 _CLOCK = 2e9  # cycles per second of a device, or somewhat more
-# Seconds that the host may take to start a turn: at 3 us or more for a launch these are fewer
+# Seconds that the host may take to start a turn: at 2 us or more for a launch these are no more
 # than the 1,000 that a stream holds.
-_STARTING = 3e-3
+_STARTING = 2e-3
 
 
 class LimitError(RuntimeError):
