@@ -4,11 +4,12 @@ The oracle is that of the tests: dense autograd in which each stored entry is a 
 """
 
 import itertools
-import sys
+import os
 
 import torch
 
 import matrices
+import measure
 import oracle
 import tsgu
 
@@ -65,15 +66,87 @@ def _check_softmax(kind, dtype, dim, device):
     )
 
 
-def _check_long_rows(dtype, device):
-    """A row of 3000 entries, one of none: parts of rows, and the same bits again."""
-    dense = torch.randn(40, 3200, dtype=dtype) * (torch.rand(40, 3200) < 0.01)
-    dense[7, :3000], dense[9] = torch.randn(3000, dtype=dtype), 0
-    A, B = dense.to_sparse_csr(), torch.randn(3200, 32, dtype=dtype)
-    moved = _rebuild(A, A.values().to(device), device)
-    result = tsgu.sparse_mm(moved, B.to(device))
-    oracle.assert_close(result.cpu(), dense @ B, terms=3000)
-    assert torch.equal(result, tsgu.sparse_mm(moved, B.to(device)))
+def _long_matrix(dtype):
+    """Rows of two entries, the first in column 0, and one of 3000: long rows and a long column."""
+    columns = torch.randint(1, 3200, (2001, 1))
+    columns = torch.cat([torch.zeros_like(columns), columns], 1)
+    coordinates = [*columns[:7], torch.randperm(3200)[:3000].sort()[0], *columns[8:]]
+    counts = torch.tensor([len(row) for row in coordinates])
+    positions = torch.cat([torch.zeros(1, dtype=counts.dtype), counts.cumsum(0)])
+    values = torch.randn(int(positions[-1]), dtype=dtype)
+    return torch.sparse_csr_tensor(positions, torch.cat(coordinates), values, (2001, 3200))
+
+
+def _long_batch(dtype):
+    items = [_long_matrix(dtype) for _ in range(2)]
+    arrays = [[A.crow_indices(), A.col_indices(), A.values()] for A in items]
+    return torch.sparse_csr_tensor(*map(torch.stack, zip(*arrays, strict=True)), (2, 2001, 3200))
+
+
+def _launches(run):
+    """How many kernels `run()` starts once patterns are known; the same bits again."""
+    first, before = run(), tsgu.show_config()["device launches"]
+    assert torch.equal(first, run())
+    return tsgu.show_config()["device launches"] - before
+
+
+def _check_chunks(function, long, short):
+    """`function` of tensors in long takes two kernels more: for chunks, and to combine them."""
+    device, started = long[0].device, _launches(lambda: function(*long))
+    usual = _launches(lambda: function(*short))
+    on_device = device.type == "cuda" or os.environ.get("TSGU_DEVICE") == "emulator"
+    assert started >= max(usual + 2, 3) or not on_device, f"{started} and {usual} kernels"
+
+
+def _with_dense(A, device):
+    B = torch.randn(*A.shape[:-2], A.shape[-1], 32, dtype=A.dtype)
+    return A.to(device), B.to(device).requires_grad_()
+
+
+def _gradient_of_dense(A, B):
+    """A product with the transposed matrix."""
+    C = tsgu.sparse_mm(A, B)
+    return torch.autograd.grad(C, B, torch.ones_like(C))[0]
+
+
+def _check_long_product(long, short, dtype, device):
+    A = long(dtype)
+    operands = _with_dense(A, device)
+    indices, values = oracle.indices_of(A), oracle.stored_values(A).to(device)
+    oracle.assert_same_derivatives(
+        lambda v, b: tsgu.sparse_mm(_rebuild(operands[0], v, device), b),
+        _on_host(lambda v, b: oracle.spmm(indices, v, A.shape, b)),
+        (values.requires_grad_(), operands[1]),
+        order=1,
+        terms=3000,
+    )
+    others = _with_dense(short(13, 9, dtype), device)
+    _check_chunks(tsgu.sparse_mm, operands, others)
+    _check_chunks(_gradient_of_dense, operands, others)
+
+
+def _check_long_softmax(long, short, dtype, dim, device):
+    A = long(dtype)
+    moved = A.to(device)
+    indices, values = oracle.indices_of(A), oracle.stored_values(A).to(device)
+
+    def softmax(A):
+        return tsgu.values(tsgu.sparse_softmax(A, dim)).reshape(-1)
+
+    oracle.assert_same_derivatives(
+        lambda v: softmax(_rebuild(moved, v, device)),
+        _on_host(lambda v: oracle.softmax(indices, v, A.shape, dim)),
+        (values.requires_grad_(),),
+        order=1,
+        terms=3000,
+    )
+    _check_chunks(softmax, [moved], [short(13, 9, dtype).to(device)])
+
+
+_LONG = {
+    "long rows": (_long_matrix, matrices.MATRICES["csr64"]),
+    "a batch of long rows": (_long_batch, matrices.BATCHES["batched csr64"]),
+}
 
 
 def _cases(device):
@@ -83,19 +156,23 @@ def _cases(device):
             yield f"sparse_mm {name} p={columns}", _check_product, (kind, dtype, columns, device)
         for dim in (-1, -2):
             yield f"sparse_softmax {name} dim={dim}", _check_softmax, (kind, dtype, dim, device)
-    for dtype in _DTYPES:
-        yield f"sparse_mm with long rows {str(dtype)[6:]}", _check_long_rows, (dtype, device)
+    for (what, makers), dtype in itertools.product(_LONG.items(), _DTYPES):
+        name = f"{what} {str(dtype)[6:]}"
+        yield f"sparse_mm {name}", _check_long_product, (*makers, dtype, device)
+        for dim in (-1, -2):
+            arguments = *makers, dtype, dim, device
+            yield f"sparse_softmax {name} dim={dim}", _check_long_softmax, arguments
 
 
-def run(device):
-    """{"passed": count, "failed": {case: reason}}; each: value, gradients, second derivatives."""
-    passed, failed = 0, {}
-    for name, check, arguments in _cases(device):
+def run(device, budget):
+    """Yields (case, why it failed or None); each: value, gradients, second derivatives."""
+    for name, check, arguments in _cases(device.name):
+        budget.need(1, name)
         torch.manual_seed(0)
+        why = None
         try:
             check(*arguments)
-            passed += 1
         except Exception as error:
-            failed[name] = f"{type(error).__name__}: {error}"
-            print(f"FAILED {name}: {failed[name].splitlines()[0]}", file=sys.stderr, flush=True)
-    return {"passed": passed, "failed": failed}
+            why = measure.reason(error)
+        yield name, why
+        device.synchronize()  # raises if that has cost the device

@@ -1,5 +1,6 @@
 """cuSPARSE's products through ctypes: the library that torch has loaded, every algorithm of it."""
 
+import contextlib
 import ctypes
 import pathlib
 
@@ -96,13 +97,15 @@ class CuSparse:
         return descriptor
 
     def _prepared(self, name, arguments, keep, device):
-        """A closure that runs `name`, its buffer made and its preprocessing done."""
+        """A closure that runs `name`, its buffer made and, where there is one, preprocessed."""
         size = _SIZE()
         self._call(f"{name}_bufferSize", *arguments, ctypes.byref(size))
         buffer = torch.empty(max(size.value, 16), dtype=torch.uint8, device=device)
         pointer = _P(buffer.data_ptr())
+        # Some algorithms have none, and say so only when asked.
         if self._has(f"{name}_preprocess"):
-            self._call(f"{name}_preprocess", *arguments, pointer)
+            with contextlib.suppress(Error):
+                self._call(f"{name}_preprocess", *arguments, pointer)
         function = getattr(self._library, name)
 
         def run(kept=(keep, buffer)):

@@ -97,17 +97,16 @@ _PROBLEMS = {
     "rnd": ("random {} x 16", _random, 8_000_000, 400, 6 << 30),
     "rmat": ("R-MAT 2^{}, edge factor 16", _rmat, 22, 8, 6 << 30),
 }
-NAMES = tuple(_PROBLEMS)
 
 
 def bytes_to_make(name, trial=False):
     return 1 << 20 if trial else _PROBLEMS[name][4]
 
 
-def make(name, device, trial=False):
+def make(name, device, trial=False, size=None):
     """The problem of that name; a small one of its kind for a trial of the script."""
-    title, maker, size, small, _ = _PROBLEMS[name]
-    size = small if trial else size
+    title, maker, full, small, _ = _PROBLEMS[name]
+    size = size or (small if trial else full)
     generator = torch.Generator(device).manual_seed(20240229)
     positions, coordinates = maker(size, device, generator)
     values = torch.randn(coordinates.shape, generator=generator, device=device)
