@@ -210,7 +210,7 @@ Sharing KernelMap::chooseSharing() {
 
 /// One thread does everything.
 void KernelMap::mapSerial() {
-  stage.device = {blockThreads, 1, 1, true};
+  stage.device = {.blockThreads = blockThreads, .serial = true};
   Block &block = kernel.func.getBody().front();
   SmallVector<Operation *> ops;
   for (Operation &each : block.without_terminator())
@@ -365,8 +365,9 @@ LogicalResult KernelMap::run() {
   placeGroups();
   mapRow(sharing);
   int64_t entryLanes = byEntries ? warpLanes / denseLanes : 1;
-  stage.device = {blockThreads, static_cast<int32_t>(denseLanes),
-                  static_cast<int32_t>(entryLanes), false};
+  stage.device = {.blockThreads = blockThreads,
+                  .denseLanes = static_cast<int32_t>(denseLanes),
+                  .entryLanes = static_cast<int32_t>(entryLanes)};
   remark::passed(loc, remarkOn(kernel, "MapToGPU"))
       << remark::add("{0}", describe(sharing))
       << remark::metric("lanes by columns", denseLanes)
