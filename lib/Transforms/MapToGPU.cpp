@@ -35,6 +35,8 @@ using namespace tsgu;
 namespace {
 
 constexpr int32_t blockThreads = 128;
+/// The most loops that a manifest's partition has.
+constexpr size_t maxRowLoops = 2;
 /// Vectors of a dense row that each lane multiplies: fewer lanes need fewer
 /// shuffles.
 constexpr int64_t vectorsPerDotLane = 4;
@@ -59,6 +61,9 @@ public:
   LogicalResult run();
 
 private:
+  int32_t symbolOf(Value extent);
+  bool writesApart(scf::ForOp loop);
+  void extendRows();
   Sharing chooseSharing();
   bool chooseAccumulation();
   bool chooseDots();
@@ -95,6 +100,74 @@ private:
 };
 
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// What is a row
+//===----------------------------------------------------------------------===//
+
+/// The manifest's symbol of a size; -1: there is none.
+int32_t KernelMap::symbolOf(Value extent) {
+  auto argument = dyn_cast<BlockArgument>(extent);
+  size_t buffers = stage.arguments.size();
+  if (!argument || argument.getOwner() != &kernel.func.getBody().front() ||
+      argument.getArgNumber() < buffers)
+    return -1;
+  const SizeRef &size = stage.sizes[argument.getArgNumber() - buffers];
+  if (size.kind == SizeRef::Range)
+    return stage.partition.loops[size.index];
+  return size.kind == SizeRef::Extent ? size.index : -1;
+}
+
+/// Whether each iteration of the loop touches elements of the output that no
+/// other one touches.
+bool KernelMap::writesApart(scf::ForOp loop) {
+  SmallVector<SmallVector<Value>, 2> accesses;
+  kernel.func.walk([&](Operation *op) {
+    if (auto store = dyn_cast<memref::StoreOp>(op))
+      accesses.emplace_back(store.getIndices());
+    if (auto load = dyn_cast<memref::LoadOp>(op))
+      if (kernel.isOutput(load.getMemRef()))
+        accesses.emplace_back(load.getIndices());
+  });
+  return !accesses.empty() && llvm::all_equal(accesses) &&
+         llvm::is_contained(accesses[0], loop.getInductionVar());
+}
+
+/// The dimension that `index` runs through wherever the buffer is accessed; -1:
+/// none.
+static int32_t getDimension(Value buffer, Value index) {
+  for (Operation *user : buffer.getUsers()) {
+    auto load = dyn_cast<memref::LoadOp>(user);
+    auto store = dyn_cast<memref::StoreOp>(user);
+    if (!load && !store)
+      continue;
+    auto indices = load ? load.getIndices() : store.getIndices();
+    auto at = llvm::find(indices, index);
+    return at == indices.end() ? -1 : at - indices.begin();
+  }
+  return -1;
+}
+
+/// Partitions the next loop as well: few long rows would keep few warps busy.
+void KernelMap::extendRows() {
+  auto extended = nest.rows.size() < maxRowLoops
+                      ? RowNest::find(kernel.func, nest.rows.size() + 1)
+                      : std::nullopt;
+  if (!extended)
+    return;
+  scf::ForOp loop = extended->rows.back();
+  int32_t symbol = symbolOf(loop.getUpperBound());
+  if (symbol < 0 || !writesApart(loop))
+    return;
+  nest = *extended;
+  for (auto [number, argument] : llvm::enumerate(stage.arguments))
+    if (!argument.slice.empty())
+      argument.slice.push_back(getDimension(kernel.func.getArgument(number),
+                                            loop.getInductionVar()));
+  stage.partition.loops.push_back(symbol);
+  stage.partition.weightLayout = -1; // Of rows that are none any more.
+  stage.partition.proof += "; so do those of the loop within";
+}
 
 //===----------------------------------------------------------------------===//
 // What to share
@@ -348,6 +421,7 @@ LogicalResult KernelMap::run() {
   Sharing sharing = Sharing::Nothing;
   if (found) {
     nest = *found;
+    extendRows();
     sharing = chooseSharing();
   }
   bool unfilled = kernel.identity && sharing != Sharing::Accumulation;

@@ -4,6 +4,14 @@
 // RUN: split-file %s %t
 // RUN: tsgu-opt %t/total.mlir --tsgu-lower-to-kernels=value=f64 --tsgu-to-gpu \
 // RUN:   --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=TOTAL
+// RUN: tsgu-opt %p/../../lib/Programs/softmax.mlir --tsgu-batch \
+// RUN:   --tsgu-lower-to-kernels=value=f64 --tsgu-to-gpu \
+// RUN:   | FileCheck %s --check-prefix=SOFTMAX
+// RUN: tsgu-opt %t/scale.mlir --tsgu-lower-to-kernels=value=f32 --tsgu-to-gpu \
+// RUN:   --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=SCALE
+// RUN: tsgu-opt %p/../../lib/Programs/softmax.mlir --tsgu-batch \
+// RUN:   --tsgu-lower-to-kernels="value=f64 widths=0,64" --tsgu-to-gpu \
+// RUN:   | FileCheck %s --check-prefix=FIXED
 
 //--- total.mlir
 
@@ -27,4 +35,56 @@ func.func @total(%x: tensor<?xf64> {tsgu.name = "x"}) -> tensor<f64> {
     linalg.yield %next : f64
   } -> tensor<f64>
   return %sum : tensor<f64>
+}
+
+// A vector for each item of a batch: the few items may have many elements, so
+// each element gets a thread, and those of a warp are neighbours.
+
+// SOFTMAX: name = "softmax_batch_k1", partition = {loops = array<i32: 0, 1>, parallel = true
+// SOFTMAX: name = "softmax_batch_k3", partition = {loops = array<i32: 0, 1>, parallel = true
+// SOFTMAX-LABEL: gpu.func @softmax_batch_k1(
+// SOFTMAX:         %[[ALL:.*]] = arith.muli %arg2, %arg3
+// SOFTMAX:         arith.cmpi slt, %{{.*}}, %[[ALL]]
+// SOFTMAX-NOT:     scf.for
+// SOFTMAX:         %[[ITEM:.*]] = arith.divui %[[NUMBER:.*]], %arg3
+// SOFTMAX:         %[[ROW:.*]] = arith.remui %[[NUMBER]], %arg3
+// SOFTMAX:         memref.store %{{.*}}, %arg1[%[[ITEM]], %[[ROW]]]
+// SOFTMAX:         gpu.return
+
+// Lanes share what is known to be short.
+
+// FIXED: device = {block_threads = 128 : i64, dense_lanes = 32 : i64, {{.*}} name = "softmax_batch_k1", partition = {loops = array<i32: 0>, parallel = true
+
+//--- scale.mlir
+
+// Of three dense loops the first two make the rows, and lanes share the last.
+// For each buffer the manifest says which dimensions the first two index.
+
+// SCALE: remark: [Passed] MapToGPU {{.*}}Function=scale_k0 | Remark="lanes share a dense row", lanes by columns=32
+// SCALE: shape = array<i32: 0, 1, 2>, slice = array<i32: 0, 1>, written = false
+// SCALE: shape = array<i32: 1>, slice = array<i32: -1, 0>, written = false
+// SCALE: partition = {loops = array<i32: 0, 1>, parallel = true, proof = "d0 indexes the output: its iterations write different elements; so do those of the loop within"
+// SCALE-LABEL: gpu.func @scale_k0(
+// SCALE-COUNT-1: scf.for
+// SCALE-NOT:     scf.for
+// SCALE:         gpu.return
+
+func.func @scale(%X: tensor<?x?x?xf64> {tsgu.name = "X"}, %v: tensor<?xf64> {tsgu.name = "v"})
+    -> tensor<?x?x?xf64> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %m = tensor.dim %X, %c0 : tensor<?x?x?xf64>
+  %n = tensor.dim %X, %c1 : tensor<?x?x?xf64>
+  %p = tensor.dim %X, %c2 : tensor<?x?x?xf64>
+  %empty = tensor.empty(%m, %n, %p) : tensor<?x?x?xf64>
+  %Y = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (j)>,
+                                        affine_map<(i, j, k) -> (i, j, k)>],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%X, %v : tensor<?x?x?xf64>, tensor<?xf64>) outs(%empty : tensor<?x?x?xf64>) {
+  ^bb0(%x: f64, %a: f64, %y: f64):
+    %product = arith.mulf %x, %a : f64
+    linalg.yield %product : f64
+  } -> tensor<?x?x?xf64>
+  return %Y : tensor<?x?x?xf64>
 }
