@@ -39,7 +39,7 @@ struct Accumulate : tsgu::impl::AccumulateBase<Accumulate> {
     SmallVector<Accumulation, 1> accumulations = findAccumulations(kernel);
     if (!visitsElementsOnce(kernel, accumulations)) {
       kernel.func->removeAttr("tsgu.identity");
-      if (failed(fill(kernel)))
+      if (!fillRows(kernel) && failed(fill(kernel)))
         return kernel.func.emitError("found no way to fill the output");
       return success();
     }

@@ -8,6 +8,7 @@
 #include "tsgu/Transforms/Accumulations.h"
 
 #include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/RowNest.h"
 #include "tsgu/Transforms/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -103,6 +104,17 @@ unsigned tsgu::carryElements(Kernel kernel) {
 //===----------------------------------------------------------------------===//
 // Rows that loops update again and again
 //===----------------------------------------------------------------------===//
+
+/// Null if there is none or another one.
+static memref::StoreOp getOnlyStore(Kernel kernel) {
+  memref::StoreOp only;
+  for (Operation *user : kernel.output.getUsers()) {
+    auto store = dyn_cast<memref::StoreOp>(user);
+    if (store && std::exchange(only, store))
+      return {};
+  }
+  return only;
+}
 
 static bool readsOnly(Kernel kernel, scf::ForOp loop, Operation *except) {
   return !loop.getBody()
@@ -207,22 +219,43 @@ bool tsgu::visitsElementsOnce(Kernel kernel,
 // The start of accumulation
 //===----------------------------------------------------------------------===//
 
-/// Stores the identity to every element of the output.
-static void fillOutput(Kernel kernel) {
-  OpBuilder builder = OpBuilder::atBlockBegin(&kernel.func.getBody().front());
+/// Stores the identity to every element of the output that has these indices;
+/// null stands for any.
+static void fillElements(Kernel kernel, Block *block,
+                         SmallVector<Value> indices) {
+  OpBuilder builder = OpBuilder::atBlockBegin(block);
   Location loc = kernel.func.getLoc();
   Value identity = createConstant(builder, loc, kernel.identity);
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
   Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-  SmallVector<Value> indices;
-  unsigned rank = cast<MemRefType>(kernel.output.getType()).getRank();
-  for (unsigned dim = 0; dim < rank; ++dim) {
+  for (auto [dim, index] : llvm::enumerate(indices)) {
+    if (index)
+      continue;
     Value extent = memref::DimOp::create(builder, loc, kernel.output, dim);
     auto loop = scf::ForOp::create(builder, loc, zero, extent, one);
     builder.setInsertionPointToStart(loop.getBody());
-    indices.push_back(loop.getInductionVar());
+    index = loop.getInductionVar();
   }
   memref::StoreOp::create(builder, loc, identity, kernel.output, indices);
+}
+
+bool tsgu::fillRows(Kernel kernel) {
+  memref::StoreOp store = getOnlyStore(kernel);
+  SmallVector<Value> indices(
+      cast<MemRefType>(kernel.output.getType()).getRank());
+  Block *row = nullptr;
+  for (unsigned loops = 1; store; ++loops) {
+    auto nest = RowNest::find(kernel.func, loops);
+    Value next = nest ? nest->rows.back().getInductionVar() : Value();
+    if (!nest || llvm::count(store.getIndices(), next) != 1)
+      break;
+    indices[llvm::find(store.getIndices(), next) - store.getIndices().begin()] =
+        next;
+    row = nest->body();
+  }
+  if (row)
+    fillElements(kernel, row, indices);
+  return row;
 }
 
 /// Copies the computation of a value, from loads and pure ops, to the builder's
@@ -289,7 +322,9 @@ LogicalResult tsgu::fill(Kernel kernel) {
         }))
       return fillEntries(kernel, store, *loops);
   }
-  fillOutput(kernel);
+  fillElements(
+      kernel, &kernel.func.getBody().front(),
+      SmallVector<Value>(cast<MemRefType>(kernel.output.getType()).getRank()));
   return success();
 }
 

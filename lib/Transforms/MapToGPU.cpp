@@ -61,9 +61,9 @@ public:
   LogicalResult run();
 
 private:
-  int32_t symbolOf(Value extent);
-  bool writesApart(scf::ForOp loop);
+  int32_t getOutputDimension(scf::ForOp loop);
   void extendRows();
+  FailureOr<StringRef> prepareRows(Sharing &sharing);
   Sharing chooseSharing();
   bool chooseAccumulation();
   bool chooseDots();
@@ -105,22 +105,9 @@ private:
 // What is a row
 //===----------------------------------------------------------------------===//
 
-/// The manifest's symbol of a size; -1: there is none.
-int32_t KernelMap::symbolOf(Value extent) {
-  auto argument = dyn_cast<BlockArgument>(extent);
-  size_t buffers = stage.arguments.size();
-  if (!argument || argument.getOwner() != &kernel.func.getBody().front() ||
-      argument.getArgNumber() < buffers)
-    return -1;
-  const SizeRef &size = stage.sizes[argument.getArgNumber() - buffers];
-  if (size.kind == SizeRef::Range)
-    return stage.partition.loops[size.index];
-  return size.kind == SizeRef::Extent ? size.index : -1;
-}
-
-/// Whether each iteration of the loop touches elements of the output that no
-/// other one touches.
-bool KernelMap::writesApart(scf::ForOp loop) {
+/// The dimension that the loop takes every access to the output through, so
+/// that its iterations touch different elements; -1: there is none.
+int32_t KernelMap::getOutputDimension(scf::ForOp loop) {
   SmallVector<SmallVector<Value>, 2> accesses;
   kernel.func.walk([&](Operation *op) {
     if (auto store = dyn_cast<memref::StoreOp>(op))
@@ -129,8 +116,10 @@ bool KernelMap::writesApart(scf::ForOp loop) {
       if (kernel.isOutput(load.getMemRef()))
         accesses.emplace_back(load.getIndices());
   });
-  return !accesses.empty() && llvm::all_equal(accesses) &&
-         llvm::is_contained(accesses[0], loop.getInductionVar());
+  if (accesses.empty() || !llvm::all_equal(accesses))
+    return -1;
+  auto at = llvm::find(accesses[0], loop.getInductionVar());
+  return at == accesses[0].end() ? -1 : at - accesses[0].begin();
 }
 
 /// The dimension that `index` runs through wherever the buffer is accessed; -1:
@@ -156,17 +145,20 @@ void KernelMap::extendRows() {
   if (!extended)
     return;
   scf::ForOp loop = extended->rows.back();
-  int32_t symbol = symbolOf(loop.getUpperBound());
-  if (symbol < 0 || !writesApart(loop))
+  const Argument &output = stage.arguments[kernel.output.getArgNumber()];
+  int32_t dim = getOutputDimension(loop);
+  bool isShort =
+      getStaticTripCount(loop) && loop.getBody()->getOps<scf::ForOp>().empty();
+  if (dim < 0 || output.role != Argument::Dense || isShort)
     return;
   nest = *extended;
+  stage.partition.loops.push_back(output.shape[dim]);
+  stage.partition.weightLayout = -1; // Of rows that are none any more.
+  stage.partition.proof += "; so do those of the loop within";
   for (auto [number, argument] : llvm::enumerate(stage.arguments))
     if (!argument.slice.empty())
       argument.slice.push_back(getDimension(kernel.func.getArgument(number),
                                             loop.getInductionVar()));
-  stage.partition.loops.push_back(symbol);
-  stage.partition.weightLayout = -1; // Of rows that are none any more.
-  stage.partition.proof += "; so do those of the loop within";
 }
 
 //===----------------------------------------------------------------------===//
@@ -264,7 +256,7 @@ Sharing KernelMap::chooseSharing() {
   accumulations = findAccumulations(kernel);
   if (chooseAccumulation())
     return Sharing::Accumulation;
-  if (!accumulations.empty())
+  if (!accumulations.empty() || kernel.identity)
     return Sharing::Nothing;
   if (!nest.entries)
     return chooseDense() ? Sharing::Dense : Sharing::Nothing;
@@ -414,25 +406,38 @@ static StringRef describe(Sharing sharing) {
   llvm_unreachable("no sharing");
 }
 
-LogicalResult KernelMap::run() {
-  auto found = stage.partition.parallel
-                   ? RowNest::find(kernel.func, stage.partition.loops.size())
-                   : std::nullopt;
-  Sharing sharing = Sharing::Nothing;
-  if (found) {
+/// Finds the rows and fills them where lanes do not start from the identity.
+/// Says why there are no rows to spread, if so.
+FailureOr<StringRef> KernelMap::prepareRows(Sharing &sharing) {
+  StringRef whyNot;
+  auto found = RowNest::find(kernel.func, stage.partition.loops.size());
+  if (!stage.partition.parallel)
+    whyNot = "no loop is known to be parallel";
+  else if (!found)
+    whyNot = "there is more than the loops that are parallel";
+  else {
     nest = *found;
     extendRows();
     sharing = chooseSharing();
   }
-  bool unfilled = kernel.identity && sharing != Sharing::Accumulation;
-  if (unfilled) {
-    kernel.func->removeAttr(identityAttr);
-    if (failed(fill(kernel)))
-      return kernel.func.emitError("found no way to fill the output");
-  }
-  if (!found || unfilled) {
-    remark::missed(loc, remarkOn(kernel, "MapToGPU")) << remark::reason(
-        "one thread does everything: no loop is known to be parallel");
+  if (!kernel.identity || sharing == Sharing::Accumulation)
+    return whyNot;
+  kernel.func->removeAttr(identityAttr);
+  if (fillRows(kernel))
+    return whyNot;
+  if (failed(fill(kernel)))
+    return kernel.func.emitError("found no way to fill the output");
+  return whyNot.empty() ? "no row owns what it adds to" : whyNot;
+}
+
+LogicalResult KernelMap::run() {
+  Sharing sharing = Sharing::Nothing;
+  FailureOr<StringRef> whyNot = prepareRows(sharing);
+  if (failed(whyNot))
+    return failure();
+  if (!whyNot->empty()) {
+    remark::missed(loc, remarkOn(kernel, "MapToGPU"))
+        << remark::reason("one thread does everything: {0}", *whyNot);
     mapSerial();
     return success();
   }

@@ -12,6 +12,8 @@
 // RUN: tsgu-opt %p/../../lib/Programs/softmax.mlir --tsgu-batch \
 // RUN:   --tsgu-lower-to-kernels="value=f64 widths=0,64" --tsgu-to-gpu \
 // RUN:   | FileCheck %s --check-prefix=FIXED
+// RUN: tsgu-opt %t/expand.mlir --tsgu-lower-to-kernels=value=f32 --tsgu-to-gpu \
+// RUN:   --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=EXPAND
 
 //--- total.mlir
 
@@ -87,4 +89,39 @@ func.func @scale(%X: tensor<?x?x?xf64> {tsgu.name = "X"}, %v: tensor<?xf64> {tsg
     linalg.yield %product : f64
   } -> tensor<?x?x?xf64>
   return %Y : tensor<?x?x?xf64>
+}
+
+//--- expand.mlir
+
+// The entries of a row are added to some of its elements: a thread fills the
+// row first.
+
+// EXPAND: remark: [Passed] MapToGPU {{.*}}Function=expand_k0 | Remark="a thread for each row"
+// EXPAND-LABEL: gpu.func @expand_k0(
+// EXPAND:         scf.if
+// EXPAND:           %[[LAST:.*]] = arith.subi
+// EXPAND:           %[[ROW:.*]] = arith.minsi %{{.*}}, %[[LAST]]
+// EXPAND:           scf.for %[[J:.*]] =
+// EXPAND-NEXT:        memref.store %cst, %arg3[%[[ROW]], %[[J]]]
+// EXPAND:           scf.for
+// EXPAND:             memref.store %{{.*}}, %arg3[%[[ROW]], %{{.*}}]
+// EXPAND:         gpu.return
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @expand(%A: tensor<?x?xf64, #CSR> {tsgu.name = "A", tsgu.pattern = @A}) -> tensor<?x?xf64> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f64
+  %m = tensor.dim %A, %c0 : tensor<?x?xf64, #CSR>
+  %n = tensor.dim %A, %c1 : tensor<?x?xf64, #CSR>
+  %empty = tensor.empty(%m, %n) : tensor<?x?xf64>
+  %init = linalg.fill ins(%zero : f64) outs(%empty : tensor<?x?xf64>) -> tensor<?x?xf64>
+  %B = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%A : tensor<?x?xf64, #CSR>) outs(%init : tensor<?x?xf64>) {
+  ^bb0(%a: f64, %b: f64):
+    linalg.yield %a : f64
+  } -> tensor<?x?xf64>
+  return %B : tensor<?x?xf64>
 }

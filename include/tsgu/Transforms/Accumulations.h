@@ -34,6 +34,11 @@ void startFromIdentity(Kernel kernel);
 /// Fills the part of the output that the call owns with the identity.
 mlir::LogicalResult fill(Kernel kernel);
 
+/// The same within the outermost loops, each iteration the elements that it
+/// owns, so that iterations stay independent. False if it owns none, and then
+/// nothing is filled.
+bool fillRows(Kernel kernel);
+
 } // namespace tsgu
 
 #endif // TSGU_TRANSFORMS_ACCUMULATIONS_H
