@@ -33,6 +33,7 @@ struct Accumulate : tsgu::impl::AccumulateBase<Accumulate> {
 
   LogicalResult accumulate(Kernel kernel) {
     inlineSingleIterations(kernel);
+    moveRowsOut(kernel);
     carryElements(kernel);
     if (!kernel.identity)
       return success();

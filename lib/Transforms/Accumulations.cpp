@@ -132,6 +132,63 @@ static bool readsOnly(Kernel kernel, scf::ForOp loop, Operation *except) {
               .wasInterrupted();
 }
 
+/// Whether the iterations of a loop touch elements of their own, and `outer`
+/// does nothing beside the loop that may not be done again.
+static bool canMoveOut(Kernel kernel, scf::ForOp loop, scf::ForOp outer,
+                       memref::StoreOp store) {
+  for (Operation *around = loop; around != outer->getParentOp();
+       around = around->getParentOp())
+    if (cast<scf::ForOp>(around).getNumRegionIterArgs() != 0)
+      return false;
+  auto isOutside = [&](Value bound) {
+    return outer.isDefinedOutsideOfLoop(bound);
+  };
+  auto isStored = [&](Operation *user) {
+    auto load = dyn_cast<memref::LoadOp>(user);
+    return !load || llvm::equal(load.getIndices(), store.getIndices());
+  };
+  return isOutside(loop.getLowerBound()) && isOutside(loop.getUpperBound()) &&
+         isOutside(loop.getStep()) && readsOnly(kernel, outer, loop) &&
+         llvm::all_of(kernel.output.getUsers(), isStored);
+}
+
+/// Lets the loop be the only op of the body of `outer`.
+static scf::ForOp moveOut(scf::ForOp loop, scf::ForOp outer) {
+  IRRewriter rewriter(loop.getContext());
+  rewriter.setInsertionPointToStart(outer.getBody());
+  auto moved = scf::ForOp::create(rewriter, loop.getLoc(), loop.getLowerBound(),
+                                  loop.getUpperBound(), loop.getStep());
+  Operation *end = moved.getBody()->getTerminator();
+  while (moved->getNextNode() != outer.getBody()->getTerminator())
+    rewriter.moveOpBefore(moved->getNextNode(), end);
+  rewriter.eraseOp(loop.getBody()->getTerminator());
+  rewriter.inlineBlockBefore(loop.getBody(), loop, moved.getInductionVar());
+  rewriter.eraseOp(loop);
+  return moved;
+}
+
+void tsgu::moveRowsOut(Kernel kernel) {
+  memref::StoreOp store = getOnlyStore(kernel);
+  auto loops = store ? getLoopsAround(store) : std::nullopt;
+  auto isRow = [&](scf::ForOp loop) {
+    return llvm::is_contained(store.getIndices(), loop.getInductionVar());
+  };
+  if (!loops || loops->empty())
+    return;
+  size_t rows = 0;
+  while (rows < loops->size() && isRow((*loops)[rows]))
+    ++rows;
+  for (size_t at = rows + 1; rows > 0 && at + 1 < loops->size(); ++at) {
+    scf::ForOp loop = (*loops)[at], outer = (*loops)[rows - 1];
+    if (!isRow(loop))
+      continue;
+    if (!canMoveOut(kernel, loop, outer, store))
+      return;
+    loops->erase(loops->begin() + at);
+    loops->insert(loops->begin() + rows++, moveOut(loop, outer));
+  }
+}
+
 static scf::ForOp findReduction(Kernel kernel, const VectorBody &body) {
   scf::ForOp reduction = body.getLoop();
   auto rows = body.getOutputStore().getIndices().drop_back();

@@ -14,6 +14,9 @@
 // RUN:   | FileCheck %s --check-prefix=FIXED
 // RUN: tsgu-opt %t/expand.mlir --tsgu-lower-to-kernels=value=f32 --tsgu-to-gpu \
 // RUN:   --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=EXPAND
+// RUN: tsgu-opt %p/../../lib/Programs/spmm.mlir --tsgu-batch=operands=1 \
+// RUN:   --tsgu-lower-to-kernels="value=f32 widths=0,0,0,32" --tsgu-to-gpu \
+// RUN:   --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=ITEMS
 
 //--- total.mlir
 
@@ -56,6 +59,20 @@ func.func @total(%x: tensor<?xf64> {tsgu.name = "x"}) -> tensor<f64> {
 // Lanes share what is known to be short.
 
 // FIXED: device = {block_threads = 128 : i64, dense_lanes = 32 : i64, {{.*}} name = "softmax_batch_k1", partition = {loops = array<i32: 0>, parallel = true
+
+// One matrix and many dense ones: loops over rows, entries, items and columns
+// become those over rows, items, entries and columns, of which the first two
+// make the rows.
+
+// ITEMS: remark: [Passed] MapToGPU {{.*}}Function=spmm_batch_k0 | Remark="lanes share a dense row of the output", lanes by columns=8
+// ITEMS: name = "spmm_batch_k0", partition = {loops = array<i32: 0, 2>, parallel = true, {{.*}}weight_layout = -1
+// ITEMS-LABEL: gpu.func @spmm_batch_k0(
+// ITEMS:         %[[ROW:.*]] = arith.divui %{{.*}}, %arg6
+// ITEMS:         %[[ITEM:.*]] = arith.remui %{{.*}}, %arg6
+// ITEMS:         scf.for {{.*}} iter_args
+// ITEMS:           vector.load %arg3[%[[ITEM]], %{{.*}}, %{{.*}}]
+// ITEMS:         scf.if
+// ITEMS-NEXT:      vector.store %{{.*}}, %arg4[%[[ITEM]], %[[ROW]], %{{.*}}]
 
 //--- scale.mlir
 
