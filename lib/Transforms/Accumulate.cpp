@@ -33,13 +33,14 @@ struct Accumulate : tsgu::impl::AccumulateBase<Accumulate> {
 
   LogicalResult accumulate(Kernel kernel) {
     inlineSingleIterations(kernel);
+    moveRowsOut(kernel);
     carryElements(kernel);
     if (!kernel.identity)
       return success();
     SmallVector<Accumulation, 1> accumulations = findAccumulations(kernel);
     if (!visitsElementsOnce(kernel, accumulations)) {
       kernel.func->removeAttr("tsgu.identity");
-      if (failed(fill(kernel)))
+      if (!fillRows(kernel) && failed(fill(kernel)))
         return kernel.func.emitError("found no way to fill the output");
       return success();
     }

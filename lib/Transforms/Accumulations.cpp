@@ -8,6 +8,7 @@
 #include "tsgu/Transforms/Accumulations.h"
 
 #include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/RowNest.h"
 #include "tsgu/Transforms/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -104,6 +105,17 @@ unsigned tsgu::carryElements(Kernel kernel) {
 // Rows that loops update again and again
 //===----------------------------------------------------------------------===//
 
+/// Null if there is none or another one.
+static memref::StoreOp getOnlyStore(Kernel kernel) {
+  memref::StoreOp only;
+  for (Operation *user : kernel.output.getUsers()) {
+    auto store = dyn_cast<memref::StoreOp>(user);
+    if (store && std::exchange(only, store))
+      return {};
+  }
+  return only;
+}
+
 static bool readsOnly(Kernel kernel, scf::ForOp loop, Operation *except) {
   return !loop.getBody()
               ->walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -118,6 +130,63 @@ static bool readsOnly(Kernel kernel, scf::ForOp loop, Operation *except) {
                            : WalkResult::interrupt();
               })
               .wasInterrupted();
+}
+
+/// Whether the iterations of a loop touch elements of their own, and `outer`
+/// does nothing beside the loop that may not be done again.
+static bool canMoveOut(Kernel kernel, scf::ForOp loop, scf::ForOp outer,
+                       memref::StoreOp store) {
+  for (Operation *around = loop; around != outer->getParentOp();
+       around = around->getParentOp())
+    if (cast<scf::ForOp>(around).getNumRegionIterArgs() != 0)
+      return false;
+  auto isOutside = [&](Value bound) {
+    return outer.isDefinedOutsideOfLoop(bound);
+  };
+  auto isStored = [&](Operation *user) {
+    auto load = dyn_cast<memref::LoadOp>(user);
+    return !load || llvm::equal(load.getIndices(), store.getIndices());
+  };
+  return isOutside(loop.getLowerBound()) && isOutside(loop.getUpperBound()) &&
+         isOutside(loop.getStep()) && readsOnly(kernel, outer, loop) &&
+         llvm::all_of(kernel.output.getUsers(), isStored);
+}
+
+/// Lets the loop be the only op of the body of `outer`.
+static scf::ForOp moveOut(scf::ForOp loop, scf::ForOp outer) {
+  IRRewriter rewriter(loop.getContext());
+  rewriter.setInsertionPointToStart(outer.getBody());
+  auto moved = scf::ForOp::create(rewriter, loop.getLoc(), loop.getLowerBound(),
+                                  loop.getUpperBound(), loop.getStep());
+  Operation *end = moved.getBody()->getTerminator();
+  while (moved->getNextNode() != outer.getBody()->getTerminator())
+    rewriter.moveOpBefore(moved->getNextNode(), end);
+  rewriter.eraseOp(loop.getBody()->getTerminator());
+  rewriter.inlineBlockBefore(loop.getBody(), loop, moved.getInductionVar());
+  rewriter.eraseOp(loop);
+  return moved;
+}
+
+void tsgu::moveRowsOut(Kernel kernel) {
+  memref::StoreOp store = getOnlyStore(kernel);
+  auto loops = store ? getLoopsAround(store) : std::nullopt;
+  auto isRow = [&](scf::ForOp loop) {
+    return llvm::is_contained(store.getIndices(), loop.getInductionVar());
+  };
+  if (!loops || loops->empty())
+    return;
+  size_t rows = 0;
+  while (rows < loops->size() && isRow((*loops)[rows]))
+    ++rows;
+  for (size_t at = rows + 1; rows > 0 && at + 1 < loops->size(); ++at) {
+    scf::ForOp loop = (*loops)[at], outer = (*loops)[rows - 1];
+    if (!isRow(loop))
+      continue;
+    if (!canMoveOut(kernel, loop, outer, store))
+      return;
+    loops->erase(loops->begin() + at);
+    loops->insert(loops->begin() + rows++, moveOut(loop, outer));
+  }
 }
 
 static scf::ForOp findReduction(Kernel kernel, const VectorBody &body) {
@@ -207,22 +276,43 @@ bool tsgu::visitsElementsOnce(Kernel kernel,
 // The start of accumulation
 //===----------------------------------------------------------------------===//
 
-/// Stores the identity to every element of the output.
-static void fillOutput(Kernel kernel) {
-  OpBuilder builder = OpBuilder::atBlockBegin(&kernel.func.getBody().front());
+/// Stores the identity to every element of the output that has these indices;
+/// null stands for any.
+static void fillElements(Kernel kernel, Block *block,
+                         SmallVector<Value> indices) {
+  OpBuilder builder = OpBuilder::atBlockBegin(block);
   Location loc = kernel.func.getLoc();
   Value identity = createConstant(builder, loc, kernel.identity);
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
   Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-  SmallVector<Value> indices;
-  unsigned rank = cast<MemRefType>(kernel.output.getType()).getRank();
-  for (unsigned dim = 0; dim < rank; ++dim) {
+  for (auto [dim, index] : llvm::enumerate(indices)) {
+    if (index)
+      continue;
     Value extent = memref::DimOp::create(builder, loc, kernel.output, dim);
     auto loop = scf::ForOp::create(builder, loc, zero, extent, one);
     builder.setInsertionPointToStart(loop.getBody());
-    indices.push_back(loop.getInductionVar());
+    index = loop.getInductionVar();
   }
   memref::StoreOp::create(builder, loc, identity, kernel.output, indices);
+}
+
+bool tsgu::fillRows(Kernel kernel) {
+  memref::StoreOp store = getOnlyStore(kernel);
+  SmallVector<Value> indices(
+      cast<MemRefType>(kernel.output.getType()).getRank());
+  Block *row = nullptr;
+  for (unsigned loops = 1; store; ++loops) {
+    auto nest = RowNest::find(kernel.func, loops);
+    Value next = nest ? nest->rows.back().getInductionVar() : Value();
+    if (!nest || llvm::count(store.getIndices(), next) != 1)
+      break;
+    indices[llvm::find(store.getIndices(), next) - store.getIndices().begin()] =
+        next;
+    row = nest->body();
+  }
+  if (row)
+    fillElements(kernel, row, indices);
+  return row;
 }
 
 /// Copies the computation of a value, from loads and pure ops, to the builder's
@@ -289,7 +379,9 @@ LogicalResult tsgu::fill(Kernel kernel) {
         }))
       return fillEntries(kernel, store, *loops);
   }
-  fillOutput(kernel);
+  fillElements(
+      kernel, &kernel.func.getBody().front(),
+      SmallVector<Value>(cast<MemRefType>(kernel.output.getType()).getRank()));
   return success();
 }
 

@@ -35,6 +35,8 @@ using namespace tsgu;
 namespace {
 
 constexpr int32_t blockThreads = 128;
+/// The most loops that a manifest's partition has.
+constexpr size_t maxRowLoops = 2;
 /// Vectors of a dense row that each lane multiplies: fewer lanes need fewer
 /// shuffles.
 constexpr int64_t vectorsPerDotLane = 4;
@@ -59,6 +61,9 @@ public:
   LogicalResult run();
 
 private:
+  int32_t getOutputDimension(scf::ForOp loop);
+  void extendRows();
+  FailureOr<StringRef> prepareRows(Sharing &sharing);
   Sharing chooseSharing();
   bool chooseAccumulation();
   bool chooseDots();
@@ -95,6 +100,66 @@ private:
 };
 
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// What is a row
+//===----------------------------------------------------------------------===//
+
+/// The dimension that the loop takes every access to the output through, so
+/// that its iterations touch different elements; -1: there is none.
+int32_t KernelMap::getOutputDimension(scf::ForOp loop) {
+  SmallVector<SmallVector<Value>, 2> accesses;
+  kernel.func.walk([&](Operation *op) {
+    if (auto store = dyn_cast<memref::StoreOp>(op))
+      accesses.emplace_back(store.getIndices());
+    if (auto load = dyn_cast<memref::LoadOp>(op))
+      if (kernel.isOutput(load.getMemRef()))
+        accesses.emplace_back(load.getIndices());
+  });
+  if (accesses.empty() || !llvm::all_equal(accesses))
+    return -1;
+  auto at = llvm::find(accesses[0], loop.getInductionVar());
+  return at == accesses[0].end() ? -1 : at - accesses[0].begin();
+}
+
+/// The dimension that `index` runs through wherever the buffer is accessed; -1:
+/// none.
+static int32_t getDimension(Value buffer, Value index) {
+  for (Operation *user : buffer.getUsers()) {
+    auto load = dyn_cast<memref::LoadOp>(user);
+    auto store = dyn_cast<memref::StoreOp>(user);
+    if (!load && !store)
+      continue;
+    auto indices = load ? load.getIndices() : store.getIndices();
+    auto at = llvm::find(indices, index);
+    return at == indices.end() ? -1 : at - indices.begin();
+  }
+  return -1;
+}
+
+/// Partitions the next loop as well: few long rows would keep few warps busy.
+void KernelMap::extendRows() {
+  auto extended = nest.rows.size() < maxRowLoops
+                      ? RowNest::find(kernel.func, nest.rows.size() + 1)
+                      : std::nullopt;
+  if (!extended)
+    return;
+  scf::ForOp loop = extended->rows.back();
+  const Argument &output = stage.arguments[kernel.output.getArgNumber()];
+  int32_t dim = getOutputDimension(loop);
+  bool isShort =
+      getStaticTripCount(loop) && loop.getBody()->getOps<scf::ForOp>().empty();
+  if (dim < 0 || output.role != Argument::Dense || isShort)
+    return;
+  nest = *extended;
+  stage.partition.loops.push_back(output.shape[dim]);
+  stage.partition.weightLayout = -1; // Of rows that are none any more.
+  stage.partition.proof += "; so do those of the loop within";
+  for (auto [number, argument] : llvm::enumerate(stage.arguments))
+    if (!argument.slice.empty())
+      argument.slice.push_back(getDimension(kernel.func.getArgument(number),
+                                            loop.getInductionVar()));
+}
 
 //===----------------------------------------------------------------------===//
 // What to share
@@ -191,7 +256,7 @@ Sharing KernelMap::chooseSharing() {
   accumulations = findAccumulations(kernel);
   if (chooseAccumulation())
     return Sharing::Accumulation;
-  if (!accumulations.empty())
+  if (!accumulations.empty() || kernel.identity)
     return Sharing::Nothing;
   if (!nest.entries)
     return chooseDense() ? Sharing::Dense : Sharing::Nothing;
@@ -210,7 +275,7 @@ Sharing KernelMap::chooseSharing() {
 
 /// One thread does everything.
 void KernelMap::mapSerial() {
-  stage.device = {blockThreads, 1, 1, true};
+  stage.device = {.blockThreads = blockThreads, .serial = true};
   Block &block = kernel.func.getBody().front();
   SmallVector<Operation *> ops;
   for (Operation &each : block.without_terminator())
@@ -341,32 +406,47 @@ static StringRef describe(Sharing sharing) {
   llvm_unreachable("no sharing");
 }
 
-LogicalResult KernelMap::run() {
-  auto found = stage.partition.parallel
-                   ? RowNest::find(kernel.func, stage.partition.loops.size())
-                   : std::nullopt;
-  Sharing sharing = Sharing::Nothing;
-  if (found) {
+/// Finds the rows and fills them where lanes do not start from the identity.
+/// Says why there are no rows to spread, if so.
+FailureOr<StringRef> KernelMap::prepareRows(Sharing &sharing) {
+  StringRef whyNot;
+  auto found = RowNest::find(kernel.func, stage.partition.loops.size());
+  if (!stage.partition.parallel)
+    whyNot = "no loop is known to be parallel";
+  else if (!found)
+    whyNot = "there is more than the loops that are parallel";
+  else {
     nest = *found;
+    extendRows();
     sharing = chooseSharing();
   }
-  bool unfilled = kernel.identity && sharing != Sharing::Accumulation;
-  if (unfilled) {
-    kernel.func->removeAttr(identityAttr);
-    if (failed(fill(kernel)))
-      return kernel.func.emitError("found no way to fill the output");
-  }
-  if (!found || unfilled) {
-    remark::missed(loc, remarkOn(kernel, "MapToGPU")) << remark::reason(
-        "one thread does everything: no loop is known to be parallel");
+  if (!kernel.identity || sharing == Sharing::Accumulation)
+    return whyNot;
+  kernel.func->removeAttr(identityAttr);
+  if (fillRows(kernel))
+    return whyNot;
+  if (failed(fill(kernel)))
+    return kernel.func.emitError("found no way to fill the output");
+  return whyNot.empty() ? "no row owns what it adds to" : whyNot;
+}
+
+LogicalResult KernelMap::run() {
+  Sharing sharing = Sharing::Nothing;
+  FailureOr<StringRef> whyNot = prepareRows(sharing);
+  if (failed(whyNot))
+    return failure();
+  if (!whyNot->empty()) {
+    remark::missed(loc, remarkOn(kernel, "MapToGPU"))
+        << remark::reason("one thread does everything: {0}", *whyNot);
     mapSerial();
     return success();
   }
   placeGroups();
   mapRow(sharing);
   int64_t entryLanes = byEntries ? warpLanes / denseLanes : 1;
-  stage.device = {blockThreads, static_cast<int32_t>(denseLanes),
-                  static_cast<int32_t>(entryLanes), false};
+  stage.device = {.blockThreads = blockThreads,
+                  .denseLanes = static_cast<int32_t>(denseLanes),
+                  .entryLanes = static_cast<int32_t>(entryLanes)};
   remark::passed(loc, remarkOn(kernel, "MapToGPU"))
       << remark::add("{0}", describe(sharing))
       << remark::metric("lanes by columns", denseLanes)

@@ -56,7 +56,8 @@ private:
   void addSolve(SolveOpInterface op);
   void addTriangle(TriangleOp op);
   bool runsOverStoredValues(GenericOp op);
-  RankedTensorType kernelType(GenericOp op, Value tensor, bool storedValues);
+  RankedTensorType kernelType(GenericOp op, OpOperand &operand,
+                              const Partition &partition, bool storedValues);
   Argument describe(GenericOp op, OpOperand &operand, bool storedValues,
                     const Partition &partition);
   Partition describePartition(GenericOp op, bool storedValues);
@@ -81,12 +82,27 @@ bool Staging::runsOverStoredValues(GenericOp op) {
   });
 }
 
-RankedTensorType Staging::kernelType(GenericOp op, Value tensor,
+/// Without the extents that the program fixes for dimensions that are cut: a
+/// call of the kernel has some iterations of their loops.
+static RankedTensorType forgetCutExtents(RankedTensorType type, AffineMap map,
+                                         unsigned loops) {
+  SmallVector<int64_t> shape(type.getShape());
+  for (auto [dim, index] : llvm::enumerate(map.getResults()))
+    for (unsigned loop = 0; loop < loops; ++loop)
+      if (index.isFunctionOfDim(loop))
+        shape[dim] = ShapedType::kDynamic;
+  return type.clone(shape);
+}
+
+RankedTensorType Staging::kernelType(GenericOp op, OpOperand &operand,
+                                     const Partition &partition,
                                      bool storedValues) {
+  Value tensor = operand.get();
   auto type = cast<RankedTensorType>(tensor.getType());
   auto encoding = sparse_tensor::getSparseTensorEncoding(type);
   if (!encoding)
-    return type;
+    return forgetCutExtents(type, op.getMatchingIndexingMap(&operand),
+                            partition.loops.size());
   if (storedValues)
     return RankedTensorType::get({ShapedType::kDynamic}, type.getElementType());
   const LayoutInfo &layout = manifest.layouts[buffers.layoutOf(op, tensor)];
@@ -243,7 +259,7 @@ void Staging::outline(GenericOp op) {
   stage.partition = describePartition(op, storedValues);
   SmallVector<Type> inputs;
   for (OpOperand &operand : op->getOpOperands()) {
-    inputs.push_back(kernelType(op, operand.get(), storedValues));
+    inputs.push_back(kernelType(op, operand, stage.partition, storedValues));
     stage.arguments.push_back(
         describe(op, operand, storedValues, stage.partition));
   }

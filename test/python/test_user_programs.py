@@ -58,6 +58,49 @@ func.func @chain(%A: tensor<?x?xf64, #CSR> {tsgu.name = "A", tsgu.pattern = @A},
 }
 """
 
+# Y_ihj = sum over k of a_ik B_khj
+TENSOR_PRODUCT = """
+#CSR = #sparse_tensor.encoding<{ map = (i, k) -> (i : dense, k : compressed) }>
+
+func.func @tensor_product(%A: tensor<?x?xf64, #CSR> {tsgu.name = "A", tsgu.pattern = @A},
+                          %B: tensor<?x?x?xf64> {tsgu.name = "B"}) -> tensor<?x?x?xf64> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %zero = arith.constant 0.0 : f64
+  %m = tensor.dim %A, %c0 : tensor<?x?xf64, #CSR>
+  %h = tensor.dim %B, %c1 : tensor<?x?x?xf64>
+  %p = tensor.dim %B, %c2 : tensor<?x?x?xf64>
+  %empty = tensor.empty(%m, %h, %p) : tensor<?x?x?xf64>
+  %init = linalg.fill ins(%zero : f64) outs(%empty : tensor<?x?x?xf64>) -> tensor<?x?x?xf64>
+  %Y = linalg.generic {indexing_maps = [affine_map<(i, h, j, k) -> (i, k)>,
+                                        affine_map<(i, h, j, k) -> (k, h, j)>,
+                                        affine_map<(i, h, j, k) -> (i, h, j)>],
+                       iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%A, %B : tensor<?x?xf64, #CSR>, tensor<?x?x?xf64>) outs(%init : tensor<?x?x?xf64>) {
+  ^bb0(%a: f64, %b: f64, %y: f64):
+    %term = arith.mulf %a, %b : f64
+    %next = arith.addf %y, %term : f64
+    linalg.yield %next : f64
+  } -> tensor<?x?x?xf64>
+  return %Y : tensor<?x?x?xf64>
+}
+"""
+
+# Y_ij = X_ij + X_ij
+DOUBLE = """
+func.func @double(%X: tensor<?x?xf64> {tsgu.name = "X"}) -> tensor<?x?xf64> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = tensor.dim %X, %c0 : tensor<?x?xf64>
+  %n = tensor.dim %X, %c1 : tensor<?x?xf64>
+  %empty = tensor.empty(%m, %n) : tensor<?x?xf64>
+  %Y = linalg.add ins(%X, %X : tensor<?x?xf64>, tensor<?x?xf64>)
+                  outs(%empty : tensor<?x?xf64>) -> tensor<?x?xf64>
+  return %Y : tensor<?x?xf64>
+}
+"""
+
 
 @pytest.fixture(scope="module")
 def weighted_row_sum():
@@ -134,6 +177,28 @@ def test_two_patterns():
     oracle.assert_same_derivatives(ours, reference, (*values, x), order=2)
     compiled = torch.compile(ours, fullgraph=True, backend="aot_eager")
     oracle.assert_close(compiled(*values, x).detach(), reference(*values, x).detach())
+
+
+@pytest.mark.parametrize("heads, columns", [(1, 3), (2, 300), (3, 1), (5, 8), (300, 2)])
+def test_rows_of_two_dense_dimensions(heads, columns):
+    product = tsgu.load_program(TENSOR_PRODUCT)
+    A = matrices.csr(6, 7, torch.float64)
+    indices, pattern = oracle.indices_of(A), tsgu.Pattern.of(A)
+    values = oracle.stored_values(A).requires_grad_()
+    B = torch.randn(7, heads, columns, dtype=torch.float64, requires_grad=True)
+    oracle.assert_same_derivatives(
+        lambda v, b: product(pattern, v, b),
+        lambda v, b: torch.einsum("ik,khj->ihj", oracle.dense(indices, v, A.shape), b),
+        (values, B),
+        order=1,
+        terms=4096,
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 300), (2, 20000), (13, 5000), (300, 300)])
+def test_few_and_many_rows_of_a_dense_program(shape):
+    X = torch.randn(shape, dtype=torch.float64)
+    oracle.assert_close(tsgu.load_program(DOUBLE)(X), 2 * X)
 
 
 def test_from_a_file_and_under_another_name(tmp_path):

@@ -19,6 +19,11 @@ void inlineSingleIterations(Kernel kernel);
 /// Returns how many do.
 unsigned carryElements(Kernel kernel);
 
+/// Moves loops that index the output out of those that do not, up to the rows,
+/// all but the innermost one: for i, k, h, j: C[i, h, j] += ... becomes for i,
+/// h, k, j, which accumulates dense rows.
+void moveRowsOut(Kernel kernel);
+
 /// The dense loops that update rows of the output again and again; a remark
 /// says why others stay as they are.
 llvm::SmallVector<Accumulation, 1> findAccumulations(Kernel kernel);
@@ -33,6 +38,11 @@ void startFromIdentity(Kernel kernel);
 
 /// Fills the part of the output that the call owns with the identity.
 mlir::LogicalResult fill(Kernel kernel);
+
+/// The same within the outermost loops, each iteration the elements that it
+/// owns, so that iterations stay independent. False if it owns none, and then
+/// nothing is filled.
+bool fillRows(Kernel kernel);
 
 } // namespace tsgu
 
