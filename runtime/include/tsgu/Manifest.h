@@ -148,7 +148,6 @@ struct DeviceMap {
   int32_t denseLanes = 1;   ///< Share the elements of dense rows.
   int32_t entryLanes = 1;   ///< At most so many share the stored entries of a
                           ///< row; the launch chooses by the rows' mean length.
-  int32_t split = -1;  ///< >= 0: rows of this layout are cut into chunks.
   bool serial = false; ///< One thread does all iterations.
 };
 
