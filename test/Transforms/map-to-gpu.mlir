@@ -26,8 +26,8 @@
 // SPMM-COUNT-4:   vector.load %arg3[%{{.*}}, %{{.*}}] {alignment = 16 : i64} : memref<?x32xf32, strided<[?, 1]>>, vector<4xf32>
 // SPMM:           scf.yield
 // SPMM:         %[[ALL:.*]] = scf.if %{{.*}} -> (vector<4xf32>)
-// SPMM:           arith.minsi
 // SPMM:           %[[OLD:.*]] = arith.addf
+// SPMM:           arith.minsi
 // SPMM:           %[[NEXT:.*]] = arith.addf %[[OLD]]
 // SPMM:           arith.select %{{.*}}, %[[NEXT]], %[[OLD]] : vector<4xf32>
 // SPMM:         else
@@ -61,6 +61,7 @@
 // TAIL-DAG:     %[[LAST:.*]] = arith.constant 48 : index
 // TAIL:         arith.minsi %{{.*}}, %[[LAST]]
 // TAIL:         vector.load {{.*}}{alignment = 8 : i64} {{.*}} vector<2xf32>
+// TAIL:         gpu.shuffle
 // TAIL:         scf.if
 // TAIL-NEXT:      vector.store {{.*}}{alignment = 8 : i64}
 
