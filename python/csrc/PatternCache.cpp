@@ -200,14 +200,22 @@ std::array<TensorHandle, 3> PatternCache::canonical(CachedPattern &pattern) {
   if (!map) {
     const Place place = pattern.source->place;
     const Queue queue(place);
+    if (queue.recording())
+      fail(ErrorKind::Device,
+           "the pattern's entries are not in order, and are not put in order "
+           "while the stream records a graph: run the operation once before "
+           "the capture begins");
     tsgu_layout layout;
     check(tsgu_pattern_layout(pattern.pattern, nullptr, &layout));
     const int64_t mapped = pattern.entryMap ? pattern.entries : 0;
-    positions =
-        copyOf(place, layout.index_type, layout.rows + 1, layout.positions);
     coordinates =
         copyOf(place, layout.index_type, pattern.stored, layout.coordinates);
-    map = copyOf(place, TSGU_I64, mapped, pattern.entryMap);
+    TensorHandle made = copyOf(place, TSGU_I64, mapped, pattern.entryMap);
+    positions =
+        copyOf(place, layout.index_type, layout.rows + 1, layout.positions);
+    if (!place.isCPU()) // Waited for, since other streams may use them.
+      copiedTo(Place(), positions.get(), inspect(positions.get(), "", -1));
+    map = std::move(made);
     // With the indices (item, row, column) that Python makes of them.
     const int64_t indices = pattern.source->shape[1] < 0 ? 2 : 3;
     pattern.canonicalBytes =

@@ -166,6 +166,8 @@ class Pattern:
             indices = getattr(positions, "_tsgu_indices", None)
             if indices is None or indices._version:
                 indices = _indices(positions.diff(), coordinates, self.items, self.shape[-2])
+                if indices.is_cuda:  # Other streams may use them.
+                    torch.cuda.current_stream(indices.device).synchronize()
                 positions._tsgu_indices = indices
         pattern = Pattern.coo(indices, self.shape, coalesced=True)
         return pattern, entry_map if entry_map.numel() else None
