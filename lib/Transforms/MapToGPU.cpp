@@ -15,6 +15,7 @@
 #include "tsgu/Dialect/ManifestAttr.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Accumulations.h"
+#include "tsgu/Transforms/ExtendRows.h"
 #include "tsgu/Transforms/LaneLoops.h"
 #include "tsgu/Transforms/Passes.h"
 #include "tsgu/Transforms/RowNest.h"
@@ -35,8 +36,6 @@ using namespace tsgu;
 namespace {
 
 constexpr int32_t blockThreads = 128;
-/// The most loops that a manifest's partition has.
-constexpr size_t maxRowLoops = 2;
 /// Vectors of a dense row that each lane multiplies: fewer lanes need fewer
 /// shuffles.
 constexpr int64_t vectorsPerDotLane = 4;
@@ -61,8 +60,6 @@ public:
   LogicalResult run();
 
 private:
-  int32_t getOutputDimension(scf::ForOp loop);
-  void extendRows();
   FailureOr<StringRef> prepareRows(Sharing &sharing);
   Sharing chooseSharing();
   bool chooseAccumulation();
@@ -100,66 +97,6 @@ private:
 };
 
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// What is a row
-//===----------------------------------------------------------------------===//
-
-/// The dimension that the loop takes every access to the output through, so
-/// that its iterations touch different elements; -1: there is none.
-int32_t KernelMap::getOutputDimension(scf::ForOp loop) {
-  SmallVector<SmallVector<Value>, 2> accesses;
-  kernel.func.walk([&](Operation *op) {
-    if (auto store = dyn_cast<memref::StoreOp>(op))
-      accesses.emplace_back(store.getIndices());
-    if (auto load = dyn_cast<memref::LoadOp>(op))
-      if (kernel.isOutput(load.getMemRef()))
-        accesses.emplace_back(load.getIndices());
-  });
-  if (accesses.empty() || !llvm::all_equal(accesses))
-    return -1;
-  auto at = llvm::find(accesses[0], loop.getInductionVar());
-  return at == accesses[0].end() ? -1 : at - accesses[0].begin();
-}
-
-/// The dimension that `index` runs through wherever the buffer is accessed; -1:
-/// none.
-static int32_t getDimension(Value buffer, Value index) {
-  for (Operation *user : buffer.getUsers()) {
-    auto load = dyn_cast<memref::LoadOp>(user);
-    auto store = dyn_cast<memref::StoreOp>(user);
-    if (!load && !store)
-      continue;
-    auto indices = load ? load.getIndices() : store.getIndices();
-    auto at = llvm::find(indices, index);
-    return at == indices.end() ? -1 : at - indices.begin();
-  }
-  return -1;
-}
-
-/// Partitions the next loop as well: few long rows would keep few warps busy.
-void KernelMap::extendRows() {
-  auto extended = nest.rows.size() < maxRowLoops
-                      ? RowNest::find(kernel.func, nest.rows.size() + 1)
-                      : std::nullopt;
-  if (!extended)
-    return;
-  scf::ForOp loop = extended->rows.back();
-  const Argument &output = stage.arguments[kernel.output.getArgNumber()];
-  int32_t dim = getOutputDimension(loop);
-  bool isShort =
-      getStaticTripCount(loop) && loop.getBody()->getOps<scf::ForOp>().empty();
-  if (dim < 0 || output.role != Argument::Dense || isShort)
-    return;
-  nest = *extended;
-  stage.partition.loops.push_back(output.shape[dim]);
-  stage.partition.weightLayout = -1; // Of rows that are none any more.
-  stage.partition.proof += "; so do those of the loop within";
-  for (auto [number, argument] : llvm::enumerate(stage.arguments))
-    if (!argument.slice.empty())
-      argument.slice.push_back(getDimension(kernel.func.getArgument(number),
-                                            loop.getInductionVar()));
-}
 
 //===----------------------------------------------------------------------===//
 // What to share
@@ -417,7 +354,7 @@ FailureOr<StringRef> KernelMap::prepareRows(Sharing &sharing) {
     whyNot = "there is more than the loops that are parallel";
   else {
     nest = *found;
-    extendRows();
+    extendRows(kernel, stage, nest);
     sharing = chooseSharing();
   }
   if (!kernel.identity || sharing == Sharing::Accumulation)
