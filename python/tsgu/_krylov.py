@@ -363,8 +363,10 @@ def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0):
     def make(callables):
         return solver("lsmr", damp=damp, rtol=rtol, maxiter=maxiter, callables=callables)
 
-    name = "least_squares" if pattern.shape[-2] >= pattern.shape[-1] else "least_squares_row"
-    x, info = run(pattern, values, B, make, name=name, guess=guess, wants_info=True)
+    wide = pattern.shape[-2] < pattern.shape[-1]
+    name = "least_squares_row" if wide else "least_squares"
+    options = {"name": name, "guess": guess, "nearest": wide and damp == 0}
+    x, info = run(pattern, values, B, make, wants_info=True, **options)
     return x.squeeze(1), int(info.iterations.max()) if info.iterations.numel() else 0
 
 

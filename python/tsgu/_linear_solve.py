@@ -28,19 +28,22 @@ def program_for(pattern, name="solve"):
     return operator(name if pattern.items == -1 else f"{name}/batch")
 
 
-def run(pattern, values, B, make_handle, *, name="solve", guess=None, wants_info=False):
+def run(
+    pattern, values, B, make_handle, *, name="solve", guess=None, nearest=False, wants_info=False
+):
     """(x, SolveInfo or None) for B of shape (n, p), or (items, n, p) on a pattern of items.
 
-    `make_handle(callables)` makes the solver of a Callables, or of None.
+    `make_handle(callables)` makes the solver of a Callables, or of None. `nearest`: x is one of
+    many solutions, the nearest to the guess.
     """
     check_on_cpu(values, B)
     callables = Callables(outcomes=[]) if wants_info else None
     handle = make_handle(callables)
     program = program_for(pattern, name)
-    if guess is None or transforming():
+    if guess is None:
         x = program.call((pattern,), handle, values, B)
     else:
-        x = _from_guess(program, pattern, handle, values, B, guess)
+        x = _from_guess(program, pattern, handle, values, B, guess, nearest)
     if not wants_info:
         return x, None
     # Of this solve: those of its derivatives come later.
@@ -48,9 +51,16 @@ def run(pattern, values, B, make_handle, *, name="solve", guess=None, wants_info
     return x, SolveInfo.of(outcomes, pattern.items != -1)
 
 
-def _from_guess(program, pattern, handle, values, B, guess):
+def _from_guess(program, pattern, handle, values, B, guess, nearest):
     if guess.is_complex() and not values.is_complex():
         raise TypeError(f"x0 has dtype {guess.dtype}, and the solution {values.dtype}")
+    guess = guess.to(values.dtype)
+    rest = B
+    if nearest:  # x - guess is the solution of least norm of what the guess leaves of B.
+        rest = B - program_for(pattern, "spmm").call((pattern,), values, guess)
+    if transforming():  # Within, no guess shows.
+        x = program.call((pattern,), handle, values, rest)
+        return guess + x if nearest else x
     with torch.no_grad():
         x = _solve_from(
             0,
@@ -60,9 +70,11 @@ def _from_guess(program, pattern, handle, values, B, guess):
             handle,
             values.detach(),
             B.detach(),
-            guess.detach().to(values.dtype),
+            guess.detach(),
         )
-    return program.attach((pattern,), x, handle, values, B)
+        x = x - guess if nearest else x
+    x = program.attach((pattern,), x, handle, values, rest)
+    return guess + x if nearest else x
 
 
 def handle_maker(method, wanted, dtype, on_fail, text=None):

@@ -1,7 +1,9 @@
 """Least squares with a sparse matrix."""
 
 import functools
+import math
 
+import torch
 from torch.autograd import Function
 
 from ._linear_solve import check_operands, run, same_dtype
@@ -46,9 +48,34 @@ def _user_maker(lstsq, transpose_lstsq, pattern, vector, on_fail, options):
     return user.handle_maker(on_fail)
 
 
+def _scaled_columns(pattern, values):
+    """Pattern and values of A D, and the diagonal of D, which makes the norms of columns alike."""
+    if pattern.validate() == 2:
+        pattern, entry_map = pattern.canonical()
+        values = values.new_zeros(pattern.entries).index_add(0, entry_map, values)
+    if pattern.entries == 0:
+        return pattern, values, values.new_ones(pattern.shape[-1], 1)
+    *items, _, columns = pattern.shape
+    indices = pattern.entry_indices()
+    place = indices[-1] if not items else indices[0] * columns + indices[-1]
+    # D is wanted up to a factor, which keeps squares in range. Columns of zeros are left alone.
+    wide = values.to(torch.complex128 if values.is_complex() else torch.float64)
+    largest = wide.detach().abs().amax()
+    wide = wide / torch.where(largest > 0, largest, 1.0)
+    count = columns * math.prod(items)
+    squares = wide.real.new_zeros(count).index_add(0, place, (wide * wide.conj()).real)
+    scale = torch.where(squares > 0, squares, 1.0).rsqrt().to(values.real.dtype)
+    return pattern, values * scale[place], scale.view(*items, columns, 1)
+
+
 def _lstsq(A, B, lstsq, transpose_lstsq, options, return_info, on_fail):
     pattern, values = parts(A)
     vector = B.dim() < A.dim()
+    scale = None
+    if options["scale_columns"] and not options["damp"] and A.shape[-2] < A.shape[-1]:
+        # D (A D)^+ B depends on D, which depends on A: gradients go through both.
+        options = options | {"scale_columns": False}
+        pattern, values, scale = _scaled_columns(pattern, values)
     if lstsq is None and transpose_lstsq is None:
 
         def make(callables):
@@ -59,6 +86,7 @@ def _lstsq(A, B, lstsq, transpose_lstsq, options, return_info, on_fail):
     name = "least_squares" if A.shape[-2] >= A.shape[-1] else "least_squares_row"
     B = B.unsqueeze(-1) if vector else B
     x, info = run(pattern, values, B, make, name=name, wants_info=return_info)
+    x = x if scale is None else scale * x
     x = x.squeeze(-1) if vector else x
     return (x, info) if return_info else x
 

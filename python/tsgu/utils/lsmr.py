@@ -21,12 +21,12 @@ def lsmr(
     """The x that minimises norm(b - A x)^2 + damp^2 norm(x)^2, and the iterations it took.
 
     A: dense or sparse (COO, CSR), (m, n), or a function that multiplies a vector by A; then Armat
-    is one that multiplies by A^H, and n the length of x. b: (m,), or (m, 1). The x of smallest norm
-    where several minimise. Stops when the residual of the normal equations, recomputed, is small
-    beside norm(A) norm(b - A x), or norm(b - A x) beside norm(b): at the stricter of min(atol,
-    btol) and our default of 1e-5 in single and 1e-8 in double precision. conlim and check_nonzero
-    have no effect. x0: where to start, not modified. Differentiable to any order in a matrix A of
-    full rank and in b.
+    is one that multiplies by A^H, and n the length of x. b: (m,), or (m, 1). x0: where to start,
+    not modified. Where several x minimise, the one nearest to x0, or of smallest norm. Stops when
+    the residual of the normal equations, recomputed, is small beside norm(A) norm(b - A x), or
+    norm(b - A x) beside norm(b): at the stricter of min(atol, btol) and our default of 1e-5 in
+    single and 1e-8 in double precision. conlim and check_nonzero have no effect. Differentiable to
+    any order in a matrix A of full rank, in b, and in x0 where x depends on it.
 
     Raises RuntimeError where a function is given without Armat or n.
     """
