@@ -325,7 +325,8 @@ def _with_outcome(error, outcomes):
     return error
 
 
-_OURS = tuple(str(pathlib.Path(file).resolve().parent) for file in (__file__, torch.__file__))
+# Not resolved: frames name files as they were found, through symbolic links.
+_OURS = tuple(str(pathlib.Path(file).parent) for file in (__file__, torch.__file__))
 
 
 def _level():

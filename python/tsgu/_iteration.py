@@ -103,9 +103,9 @@ def _serve(iteration, functions):
     request, source, target = ctypes.c_int(), CTensor(), CTensor()
     pointers = ctypes.byref(request), ctypes.byref(source), ctypes.byref(target)
     makers = {
-        _APPLY: functions.apply,
-        _ADJOINT: functions.adjoint,
-        _PRECONDITION: functions.precondition,
+        _APPLY: (functions.apply, "the closure"),
+        _ADJOINT: (functions.adjoint, "the function that multiplies by A^H"),
+        _PRECONDITION: (functions.precondition, "the preconditioner"),
     }
     while True:
         _library.check(_library.runtime.tsgu_iteration_next(iteration, *pointers))
@@ -113,8 +113,15 @@ def _serve(iteration, functions):
             return
         block = view_of(source)
         if block.numel() > 0:  # otherwise no column is left
+            make, name = makers[request.value]
             # A copy: functions may keep what they get.
-            view_of(target).copy_(makers[request.value](block.clone()))
+            result = make(block.clone())
+            if result.is_complex() and not block.is_complex():
+                raise TypeError(
+                    f"{name} gives {result.dtype} where the right-hand side is {block.dtype}, and "
+                    f"imaginary parts would be lost: pass the right-hand side as {result.dtype}"
+                )
+            view_of(target).copy_(result)
 
 
 def _outcome(iteration):
