@@ -78,26 +78,17 @@ static void traceExtents(func::FuncOp program) {
   }
 }
 
+/// Readers come after what they read, so one pass from the end finds all.
 static void eraseDeadOps(func::FuncOp program) {
-  bool changed = true;
-  while (changed) {
-    changed = false;
-    SmallVector<Operation *> ops;
-    program.walk<WalkOrder::PostOrder>(
-        [&](Operation *op) { ops.push_back(op); });
-    for (Operation *op : llvm::reverse(ops))
-      if (isOpTriviallyDead(op) ||
-          (isa<linalg::LinalgOp>(op) && op->use_empty())) {
-        op->erase();
-        changed = true;
-        break;
-      }
-  }
+  SmallVector<Operation *> ops;
+  program.walk<WalkOrder::PreOrder>([&](Operation *op) { ops.push_back(op); });
+  for (Operation *op : llvm::reverse(ops))
+    if (isOpTriviallyDead(op) || (isa<linalg::LinalgOp>(op) && op->use_empty()))
+      op->erase();
 }
 
-/// Gives an op, whose block has arguments to match, other inputs.
-static void replaceInputs(GenericOp op, ArrayRef<Value> inputs,
-                          ArrayRef<AffineMap> maps) {
+GenericOp tsgu::replaceInputs(GenericOp op, ArrayRef<Value> inputs,
+                              ArrayRef<AffineMap> maps) {
   OpBuilder builder(op);
   auto replacement =
       GenericOp::create(builder, op.getLoc(), op->getResultTypes(), inputs,
@@ -107,6 +98,7 @@ static void replaceInputs(GenericOp op, ArrayRef<Value> inputs,
     setSampled(replacement);
   op->replaceAllUsesWith(replacement->getResults());
   op.erase();
+  return replacement;
 }
 
 /// Whether an op still knows its pattern and the extents of its loops without
@@ -124,7 +116,7 @@ static bool canDrop(GenericOp op, ArrayRef<Value> inputs,
 }
 
 /// Drops inputs that the payload does not read and those given twice.
-static void tidyInputs(GenericOp op) {
+static GenericOp tidyInputs(GenericOp op) {
   SmallVector<Value> inputs = op.getDpsInputs();
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   unsigned count = inputs.size();
@@ -139,8 +131,7 @@ static void tidyInputs(GenericOp op) {
     inputs.erase(inputs.begin() + i);
     maps.erase(maps.begin() + i);
   }
-  if (inputs.size() != count)
-    replaceInputs(op, inputs, maps);
+  return inputs.size() == count ? op : replaceInputs(op, inputs, maps);
 }
 
 /// Whether fusing the producer of a consumer's operand computes nothing twice:
@@ -155,27 +146,40 @@ static bool isWorthFusing(OpOperand &operand) {
          linalg::areElementwiseOpsFusable(&operand);
 }
 
-static bool fuseOneElementwise(func::FuncOp program) {
-  IRRewriter rewriter(program.getContext());
-  for (auto consumer : program.getOps<GenericOp>())
-    for (OpOperand &operand : consumer->getOpOperands()) {
-      if (!isWorthFusing(operand))
-        continue;
-      auto producer = operand.get().getDefiningOp<GenericOp>();
-      bool sampled = isSampled(producer) || isSampled(consumer);
-      rewriter.setInsertionPoint(consumer);
-      auto fused = linalg::fuseElementwiseOps(rewriter, &operand);
-      if (failed(fused))
-        continue;
-      if (sampled)
-        setSampled(cast<GenericOp>(fused->fusedOp));
-      for (OpResult result : consumer->getResults())
-        result.replaceAllUsesWith(fused->replacements.lookup(result));
-      consumer.erase();
-      producer.erase();
-      return true;
+GenericOp tsgu::fuseProducer(OpOperand &operand) {
+  auto consumer = cast<GenericOp>(operand.getOwner());
+  auto producer = operand.get().getDefiningOp<GenericOp>();
+  bool sampled = isSampled(producer) || isSampled(consumer);
+  IRRewriter rewriter(consumer);
+  auto fusion = linalg::fuseElementwiseOps(rewriter, &operand);
+  if (failed(fusion))
+    return nullptr;
+  auto fused = cast<GenericOp>(fusion->fusedOp);
+  if (sampled)
+    setSampled(fused);
+  for (OpResult result : consumer->getResults())
+    result.replaceAllUsesWith(fusion->replacements.lookup(result));
+  consumer.erase();
+  if (producer.use_empty())
+    producer.erase();
+  return fused;
+}
+
+/// Fuses into each op, in their order, what is worth it; false if nothing is.
+static bool fuseElementwise(func::FuncOp program) {
+  bool changed = false;
+  for (GenericOp op : llvm::make_early_inc_range(program.getOps<GenericOp>()))
+    while (true) {
+      OpOperand *operand = llvm::find_if(op->getOpOperands(), isWorthFusing);
+      GenericOp fused = operand == op->getOpOperands().end()
+                            ? nullptr
+                            : fuseProducer(*operand);
+      if (!fused)
+        break;
+      op = tidyInputs(fused);
+      changed = true;
     }
-  return false;
+  return changed;
 }
 
 void tsgu::simplifyProgram(func::FuncOp program) {
@@ -191,105 +195,9 @@ void tsgu::simplifyProgram(func::FuncOp program) {
     eliminateCommonSubExpressions(rewriter, dominance, program);
     eraseDeadOps(program);
     for (GenericOp op : llvm::make_early_inc_range(program.getOps<GenericOp>()))
-      tidyInputs(op);
+      (void)tidyInputs(op);
     eraseDeadOps(program);
-  } while (fuseOneElementwise(program));
-}
-
-namespace {
-
-/// Matches values of one payload against the term of another op whose loops are
-/// those of its result, and finds which loop stands for which.
-struct ElementMatcher {
-  GenericOp definition, reader;
-  DenseMap<unsigned, unsigned> loops; // of the definition -> of the reader
-
-  ElementMatcher(GenericOp definition, GenericOp reader)
-      : definition(definition), reader(reader) {}
-
-  bool matchMaps(AffineMap defined, AffineMap read) {
-    for (auto [x, y] :
-         llvm::zip_equal(defined.getResults(), read.getResults())) {
-      unsigned from = cast<AffineDimExpr>(x).getPosition();
-      unsigned to = cast<AffineDimExpr>(y).getPosition();
-      if (!loops.try_emplace(from, to).second && loops[from] != to)
-        return false;
-    }
-    return true;
-  }
-
-  bool match(Value defined, Value read) {
-    auto a = dyn_cast<BlockArgument>(defined),
-         b = dyn_cast<BlockArgument>(read);
-    if (a && b) {
-      OpOperand &x = definition->getOpOperand(a.getArgNumber());
-      OpOperand &y = reader->getOpOperand(b.getArgNumber());
-      return reader.isDpsInput(&y) && x.get() == y.get() &&
-             matchMaps(definition.getMatchingIndexingMap(&x),
-                       reader.getMatchingIndexingMap(&y));
-    }
-    if (a || b)
-      return false;
-    Operation *p = defined.getDefiningOp(), *q = read.getDefiningOp();
-    if (p->getName() != q->getName() || p->getNumRegions() != 0 ||
-        p->getAttrDictionary() != q->getAttrDictionary() ||
-        p->getNumOperands() != q->getNumOperands())
-      return false;
-    return llvm::all_of(
-        llvm::zip(p->getOperands(), q->getOperands()),
-        [&](auto pair) { return match(std::get<0>(pair), std::get<1>(pair)); });
-  }
-};
-
-} // namespace
-
-/// Adds an input to an op and lets its element replace a value of the payload.
-static void addInput(GenericOp op, Value tensor, AffineMap map,
-                     Value replaced) {
-  SmallVector<Value> inputs = op.getDpsInputs();
-  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-  Value element = op.getBlock()->insertArgument(
-      inputs.size(), getElementTypeOrSelf(tensor), op.getLoc());
-  replaced.replaceAllUsesWith(element);
-  maps.insert(maps.end() - 1, map);
-  inputs.push_back(tensor);
-  replaceInputs(op, inputs, maps);
-}
-
-/// Replaces one such part of one payload; false if there is none.
-static bool reuseOnce(func::FuncOp program, GenericOp definition, Value term,
-                      AffineMap resultMap, Value held) {
-  for (auto reader : program.getOps<GenericOp>()) {
-    if (reader == definition)
-      continue;
-    for (Operation &inner : reader.getBlock()->without_terminator()) {
-      ElementMatcher matcher(definition, reader);
-      if (inner.getNumResults() != 1 || inner.use_empty() ||
-          !matcher.match(term, inner.getResult(0)))
-        continue;
-      SmallVector<AffineExpr> indices;
-      for (AffineExpr result : resultMap.getResults())
-        indices.push_back(getAffineDimExpr(
-            matcher.loops.at(cast<AffineDimExpr>(result).getPosition()),
-            program.getContext()));
-      AffineMap map = AffineMap::get(reader.getNumLoops(), 0, indices,
-                                     program.getContext());
-      addInput(reader, held, map, inner.getResult(0));
-      return true;
-    }
-  }
-  return false;
-}
-
-void tsgu::reuseResult(func::FuncOp program, GenericOp definition, Value held) {
-  if (definition.getNumReductionLoops() != 0)
-    return;
-  Value term = definition.getBlock()->getTerminator()->getOperand(0);
-  AffineMap resultMap = definition.getIndexingMapsArray().back();
-  if (!term.getDefiningOp() || !resultMap.isPermutation())
-    return;
-  while (reuseOnce(program, definition, term, resultMap, held))
-    ;
+  } while (fuseElementwise(program));
 }
 
 namespace {

@@ -17,6 +17,15 @@ namespace tsgu {
 /// and fuses elementwise ops into their only reader.
 void simplifyProgram(mlir::func::FuncOp program);
 
+/// Gives an op, whose block has arguments to match, other inputs.
+mlir::linalg::GenericOp replaceInputs(mlir::linalg::GenericOp op,
+                                      llvm::ArrayRef<mlir::Value> inputs,
+                                      llvm::ArrayRef<mlir::AffineMap> maps);
+
+/// Puts the elementwise op that makes an input into the op that reads it, and
+/// returns the one that takes both their places; null if they do not fuse.
+mlir::linalg::GenericOp fuseProducer(mlir::OpOperand &operand);
+
 /// Replaces parts of payloads that compute an element of `definition`'s result,
 /// which `held` holds, by a read of `held`.
 void reuseResult(mlir::func::FuncOp program, mlir::linalg::GenericOp definition,
