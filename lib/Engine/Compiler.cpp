@@ -13,13 +13,14 @@
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Engine/CodeGen.h"
 #include "tsgu/Engine/Context.h"
+#include "tsgu/Engine/Diagnostics.h"
 #include "tsgu/Engine/PTX.h"
+#include "tsgu/Engine/ParseProgram.h"
 #include "tsgu/Pipelines/Pipelines.h"
 #include "tsgu/Programs/ProgramLibrary.h"
 #include "tsgu/Transforms/Passes.h"
 #include "tsgu/tsgu.h"
 
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -63,33 +64,6 @@ struct Compiler::State {
   Expected<OwningOpRef<ModuleOp>>
   parseDeviceLibrary(StringRef path, const tsgu_specialization &specialization);
   Error lower(ModuleOp module, StringRef path, tsgu_target target);
-};
-
-/// Turns what is reported while it lives into the message of an error.
-class Diagnostics {
-public:
-  explicit Diagnostics(MLIRContext &context)
-      : handler(&context, [this](Diagnostic &diagnostic) {
-          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-            return;
-          llvm::raw_string_ostream stream(text);
-          if (!text.empty())
-            stream << "; ";
-          if (auto location = dyn_cast<FileLineColLoc>(
-                  LocationAttr(diagnostic.getLocation())))
-            stream << "line " << location.getLine() << ", column "
-                   << location.getColumn() << ": ";
-          stream << diagnostic.str();
-        }) {}
-
-  Error error(const llvm::Twine &what) {
-    return llvm::createStringError(what + ": " +
-                                   (text.empty() ? "no reason given" : text));
-  }
-
-private:
-  std::string text;
-  ScopedDiagnosticHandler handler;
 };
 
 Compiler::Compiler() : state(std::make_unique<State>()) {
@@ -159,30 +133,18 @@ Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path,
   auto program = programs.find(name);
   if (program == programs.end())
     return llvm::createStringError("there is no program '" + name + "'");
-  OwningOpRef<ModuleOp> module;
-  {
-    Diagnostics diagnostics(*context);
-    module = parseSourceString<ModuleOp>(program->second, context.get());
-    if (!module)
-      return diagnostics.error("'" + name + "' is not MLIR");
-    FailureOr<func::FuncOp> function = getProgram(*module);
-    if (failed(function) || failed(verifyProgram(*function)))
-      return diagnostics.error("'" + name + "' is not a program");
-    if (isa<ComplexType>(getElementTypeOrSelf(function->getResultTypes()[0])))
-      return llvm::createStringError(
-          "'" + name +
-          "' is written for complex numbers; write it for f64, "
-          "the operands of a call make it complex");
-    function->setName(name);
-  }
+  Expected<OwningOpRef<ModuleOp>> module =
+      parseProgram(name, program->second, *context);
+  if (!module)
+    return module;
   if (complexValues)
-    if (Error error = complexify(*module, name))
+    if (Error error = complexify(**module, name))
       return error;
   SmallVector<StringRef> derivations;
   if (path.contains('/'))
     rest.split(derivations, '/');
   for (StringRef derivation : derivations)
-    if (Error error = apply(*module, path, derivation))
+    if (Error error = apply(**module, path, derivation))
       return error;
   return module;
 }

@@ -29,8 +29,7 @@ static int finish(llvm::Error error, void *context, Report report) {
 
 static int addProgram(const char *name, const char *text, void *context,
                       Report report) {
-  return finish(getEngine().getCompiler().addProgram(name, text), context,
-                report);
+  return finish(getEngine().addProgram(name, text), context, report);
 }
 
 static int getSignature(const char *path, void *context,

@@ -110,8 +110,9 @@ std::string DiskCache::pathOf(const Key &key) const {
 std::unique_ptr<MemoryBuffer> DiskCache::load(const Key &key) const {
   if (directory.empty() || !isPrivateDirectory(directory))
     return nullptr;
-  Descriptor file{
-      ::open(pathOf(key).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+  // Not waiting for a writer, should a pipe stand there.
+  Descriptor file{::open(pathOf(key).c_str(),
+                         O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
   struct stat status;
   Header header;
   if (file.fd < 0 || ::fstat(file.fd, &status) != 0 ||
@@ -154,6 +155,12 @@ void DiskCache::store(const Key &key, StringRef object) const {
     ::unlink(temporary.c_str());
     return;
   }
+  // The pruner writes to this one, whatever it is.
+  std::string timestamp = directory + "/llvmcache.timestamp";
+  struct stat status;
+  if (::lstat(timestamp.c_str(), &status) == 0 && !S_ISREG(status.st_mode) &&
+      ::unlink(timestamp.c_str()) != 0)
+    return;
   CachePruningPolicy policy;
   policy.Expiration = std::chrono::hours(30 * 24);
   policy.MaxSizeBytes = uint64_t(1) << 30;

@@ -16,7 +16,34 @@ using namespace llvm;
 
 namespace tsgu {
 
-Engine::Engine(std::string cacheDirectory) : disk(std::move(cacheDirectory)) {}
+Engine::Engine(std::string cacheDirectory, Checker checker)
+    : disk(std::move(cacheDirectory)), checker(std::move(checker)) {}
+
+static void add(SHA256 &hash, StringRef part) {
+  uint64_t length = part.size();
+  hash.update(StringRef(reinterpret_cast<const char *>(&length), 8));
+  hash.update(part);
+}
+
+/// Once for each text and build, whoever of this user's processes reads it.
+Error Engine::addProgram(StringRef name, StringRef text) {
+  SHA256 hash;
+  add(hash, "checked");
+  add(hash, getBuildId());
+  add(hash, LLVM_VERSION_STRING);
+  add(hash, text);
+  DiskCache::Key key = hash.final();
+  std::lock_guard lock(mutex);
+  if (!checked.count(key)) {
+    if (!disk.load(key)) {
+      if (Error error = checkProgram(checker, name, text))
+        return error;
+      disk.store(key, "");
+    }
+    checked.insert(key);
+  }
+  return compiler.addProgram(name, text);
+}
 
 /// Everything that decides the object's bytes: the program's text and path, the
 /// specialisation, the target, and this build of the compiler.
@@ -25,24 +52,18 @@ Engine::getKey(StringRef path, const tsgu_specialization &specialization) {
   Expected<std::string> text = compiler.getText(path);
   if (!text)
     return text.takeError();
+  const std::string described = target.describe();
   SHA256 hash;
-  auto add = [&](StringRef part) {
-    uint64_t length = part.size();
-    hash.update(StringRef(reinterpret_cast<const char *>(&length), 8));
-    hash.update(part);
-  };
-  add(getBuildId());
-  add(LLVM_VERSION_STRING);
-  add(target.triple);
-  add(target.describe());
-  add(path);
-  add(*text);
+  for (StringRef part :
+       {getBuildId(), StringRef(LLVM_VERSION_STRING), StringRef(target.triple),
+        StringRef(described), path, StringRef(*text)})
+    add(hash, part);
   const uint8_t types[] = {specialization.value_type, specialization.index_type,
                            specialization.derived_index_type,
                            specialization.target, specialization.alignment};
   hash.update(ArrayRef(types));
-  add(StringRef(reinterpret_cast<const char *>(specialization.widths),
-                specialization.width_count * sizeof(int64_t)));
+  add(hash, StringRef(reinterpret_cast<const char *>(specialization.widths),
+                      specialization.width_count * sizeof(int64_t)));
   return hash.final();
 }
 

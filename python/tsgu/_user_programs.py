@@ -19,7 +19,9 @@ def load_program(path_or_text, name=None):
     The operator takes a `tsgu.Pattern` for each pattern of the program, then its operands, the
     sparse ones as their values.
 
-    Raises CompileError where the program is refused, saying why, or the name is taken.
+    A text is read by a child process first, once for each text: what crashes or hangs its reader
+    is refused too. Raises CompileError where the program is refused, saying why, where the child's
+    program, tsgu-check, is missing, or where the name is taken.
     """
     text = str(path_or_text)
     if isinstance(path_or_text, pathlib.PurePath) or "\n" not in text:

@@ -8,11 +8,13 @@
 #ifndef TSGU_ENGINE_ENGINE_H
 #define TSGU_ENGINE_ENGINE_H
 
+#include "tsgu/Engine/CheckProgram.h"
 #include "tsgu/Engine/Compiler.h"
 #include "tsgu/Engine/DiskCache.h"
 #include "tsgu/Engine/ObjectLoader.h"
 
 #include <atomic>
+#include <set>
 
 namespace tsgu {
 
@@ -20,9 +22,14 @@ namespace tsgu {
 /// compiled or loaded once, however many threads ask for it.
 class Engine {
 public:
-  explicit Engine(std::string cacheDirectory = DiskCache::defaultDirectory());
+  explicit Engine(std::string cacheDirectory = DiskCache::defaultDirectory(),
+                  Checker checker = Checker::find());
 
   Compiler &getCompiler() { return compiler; }
+
+  /// Compiler::addProgram for text of anybody's: a child process reads it
+  /// first, unless one did before.
+  llvm::Error addProgram(llvm::StringRef name, llvm::StringRef text);
 
   /// The kernels of a program; they live as long as the engine.
   llvm::Expected<const tsgu_object *>
@@ -40,10 +47,12 @@ private:
 
   Compiler compiler;
   DiskCache disk;
+  Checker checker;
   ObjectLoader loader;
   Target target = Target::host();
   std::mutex mutex;
   llvm::StringMap<const tsgu_object *> objects;
+  std::set<DiskCache::Key> checked; ///< texts that are programs
   std::atomic<uint64_t> compiled = 0, fromDisk = 0;
 };
 

@@ -177,7 +177,9 @@ TSGU_API tsgu_status tsgu_program_open(const char *path,
                                        tsgu_program **program);
 
 /* Adds a program given as MLIR text, under a name not yet taken (the same text
- * under the same name is accepted). */
+ * under the same name is accepted). A child process, tsgu-check, reads a text
+ * first, once for this user: it is found beside the compiler, in ../bin, or by
+ * TSGU_CHECKER. TSGU_COMPILE_FAILED if it is not there, refuses, or dies. */
 TSGU_API tsgu_status tsgu_program_add(const char *name, const char *text);
 
 /* Takes a program compiled ahead of time; no compiler is needed to run it. */

@@ -71,6 +71,33 @@ TEST_F(DiskCacheTest, IsForItsUserAlone) {
   EXPECT_EQ(fs::status(entry()).permissions(), fs::perms(0600));
 }
 
+/// Opening a pipe waits for a writer.
+TEST_F(DiskCacheTest, DoesNotWaitForWhatIsNoFile) {
+  cache().store(key, object);
+  const fs::path path = entry();
+  auto replace = [&](auto &&make) {
+    fs::remove_all(path);
+    ASSERT_TRUE(make());
+    EXPECT_EQ(cache().load(key), nullptr);
+  };
+  ::alarm(60);
+  replace([&] { return ::mkfifo(path.c_str(), 0600) == 0; });
+  cache().store(key, object);
+  EXPECT_NE(cache().load(key), nullptr);
+  replace([&] { return fs::create_directory(path); });
+  replace([&] { return ::mknod(path.c_str(), S_IFSOCK | 0600, 0) == 0; });
+  replace([&] { return ::symlink("/dev/zero", path.c_str()) == 0; });
+
+  // What the pruner writes to.
+  const fs::path timestamp = directory / "llvmcache.timestamp";
+  fs::remove_all(path);
+  fs::remove(timestamp);
+  ASSERT_EQ(::mkfifo(timestamp.c_str(), 0600), 0);
+  cache().store(key, object);
+  EXPECT_NE(cache().load(key), nullptr);
+  ::alarm(0);
+}
+
 TEST_F(DiskCacheTest, DetectsEveryFlippedByte) {
   cache().store(key, object);
   const std::string bytes = read(entry());
