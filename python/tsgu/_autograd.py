@@ -284,6 +284,11 @@ def _check_unmapped(patterns):
             )
 
 
+def _primal(operand):
+    """`operand` without its tangent of the innermost level."""
+    return operand if operand.dtype == torch.int64 else forward_ad.unpack_dual(operand).primal
+
+
 def _transform_function(op):
     """For torch.func transforms and forward mode."""
     program = op.program
@@ -306,15 +311,19 @@ def _transform_function(op):
         @staticmethod
         def jvp(ctx, _, *tangents):
             *operands, result = ctx.saved_tensors
-            sum_ = None
-            for k in range(count):
-                if tangents[k] is None or not op.is_independent(k):
-                    continue
-                derived, takes_result = op.tangent(k)
-                extra = (result,) if takes_result else ()
-                term = derived.call(ctx.patterns, *operands, *extra, tangents[k])
-                sum_ = term if sum_ is None else sum_ + term
-            return torch.zeros_like(result) if sum_ is None else sum_.expand(result.shape)
+            # torch runs this with forward mode off, also for the levels further out. They need it;
+            # this level does not, so its tangents are taken off first.
+            with forward_ad._set_fwd_grad_enabled(True):
+                operands = [_primal(operand) for operand in operands]
+                sum_ = None
+                for k in range(count):
+                    if tangents[k] is None or not op.is_independent(k):
+                        continue
+                    derived, takes_result = op.tangent(k)
+                    extra = (result,) if takes_result else ()
+                    term = derived.call(ctx.patterns, *operands, *extra, tangents[k])
+                    sum_ = term if sum_ is None else sum_ + term
+                return torch.zeros_like(result) if sum_ is None else sum_.expand(result.shape)
 
         @staticmethod
         def vmap(info, in_dims, patterns, *operands):

@@ -5,77 +5,13 @@ import os
 import pytest
 import torch
 from run_tools import measure
+from solve_tools import NAMES, Case
 
 import matrices
 import oracle
 import tsgu
 
 func = torch.func
-
-
-class Case:
-    """A program with a solve, its operands and its dense reference."""
-
-    def __init__(self, name, kind, dtype=torch.float64):
-        self.name = name
-        A = matrices.invertible(kind, 4, dtype)
-        if name.startswith("least_squares"):
-            A = self.rectangular(A, name == "least_squares")
-        self.A, self.indices = A, oracle.indices_of(A)
-        self.values = oracle.stored_values(A)
-        self.B = torch.randn(*A.shape[:-1], 2, dtype=dtype)
-        self.pattern = tsgu.Pattern.of(A)
-        path = name if A.dim() == 2 else f"{name}/batch"
-        self.solve = tsgu.operator(path)
-        self.handle = tsgu.solver(
-            **{
-                "solve": {"method": "gmres", "rtol": 1e-14},
-                "triangular_solve": {"method": "triangular", "upper": True},
-                "triangular_solve_transposed": {"method": "triangular"},
-            }.get(name, {"method": "lsmr", "rtol": 1e-14}),
-            on_fail="ignore",
-        )
-
-    @staticmethod
-    def rectangular(A, tall):
-        rows, columns = (4, 3) if tall else (3, 4)
-        indices = oracle.indices_of(A)
-        kept = (indices[-2] < rows) & (indices[-1] < columns)
-        values = oracle.stored_values(A)[kept]
-        shape = (*A.shape[:-2], rows, columns)
-        return torch.sparse_coo_tensor(indices[:, kept], values, shape)
-
-    def ours(self, values, B):
-        return self.solve(self.pattern, self.handle, values, B) ** 2
-
-    def reference(self, values, B):
-        A = oracle.dense(self.indices, values, self.A.shape)
-        if self.name.startswith("least_squares"):
-            # By normal equations: torch's pinv and lstsq have no forward mode.
-            if self.name.endswith("row"):
-                return (A.mH @ torch.linalg.solve(A @ A.mH, B)) ** 2
-            return torch.linalg.solve(A.mH @ A, A.mH @ B) ** 2
-        if self.name == "triangular_solve":
-            A = A.triu()
-        elif self.name == "triangular_solve_transposed":
-            A = A.tril().mT
-        return torch.linalg.solve(A, B) ** 2
-
-    def compare(self, transform, *operands, terms=1 << 18):
-        operands = operands or (self.values, self.B)
-        left, right = transform(self.ours)(*operands), transform(self.reference)(*operands)
-        leaves = torch.utils._pytree.tree_leaves
-        for a, b in zip(leaves(left), leaves(right), strict=True):
-            oracle.assert_close(a.detach(), b.detach(), terms=terms)
-
-
-NAMES = [
-    "solve",
-    "triangular_solve",
-    "triangular_solve_transposed",
-    "least_squares",
-    "least_squares_row",
-]
 
 
 def total(function):
