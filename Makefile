@@ -1,10 +1,13 @@
 # tsgu: everything a developer runs. `make help` lists it.
 
 SHELL   := /bin/bash
-BUILD   ?= build
+# The version of torch; another than the first has an environment and a build of its own.
+TORCH   ?= 2.13.0
+OTHER   := $(filter-out 2.13.0,$(TORCH))
+BUILD   ?= build$(OTHER:%=-torch-%)
 JOBS    ?= $(shell nproc)
 BENCH   ?= full
-VENV    := .venv
+VENV    := .venv$(OTHER:%=-%)
 PYTHON  := $(CURDIR)/$(VENV)/bin/python
 STAMP   := $(VENV)/.installed
 CXX_SOURCES = git ls-files '*.cpp' '*.h'
@@ -20,7 +23,7 @@ help: ## this list
 setup: $(STAMP) ## system packages and .venv (apt and pip; once)
 
 $(STAMP): requirements.txt scripts/setup.sh
-	scripts/setup.sh $(VENV)
+	scripts/setup.sh $(VENV) $(TORCH)
 	@touch $@
 
 build: setup ## libraries into build/lib, tools into build/bin
@@ -32,7 +35,7 @@ build: setup ## libraries into build/lib, tools into build/bin
 demo: build ## learn the edge weights of a finite-element mesh; draws demo/*.png
 	$(PYTHON) examples/demo/demo.py --output demo
 
-test: build ## lit and GoogleTest through ctest, then pytest; both always run
+test: build ## lit and GoogleTest through ctest, then pytest; both always run; TORCH=2.14.1: on that
 	@worst=0; \
 	ctest --test-dir $(BUILD) --output-on-failure || worst=$$?; \
 	$(PYTHON) -m pytest || { status=$$?; (( status > worst )) && worst=$$status; }; \
@@ -74,5 +77,5 @@ format: setup ## rewrite C++ and Python in the house style
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
 
-clean: ## remove build folders and pictures; keeps .venv
-	rm -rf build build-asan build-tsan build-gcc demo
+clean: ## remove build folders and pictures; keeps .venv*
+	rm -rf build build-asan build-tsan build-gcc build-torch-* demo

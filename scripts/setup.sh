@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs what building and testing need: system packages (only those missing,
-# with apt) and the Python environment in the folder given.
+# with apt) and the Python environment in the folder given, with this torch.
 set -euo pipefail
-venv=${1:?usage: setup.sh VENV}
+venv=${1:?usage: setup.sh VENV TORCH} torch=${2:?usage: setup.sh VENV TORCH}
 cd "$(dirname "$0")/.."
 
 packages=(
@@ -33,7 +33,7 @@ fi
 
 [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
 pip=("$venv/bin/python" -m pip install --disable-pip-version-check)
-"${pip[@]}" torch==2.13.0
+"${pip[@]}" "torch==$torch"
 "${pip[@]}" -r requirements.txt
 # The assembler for GPUs and its inverse, to see that kernels assemble, and to what.
 command -v ptxas >/dev/null || "${pip[@]}" "nvidia-cuda-nvcc>=13,<14"

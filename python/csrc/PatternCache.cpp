@@ -86,6 +86,10 @@ PatternCache &PatternCache::get() {
   return *cache;
 }
 
+/// When the library is loaded: a child would wait for ever for what another
+/// thread of its parent had begun to initialise.
+[[gnu::constructor]] static void prepareForks() { PatternCache::get(); }
+
 size_t PatternCache::KeyHash::operator()(const IndexArrays::Key &key) const {
   uint64_t hash = 0;
   for (int64_t word : key)
@@ -187,6 +191,8 @@ std::shared_ptr<CachedPattern> PatternCache::make(IndexArrays &arrays) {
 
   std::lock_guard<std::mutex> guard(access);
   ++(found ? count.contentHits : count.built);
+  if (!sweep.load()) // Python ends, and cannot free tensors that are held here.
+    return pattern;
   if (!found && readable)
     byContent.emplace(fingerprint, pattern);
   removed = insert(

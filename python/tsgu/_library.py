@@ -236,8 +236,13 @@ def set_sweeper(function):
     """
     sweeper = _SWEEPER(function)
     plugin.tsgu_torch_cache_set_sweeper(sweeper)
-    # Registered together with what it needs: the plugin must not call into a dying Python.
-    atexit.register(lambda kept=sweeper: plugin.tsgu_torch_cache_set_sweeper(_SWEEPER()))
+
+    def end(kept=sweeper):
+        # The plugin must not call into a dying Python, nor hold tensors of it: torch aborts there.
+        plugin.tsgu_torch_cache_set_sweeper(_SWEEPER())
+        plugin.tsgu_torch_cache_clear()
+
+    atexit.register(end)
 
 
 def drop_cached(entries):

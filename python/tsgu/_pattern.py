@@ -123,7 +123,11 @@ class Pattern:
         return self.coordinates.shape[1] if self.form & COO else self.coordinates.numel()
 
     def entry_indices(self):
-        """The coordinates, (2, entries) or (3, entries), of the entries of a CSR or COO pattern."""
+        """The coordinates, (2, entries) or (3, entries), of the entries of a CSR or COO pattern.
+
+        Raises PatternError where the index tensors describe no sparse matrix.
+        """
+        self.validate()
         if self.form == COO:
             return self.positions.long()
         counts = self.positions.diff().reshape(-1)

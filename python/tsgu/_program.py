@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from . import _callbacks, _library
+from ._lazy import lazy
 from ._pattern import CSR
 
 _RUN = {k: getattr(torch.ops.tsgu, f"run{k}").default._op for k in (1, 2, 3, 4, 5)}
@@ -91,7 +92,7 @@ class Program:
         base = "/".join(step for step in self.path.split("/") if step[:3] not in ("vjp", "jvp"))
         return program(base).signature.result.pattern < 0
 
-    @functools.cached_property
+    @lazy
     def number(self):
         """The number under which the plugin's operators run this program."""
         handle, signature = self._open()
@@ -103,7 +104,7 @@ class Program:
             self.sums_repeated,
         )
 
-    @functools.cached_property
+    @lazy
     def run(self):
         """`run(patterns, *operands)`: the result, without autograd.
 

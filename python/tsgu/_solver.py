@@ -134,7 +134,7 @@ def _not_negative(name, value):
 
 
 def _positive(name, value):
-    if int(value) != value or value < 1:
+    if not (1 <= value < 1 << 63 and int(value) == value):
         raise ValueError(f"{name} must be a whole number, at least 1, and is {value}")
     return int(value)
 

@@ -1,10 +1,9 @@
 """A user's own solver as the method of a handle: `solve(A, B, **kwargs) -> X`."""
 
-import functools
-
 import torch
 
 from ._callbacks import Callables, adopted
+from ._lazy import lazy
 from ._pattern import COO, CSR, Pattern
 from ._solver import solver
 from ._tensors import put_together
@@ -18,7 +17,7 @@ class _Matrix:
     def __init__(self, pattern):
         self.pattern = pattern
 
-    @functools.cached_property
+    @lazy
     def transposed(self):
         """The pattern of the transpose, and where its entries are among the matrix's."""
         rows, columns = self.pattern.shape
@@ -76,7 +75,7 @@ class UserSolve:
         self.pattern, self.vector, self.takes_A = pattern, vector, takes_A
         self.is_ours = is_ours
 
-    @functools.cached_property
+    @lazy
     def matrices(self):
         return _matrices(self.pattern)
 

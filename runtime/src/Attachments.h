@@ -14,6 +14,8 @@
 #ifndef TSGU_SRC_ATTACHMENTS_H
 #define TSGU_SRC_ATTACHMENTS_H
 
+#include "ForkSafeMutex.h"
+
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -65,13 +67,13 @@ public:
 
 private:
   struct Slot {
-    std::mutex making;
+    ForkSafeMutex making;
     std::shared_ptr<Attachment> made;
     CountedBytes counted;
   };
   std::shared_ptr<Slot> slotOf(uint64_t key);
 
-  mutable std::mutex lock;
+  mutable ForkSafeMutex lock;
   std::map<uint64_t, std::shared_ptr<Slot>> slots;
 };
 

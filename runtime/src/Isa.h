@@ -42,22 +42,23 @@ __attribute__((target("arch=x86-64-v3"))) void runWithV3(const F &function) {
   function();
 }
 
-/// 4 and 3: the levels of x86-64 with AVX-512 and AVX2.
-inline int vectorLevel() {
-  static const int level = [] {
-    __builtin_cpu_init();
-    const bool v3 = __builtin_cpu_supports("avx2") &&
-                    __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("bmi2");
-    const bool v4 = v3 && __builtin_cpu_supports("avx512f") &&
-                    __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512cd") &&
-                    __builtin_cpu_supports("avx512dq") &&
-                    __builtin_cpu_supports("avx512vl");
-    return v4 ? 4 : v3 ? 3 : 1;
-  }();
-  return level;
+inline int findVectorLevel() {
+  __builtin_cpu_init();
+  const bool v3 = __builtin_cpu_supports("avx2") &&
+                  __builtin_cpu_supports("fma") &&
+                  __builtin_cpu_supports("bmi2");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") &&
+                  __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512cd") &&
+                  __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl");
+  return v4 ? 4 : v3 ? 3 : 1;
 }
+
+/// 4 and 3: the levels of x86-64 with AVX-512 and AVX2. Found when the library
+/// is loaded, not by threads while another one forks.
+inline const int vectorLevelHere = findVectorLevel();
+inline int vectorLevel() { return vectorLevelHere; }
 
 /// function(), a lambda marked TSGU_INLINE.
 template <typename F> void withVectors(const F &function) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Parallel.h"
+#include "ForkSafeMutex.h"
 
 #include <algorithm>
 #include <chrono>
@@ -164,6 +165,7 @@ int32_t usableThreads() {
 /// A child has the memory of the pool, but none of its threads.
 void forgetPool() {
   new (lockStorage) std::recursive_mutex;
+  ForkSafeMutex::open();
   lostInFork = pool.exchange(nullptr);
   insideTask = false;
 }
@@ -171,8 +173,17 @@ void forgetPool() {
 struct ForkHandlers {
   ForkHandlers() {
     new (lockStorage) std::recursive_mutex;
-    pthread_atfork([] { processLock().lock(); }, [] { processLock().unlock(); },
-                   forgetPool);
+    // In this order: who holds such a mutex may want the lock.
+    pthread_atfork(
+        [] {
+          ForkSafeMutex::close();
+          processLock().lock();
+        },
+        [] {
+          processLock().unlock();
+          ForkSafeMutex::open();
+        },
+        forgetPool);
   }
 };
 

@@ -37,7 +37,8 @@ void runOnPool(int64_t count, tsgu_task task, void *context);
 tsgu_executor executorOr(const tsgu_executor *executor);
 
 /// One lock for everything rare that a fork must find in order: the table of
-/// programs, the compiler, starting the pool. A fork waits for it.
+/// programs, the compiler, starting the pool. A fork waits for it, as for every
+/// ForkSafeMutex; none of these is taken by who holds this lock.
 std::recursive_mutex &processLock();
 
 /// function(begin, end) over disjoint ranges that cover [0, count). The first

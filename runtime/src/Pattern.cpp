@@ -41,7 +41,7 @@ void Pattern::release() {
 const Layout &Pattern::transposed() {
   if (const Layout *ready = transposedReady.load(std::memory_order_acquire))
     return *ready;
-  std::lock_guard<std::mutex> lock(transposing);
+  std::lock_guard lock(transposing);
   if (!transposedReady.load(std::memory_order_relaxed)) {
     transposedMemory = transpose(canonical, items(), rows(), columns());
     own(transposedMemory.bytes());
@@ -87,11 +87,13 @@ DeviceLayouts &Pattern::layoutsOn(Device &device) {
     fail(Status::InvalidArgument, "the pattern is in the memory of ",
          home ? "another device" : "the host", ", the program runs on device ",
          device.number(), ": build the pattern from arrays of that device");
-  std::call_once(placing, [&] {
-    placed = std::make_unique<DeviceLayouts>(device, canonical, items(), rows(),
-                                             columns());
+  if (!placedReady.load(std::memory_order_acquire)) {
+    std::lock_guard lock(transposing);
+    if (!placed)
+      placed = std::make_unique<DeviceLayouts>(device, canonical, items(),
+                                               rows(), columns());
     placedReady.store(placed.get(), std::memory_order_release);
-  });
+  }
   return *placed;
 }
 

@@ -9,6 +9,7 @@
 #define TSGU_SRC_PATTERN_H
 
 #include "Attachments.h"
+#include "ForkSafeMutex.h"
 #include "Layout.h"
 #include "device/DeviceLayouts.h"
 #include "tsgu/tsgu.h"
@@ -145,12 +146,11 @@ private:
   Device *home = nullptr;
   DeviceBlock devicePositions, deviceCoordinates, deviceMap;
   EntrySums sums; ///< With deviceMap.
-  std::once_flag placing;
   std::unique_ptr<DeviceLayouts> placed;
   std::atomic<const DeviceLayouts *> placedReady{nullptr};
 
   Attachments kept;
-  std::mutex transposing;
+  ForkSafeMutex transposing;
   std::atomic<const Layout *> transposedReady{nullptr};
   OwnedLayout transposedMemory;
 };

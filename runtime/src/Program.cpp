@@ -171,10 +171,14 @@ int32_t Program::infer(const Arguments &arguments, int64_t *shape) const {
 
 /// Whether TSGU_DEVICE=emulator asks for the emulator in place of the CPU.
 static bool emulates() {
-  static const bool wanted = [] {
+  // No initialisation that another thread may be in while this one forks.
+  static std::atomic<int> known{-1};
+  int wanted = known.load(std::memory_order_relaxed);
+  if (wanted < 0) {
     const char *device = secure_getenv("TSGU_DEVICE");
-    return device && std::strcmp(device, "emulator") == 0;
-  }();
+    wanted = device && std::strcmp(device, "emulator") == 0;
+    known.store(wanted, std::memory_order_relaxed);
+  }
   return wanted;
 }
 

@@ -1,5 +1,6 @@
 """The corpus of corrupt inputs. Run as a program, prints the outcome of every call as JSON."""
 
+import functools
 import json
 import pathlib
 import sys
@@ -67,9 +68,10 @@ for _index in (torch.int32, torch.int64):
         ("too many positions", [0, 1, 2, 3, 3], [0, 1, 2]),
         ("one position", [0], []),
     ]:
-        CASES[f"{_what}, {_name}"] = lambda p=_positions, c=_coordinates, i=_index: csr(
-            p, c, index=i
-        )
+        for _shape in ((3, 4), (3, 3)):
+            CASES[f"{_what}, {_name}, {_shape}"] = functools.partial(
+                csr, _positions, _coordinates, _shape, _index
+            )
 
 for _what, _positions, _coordinates in [
     ("second item's positions decrease", [[0, 1, 2], [0, 3, 2]], [[0, 1], [0, 1]]),
@@ -79,10 +81,19 @@ for _what, _positions, _coordinates in [
     ("second item's column negative", [[0, 1, 2], [0, 1, 2]], [[0, 1], [-1, 1]]),
     ("items have too few positions", [[0, 2], [0, 2]], [[0, 1], [0, 1]]),
 ]:
-    CASES[f"batch: {_what}"] = lambda p=_positions, c=_coordinates: csr(p, c, (2, 2, 3))
+    for _shape in ((2, 2, 3), (2, 2, 2)):
+        CASES[f"batch: {_what}, {_shape}"] = functools.partial(
+            csr, _positions, _coordinates, _shape
+        )
 
 for _what, _indices, _shape in [
     ("row negative", [[0, -1], [0, 1]], (3, 4)),
+    ("row negative in a square", [[0, -1], [0, 1]], (3, 3)),
+    ("row too large in a square", [[0, 3], [0, 1]], (3, 3)),
+    ("column too large in a square", [[0, 1], [0, 3]], (3, 3)),
+    ("column most negative in a square", [[0, 1], [0, -(2**63)]], (3, 3)),
+    ("item too large in a batch of squares", [[0, 2], [0, 1], [0, 1]], (2, 3, 3)),
+    ("column too large in a batch of squares", [[0, 1], [0, 1], [0, 3]], (2, 3, 3)),
     ("row too large", [[0, 3], [0, 1]], (3, 4)),
     ("column negative", [[0, 1], [0, -5]], (3, 4)),
     ("column too large", [[0, 1], [0, 4]], (3, 4)),
@@ -93,8 +104,8 @@ for _what, _indices, _shape in [
     ("entries in a matrix without rows", [[0], [0]], (0, 4)),
     ("entries in a matrix without columns", [[0], [0]], (3, 0)),
 ]:
-    CASES[f"COO: {_what}"] = lambda i=_indices, s=_shape: coo(i, s)
-    CASES[f"COO flagged coalesced: {_what}"] = lambda i=_indices, s=_shape: coo(i, s, True)
+    CASES[f"COO: {_what}"] = functools.partial(coo, _indices, _shape)
+    CASES[f"COO flagged coalesced: {_what}"] = functools.partial(coo, _indices, _shape, True)
 
 
 def pattern(positions, coordinates, columns=4):
@@ -173,28 +184,124 @@ def _():
     return tsgu.Pattern(torch.tensor([0, 1]), torch.tensor([0]), 17, -1, 1, 4, False)
 
 
-def calls(A):
-    """name -> a call that must be refused."""
+#: Public names whose functions take no tensor with positions, or none that is not checked yet.
+WITHOUT_POSITIONS = {
+    *("BreakdownError", "CallbackError", "CompileError", "ConvergenceError", "ConvergenceWarning"),
+    *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
+    *("show_config", "solver", "load_program", "operator"),
+    *("utils.BICGSTABSettings", "utils.LinearCGSettings", "utils.MINRESSettings"),
+    "Pattern.reject",  # raises
+    *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
+    *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
+    "values",  # those that torch stores
+    *("Operator.depends_on", "Operator.is_independent", "Operator.cotangent", "Operator.tangent"),
+    *("Operator.plan", "Operator.attach"),
+}
+
+
+def calls_of_pattern(pattern):
+    """name -> a call that must be refused: "function" or "function: how"."""
     import tsgu
 
-    if isinstance(A, tsgu.Pattern):
-        spmm, softmax = tsgu.operator("spmm"), tsgu.operator("softmax")
-        return {
-            "spmm": lambda: spmm(A, torch.ones(1), torch.ones(4, 2)),
-            "softmax": lambda: softmax(A, torch.ones(1)),
-            "softmax of columns": lambda: softmax(A.transposed(), torch.ones(1)),
-            "validate": A.validate,
-            "canonical": A.canonical,
-        }
-    B = torch.ones(*A.shape[:-2], A.shape[-1], 2)
+    columns = pattern.shape[-1]
+    count = pattern.coordinates.shape[-1] if pattern.coordinates.dim() else 1
+    values, B = torch.ones(count), torch.ones(max(columns, 0), 2)
+    spmm, softmax = tsgu.operator("spmm"), tsgu.operator("softmax")
     return {
-        "sparse_mm": lambda: tsgu.sparse_mm(A, B),
-        "sparse_mm, gradient of B": lambda: tsgu.sparse_mm(A, B.clone().requires_grad_()),
-        "sparse_mm, gradient of A": lambda: tsgu.sparse_mm(A.detach().requires_grad_(), B),
-        "sparse_softmax of rows": lambda: tsgu.sparse_softmax(A, -1),
-        "sparse_softmax of columns": lambda: tsgu.sparse_softmax(A, -2),
-        "canonical": lambda: tsgu.Pattern.of(A).canonical(),
+        "Operator: spmm": lambda: spmm(pattern, values, B),
+        "Operator: gradients of spmm": lambda: spmm(pattern, values.requires_grad_(), B),
+        "Operator: softmax": lambda: softmax(pattern, values),
+        "Operator: softmax of columns": lambda: softmax(pattern.transposed(), values),
+        "Pattern.transposed": lambda: pattern.transposed().validate(),
+        "Pattern.validate": pattern.validate,
+        "Pattern.canonical": pattern.canonical,
+        "Pattern.entry_indices": pattern.entry_indices,
     }
+
+
+def calls_of_products(A):
+    """The same for a tensor of any shape."""
+    import tsgu
+
+    B = torch.ones(*A.shape[:-2], A.shape[-1], 2)
+    if A.layout is torch.sparse_coo:
+        make = functools.partial(tsgu.coo, A._indices(), A._values(), A.shape)
+    else:
+        parts = A.crow_indices(), A.col_indices(), A.values()
+        make = functools.partial(tsgu.csr, *parts, tuple(A.shape))
+    return {
+        A.layout is torch.sparse_coo and "coo" or "csr": make,
+        "sparse_mm": lambda: tsgu.sparse_mm(A, B),
+        "sparse_mm: gradient of B": lambda: tsgu.sparse_mm(A, B.clone().requires_grad_()),
+        "sparse_mm: gradient of A": lambda: tsgu.sparse_mm(A.detach().requires_grad_(), B),
+        "SparseMatMul": lambda: tsgu.SparseMatMul.apply(A, B),
+        "sparse_softmax: of rows": lambda: tsgu.sparse_softmax(A, -1),
+        "sparse_softmax: of columns": lambda: tsgu.sparse_softmax(A, -2),
+        "Pattern.canonical: of a tensor": lambda: tsgu.Pattern.of(A).canonical(),
+        "Pattern.entry_indices: of a tensor": lambda: tsgu.Pattern.of(A).entry_indices(),
+    }
+
+
+PRECONDITIONERS = ("jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg")
+
+
+def calls_of_solves(A):
+    """The same for a square matrix or a batch of them."""
+    import tsgu
+
+    B = torch.ones(*A.shape[:-1], 2)
+    solve, lstsq, utils = tsgu.sparse_generic_solve, tsgu.sparse_generic_lstsq, tsgu.utils
+    calls = {
+        "sparse_triangular_solve": lambda: tsgu.sparse_triangular_solve(A, B),
+        "sparse_triangular_solve: unit, lower, transposed": lambda: tsgu.sparse_triangular_solve(
+            A, B, upper=False, unitriangular=True, transpose=True
+        ),
+        "SparseTriangularSolve": lambda: tsgu.SparseTriangularSolve.apply(A, B, True, False, False),
+        "sparse_generic_solve": lambda: solve(A, B),
+        "sparse_generic_solve: from a guess": lambda: solve(A, B, "cg", x0=torch.zeros_like(B)),
+        "sparse_generic_solve: by a callable": lambda: solve(A, B, solve=lambda A, B: B),
+        "SparseGenericSolve": lambda: tsgu.SparseGenericSolve.apply(A, B),
+        "sparse_generic_lstsq": lambda: lstsq(A, B),
+        "sparse_generic_lstsq: columns scaled": lambda: lstsq(A, B, scale_columns=True),
+        "sparse_generic_lstsq: damped": lambda: lstsq(A, B, damp=0.5),
+        "sparse_generic_lstsq: by a callable": lambda: lstsq(A, B, lstsq=lambda A, B: B),
+        "SparseGenericLstsq": lambda: tsgu.SparseGenericLstsq.apply(A, B),
+    }
+    for method in ("cg", "bicgstab", "minres", "gmres", "cgs"):
+        calls[f"sparse_generic_solve: {method}"] = lambda m=method: solve(A, B, m)
+    for name in PRECONDITIONERS:
+        calls[f"sparse_generic_solve: {name}"] = lambda p=name: solve(A, B, "cg", preconditioner=p)
+    if A.dim() > 2:
+        return calls
+    b = B[:, 0]
+    calls |= {
+        "utils.lsmr": lambda: utils.lsmr(A, b),
+        "utils.lsmr: from a guess": lambda: utils.lsmr(A, b, x0=torch.zeros_like(b)),
+        "utils.minres: shifts": lambda: utils.minres(A, B, shifts=torch.tensor([1.0, 2.0])),
+        "utils.minres: value": lambda: utils.minres(A, B, value=3.0),
+        "utils.minres: shift, value and preconditioner": lambda: utils.minres(
+            A, B, shifts=torch.tensor([1.0]), value=2.0, preconditioner=lambda v: v
+        ),
+        "utils.linear_cg: tridiagonal": lambda: utils.linear_cg(A, B, n_tridiag=1),
+    }
+    dense = torch.eye(A.shape[-1])
+    for name in ("linear_cg", "bicgstab", "minres", "gmres", "cgs"):
+        method = getattr(utils, name)
+        calls[f"utils.{name}"] = lambda f=method: f(A, B)
+        calls[f"utils.{name}: a column"] = lambda f=method: f(A, b)
+        if name != "bicgstab":
+            calls[f"utils.{name}: preconditioner"] = lambda f=method: f(dense, B, preconditioner=A)
+        calls[f"utils.{name}: by its product"] = lambda f=method: f(A.matmul, B)
+    return calls
+
+
+def calls(A):
+    if not isinstance(A, torch.Tensor):
+        return calls_of_pattern(A)
+    found = calls_of_products(A)
+    if A.shape[-1] == A.shape[-2]:
+        found |= calls_of_solves(A)
+    return found
 
 
 def main():

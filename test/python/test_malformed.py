@@ -27,6 +27,20 @@ def test_malformed_input_is_refused(case, outcomes):
         assert text
 
 
+def test_every_public_function_is_called(outcomes):
+    import tsgu
+
+    names = set(tsgu.__all__) | {f"utils.{name}" for name in tsgu.utils.__all__}
+    for owner in (tsgu.Pattern, tsgu.Operator):
+        members = {name for name in vars(owner) if not name.startswith("_")}
+        slots = set(getattr(owner, "__slots__", ()))
+        names |= {f"{owner.__name__}.{name}" for name in members - slots}
+    names -= {"Pattern"}  # its methods
+    called = {call.split(":")[0] for results in outcomes.values() for call in results}
+    assert called <= names
+    assert names - called == malformed.WITHOUT_POSITIONS
+
+
 def test_a_message_says_where():
     import tsgu
 

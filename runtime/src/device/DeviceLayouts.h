@@ -8,6 +8,7 @@
 #ifndef TSGU_SRC_DEVICE_DEVICELAYOUTS_H
 #define TSGU_SRC_DEVICE_DEVICELAYOUTS_H
 
+#include "../ForkSafeMutex.h"
 #include "../Layout.h"
 #include "Device.h"
 
@@ -71,7 +72,7 @@ private:
   Device &device;
   const Layout canonical;
   const int64_t items, rows, columns;
-  std::mutex computing;
+  ForkSafeMutex computing;
   std::atomic<const DeviceLayout *> transposedReady{nullptr};
   std::unique_ptr<DeviceLayout> transposedMemory;
   std::array<std::atomic<const Split *>, 2> splitReady{};

@@ -222,11 +222,8 @@ EmulatorChecks::EmulatorChecks(std::span<const Region> regions)
 EmulatorChecks::~EmulatorChecks() { current = outer; }
 
 bool EmulatorChecks::wanted() {
-  static const bool asked = [] {
-    const char *value = secure_getenv("TSGU_EMULATOR_CHECKS");
-    return value && std::strcmp(value, "1") == 0;
-  }();
-  return asked;
+  const char *value = secure_getenv("TSGU_EMULATOR_CHECKS");
+  return value && std::strcmp(value, "1") == 0;
 }
 
 } // namespace tsgu::runtime

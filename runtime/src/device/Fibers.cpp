@@ -122,8 +122,7 @@ static void switchRegisters(ucontext_t &left, ucontext_t &entered) {
 //===----------------------------------------------------------------------===//
 
 static size_t pageBytes() {
-  static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  return bytes;
+  return static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 Fiber::Fiber() {

@@ -63,7 +63,7 @@ public:
   }
 
 private:
-  mutable std::mutex lock;
+  mutable ForkSafeMutex lock;
   std::vector<Entry> entries;
 };
 

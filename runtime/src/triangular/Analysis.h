@@ -15,6 +15,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_ANALYSIS_H
 #define TSGU_SRC_TRIANGULAR_ANALYSIS_H
 
+#include "../ForkSafeMutex.h"
 #include "Sweep.h"
 #include "Triangular.h"
 
@@ -56,7 +57,7 @@ private:
   int64_t missing = -1;
   Block edgeBlock;
   LevelSets sets;
-  std::mutex making;
+  ForkSafeMutex making;
   std::unique_ptr<Sweep> made[2];
   std::atomic<const Sweep *> ready[2]{};
 };

@@ -293,7 +293,7 @@ template <typename T> struct PreparedTriangle<T>::State {
   std::shared_ptr<Analysis> analysis;
   Block valueBlock; ///< Those of the item, in the pattern's order.
   int64_t firstEntry = 0;
-  std::mutex packing;
+  ForkSafeMutex packing;
   Packed<T> packed[2];
   std::atomic<bool> ready[2]{};
   Choice choices[2];
