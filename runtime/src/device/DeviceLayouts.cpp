@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <mutex>
 
 namespace tsgu::runtime {
 
@@ -20,6 +21,21 @@ int64_t splitLength(int64_t rows, int64_t stored) {
   return std::clamp<int64_t>(32 * rounded, 128, 8192);
 }
 
+/// A fork waits for what the emulator makes, since its child may use that. For
+/// what a device makes it does not, however long that takes: the child may not
+/// use the device, and is told so before it would wait here.
+template <typename F>
+static void makeOnce(Device &device, ForkSafeMutex &emulated, F &&make) {
+  static std::mutex onDevices;
+  if (device.isEmulator()) {
+    std::lock_guard lock(emulated);
+    make();
+  } else {
+    std::lock_guard lock(onDevices);
+    make();
+  }
+}
+
 const Layout &DeviceLayouts::layout(bool transposed, void *stream) {
   return transposed ? this->transposed(stream) : canonical;
 }
@@ -28,18 +44,18 @@ const Layout &DeviceLayouts::transposed(void *stream) {
   if (const DeviceLayout *ready =
           transposedReady.load(std::memory_order_acquire))
     return ready->layout;
-  // Before the lock, for which a forked process might wait in vain: it cannot
-  // use the device, and is told so here.
+  // Before the lock: a forked process cannot use the device, and is told so.
   device.refuseCapture(stream, "the pattern is not transposed yet");
-  std::lock_guard lock(computing);
-  if (!transposedMemory) {
+  makeOnce(device, computing, [&] {
+    if (transposedMemory)
+      return;
     transposedMemory = std::make_unique<DeviceLayout>(
         transposeOn(device, stream, canonical, items, rows, columns));
     owned += transposedMemory->positions.bytes() +
              transposedMemory->coordinates.bytes() +
              transposedMemory->permutation.bytes();
     transposedReady.store(transposedMemory.get(), std::memory_order_release);
-  }
+  });
   return transposedMemory->layout;
 }
 
@@ -49,13 +65,14 @@ const Split &DeviceLayouts::split(bool transposed, void *stream) {
     return *ready;
   const Layout &of = layout(transposed, stream);
   device.refuseCapture(stream, "the pattern's long rows are not counted yet");
-  std::lock_guard lock(computing);
-  if (!splits[transposed]) {
+  makeOnce(device, computing, [&] {
+    if (splits[transposed])
+      return;
     splits[transposed] = std::make_unique<Split>(splitOn(device, stream, of));
     owned += splits[transposed]->memory.bytes();
     splitReady[transposed].store(splits[transposed].get(),
                                  std::memory_order_release);
-  }
+  });
   return *splits[transposed];
 }
 
