@@ -49,3 +49,12 @@ def test_a_message_says_where():
         tsgu.csr(positions, torch.tensor([0, 7]), torch.ones(2), (2, 3))
     text = str(caught.value)
     assert "row 1" in text and "column 7" in text and "0 to 2" in text
+
+
+@pytest.mark.parametrize("name", ["maxiter", "restart"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 2**63, 1.5, 0, -1])
+def test_a_count_is_a_whole_number(name, value):
+    import tsgu
+
+    with pytest.raises(ValueError, match=f"{name} must be a whole number"):
+        tsgu.solver("gmres", **{name: value})
