@@ -5,17 +5,23 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// log sum exp(x) = m + log sum exp(x - m) with m the maximum of the x, or 0 if
-// that is infinite: so nothing overflows, an empty sum gives -inf, and +inf and
-// NaN come through.
+// log sum exp(x) = m + log s, where m is the maximum of the x, brought into the
+// range of finite numbers, and s = sum exp(x - m): so nothing overflows, an
+// empty sum gives -inf, and +inf and NaN come through.
+//
+// The rounded result has lost the digits of log s where m is large. Who reads
+// it therefore gets m and s: x - l becomes (x - m) - log s, and exp(x - l)
+// becomes exp(x - m) / s, which are right to a few roundings for every m.
 //
 //===----------------------------------------------------------------------===//
 
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
+#include "tsgu/Transforms/Simplify.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
@@ -89,52 +95,276 @@ Value buildElementwise(OpBuilder &builder, GenericOp op, ValueRange inputs,
       .getResult(0);
 }
 
-void expand(GenericOp op) {
-  OpBuilder builder(op);
+/// A log-sum-exp: maximum + log(sum), tensors of its type.
+struct Parts {
+  Value maximum, sum, logSum;
+};
+
+/// Brings a term into the range of finite numbers; NaN stays.
+Value clampToFinite(OpBuilder &b, Location loc, Value term) {
+  auto type = cast<FloatType>(term.getType());
+  auto largest = [&](bool negative) {
+    return arith::ConstantOp::create(
+        b, loc,
+        FloatAttr::get(
+            type, APFloat::getLargest(type.getFloatSemantics(), negative)));
+  };
+  Value below = arith::MinimumFOp::create(b, loc, term, largest(false));
+  return arith::MaximumFOp::create(b, loc, below, largest(true));
+}
+
+Parts expand(OpBuilder &builder, GenericOp op) {
   Location loc = op.getLoc();
   Value maximum = rebuildReduction(
       builder, op, Reduction::Max, nullptr,
       [&](OpBuilder &b, Value out, Value term, Value) -> Value {
-        return arith::MaximumFOp::create(b, loc, out, term);
-      });
-  Value shift = buildElementwise(
-      builder, op, maximum, [&](OpBuilder &b, ValueRange e) -> Value {
-        Value zero =
-            arith::ConstantOp::create(b, loc, b.getZeroAttr(e[0].getType()));
-        Value inf = arith::ConstantOp::create(
-            b, loc,
-            getIdentity(Reduction::Min, cast<FloatType>(e[0].getType())));
-        Value magnitude = math::AbsFOp::create(b, loc, e[0]);
-        Value infinite = arith::CmpFOp::create(
-            b, loc, arith::CmpFPredicate::OEQ, magnitude, inf);
-        return arith::SelectOp::create(b, loc, infinite, zero, e[0]);
+        return arith::MaximumFOp::create(b, loc, out,
+                                         clampToFinite(b, loc, term));
       });
   Value sum = rebuildReduction(
-      builder, op, Reduction::Add, shift,
+      builder, op, Reduction::Add, maximum,
       [&](OpBuilder &b, Value out, Value term, Value m) -> Value {
         Value shifted = arith::SubFOp::create(b, loc, term, m);
         Value exp = math::ExpOp::create(b, loc, shifted);
         return arith::AddFOp::create(b, loc, out, exp);
       });
-  Value result = buildElementwise(
-      builder, op, {shift, sum}, [&](OpBuilder &b, ValueRange e) -> Value {
-        Value log = math::LogOp::create(b, loc, e[1]);
-        return arith::AddFOp::create(b, loc, e[0], log);
-      });
-  op.getResult(0).replaceAllUsesWith(result);
+  Value logSum = buildElementwise(builder, op, sum,
+                                  [&](OpBuilder &b, ValueRange e) -> Value {
+                                    return math::LogOp::create(b, loc, e[0]);
+                                  });
+  return {maximum, sum, logSum};
+}
+
+/// Rewrites the payload of an op that reads log-sum-exps.
+class Reader {
+public:
+  Reader(GenericOp op, const DenseMap<Value, Parts> &expanded)
+      : op(op), expanded(expanded), b(op.getContext()),
+        inputs(op.getDpsInputs()), maps(op.getIndexingMapsArray()) {}
+
+  GenericOp rewrite();
+
+private:
+  /// The log of a sum, to be added or subtracted.
+  struct Log {
+    unsigned input; // the maximum
+    bool negative;
+  };
+  /// A value of the payload: `high` and the logs.
+  struct Split {
+    Value high;
+    SmallVector<Log> logs;
+  };
+
+  /// More are added up, or sums of sums would double them over and over.
+  static constexpr size_t mostLogs = 8;
+
+  Value addInput(DenseMap<unsigned, Value> &elements, unsigned maximum,
+                 Value tensor);
+  Value addLogs(Split split, bool positiveOnly);
+  void splitElements();
+  void splitSum(Operation *inner);
+  void splitExp(math::ExpOp inner);
+  void joinOperands(Operation *inner);
+
+  GenericOp op;
+  const DenseMap<Value, Parts> &expanded;
+  OpBuilder b;
+  SmallVector<Value> inputs;
+  SmallVector<AffineMap> maps;
+  SmallVector<Parts> parts;             // of the inputs that have them
+  DenseMap<unsigned, Value> sums, logs; // of the sums, by the maximum's input
+  DenseMap<Value, Split> splits;
+};
+
+/// The element of one more tensor, indexed as the maximum.
+Value Reader::addInput(DenseMap<unsigned, Value> &elements, unsigned maximum,
+                       Value tensor) {
+  Value &element = elements[maximum];
+  if (!element) {
+    element = op.getBlock()->insertArgument(
+        inputs.size(), getElementTypeOrSelf(tensor), op.getLoc());
+    inputs.push_back(tensor);
+    maps.insert(maps.end() - 1, maps[maximum]);
+  }
+  return element;
+}
+
+Value Reader::addLogs(Split split, bool positiveOnly) {
+  Value value = split.high;
+  for (Log log : split.logs) {
+    if (positiveOnly && log.negative)
+      continue;
+    Value element = addInput(logs, log.input, parts[log.input].logSum);
+    value =
+        log.negative
+            ? arith::SubFOp::create(b, op.getLoc(), value, element).getResult()
+            : arith::AddFOp::create(b, op.getLoc(), value, element);
+  }
+  return value;
+}
+
+void Reader::splitElements() {
+  parts.resize(inputs.size());
+  for (unsigned i = 0; i < parts.size(); ++i) {
+    auto found = expanded.find(inputs[i]);
+    if (found == expanded.end())
+      continue;
+    parts[i] = found->second;
+    inputs[i] = parts[i].maximum;
+    BlockArgument element = op.getBlock()->getArgument(i);
+    if (!element.use_empty())
+      splits[element] = {element, {{i, false}}};
+  }
+}
+
+/// x + y, x - y and -x of values with logs have the logs of both.
+void Reader::splitSum(Operation *inner) {
+  Split result{inner->getResult(0), {}};
+  for (OpOperand &operand : inner->getOpOperands()) {
+    bool flipped =
+        isa<arith::NegFOp>(inner) ||
+        (isa<arith::SubFOp>(inner) && operand.getOperandNumber() == 1);
+    for (Log log : splits.lookup(operand.get()).logs)
+      result.logs.push_back({log.input, log.negative != flipped});
+  }
+  if (result.logs.size() > mostLogs)
+    return joinOperands(inner);
+  for (OpOperand &operand : inner->getOpOperands())
+    if (auto found = splits.find(operand.get()); found != splits.end())
+      operand.set(found->second.high);
+  splits[inner->getResult(0)] = result;
+}
+
+/// exp(x - log s) = exp(x) / s. Logs that are added stay in the exponent, as
+/// exp(x) may be too small a number where exp(x) s is none.
+void Reader::splitExp(math::ExpOp inner) {
+  Split split = splits.lookup(inner.getOperand());
+  b.setInsertionPoint(inner);
+  inner.getOperandMutable().assign(addLogs(split, /*positiveOnly=*/true));
+  b.setInsertionPointAfter(inner);
+  Value result = inner.getResult();
+  for (Log log : split.logs)
+    if (log.negative) {
+      Value sum = addInput(sums, log.input, parts[log.input].sum);
+      auto quotient = arith::DivFOp::create(b, op.getLoc(), result, sum);
+      result.replaceAllUsesExcept(quotient, quotient);
+      result = quotient;
+    }
+}
+
+/// Anything else reads the rounded value.
+void Reader::joinOperands(Operation *inner) {
+  b.setInsertionPoint(inner);
+  for (OpOperand &operand : inner->getOpOperands()) {
+    auto found = splits.find(operand.get());
+    if (found != splits.end())
+      operand.set(addLogs(found->second, /*positiveOnly=*/false));
+  }
+}
+
+GenericOp Reader::rewrite() {
+  splitElements();
+  BlockArgument out = op.getBlock()->getArguments().back();
+  for (Operation &inner : llvm::make_early_inc_range(*op.getBlock())) {
+    bool reads = llvm::any_of(inner.getOperands(),
+                              [&](Value v) { return splits.contains(v); });
+    if (!reads)
+      continue;
+    bool reduces = llvm::is_contained(inner.getOperands(), out);
+    if (isa<arith::AddFOp, arith::SubFOp, arith::NegFOp>(inner) && !reduces)
+      splitSum(&inner);
+    else if (auto exp = dyn_cast<math::ExpOp>(inner))
+      splitExp(exp);
+    else
+      joinOperands(&inner);
+  }
+  return replaceInputs(op, inputs, maps);
+}
+
+/// Whether an elementwise op of a few additions lets the digits of the sum
+/// through, so that its readers had better do without its rounded result.
+bool passesOn(GenericOp op, Value result) {
+  if (op.getNumReductionLoops() != 0)
+    return false;
+  DenseSet<Value> carriers;
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (input->get() == result)
+      carriers.insert(op.getMatchingBlockArgument(input));
+  for (Operation &inner : op.getBlock()->without_terminator()) {
+    if (!isa<arith::ConstantOp, arith::AddFOp, arith::SubFOp, arith::NegFOp,
+             arith::MulFOp>(inner))
+      return false;
+    if (!isa<arith::MulFOp>(inner) &&
+        llvm::any_of(inner.getOperands(),
+                     [&](Value v) { return carriers.contains(v); }))
+      carriers.insert(inner.getResult(0));
+  }
+  return carriers.contains(op.getBlock()->getTerminator()->getOperand(0));
+}
+
+OpOperand *findPassedOn(Value result) {
+  for (Operation *user : result.getUsers()) {
+    auto carrier = dyn_cast<GenericOp>(user);
+    if (!carrier || !passesOn(carrier, result))
+      continue;
+    for (OpOperand &use : carrier->getUses())
+      if (isa<GenericOp>(use.getOwner()) &&
+          linalg::areElementwiseOpsFusable(&use))
+        return &use;
+  }
+  return nullptr;
+}
+
+/// Replaces what is left of a log-sum-exp, whose readers were rewritten.
+void finish(GenericOp op, Parts parts) {
+  OpBuilder builder(op);
+  for (Operation *user : llvm::make_early_inc_range(op->getUsers()))
+    if (isa<tensor::DimOp>(user))
+      user->setOperand(0, parts.maximum);
+  if (!op->use_empty()) {
+    Value result = buildElementwise(builder, op, {parts.maximum, parts.logSum},
+                                    [&](OpBuilder &b, ValueRange e) -> Value {
+                                      return arith::AddFOp::create(
+                                          b, op.getLoc(), e[0], e[1]);
+                                    });
+    op->replaceAllUsesWith(ValueRange(result));
+  }
   op.erase();
+  for (Value part : {parts.logSum, parts.sum, parts.maximum})
+    if (part.use_empty())
+      part.getDefiningOp()->erase();
 }
 
 struct ExpandLogSumExp : tsgu::impl::ExpandLogSumExpBase<ExpandLogSumExp> {
+  static bool isLogSumExp(GenericOp op) {
+    return getPayload(op)->reduction == Reduction::LogAddExp;
+  }
+
   void runOnOperation() override {
-    if (failed(verifyProgram(getOperation())))
+    func::FuncOp program = getOperation();
+    if (failed(verifyProgram(program)))
       return signalPassFailure();
+    for (auto op : program.getOps<GenericOp>())
+      while (OpOperand *operand =
+                 isLogSumExp(op) ? findPassedOn(op.getResult(0)) : nullptr)
+        if (!fuseProducer(*operand))
+          break;
+    DenseMap<Value, Parts> expanded;
     SmallVector<GenericOp> reductions;
-    for (auto op : getOperation().getOps<GenericOp>())
-      if (getPayload(op)->reduction == Reduction::LogAddExp)
-        reductions.push_back(op);
+    for (GenericOp op :
+         llvm::make_early_inc_range(program.getOps<GenericOp>())) {
+      if (llvm::any_of(op.getDpsInputs(),
+                       [&](Value v) { return expanded.contains(v); }))
+        op = Reader(op, expanded).rewrite();
+      if (!isLogSumExp(op))
+        continue;
+      OpBuilder builder(op);
+      expanded[op.getResult(0)] = expand(builder, op);
+      reductions.push_back(op);
+    }
     for (GenericOp op : reductions)
-      expand(op);
+      finish(op, expanded.lookup(op.getResult(0)));
   }
 };
 

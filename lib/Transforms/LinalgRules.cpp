@@ -142,15 +142,17 @@ static void addPrimal(GenericBuilder &generic, GenericOp op, Payload payload,
 
 /// d(out)/d(term) of the reduction; null stands for one.
 static FailureOr<Value> getReductionSlope(GenericBuilder &generic, GenericOp op,
-                                          Payload payload, StoredValue stored,
+                                          Payload payload,
                                           const IRMapping &primal) {
   switch (payload.reduction) {
   case Reduction::None:
   case Reduction::Add:
     return Value();
   case Reduction::LogAddExp: {
-    Value result = generic.addInput(stored(op.getResult(0)),
-                                    op.getIndexingMapsArray().back());
+    // Computed anew even where it is at hand: its rounded value does not do,
+    // --tsgu-expand-log-sum-exp takes it as a maximum and a sum.
+    Value result =
+        generic.addInput(op.getResult(0), op.getIndexingMapsArray().back());
     Value shifted =
         arith::SubFOp::create(generic.body, op.getLoc(),
                               primal.lookupOrDefault(payload.term), result);
@@ -215,8 +217,7 @@ FailureOr<Value> buildCotangent(OpBuilder &builder, GenericOp op,
   Value g = generic.addInput(cotangent, op.getIndexingMapsArray().back());
   IRMapping primal;
   addPrimal(generic, op, *payload, stored, primal);
-  FailureOr<Value> slope =
-      getReductionSlope(generic, op, *payload, stored, primal);
+  FailureOr<Value> slope = getReductionSlope(generic, op, *payload, primal);
   if (failed(slope))
     return failure();
   FailureOr<ScalarSlopes> partial = differentiateScalar(
@@ -257,8 +258,7 @@ FailureOr<Value> buildTangent(OpBuilder &builder, GenericOp op,
   }
   if (!sum)
     return Value();
-  FailureOr<Value> slope =
-      getReductionSlope(generic, op, *payload, stored, primal);
+  FailureOr<Value> slope = getReductionSlope(generic, op, *payload, primal);
   if (failed(slope))
     return failure();
   sum = multiply(generic.body, op.getLoc(), sum, *slope);

@@ -177,13 +177,19 @@ Derivative::slopes(Operation *op, Value x, Value y, Value result) {
     Value second = select(compare(taken, y, x), one, zero);
     return std::pair(select(tie, half, first), select(tie, half, second));
   };
-  // Those that pass over NaN take the first operand of a tie.
+  // Beside NaN the number is taken, and NaN has slope 0.
   auto extremumOfNumbers = [&](arith::CmpFPredicate taken) -> Slopes {
-    Value one = constant(x, 1.0), zero = constant(x, 0.0);
-    Value isFirst =
-        arith::OrIOp::create(b, x.getLoc(), compare(taken, x, y),
-                             compare(arith::CmpFPredicate::UNO, y, y));
-    return std::pair(select(isFirst, one, zero), select(isFirst, zero, one));
+    Value one = constant(x, 1.0), half = constant(x, 0.5),
+          zero = constant(x, 0.0);
+    Value tie = compare(arith::CmpFPredicate::OEQ, x, y);
+    auto slopeOf = [&](Value self, Value other) {
+      Value isTaken =
+          arith::AndIOp::create(b, x.getLoc(), compare(taken, self, other),
+                                compare(arith::CmpFPredicate::ORD, self, self));
+      return select(tie, half, select(isTaken, one, zero));
+    };
+    Value first = slopeOf(x, y);
+    return std::pair(first, slopeOf(y, x));
   };
   return llvm::TypeSwitch<Operation *, Slopes>(op)
       .Case<arith::AddFOp, complex::AddOp>(
@@ -202,10 +208,10 @@ Derivative::slopes(Operation *op, Value x, Value y, Value result) {
         return extremum(arith::CmpFPredicate::ULT);
       })
       .Case([&](arith::MaxNumFOp) {
-        return extremumOfNumbers(arith::CmpFPredicate::OGE);
+        return extremumOfNumbers(arith::CmpFPredicate::UGT);
       })
       .Case([&](arith::MinNumFOp) {
-        return extremumOfNumbers(arith::CmpFPredicate::OLE);
+        return extremumOfNumbers(arith::CmpFPredicate::ULT);
       })
       .Case([&](math::Atan2Op) {
         Value square = add(mul(x, x), mul(y, y));

@@ -19,13 +19,13 @@
 // CHECK:         bra $L__BB0_
 // CHECK:         shfl.sync.bfly.b32
 // CHECK:         st.global.b32
-// CHECK-LABEL:   .visible .entry softmax_k2(
+// CHECK-LABEL:   .visible .entry softmax_k1(
 // CHECK-COUNT-4: fma.rn.f32 {{.*}}, 0f3FB8AA3B,
 // CHECK:         shfl.sync.bfly.b32
-// CHECK-LABEL:   .visible .entry softmax_k4(
+// CHECK-LABEL:   .visible .entry softmax_k2(
 // CHECK-NOT:     shfl
 // CHECK-COUNT-4: fma.rn.f32 {{.*}}, 0f3FB8AA3B,
 // CHECK-NOT:     shfl
-// CHECK-LABEL:   .visible .entry softmax_k4_chunks(
+// CHECK-LABEL:   .visible .entry softmax_k2_chunks(
 
 // NEVER-NOT: {{call|malloc|\.extern|\.func|\.local|ld\.global\.b|ld\.global\.v|atom\.|red\.|ex2|lg2|\.approx|\.ftz}}

@@ -1,7 +1,8 @@
 // RUN: tsgu-opt %s --tsgu-differentiate | FileCheck %s
 
 // The rules for scalar functions of several operands, and chains of functions. Where the program's result y helps, the gradient reads it instead of computing it again.
-// At kinks and ties the values are torch's.
+// At kinks and ties the values are torch's; those of maxnumf and minnumf, at which versions of torch differ, are those of maximumf
+// and minimumf at a tie, and 0 for an operand that is NaN.
 
 // daddf/dx: g
 // CHECK-LABEL: func @addf_vjp0(
@@ -129,56 +130,68 @@ func.func @minimumf(%x: tensor<4xf64>, %z: tensor<4xf64>) -> tensor<4xf64> {
   return %y : tensor<4xf64>
 }
 
-// dmaxnumf/dx: g where x >= z, or z is NaN
+// dmaxnumf/dx: g where x > z, or z alone is NaN; half of it at a tie
 // CHECK-LABEL: func @maxnumf_vjp0(
+// CHECK-DAG:     %[[HALF:.*]] = arith.constant 5.000000e-01 : f64
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1.000000e+00 : f64
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0.000000e+00 : f64
 // CHECK:         ^bb0(%[[G:.*]]: f64, %[[X:.*]]: f64, %[[Z:.*]]: f64, %{{.*}}: f64):
-// CHECK-NEXT:      %[[V0:.*]] = arith.cmpf oge, %[[X]], %[[Z]] : f64
-// CHECK-NEXT:      %[[V1:.*]] = arith.cmpf uno, %[[Z]], %[[Z]] : f64
-// CHECK-NEXT:      %[[V2:.*]] = arith.ori %[[V0]], %[[V1]] : i1
-// CHECK-NEXT:      %[[V3:.*]] = arith.select %[[V2]], %[[ONE]], %[[ZERO]] : f64
-// CHECK-NEXT:      %[[V4:.*]] = arith.mulf %[[G]], %[[V3]] : f64
-// CHECK-NEXT:      linalg.yield %[[V4]]
-// dmaxnumf/dz: g elsewhere
+// CHECK-NEXT:      %[[V0:.*]] = arith.cmpf oeq, %[[X]], %[[Z]] : f64
+// CHECK-NEXT:      %[[V1:.*]] = arith.cmpf ugt, %[[X]], %[[Z]] : f64
+// CHECK-NEXT:      %[[V2:.*]] = arith.cmpf ord, %[[X]], %[[X]] : f64
+// CHECK-NEXT:      %[[V3:.*]] = arith.andi %[[V1]], %[[V2]] : i1
+// CHECK-NEXT:      %[[V4:.*]] = arith.select %[[V3]], %[[ONE]], %[[ZERO]] : f64
+// CHECK-NEXT:      %[[V5:.*]] = arith.select %[[V0]], %[[HALF]], %[[V4]] : f64
+// CHECK-NEXT:      %[[V6:.*]] = arith.mulf %[[G]], %[[V5]] : f64
+// CHECK-NEXT:      linalg.yield %[[V6]]
+// dmaxnumf/dz: g where z > x, or x alone is NaN; half of it at a tie
 // CHECK-LABEL: func @maxnumf_vjp1(
+// CHECK-DAG:     %[[HALF:.*]] = arith.constant 5.000000e-01 : f64
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1.000000e+00 : f64
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0.000000e+00 : f64
 // CHECK:         ^bb0(%[[G:.*]]: f64, %[[X:.*]]: f64, %[[Z:.*]]: f64, %{{.*}}: f64):
-// CHECK-NEXT:      %[[V0:.*]] = arith.cmpf oge, %[[X]], %[[Z]] : f64
-// CHECK-NEXT:      %[[V1:.*]] = arith.cmpf uno, %[[Z]], %[[Z]] : f64
-// CHECK-NEXT:      %[[V2:.*]] = arith.ori %[[V0]], %[[V1]] : i1
-// CHECK-NEXT:      %[[V3:.*]] = arith.select %[[V2]], %[[ZERO]], %[[ONE]] : f64
-// CHECK-NEXT:      %[[V4:.*]] = arith.mulf %[[G]], %[[V3]] : f64
-// CHECK-NEXT:      linalg.yield %[[V4]]
+// CHECK-NEXT:      %[[V0:.*]] = arith.cmpf oeq, %[[X]], %[[Z]] : f64
+// CHECK-NEXT:      %[[V1:.*]] = arith.cmpf ugt, %[[Z]], %[[X]] : f64
+// CHECK-NEXT:      %[[V2:.*]] = arith.cmpf ord, %[[Z]], %[[Z]] : f64
+// CHECK-NEXT:      %[[V3:.*]] = arith.andi %[[V1]], %[[V2]] : i1
+// CHECK-NEXT:      %[[V4:.*]] = arith.select %[[V3]], %[[ONE]], %[[ZERO]] : f64
+// CHECK-NEXT:      %[[V5:.*]] = arith.select %[[V0]], %[[HALF]], %[[V4]] : f64
+// CHECK-NEXT:      %[[V6:.*]] = arith.mulf %[[G]], %[[V5]] : f64
+// CHECK-NEXT:      linalg.yield %[[V6]]
 func.func @maxnumf(%x: tensor<4xf64>, %z: tensor<4xf64>) -> tensor<4xf64> {
   %empty = tensor.empty() : tensor<4xf64>
   %y = linalg.map { arith.maxnumf } ins(%x, %z : tensor<4xf64>, tensor<4xf64>) outs(%empty : tensor<4xf64>)
   return %y : tensor<4xf64>
 }
 
-// dminnumf/dx: g where x <= z, or z is NaN
+// dminnumf/dx: g where x < z, or z alone is NaN; half of it at a tie
 // CHECK-LABEL: func @minnumf_vjp0(
+// CHECK-DAG:     %[[HALF:.*]] = arith.constant 5.000000e-01 : f64
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1.000000e+00 : f64
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0.000000e+00 : f64
 // CHECK:         ^bb0(%[[G:.*]]: f64, %[[X:.*]]: f64, %[[Z:.*]]: f64, %{{.*}}: f64):
-// CHECK-NEXT:      %[[V0:.*]] = arith.cmpf ole, %[[X]], %[[Z]] : f64
-// CHECK-NEXT:      %[[V1:.*]] = arith.cmpf uno, %[[Z]], %[[Z]] : f64
-// CHECK-NEXT:      %[[V2:.*]] = arith.ori %[[V0]], %[[V1]] : i1
-// CHECK-NEXT:      %[[V3:.*]] = arith.select %[[V2]], %[[ONE]], %[[ZERO]] : f64
-// CHECK-NEXT:      %[[V4:.*]] = arith.mulf %[[G]], %[[V3]] : f64
-// CHECK-NEXT:      linalg.yield %[[V4]]
-// dminnumf/dz: g elsewhere
+// CHECK-NEXT:      %[[V0:.*]] = arith.cmpf oeq, %[[X]], %[[Z]] : f64
+// CHECK-NEXT:      %[[V1:.*]] = arith.cmpf ult, %[[X]], %[[Z]] : f64
+// CHECK-NEXT:      %[[V2:.*]] = arith.cmpf ord, %[[X]], %[[X]] : f64
+// CHECK-NEXT:      %[[V3:.*]] = arith.andi %[[V1]], %[[V2]] : i1
+// CHECK-NEXT:      %[[V4:.*]] = arith.select %[[V3]], %[[ONE]], %[[ZERO]] : f64
+// CHECK-NEXT:      %[[V5:.*]] = arith.select %[[V0]], %[[HALF]], %[[V4]] : f64
+// CHECK-NEXT:      %[[V6:.*]] = arith.mulf %[[G]], %[[V5]] : f64
+// CHECK-NEXT:      linalg.yield %[[V6]]
+// dminnumf/dz: g where z < x, or x alone is NaN; half of it at a tie
 // CHECK-LABEL: func @minnumf_vjp1(
+// CHECK-DAG:     %[[HALF:.*]] = arith.constant 5.000000e-01 : f64
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1.000000e+00 : f64
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0.000000e+00 : f64
 // CHECK:         ^bb0(%[[G:.*]]: f64, %[[X:.*]]: f64, %[[Z:.*]]: f64, %{{.*}}: f64):
-// CHECK-NEXT:      %[[V0:.*]] = arith.cmpf ole, %[[X]], %[[Z]] : f64
-// CHECK-NEXT:      %[[V1:.*]] = arith.cmpf uno, %[[Z]], %[[Z]] : f64
-// CHECK-NEXT:      %[[V2:.*]] = arith.ori %[[V0]], %[[V1]] : i1
-// CHECK-NEXT:      %[[V3:.*]] = arith.select %[[V2]], %[[ZERO]], %[[ONE]] : f64
-// CHECK-NEXT:      %[[V4:.*]] = arith.mulf %[[G]], %[[V3]] : f64
-// CHECK-NEXT:      linalg.yield %[[V4]]
+// CHECK-NEXT:      %[[V0:.*]] = arith.cmpf oeq, %[[X]], %[[Z]] : f64
+// CHECK-NEXT:      %[[V1:.*]] = arith.cmpf ult, %[[Z]], %[[X]] : f64
+// CHECK-NEXT:      %[[V2:.*]] = arith.cmpf ord, %[[Z]], %[[Z]] : f64
+// CHECK-NEXT:      %[[V3:.*]] = arith.andi %[[V1]], %[[V2]] : i1
+// CHECK-NEXT:      %[[V4:.*]] = arith.select %[[V3]], %[[ONE]], %[[ZERO]] : f64
+// CHECK-NEXT:      %[[V5:.*]] = arith.select %[[V0]], %[[HALF]], %[[V4]] : f64
+// CHECK-NEXT:      %[[V6:.*]] = arith.mulf %[[G]], %[[V5]] : f64
+// CHECK-NEXT:      linalg.yield %[[V6]]
 func.func @minnumf(%x: tensor<4xf64>, %z: tensor<4xf64>) -> tensor<4xf64> {
   %empty = tensor.empty() : tensor<4xf64>
   %y = linalg.map { arith.minnumf } ins(%x, %z : tensor<4xf64>, tensor<4xf64>) outs(%empty : tensor<4xf64>)

@@ -4,12 +4,12 @@
 // RUN: split-file %s %t
 // RUN: tsgu-opt %t/total.mlir --tsgu-lower-to-kernels=value=f64 --tsgu-to-gpu \
 // RUN:   --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=TOTAL
-// RUN: tsgu-opt %p/../../lib/Programs/softmax.mlir --tsgu-batch \
+// RUN: tsgu-opt %t/negative.mlir --tsgu-batch \
 // RUN:   --tsgu-lower-to-kernels=value=f64 --tsgu-to-gpu \
-// RUN:   | FileCheck %s --check-prefix=SOFTMAX
+// RUN:   | FileCheck %s --check-prefix=VECTOR
 // RUN: tsgu-opt %t/scale.mlir --tsgu-lower-to-kernels=value=f32 --tsgu-to-gpu \
 // RUN:   --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=SCALE
-// RUN: tsgu-opt %p/../../lib/Programs/softmax.mlir --tsgu-batch \
+// RUN: tsgu-opt %t/negative.mlir --tsgu-batch \
 // RUN:   --tsgu-lower-to-kernels="value=f64 widths=0,64" --tsgu-to-gpu \
 // RUN:   | FileCheck %s --check-prefix=FIXED
 // RUN: tsgu-opt %t/expand.mlir --tsgu-lower-to-kernels=value=f32 --tsgu-to-gpu \
@@ -42,24 +42,6 @@ func.func @total(%x: tensor<?xf64> {tsgu.name = "x"}) -> tensor<f64> {
   return %sum : tensor<f64>
 }
 
-// A vector for each item of a batch: the few items may have many elements, so
-// each element gets a thread, and those of a warp are neighbours.
-
-// SOFTMAX: name = "softmax_batch_k1", partition = {loops = array<i32: 0, 1>, parallel = true
-// SOFTMAX: name = "softmax_batch_k3", partition = {loops = array<i32: 0, 1>, parallel = true
-// SOFTMAX-LABEL: gpu.func @softmax_batch_k1(
-// SOFTMAX:         %[[ALL:.*]] = arith.muli %arg2, %arg3
-// SOFTMAX:         arith.cmpi slt, %{{.*}}, %[[ALL]]
-// SOFTMAX-NOT:     scf.for
-// SOFTMAX:         %[[ITEM:.*]] = arith.divui %[[NUMBER:.*]], %arg3
-// SOFTMAX:         %[[ROW:.*]] = arith.remui %[[NUMBER]], %arg3
-// SOFTMAX:         memref.store %{{.*}}, %arg1[%[[ITEM]], %[[ROW]]]
-// SOFTMAX:         gpu.return
-
-// Lanes share what is known to be short.
-
-// FIXED: device = {block_threads = 128 : i64, dense_lanes = 32 : i64, {{.*}} name = "softmax_batch_k1", partition = {loops = array<i32: 0>, parallel = true
-
 // One matrix and many dense ones: loops over rows, entries, items and columns
 // become those over rows, items, entries and columns, of which the first two
 // make the rows.
@@ -73,6 +55,39 @@ func.func @total(%x: tensor<?xf64> {tsgu.name = "x"}) -> tensor<f64> {
 // ITEMS:           vector.load %arg3[%[[ITEM]], %{{.*}}, %{{.*}}]
 // ITEMS:         scf.if
 // ITEMS-NEXT:      vector.store %{{.*}}, %arg4[%[[ITEM]], %[[ROW]], %{{.*}}]
+
+//--- negative.mlir
+
+// A vector for each item of a batch: the few items may have many elements, so
+// each element gets a thread, and those of a warp are neighbours.
+
+// VECTOR: name = "negative_batch_k0", partition = {loops = array<i32: 0, 1>, parallel = true
+// VECTOR-LABEL: gpu.func @negative_batch_k0(
+// VECTOR:         %[[ALL:.*]] = arith.muli %arg2, %arg3
+// VECTOR:         arith.cmpi slt, %{{.*}}, %[[ALL]]
+// VECTOR-NOT:     scf.for
+// VECTOR:         %[[ITEM:.*]] = arith.divui %[[NUMBER:.*]], %arg3
+// VECTOR:         %[[ROW:.*]] = arith.remui %[[NUMBER]], %arg3
+// VECTOR:         memref.store %{{.*}}, %arg1[%[[ITEM]], %[[ROW]]]
+// VECTOR:         gpu.return
+
+// Lanes share what is known to be short.
+
+// FIXED: device = {block_threads = 128 : i64, dense_lanes = 32 : i64, {{.*}} name = "negative_batch_k0", partition = {loops = array<i32: 0>, parallel = true
+
+func.func @negative(%x: tensor<?xf64> {tsgu.name = "x"}) -> tensor<?xf64> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf64>
+  %empty = tensor.empty(%n) : tensor<?xf64>
+  %y = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+                       iterator_types = ["parallel"]}
+      ins(%x : tensor<?xf64>) outs(%empty : tensor<?xf64>) {
+  ^bb0(%a: f64, %o: f64):
+    %r = arith.negf %a : f64
+    linalg.yield %r : f64
+  } -> tensor<?xf64>
+  return %y : tensor<?xf64>
+}
 
 //--- scale.mlir
 

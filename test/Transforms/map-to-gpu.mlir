@@ -65,19 +65,14 @@
 // TAIL:         scf.if
 // TAIL-NEXT:      vector.store {{.*}}{alignment = 8 : i64}
 
-// Reductions of entries start each lane at the neutral element, a thread does a
-// row of what has no entries, and entries are written by the lanes that have
-// them.
+// Reductions of entries start each lane at the neutral element, and entries are
+// written by the lanes that have them.
 
 // SOFTMAX-LABEL: gpu.func @softmax_k0(
 // SOFTMAX:         scf.for {{.*}} iter_args(%{{.*}} = %cst) -> (f64)
-// SOFTMAX-COUNT-4:   arith.maximumf
+// SOFTMAX-COUNT-8:   arith.maximumf
 // SOFTMAX:         gpu.shuffle xor
-// SOFTMAX-LABEL: gpu.func @softmax_k1(
-// SOFTMAX-NOT:     gpu.shuffle
-// SOFTMAX-NOT:     scf.for
-// SOFTMAX:         gpu.return
-// SOFTMAX-LABEL: gpu.func @softmax_k4(
+// SOFTMAX-LABEL: gpu.func @softmax_k2(
 // SOFTMAX-NOT:     gpu.shuffle
 // SOFTMAX:         scf.for
 // SOFTMAX:           math.exp

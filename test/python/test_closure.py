@@ -220,6 +220,22 @@ def test_every_derivative_compiles(seed, order):
     assert len(compiled(distinct.values())) == len(distinct)
 
 
+# Ops of softmax's derivatives by its values: how many kernels, and how many scalar ops in them.
+# Multilinear in a cotangent of every order, they at least double from order to order.
+SOFTMAX_SIZES = {1: (2, 7), 2: (5, 17), 3: (11, 41), 4: (25, 98), 5: (58, 241), 6: (136, 616)}
+
+
+@pytest.mark.parametrize("order", SOFTMAX_SIZES)
+def test_sizes_of_the_derivatives_of_softmax(order):
+    source = (PROGRAMS / "softmax.mlir").read_text()
+    text = run_tool([str(TSGU_OPT), *["--tsgu-differentiate=wrt=0"] * order], source)
+    (module,) = modules(text).values()
+    kernels, scalars = SOFTMAX_SIZES[order]
+    assert module.count("linalg.generic") <= kernels
+    assert len(re.findall(r"= (?:arith|math)\.(?!constant)", module)) <= scalars
+    assert "math.exp" not in module and "logaddexp" not in module
+
+
 # What stands in their derivatives besides einsums, and how many programs the third order has.
 SOLVES = {
     "triangular_solve": {"triangular_solve", "triangle"},

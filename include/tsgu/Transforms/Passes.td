@@ -103,6 +103,10 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
 
 def ExpandLogSumExp : Pass<"tsgu-expand-log-sum-exp", "::mlir::func::FuncOp"> {
   let summary = "compute log-sum-exp reductions as a maximum and a sum";
+  let description = [{
+    Who reads a log-sum-exp l reads the maximum m and the sum s instead: x - l
+    becomes (x - m) - log s, and exp(x - l) becomes exp(x - m) / s.
+  }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",
                            "::mlir::math::MathDialect"];
