@@ -136,29 +136,41 @@ static bool isZero(Value value) {
   return matchPattern(value, m_AnyZeroFloat());
 }
 
-bool annihilates(Value term, function_ref<bool(BlockArgument)> isSparse) {
-  if (auto argument = dyn_cast<BlockArgument>(term))
-    return isSparse(argument);
-  if (isZero(term))
-    return true;
-  Operation *def = term.getDefiningOp();
-  auto zero = [&](unsigned i) {
-    return annihilates(def->getOperand(i), isSparse);
-  };
-  if (isa<arith::MulFOp, complex::MulOp>(def))
+/// Whether an op gives zero, given which of its operands are zero.
+static bool givesZero(Operation *op, function_ref<bool(Value)> isZero) {
+  auto zero = [&](unsigned i) { return isZero(op->getOperand(i)); };
+  if (isa<arith::MulFOp, complex::MulOp>(op))
     return zero(0) || zero(1);
   if (isa<arith::AddFOp, arith::SubFOp, arith::MaximumFOp, arith::MinimumFOp,
-          complex::AddOp, complex::SubOp>(def))
+          complex::AddOp, complex::SubOp>(op))
     return zero(0) && zero(1);
-  if (isa<arith::SelectOp>(def))
+  if (isa<arith::SelectOp>(op))
     return zero(1) && zero(2);
-  if (isa<arith::DivFOp, arith::NegFOp, arith::ExtFOp, arith::TruncFOp,
-          math::AbsFOp, math::SqrtOp, math::SinOp, math::TanOp, math::SinhOp,
-          math::TanhOp, math::AsinOp, math::AtanOp, math::AsinhOp,
-          math::AtanhOp, math::ErfOp, math::ExpM1Op, math::Log1pOp,
-          complex::DivOp, complex::NegOp, complex::ConjOp>(def))
-    return zero(0);
-  return false;
+  return isa<arith::DivFOp, arith::NegFOp, arith::ExtFOp, arith::TruncFOp,
+             math::AbsFOp, math::SqrtOp, math::SinOp, math::TanOp, math::SinhOp,
+             math::TanhOp, math::AsinOp, math::AtanOp, math::AsinhOp,
+             math::AtanhOp, math::ErfOp, math::ExpM1Op, math::Log1pOp,
+             complex::DivOp, complex::NegOp, complex::ConjOp>(op) &&
+         zero(0);
+}
+
+bool annihilates(Value term, function_ref<bool(BlockArgument)> isSparse) {
+  DenseSet<Value> zeros;
+  auto knownZero = [&](Value value) {
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      return isSparse(argument);
+    return zeros.contains(value) || isZero(value);
+  };
+  Operation *def = term.getDefiningOp();
+  if (!def || isZero(term))
+    return knownZero(term);
+  for (Operation &op : *def->getBlock()) {
+    if (givesZero(&op, knownZero))
+      zeros.insert(op.getResult(0));
+    if (&op == def)
+      break;
+  }
+  return zeros.contains(term);
 }
 
 bool annihilates(linalg::GenericOp op, Value term) {

@@ -13,6 +13,8 @@
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include <map>
+
 using namespace mlir;
 using linalg::GenericOp;
 
@@ -40,8 +42,8 @@ void ProgramSymbols::collect(func::FuncOp program) {
     for (auto [x, y] : llvm::zip_equal(extentsOf[a], extentsOf[b]))
       unite(x, y);
   };
-  // Once types hold extents, tsgu.shape tells which are equal.
-  DenseMap<int32_t, Extent> given;
+  // Where no op tells which extents are equal, tsgu.shape does.
+  std::map<int32_t, Extent> given;
   auto uniteGiven = [&](ArrayRef<Extent> extents, DenseI32ArrayAttr shape) {
     if (shape)
       for (auto [extent, symbol] : llvm::zip(extents, shape.asArrayRef()))

@@ -100,11 +100,12 @@ static bool isZero(Value tensor) {
                   matchPattern(fill.value(), m_PosZeroFloat()));
 }
 
-/// C is T where elements are real; a solve of zeros gives zeros.
+/// C is T and R is N where elements are real; a solve of zeros gives zeros.
 static OpFoldResult foldSolve(SolveOpInterface op) {
   Type element = getElementTypeOrSelf(op.getMatrix());
-  if (op.getMode() == Mode::C && !isa<ComplexType>(element)) {
-    op.setMode(Mode::T);
+  bool conjugates = op.getMode() == Mode::C || op.getMode() == Mode::R;
+  if (conjugates && !isa<ComplexType>(element)) {
+    op.setMode(op.getMode() == Mode::C ? Mode::T : Mode::N);
     return op->getResult(0);
   }
   bool sameShape = op.needsSquare() || op.getRhsDim() == op.getResultDim();
@@ -168,10 +169,9 @@ bool tsgu::foldTransposedMatrix(SolveOpInterface op) {
     setMatrix(op, inner.getInput());
     return true;
   }
-  bool isComplex = isa<ComplexType>(getElementTypeOrSelf(op.getMatrix()));
-  if (isa<TriangularSolveOp>(op) || (isComplex && op.getMode() == Mode::C))
+  if (isa<TriangularSolveOp>(op))
     return false;
-  op.setMode(op.getMode() == Mode::N ? Mode::T : Mode::N);
+  op.setMode(transpose(op.getMode()));
   setMatrix(op, outer.getInput());
   return true;
 }

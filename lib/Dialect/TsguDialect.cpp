@@ -51,6 +51,15 @@ LogicalResult TsguDialect::verifyOperationAttribute(Operation *op,
   return success();
 }
 
+/// Whether an attribute numbers the extents of a tensor.
+static bool isShape(Attribute attr, Type type) {
+  auto shape = dyn_cast<DenseI32ArrayAttr>(attr);
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return shape && (!tensor || tensor.getRank() == shape.size()) &&
+         llvm::all_of(shape.asArrayRef(),
+                      [](int32_t n) { return n >= 0 && n < 1 << 30; });
+}
+
 /// Checks an attribute of a function's argument or result of the given type.
 static LogicalResult verifyTensorAttribute(Operation *op, Type type,
                                            NamedAttribute attr) {
@@ -66,6 +75,10 @@ static LogicalResult verifyTensorAttribute(Operation *op, Type type,
     return op->emitError() << "'" << name << "' must be a string";
   if (name == resultOfAttr && !isa<FlatSymbolRefAttr>(attr.getValue()))
     return op->emitError() << "'" << name << "' must name a function: @f";
+  if (name == shapeAttr && !isShape(attr.getValue(), type))
+    return op->emitError() << "'" << name
+                           << "' must have a number for each dimension of "
+                           << type;
   return success();
 }
 

@@ -33,6 +33,7 @@ void addLowerToKernels(OpPassManager &pm, const LoweringOptions &options) {
   specialize.index = options.index;
   specialize.derivedIndex = options.derivedIndex;
   specialize.widths.assign(options.widths.begin(), options.widths.end());
+  pm.addNestedPass<func::FuncOp>(createExpandConjugated());
   pm.addPass(createSpecialize(specialize));
   pm.addNestedPass<func::FuncOp>(createExpandLogSumExp());
   pm.addNestedPass<func::FuncOp>(createSelectLayout());

@@ -62,6 +62,7 @@ private:
   Value items(Location loc) {
     return tensor::DimOp::create(builder, loc, leader, 0).getResult();
   }
+  void batchShape(unsigned operand);
   LogicalResult batchOp(Operation *op);
   Value batchEmpty(tensor::EmptyOp op);
   Value batchFill(linalg::FillOp op);
@@ -73,9 +74,20 @@ private:
 
   func::FuncOp program;
   OpBuilder builder;
-  BlockArgument leader; ///< A batched argument: tells the number of items.
+  BlockArgument leader;    ///< A batched argument: tells the number of items.
+  int32_t itemsSymbol = 0; ///< Of the number of items, in tsgu.shape.
   llvm::DenseSet<Value> batched;
 };
+
+/// The number of items is an extent that no unbatched tensor has.
+void Batching::batchShape(unsigned operand) {
+  auto shape = program.getArgAttrOfType<DenseI32ArrayAttr>(operand, shapeAttr);
+  if (!shape)
+    return;
+  SmallVector<int32_t> extents(shape.asArrayRef());
+  extents.insert(extents.begin(), itemsSymbol);
+  program.setArgAttr(operand, shapeAttr, builder.getDenseI32ArrayAttr(extents));
+}
 
 /// Inits become batched when an op that writes over them is.
 bool Batching::needsBatch(Operation *op) {
@@ -189,6 +201,10 @@ LogicalResult Batching::batchOp(Operation *op) {
 LogicalResult Batching::run(ArrayRef<unsigned> operands) {
   if (failed(verifyProgram(program)))
     return failure();
+  for (unsigned i = 0; i < program.getNumArguments(); ++i)
+    if (auto shape = program.getArgAttrOfType<DenseI32ArrayAttr>(i, shapeAttr))
+      for (int32_t symbol : shape.asArrayRef())
+        itemsSymbol = std::max(itemsSymbol, symbol + 1);
   for (unsigned operand : operands) {
     if (operand >= program.getNumArguments())
       return program.emitError("has no operand ") << operand << " to batch";
@@ -203,6 +219,7 @@ LogicalResult Batching::run(ArrayRef<unsigned> operands) {
       return program.emitError("operand ")
              << operand << " is sparse and batched already";
     argument.setType(batchType(type));
+    batchShape(operand);
     batched.insert(argument);
     if (!leader)
       leader = argument;

@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/ProgramSymbols.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/LinalgRules.h"
 #include "tsgu/Transforms/Passes.h"
@@ -70,6 +71,7 @@ private:
   };
 
   void createFunction();
+  void setShapes();
   LogicalResult copyPrograms();
   LogicalResult copyProgram(func::FuncOp program, BlockArgument held);
   FailureOr<Value> reverseMode();
@@ -156,7 +158,28 @@ void ProgramDerivative::createFunction() {
     function.setArgAttr(argument, nameAttr, uniqueName(function, "H"));
     setPattern(argument, source.getArgAttr(cotangent.operand, patternAttr));
   }
+  setShapes();
   builder.setInsertionPointToStart(function.addEntryBlock());
+}
+
+/// Which extents are equal is known from the program, whichever of its ops the
+/// derivative keeps.
+void ProgramDerivative::setShapes() {
+  ProgramSymbols symbols(source);
+  auto setShape = [&](unsigned argument, Value like) {
+    if (isa<RankedTensorType>(like.getType()))
+      function.setArgAttr(argument, shapeAttr,
+                          builder.getDenseI32ArrayAttr(symbols.of(like)));
+  };
+  unsigned count = source.getNumArguments();
+  Value operand = source.getArgument(wrt);
+  Value result = source.getBody().front().getTerminator()->getOperand(0);
+  for (BlockArgument argument : source.getArguments())
+    setShape(argument.getArgNumber(), argument);
+  setShape(count, result);
+  setShape(count + 1, forward ? operand : result);
+  for (auto [i, cotangent] : llvm::enumerate(given))
+    setShape(count + 2 + i, source.getArgument(cotangent.operand));
 }
 
 LogicalResult ProgramDerivative::copyProgram(func::FuncOp program,

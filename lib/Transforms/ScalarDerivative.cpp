@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <numbers>
@@ -31,27 +32,17 @@ namespace {
 class Derivative {
 public:
   Derivative(OpBuilder &builder, Value variable, const IRMapping &primal)
-      : b(builder), variable(variable), primal(primal) {}
-
-  /// By the variable, or by its conjugate.
-  FailureOr<Value> of(Value value, bool byConjugate) {
-    if (value == variable)
-      return byConjugate ? Value() : constant(value, 1.0);
-    Operation *def = value.getDefiningOp();
-    if (!def || def->getParentRegion() != variable.getParentRegion())
-      return Value();
-    auto known = memo[byConjugate].find(value);
-    if (known != memo[byConjugate].end())
-      return known->second;
-    FailureOr<Value> derivative = ofOp(def, byConjugate);
-    if (succeeded(derivative))
-      memo[byConjugate][value] = *derivative;
-    return derivative;
+      : b(builder), payload(variable.getParentRegion()), primal(primal) {
+    known[variable].slope = constant(variable, 1.0);
   }
 
+  /// Goes through the payload from the variable to the value.
+  FailureOr<ScalarSlopes> of(Value value);
+
 private:
-  FailureOr<Value> ofOp(Operation *op, bool byConjugate);
-  FailureOr<Value> ofConjugate(complex::ConjOp op, bool byConjugate);
+  FailureOr<ScalarSlopes> ofOp(Operation *op);
+  /// By the variable or its conjugate, given the operands' derivatives by that.
+  FailureOr<Value> chain(Operation *op, ArrayRef<Value> inner);
   /// The slope of a function of one operand; null if there is no rule.
   Value slope(Operation *op, Value x, Value y);
   /// The slopes of a function of two operands.
@@ -105,10 +96,30 @@ private:
   }
 
   OpBuilder &b;
-  Value variable;
+  Region *payload;
   const IRMapping &primal;
-  DenseMap<Value, Value> memo[2];
+  DenseMap<Value, ScalarSlopes> known; ///< Of what depends on the variable.
 };
+
+/// The payload's ops that a value is computed with, in their order.
+SmallVector<Operation *> getComputation(Value value, Region *payload) {
+  llvm::SetVector<Operation *> ops;
+  auto add = [&](Value operand) {
+    Operation *def = operand.getDefiningOp();
+    if (def && def->getParentRegion() == payload)
+      ops.insert(def);
+  };
+  add(value);
+  for (unsigned i = 0; i < ops.size(); ++i)
+    for (Value operand : ops[i]->getOperands())
+      add(operand);
+  SmallVector<Operation *> inOrder;
+  if (!ops.empty())
+    for (Operation &op : *ops[0]->getBlock())
+      if (ops.contains(&op))
+        inOrder.push_back(&op);
+  return inOrder;
+}
 
 Value Derivative::slope(Operation *op, Value x, Value y) {
   auto one = [&] { return constant(x, 1.0); };
@@ -233,31 +244,48 @@ Derivative::slopes(Operation *op, Value x, Value y, Value result) {
       .Default([&](Operation *) { return std::nullopt; });
 }
 
-/// The derivative of conj(f) by x is the conjugate of that of f by conj(x).
-FailureOr<Value> Derivative::ofConjugate(complex::ConjOp op, bool byConjugate) {
-  FailureOr<Value> inner = of(op.getComplex(), !byConjugate);
-  if (failed(inner) || !*inner)
-    return inner;
-  return isConstant(*inner, 1.0) ? *inner : createConj(b, op.getLoc(), *inner);
+FailureOr<ScalarSlopes> Derivative::of(Value value) {
+  for (Operation *op : getComputation(value, payload)) {
+    bool depends = llvm::any_of(op->getOperands(),
+                                [&](Value v) { return known.contains(v); });
+    if (!depends || op->getNumResults() != 1 ||
+        !isa<FloatType, ComplexType>(op->getResult(0).getType()))
+      continue; // Also a comparison: piecewise constant.
+    FailureOr<ScalarSlopes> slopes = ofOp(op);
+    if (failed(slopes))
+      return failure();
+    if (slopes->slope || slopes->conjugateSlope)
+      known[op->getResult(0)] = *slopes;
+  }
+  return known.lookup(value);
 }
 
-FailureOr<Value> Derivative::ofOp(Operation *op, bool byConjugate) {
-  if (op->getNumResults() != 1 ||
-      !isa<FloatType, ComplexType>(op->getResult(0).getType()))
-    return Value(); // A comparison: piecewise constant.
-  if (auto conjugate = dyn_cast<complex::ConjOp>(op))
-    return ofConjugate(conjugate, byConjugate);
-  SmallVector<Value> inner;
-  bool depends = false;
-  for (Value operand : op->getOperands()) {
-    FailureOr<Value> derivative = of(operand, byConjugate);
+FailureOr<ScalarSlopes> Derivative::ofOp(Operation *op) {
+  if (auto conjugate = dyn_cast<complex::ConjOp>(op)) {
+    // The derivative of conj(f) by x is the conjugate of that of f by conj(x).
+    ScalarSlopes inner = known.lookup(conjugate.getComplex());
+    auto conj = [&](Value v) {
+      return !v || isConstant(v, 1.0) ? v : createConj(b, op->getLoc(), v);
+    };
+    return ScalarSlopes{conj(inner.conjugateSlope), conj(inner.slope)};
+  }
+  ScalarSlopes slopes;
+  for (Value ScalarSlopes::*part :
+       {&ScalarSlopes::slope, &ScalarSlopes::conjugateSlope}) {
+    SmallVector<Value> inner;
+    for (Value operand : op->getOperands())
+      inner.push_back(known.lookup(operand).*part);
+    if (llvm::none_of(inner, [](Value v) { return bool(v); }))
+      continue;
+    FailureOr<Value> derivative = chain(op, inner);
     if (failed(derivative))
       return failure();
-    inner.push_back(*derivative);
-    depends |= static_cast<bool>(*derivative);
+    slopes.*part = *derivative;
   }
-  if (!depends)
-    return Value();
+  return slopes;
+}
+
+FailureOr<Value> Derivative::chain(Operation *op, ArrayRef<Value> inner) {
   if (isa<math::FloorOp, math::CeilOp, math::RoundOp, math::RoundEvenOp,
           math::TruncOp>(op))
     return Value();
@@ -309,13 +337,5 @@ FailureOr<Value> Derivative::ofOp(Operation *op, bool byConjugate) {
 FailureOr<ScalarSlopes> tsgu::differentiateScalar(OpBuilder &builder,
                                                   Value value, Value variable,
                                                   const IRMapping &primal) {
-  Derivative derivative(builder, variable, primal);
-  FailureOr<Value> slope = derivative.of(value, /*byConjugate=*/false);
-  if (failed(slope) || !isComplex(value.getType()))
-    return failed(slope) ? FailureOr<ScalarSlopes>(failure())
-                         : ScalarSlopes{*slope, nullptr};
-  FailureOr<Value> conjugate = derivative.of(value, /*byConjugate=*/true);
-  if (failed(conjugate))
-    return failure();
-  return ScalarSlopes{*slope, *conjugate};
+  return Derivative(builder, variable, primal).of(value);
 }

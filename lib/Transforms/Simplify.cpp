@@ -13,6 +13,7 @@
 #include "tsgu/Transforms/Simplify.h"
 
 #include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/ProgramSymbols.h"
 #include "tsgu/Dialect/SolveOps.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
@@ -34,46 +35,34 @@ using namespace mlir;
 using namespace tsgu;
 using linalg::GenericOp;
 
-/// The value whose extent in dimension `dim` equals that of `value`, as close
-/// to the arguments as can be told.
-static std::pair<Value, int64_t> traceExtent(Value value, int64_t dim) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (auto zeros = dyn_cast<ZerosLikeOp>(op)) {
-      value = zeros.getSource();
-    } else if (auto triangle = dyn_cast<TriangleOp>(op)) {
-      value = triangle.getSource();
-    } else if (auto solve = dyn_cast<SolveOpInterface>(op)) {
-      std::tie(value, dim) = getExtentOrigin(solve, dim);
-    } else if (auto destination = dyn_cast<DestinationStyleOpInterface>(op)) {
-      value = destination.getDpsInits()[0];
-    } else if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
-      if (!empty.getType().isDynamicDim(dim))
-        break;
-      auto extent = empty.getDynamicSize(dim).getDefiningOp<tensor::DimOp>();
-      if (!extent || !extent.getConstantIndex())
-        break;
-      value = extent.getSource();
-      dim = *extent.getConstantIndex();
-    } else {
-      break;
-    }
-  }
-  return {value, dim};
-}
-
+/// Takes every extent from the first argument that has it. Which arguments a
+/// derivative reads then follows from its values alone.
 static void traceExtents(func::FuncOp program) {
   SmallVector<tensor::DimOp> extents;
-  program.walk([&](tensor::DimOp op) { extents.push_back(op); });
+  program.walk([&](tensor::DimOp op) {
+    if (op.getConstantIndex())
+      extents.push_back(op);
+  });
+  if (extents.empty())
+    return;
+  ProgramSymbols symbols(program);
+  DenseMap<int32_t, std::pair<Value, int64_t>> origin;
+  for (BlockArgument argument : program.getArguments())
+    if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
+      for (auto [d, symbol] : llvm::enumerate(symbols.of(argument)))
+        if (type.isDynamicDim(d))
+          origin.try_emplace(symbol, argument, d);
   for (tensor::DimOp op : extents) {
-    std::optional<int64_t> dim = op.getConstantIndex();
-    if (!dim)
+    auto found =
+        origin.find(symbols.of(op.getSource())[*op.getConstantIndex()]);
+    if (found == origin.end())
       continue;
-    auto [value, traced] = traceExtent(op.getSource(), *dim);
-    if (value == op.getSource())
+    auto [source, dim] = found->second;
+    if (source == op.getSource() && dim == *op.getConstantIndex())
       continue;
     OpBuilder builder(op);
     op.replaceAllUsesWith(
-        tensor::DimOp::create(builder, op.getLoc(), value, traced).getResult());
+        tensor::DimOp::create(builder, op.getLoc(), source, dim).getResult());
     op.erase();
   }
 }

@@ -25,12 +25,17 @@ using namespace tsgu;
 
 namespace {
 
-/// What becomes of a matrix: the modes, and conj(A), which is the adjoint of T.
+/// What becomes of a matrix.
 struct Form {
   bool transposed, conjugated;
 
   explicit Form(Mode mode)
-      : transposed(mode != Mode::N), conjugated(mode == Mode::C) {}
+      : transposed(isTransposed(mode)),
+        conjugated(mode == Mode::C || mode == Mode::R) {}
+  Mode mode() const {
+    return transposed ? (conjugated ? Mode::C : Mode::T)
+                      : (conjugated ? Mode::R : Mode::N);
+  }
   Form adjoint() const {
     Form result(*this);
     result.transposed = !transposed, result.conjugated = !conjugated;
@@ -53,8 +58,6 @@ public:
         solver(op.getSolver()), complex(isComplex(A.getType())),
         rank(typeOf(A).getRank()) {}
 
-  /// conj(V), of dense V.
-  Value conjugate(Value V);
   /// form(matrix) V, or its negative; of the extents of `like` if given.
   Value product(Value matrix, Form form, Value V, bool negated = false);
   /// The cotangent of A to that of M.
@@ -120,14 +123,6 @@ Value Algebra::zeros(Value matrix, unsigned dim, Value V) {
   return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
 }
 
-Value Algebra::conjugate(Value V) {
-  if (!complex)
-    return V;
-  AffineMap whole = builder.getMultiDimIdentityMap(rank);
-  return buildSumOfProducts(builder, loc, {{{{V, whole, true}}}},
-                            buildZero(builder, loc, V), whole);
-}
-
 Value Algebra::product(Value matrix, Form form, Value V, bool negated) {
   unsigned row = form.transposed ? 1 : 0, column = 1 - row;
   ProductTerm term{
@@ -148,13 +143,10 @@ Value Algebra::sample(ArrayRef<Outer> cotangent) {
 }
 
 template <typename SolveKind> Value Algebra::inverse(Form form, Value V) {
-  // conj(A)^-1 V = conj(A^-1 conj(V)), and likewise for the normal equations.
-  if (complex && form.conjugated && !form.transposed)
-    return conjugate(inverse<SolveKind>(Form(Mode::N), conjugate(V)));
-  Mode mode = !form.transposed             ? Mode::N
-              : complex && form.conjugated ? Mode::C
-                                           : Mode::T;
-  return SolveKind::create(builder, loc, V.getType(), solver, A, V, mode);
+  if (!complex)
+    form.conjugated = false;
+  return SolveKind::create(builder, loc, V.getType(), solver, A, V,
+                           form.mode());
 }
 
 constexpr unsigned matrixOperand = 1, rhsOperand = 2;

@@ -316,8 +316,7 @@ static LogicalResult foldTransposes(SolveOpInterface op) {
   if (isa<TriangularSolveOp>(op))
     return op.emitError("takes a transposed matrix: transpose its mode, and "
                         "give it the solver of the other triangle");
-  return op.emitError("takes a matrix that is conjugated, but not transposed, "
-                      "or whose items are permuted");
+  return op.emitError("takes a matrix whose items are permuted");
 }
 
 static void eraseUnusedTransposes(func::FuncOp program) {

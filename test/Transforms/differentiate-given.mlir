@@ -25,9 +25,9 @@
 
 // CHECK-LABEL: func.func @f_vjp1given2(
 // CHECK-SAME:    %[[S:[a-z0-9]+]]: !tsgu.solver
-// CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y", tsgu.result_of = @f}
-// CHECK-SAME:    %{{[a-z0-9]+}}: tensor<?x?xf64> {tsgu.name = "G"}
-// CHECK-SAME:    %[[H:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "H", tsgu.result_of = @f_vjp2}
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y", tsgu.result_of = @f, {{[^}]*}}}
+// CHECK-SAME:    %{{[a-z0-9]+}}: tensor<?x?xf64> {tsgu.name = "G", {{[^}]*}}}
+// CHECK-SAME:    %[[H:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "H", tsgu.result_of = @f_vjp2, {{[^}]*}}}
 // CHECK-NOT:     tsgu.solve
 // CHECK:         linalg.generic {{.*}} ins(%[[H]], %[[X]]
 // CHECK-NOT:     tsgu.solve
@@ -36,16 +36,16 @@
 
 // The second derivative goes through what was given, and takes two adjoint solves itself.
 // TWICE-LABEL: func.func @f_vjp1given2_vjp1given4given2(
-// TWICE-SAME:    {tsgu.name = "H2", tsgu.result_of = @f_vjp1given2_vjp4}
-// TWICE-SAME:    {tsgu.name = "H3", tsgu.result_of = @f_vjp1given2_vjp2}
+// TWICE-SAME:    {tsgu.name = "H2", tsgu.result_of = @f_vjp1given2_vjp4, {{[^}]*}}}
+// TWICE-SAME:    {tsgu.name = "H3", tsgu.result_of = @f_vjp1given2_vjp2, {{[^}]*}}}
 // TWICE-NOT:     tsgu.solve %
 // TWICE:         return
 // TWICE:       func.func private @f_vjp1given2_vjp{{[24]}}(
 
 // Of a batch of matrices as of one.
 // BATCH-LABEL: func.func @f_batch_vjp1given2(
-// BATCH-SAME:    %[[X:[a-z0-9]+]]: tensor<?x?x?xf64> {tsgu.name = "Y", tsgu.result_of = @f_batch}
-// BATCH-SAME:    %[[H:[a-z0-9]+]]: tensor<?x?x?xf64> {tsgu.name = "H", tsgu.result_of = @f_batch_vjp2}
+// BATCH-SAME:    %[[X:[a-z0-9]+]]: tensor<?x?x?xf64> {tsgu.name = "Y", tsgu.result_of = @f_batch, {{[^}]*}}}
+// BATCH-SAME:    %[[H:[a-z0-9]+]]: tensor<?x?x?xf64> {tsgu.name = "H", tsgu.result_of = @f_batch_vjp2, {{[^}]*}}}
 // BATCH-NOT:     tsgu.solve %
 // BATCH:         linalg.generic {{.*}} ins(%[[H]], %[[X]]
 // BATCH-NOT:     tsgu.solve %
@@ -62,7 +62,7 @@
 
 // The gradient of the matrix tells nothing about that of the right-hand side: it is not read.
 // MATRIX-LABEL: func.func @f_vjp2given1(
-// MATRIX-SAME:    %[[H:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "H", tsgu.pattern = @A, tsgu.result_of = @f_vjp1}
+// MATRIX-SAME:    %[[H:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "H", tsgu.pattern = @A, tsgu.result_of = @f_vjp1, {{[^}]*}}}
 // MATRIX-NOT:     %[[H]]
 // MATRIX:         tsgu.solve {{.*}} mode<T>
 // MATRIX-NEXT:    return
@@ -74,7 +74,7 @@
 
 // W = A Z, the gradient by B, is given; Z is solved for again.
 // TALL-LABEL: func.func @least_squares_vjp1given2(
-// TALL-SAME:    %[[W:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "H", tsgu.result_of = @least_squares_vjp2}
+// TALL-SAME:    %[[W:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "H", tsgu.result_of = @least_squares_vjp2, {{[^}]*}}}
 // TALL:         %[[Z:.*]] = tsgu.normal_solve
 // TALL-NOT:     tsgu.normal_solve
 // TALL:         linalg.generic {{.*}} ins(%{{[a-z0-9]+}}, %[[Z]], %[[W]], %{{[a-z0-9]+}} : {{.*}} attrs = {tsgu.sampled}
@@ -82,7 +82,7 @@
 
 // W is given, which took a solve; U takes another.
 // WIDE-LABEL: func.func @least_squares_row_vjp1given2(
-// WIDE-SAME:    %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B"}
+// WIDE-SAME:    %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B", {{[^}]*}}}
 // WIDE:         tsgu.normal_solve %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %[[B]] mode<T>
 // WIDE-NOT:     tsgu.normal_solve
 // WIDE:       func.func private @least_squares_row_vjp2(

@@ -14,9 +14,9 @@
 // TRI-NOT:     @triangular_solve_vjp0
 // TRI-LABEL:   func.func @triangular_solve_vjp1(
 // TRI-SAME:      %[[S:[a-z0-9]+]]: !tsgu.solver {tsgu.name = "solver"},
-// TRI-SAME:      %[[A:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "A", tsgu.pattern = @A},
-// TRI-SAME:      %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y", tsgu.result_of = @triangular_solve},
-// TRI-SAME:      %[[G:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "G"})
+// TRI-SAME:      %[[A:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "A", tsgu.pattern = @A, {{[^}]*}}},
+// TRI-SAME:      %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y", tsgu.result_of = @triangular_solve, {{[^}]*}}},
+// TRI-SAME:      %[[G:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "G", {{[^}]*}}})
 // TRI:           %[[Y:.*]] = tsgu.triangular_solve %[[S]], %[[A]], %[[G]] mode<T>
 // TRI-NOT:       tsgu.triangular_solve
 // TRI:           %[[OUTER:.*]] = linalg.generic {{.*}} ins(%[[Y]], %[[X]] : {{.*}} attrs = {tsgu.sampled}
@@ -27,7 +27,7 @@
 // TRI:           %[[D:.*]] = tsgu.triangle %[[S]], %[[OUTER]]
 // TRI-NEXT:      return %[[D]]
 // TRI-LABEL:   func.func @triangular_solve_vjp2(
-// TRI-SAME:      %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B"}, %[[G:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "G"})
+// TRI-SAME:      %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B", {{[^}]*}}}, %[[G:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "G", {{[^}]*}}})
 // TRI-NEXT:      %[[Y:.*]] = tsgu.triangular_solve %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %[[G]] mode<T>
 // TRI-NEXT:      return %[[Y]]
 
@@ -55,8 +55,8 @@
 
 // The gradient by A, differentiated by its cotangent: one solve, X still as it was given.
 // TWICE-LABEL: func.func @triangular_solve_vjp1_vjp4(
-// TWICE-SAME:    %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y", tsgu.result_of = @triangular_solve}
-// TWICE-SAME:    %[[H:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "G2", tsgu.pattern = @A})
+// TWICE-SAME:    %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y", tsgu.result_of = @triangular_solve, {{[^}]*}}}
+// TWICE-SAME:    %[[H:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "G2", tsgu.pattern = @A, {{[^}]*}}})
 // TWICE:         %[[HL:.*]] = tsgu.triangle %{{[a-z0-9]+}}, %[[H]]
 // TWICE:         %[[HX:.*]] = linalg.generic {{.*}} ins(%[[HL]], %[[X]] :
 // TWICE:         %[[R:.*]] = tsgu.triangular_solve %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %[[HX]] :
@@ -74,7 +74,7 @@
 
 // Z = (A^T A + damp^2)^-1 G and W = A Z: R Z^T - W X^T in one sampled product.
 // TALL-LABEL: func.func @least_squares_vjp1(
-// TALL-SAME:    %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B"}, %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y"
+// TALL-SAME:    %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B", {{[^}]*}}}, %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y"
 // TALL:         %[[Z:.*]] = tsgu.normal_solve %{{[a-z0-9]+}}, %[[A:[a-z0-9]+]], %{{[a-z0-9]+}} :
 // TALL:         %[[W:.*]] = linalg.generic {{.*}} ins(%[[A]], %[[Z]] :
 // TALL:         %[[AX:.*]] = linalg.generic {{.*}} ins(%[[A]], %[[X]] :
@@ -89,8 +89,8 @@
 
 // W = (A A^T)^-1 A G and U = (A A^T)^-1 B: U (G - A^T W)^T - W X^T.
 // WIDE-LABEL: func.func @least_squares_row_vjp1(
-// WIDE-SAME:    %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B"}, %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y"
-// WIDE-SAME:    %[[G:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "G"}
+// WIDE-SAME:    %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B", {{[^}]*}}}, %[[X:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "Y"
+// WIDE-SAME:    %[[G:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "G", {{[^}]*}}}
 // WIDE:         %[[AG:.*]] = linalg.generic {{.*}} ins(%[[A:[a-z0-9]+]], %[[G]] :
 // WIDE:         %[[W:.*]] = tsgu.normal_solve %{{[a-z0-9]+}}, %[[A]], %[[AG]] mode<T>
 // WIDE:         %[[U:.*]] = tsgu.normal_solve %{{[a-z0-9]+}}, %[[A]], %[[B]] mode<T>

@@ -13,9 +13,9 @@
 // VJP:       #[[$A:.*]] = affine_map<(d0, d1, d2) -> (d0, d2)>
 // VJP-NOT:   @spmm(
 // VJP-LABEL: func.func @spmm_vjp0(
-// VJP-SAME:    %[[A:[a-z0-9]+]]: tensor<?x?xf64, #[[$CSR:.*]]> {tsgu.name = "A", tsgu.pattern = @A},
-// VJP-SAME:    %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B"},
-// VJP-SAME:    %[[G:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "G"})
+// VJP-SAME:    %[[A:[a-z0-9]+]]: tensor<?x?xf64, #[[$CSR:.*]]> {tsgu.name = "A", tsgu.pattern = @A, {{[^}]*}}},
+// VJP-SAME:    %[[B:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "B", {{[^}]*}}},
+// VJP-SAME:    %[[G:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "G", {{[^}]*}}})
 // VJP-SAME:    -> (tensor<?x?xf64, #[[$CSR]]> {tsgu.pattern = @A})
 // VJP:         %[[ZERO:.*]] = tsgu.zeros_like %[[A]]
 // VJP:         %[[GRAD:.*]] = linalg.generic {indexing_maps = [#[[$G]], #[[$B]], #[[$A]]], iterator_types = ["parallel", "reduction", "parallel"]}
@@ -36,11 +36,11 @@
 
 // Tangents are products of the same kind, with T in place of the operand.
 // JVP-LABEL: func.func @spmm_jvp0(
-// JVP-SAME:    %[[T:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "T", tsgu.pattern = @A}) -> tensor<?x?xf64>
+// JVP-SAME:    %[[T:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "T", tsgu.pattern = @A, {{[^}]*}}}) -> tensor<?x?xf64>
 // JVP:         linalg.generic
 // JVP-SAME:      ins(%arg1, %[[T]] :
 // JVP-LABEL: func.func @spmm_jvp1(
-// JVP-SAME:    %[[T:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "T"}) -> tensor<?x?xf64>
+// JVP-SAME:    %[[T:[a-z0-9]+]]: tensor<?x?xf64> {tsgu.name = "T", {{[^}]*}}}) -> tensor<?x?xf64>
 // JVP:         linalg.generic
 // JVP-SAME:      ins(%arg0, %[[T]] :
 
@@ -51,7 +51,7 @@
 // The derivative of the sampled product by its cotangent is the product of the new cotangent, which
 // lies on the pattern of A, with B: SpMM again.
 // TWICE-LABEL: func.func @spmm_vjp0_vjp2(
-// TWICE-SAME:    %[[G2:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "G2", tsgu.pattern = @A}) -> tensor<?x?xf64>
+// TWICE-SAME:    %[[G2:[a-z0-9]+]]: tensor<?x?xf64, #{{[a-z]+}}> {tsgu.name = "G2", tsgu.pattern = @A, {{[^}]*}}}) -> tensor<?x?xf64>
 // TWICE:         linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "reduction"]}
 // TWICE-SAME:      ins(%[[G2]], %arg1 :
 
@@ -61,7 +61,7 @@
 
 // Read twice, an operand gets one sum: 2 a g. A square is zero where A is absent; so is its slope.
 // CHECK-LABEL: func.func @sum_of_squares_vjp0(
-// CHECK-SAME:    %[[A:[a-z0-9]+]]: tensor<?x?xf64, #{{.*}}> {tsgu.pattern = @A}, %[[G:[a-z0-9]+]]: tensor<?xf64> {tsgu.name = "G"})
+// CHECK-SAME:    %[[A:[a-z0-9]+]]: tensor<?x?xf64, #{{.*}}> {tsgu.pattern = @A, {{[^}]*}}}, %[[G:[a-z0-9]+]]: tensor<?xf64> {tsgu.name = "G", {{[^}]*}}})
 // CHECK:         linalg.generic
 // CHECK-SAME:      ins(%[[G]], %[[A]] : {{.*}}) {{.*}} attrs = {tsgu.sampled}
 // CHECK:         ^bb0(%[[g:.*]]: f64, %[[a:.*]]: f64, %{{.*}}: f64):

@@ -5,16 +5,16 @@
 // RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize,func.func(tsgu-select-layout),tsgu-stage)' --split-input-file \
 // RUN:   | FileCheck %s
 
-// A triangular solve into a scratch buffer (by A, operand 1, of G, operand 4; as many columns as s3),
+// A triangular solve into a scratch buffer (by A, operand 1, of G, operand 4; as many columns as s1),
 // a kernel that writes the result, and the triangle of the result, kept in place. A matrix that is
 // solved with is square: both its extents are s0, and the rows of G are.
 // TRI:      tsgu.manifest = {layouts = [{index = 2 : i64, order = array<i32: 0, 1>, pattern = 0 : i64}]
 // TRI-SAME:   operands = [{name = "solver", {{[^}]*}}read = true, {{[^}]*}}shape = array<i32>, solver = true, type = 3 : i64}, {name = "A"
-// TRI-SAME:   {name = "G", {{[^}]*}}shape = array<i32: 0, 3>
+// TRI-SAME:   {name = "G", {{[^}]*}}shape = array<i32: 0, 1>
 // TRI-SAME:   patterns = [{name = "A", shape = array<i32: 0, 0>
-// TRI-SAME:   scratch = [{shape = array<i32: 0, 3>, type = 1 : i64}]
+// TRI-SAME:   scratch = [{shape = array<i32: 0, 1>, type = 1 : i64}]
 // TRI-SAME:   stages = [{arguments = [], {{.*}}destination = {index = 0 : i64, kind = 2 : i64}, kind = 2 : i64, layout = 0 : i64,
-// TRI-SAME:     solve = {columns = 3 : i64, kind = 0 : i64, mode = 1 : i64, solver = 0 : i64, values = {index = 1 : i64, kind = 0 : i64}}, source = {index = 4 : i64, kind = 0 : i64}},
+// TRI-SAME:     solve = {columns = 1 : i64, kind = 0 : i64, mode = 1 : i64, solver = 0 : i64, values = {index = 1 : i64, kind = 0 : i64}}, source = {index = 4 : i64, kind = 0 : i64}},
 // TRI-SAME:   {arguments = [{buffer = {index = 0 : i64, kind = 2 : i64}, {{.*}}{buffer = {index = 0 : i64, kind = 1 : i64}, {{.*}}written = true}]
 // TRI-SAME:     name = "triangular_solve_vjp1_k0"
 // TRI-SAME:   {arguments = [], {{.*}}destination = {index = 0 : i64, kind = 1 : i64}, kind = 3 : i64, layout = 0 : i64,

@@ -677,25 +677,9 @@ func.func @permuted_items(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x
                           %B: tensor<4x4x2xf64>) -> tensor<4x4x2xf64> {
   %e = tensor.empty() : tensor<4x4x4xf64, #Batch>
   %P = linalg.transpose ins(%A : tensor<4x4x4xf64, #Batch>) outs(%e : tensor<4x4x4xf64, #Batch>) permutation = [1, 0, 2]
-  // expected-error @+1 {{takes a matrix that is conjugated, but not transposed, or whose items are permuted}}
+  // expected-error @+1 {{takes a matrix whose items are permuted}}
   %X = tsgu.solve %s, %P, %B : tensor<4x4x4xf64, #Batch>, tensor<4x4x2xf64> -> tensor<4x4x2xf64>
   return %X : tensor<4x4x2xf64>
-}
-
-// -----
-
-#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
-
-func.func @conjugated(%s: !tsgu.solver {tsgu.name = "solver"},
-                      %A: tensor<4x4xcomplex<f64>, #CSR> {tsgu.pattern = @A}, %B: tensor<4x2xcomplex<f64>>)
-    -> tensor<4x2xcomplex<f64>> {
-  %e = tensor.empty() : tensor<4x4xcomplex<f64>, #CSR>
-  %At = linalg.transpose ins(%A : tensor<4x4xcomplex<f64>, #CSR>) outs(%e : tensor<4x4xcomplex<f64>, #CSR>)
-      permutation = [1, 0]
-  // expected-error @+1 {{takes a matrix that is conjugated, but not transposed, or whose items are permuted}}
-  %X = tsgu.solve %s, %At, %B mode<C>
-      : tensor<4x4xcomplex<f64>, #CSR>, tensor<4x2xcomplex<f64>> -> tensor<4x2xcomplex<f64>>
-  return %X : tensor<4x2xcomplex<f64>>
 }
 
 // -----

@@ -26,8 +26,10 @@ def Tsgu_SolverType : TypeDef<Tsgu_Dialect, "Solver"> {
   }];
 }
 
-def Tsgu_Mode : I32EnumAttr<"Mode", "the matrix itself, transposed or adjoint", [
-    I32EnumAttrCase<"N", 0>, I32EnumAttrCase<"T", 1>, I32EnumAttrCase<"C", 2>]> {
+def Tsgu_Mode : I32EnumAttr<"Mode",
+    "the matrix itself, transposed, adjoint or conjugated", [
+    I32EnumAttrCase<"N", 0>, I32EnumAttrCase<"T", 1>, I32EnumAttrCase<"C", 2>,
+    I32EnumAttrCase<"R", 3>]> {
   let cppNamespace = "::tsgu";
   let genSpecializedAttr = 0;
 }
@@ -139,7 +141,7 @@ def Tsgu_NormalSolveOp : Tsgu_SolveBase<"normal_solve"> {
     -(M Z) Y^H - (M Y) Z^H that of M.
   }];
   let extraClassDeclaration = [{
-    unsigned getRhsDim() { return getMode() == Mode::N ? 1 : 0; }
+    unsigned getRhsDim() { return isTransposed(getMode()) ? 0 : 1; }
   }];
 }
 

@@ -24,6 +24,7 @@ def Tsgu_Dialect : Dialect {
     | `tsgu.pattern = @P` | sparse arguments and results | those with one name share one sparsity pattern |
     | `tsgu.name = "A"` | arguments | the name users see |
     | `tsgu.result_of = @f` | arguments | holds the result of `@f`, called with the arguments before it |
+    | `tsgu.shape = array<i32: 0, 1>` | arguments | numbers the extents of a tensor: those with one number are equal |
     | `tsgu.sampled` | `linalg.generic` | the iteration space is the stored entries of its sparse tensors, all of one pattern: absent entries take no part |
   }];
   let useDefaultTypePrinterParser = 1;

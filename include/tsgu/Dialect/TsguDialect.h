@@ -52,6 +52,26 @@ namespace tsgu {
 /// program: the value itself, or the argument that holds it.
 using StoredValue = llvm::function_ref<mlir::Value(mlir::Value)>;
 
+/// Whether op(A) exchanges rows and columns.
+inline bool isTransposed(Mode mode) {
+  return mode == Mode::T || mode == Mode::C;
+}
+
+/// The mode of op(A^T).
+inline Mode transpose(Mode mode) {
+  switch (mode) {
+  case Mode::N:
+    return Mode::T;
+  case Mode::T:
+    return Mode::N;
+  case Mode::C:
+    return Mode::R;
+  case Mode::R:
+    return Mode::C;
+  }
+  llvm_unreachable("covered switch");
+}
+
 namespace detail {
 mlir::LogicalResult verifySolve(mlir::Operation *op);
 } // namespace detail

@@ -51,13 +51,13 @@ def SolveOpInterface : OpInterface<"SolveOpInterface"> {
     InterfaceMethod<[{
         Of the matrix's rows (0) and columns (1), those as many as rows of rhs.
       }], "unsigned", "getRhsDim", (ins), "", [{
-        return $_op.getMode() == ::tsgu::Mode::N ? 0 : 1;
+        return ::tsgu::isTransposed($_op.getMode()) ? 1 : 0;
       }]>,
     InterfaceMethod<[{
         Of the matrix's rows (0) and columns (1), those as many as rows of the
         result.
       }], "unsigned", "getResultDim", (ins), "", [{
-        return $_op.getMode() == ::tsgu::Mode::N ? 1 : 0;
+        return ::tsgu::isTransposed($_op.getMode()) ? 0 : 1;
       }]>,
     InterfaceMethod<"Whether the matrix must be square.", "bool",
                     "needsSquare", (ins), "", [{ return false; }]>,

@@ -101,6 +101,18 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
     ListOption<"widths", "widths", "int64_t", "extents by symbol, 0: dynamic">];
 }
 
+def ExpandConjugated : Pass<"tsgu-expand-conjugated", "::mlir::func::FuncOp"> {
+  let summary = "solve with a conjugated matrix by conjugating the vectors";
+  let description = [{
+    conj(A)^-1 B = conj(A^-1 conj(B)), and likewise for the other solves. A last
+    step: derivatives see one op, as in programs over real numbers.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def ExpandLogSumExp : Pass<"tsgu-expand-log-sum-exp", "::mlir::func::FuncOp"> {
   let summary = "compute log-sum-exp reductions as a maximum and a sum";
   let description = [{
