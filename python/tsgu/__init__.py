@@ -13,13 +13,13 @@ from ._library import (  # isort: skip
 from . import _component_ops as _component_ops
 from . import _pattern_cache as _pattern_cache
 from . import utils
-from ._autograd import Operator, operator
+from ._autograd import Operator
 from ._callbacks import ConvergenceWarning
 from ._config import __version__, show_config
 from ._pattern import Pattern
 from ._solver import SolveInfo, solver
 from ._tensors import coo, csr, values
-from ._user_programs import load_program
+from ._user_programs import load_program, operator, programs
 from .sparse_lstsq import SparseGenericLstsq, sparse_generic_lstsq
 from .sparse_matmul import SparseMatMul, sparse_mm
 from .sparse_softmax import sparse_softmax
@@ -51,6 +51,7 @@ __all__ = [
     "csr",
     "load_program",
     "operator",
+    "programs",
     "show_config",
     "solver",
     "sparse_generic_lstsq",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch.autograd import Function, forward_ad
 
+from ._library import CompileError
 from ._pattern import Pattern
 from ._program import program
 
@@ -126,6 +127,19 @@ class Operator:
         """Whether operand k has derivatives of its own: results and solvers have not."""
         operand = self.signature.operands[k]
         return operand.result_of < 0 and not operand.solver and self.depends_on(k)
+
+    @functools.cached_property
+    def refused(self):
+        """{name: why} of the operands by which the program cannot be differentiated."""
+        reasons = {}
+        for k, info in enumerate(self.signature.operands):
+            if not self.is_independent(k):
+                continue
+            try:
+                operator(f"{self.path}/vjp{k}")
+            except CompileError as error:
+                reasons[info.name] = str(error).rpartition("cannot be derived: ")[2]
+        return reasons
 
     def cotangent(self, k, computed=()):
         """How operand k's cotangent is computed after those of the operands `computed`."""

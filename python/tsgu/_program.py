@@ -38,6 +38,20 @@ class Signature(NamedTuple):
     operands: tuple  # TensorInfo of each
     result: TensorInfo
 
+    def __str__(self):
+        """As "(A: sparse (s0, s1) on A, B: dense (s1, s2)) -> dense (s0, s2)"."""
+
+        def described(info):
+            if info.solver:
+                return "solver"
+            shape = f"({', '.join(info.shape)})"
+            if info.pattern < 0:
+                return f"dense {shape}"
+            return f"sparse {shape} on {self.patterns[info.pattern][0]}"
+
+        operands = [f"{info.name}: {described(info)}" for info in self.operands]
+        return f"({', '.join(operands)}) -> {described(self.result)}"
+
     @staticmethod
     def parse(description):
         names = [pattern["name"] for pattern in description["patterns"]]

@@ -221,3 +221,101 @@ def test_programs_that_are_refused(weighted_row_sum):
         tsgu.load_program(WEIGHTED_ROW_SUM, name="a/b")
     with pytest.raises(FileNotFoundError):
         tsgu.load_program("no/such/file.mlir")
+
+
+# ===-- Names ------------------------------------------------------------------===#
+
+
+def values_and_gradients(op, pattern, values, w):
+    result = op(pattern, values, w)
+    return result.detach(), *torch.autograd.grad(result.sum(), (values, w))
+
+
+def test_an_edited_program_takes_the_place_of_the_one_before():
+    pattern, reference, values, w = case()
+    square = tsgu.load_program(WEIGHTED_ROW_SUM, name="edited")
+    compiled = torch.compile(
+        lambda v, x: square(pattern, v, x), fullgraph=True, backend="aot_eager"
+    )
+    expected = values_and_gradients(lambda p, v, x: reference(v, x), pattern, values, w)
+
+    def is_the_first(op):
+        for left, right in zip(values_and_gradients(op, pattern, values, w), expected, strict=True):
+            oracle.assert_close(left, right)
+
+    is_the_first(square)
+    is_the_first(lambda p, v, x: compiled(v, x))
+    edited = WEIGHTED_ROW_SUM.replace("mulf %a, %a", "mulf %a, %x")
+    with pytest.raises(tsgu.CompileError, match="replace=True"):
+        tsgu.load_program(edited, name="edited")
+    is_the_first(tsgu.operator("edited"))
+
+    row_sum = tsgu.load_program(edited, name="edited", replace=True)
+
+    def second(p, v, x):  # the sum of a_ij w_j^2, for a_ij > 0
+        return reference(v.sqrt(), x.square())
+
+    positive = values.detach().abs().requires_grad_()
+    wanted = values_and_gradients(second, pattern, positive, w)
+    for op in (row_sum, tsgu.operator("edited")):
+        for left, right in zip(values_and_gradients(op, pattern, positive, w), wanted, strict=True):
+            oracle.assert_close(left, right)
+        given = torch.ones(6, dtype=torch.float64)
+        gradient = tsgu.operator("edited/vjp0")(pattern, positive, w, given)
+        oracle.assert_close(gradient.detach(), wanted[1])
+    # What was made before keeps what it was.
+    is_the_first(square)
+    is_the_first(lambda p, v, x: compiled(v, x))
+    assert tsgu.load_program(WEIGHTED_ROW_SUM, name="edited", replace=True) is square
+    is_the_first(tsgu.operator("edited"))
+
+
+def test_names_of_the_library_are_not_taken():
+    with pytest.raises(tsgu.CompileError, match="a program of the library"):
+        tsgu.load_program(WEIGHTED_ROW_SUM, name="spmm", replace=True)
+
+
+def test_programs_are_listed(weighted_row_sum):
+    listed = tsgu.programs()
+    assert {"spmm", "softmax", "solve", "weighted_row_sum"} <= listed.keys()
+    assert str(listed["weighted_row_sum"]) == (
+        "(A: sparse (s0, s1) on A, w: dense (s1)) -> dense (s0)"
+    )
+    assert listed["weighted_row_sum"] == weighted_row_sum.signature
+    for name in listed:
+        assert tsgu.operator(name).signature == listed[name]
+
+
+def test_a_misspelt_program_names_the_nearest(weighted_row_sum):
+    with pytest.raises(tsgu.CompileError, match=r"no program 'spmmm', but 'spmm'; tsgu.programs"):
+        tsgu.operator("spmmm")
+    with pytest.raises(tsgu.CompileError, match="but 'weighted_row_sum'"):
+        tsgu.operator("weigted_row_sum/batch")
+    with pytest.raises(tsgu.CompileError, match=r"no program 'zzz'; tsgu.programs\(\) lists all"):
+        tsgu.operator("zzz/vjp0")
+    with pytest.raises(tsgu.CompileError, match="there are batch, jvp<operand>"):
+        tsgu.operator("spmm/vjpp")
+
+
+def test_a_refused_gradient_is_announced():
+    """The largest a_ij of each row, times w_j."""
+    text = (
+        WEIGHTED_ROW_SUM.replace("@weighted_row_sum", "@row_max")
+        .replace("arith.addf %sum, %term", "arith.maximumf %sum, %term")
+        .replace("arith.constant 0.0", "arith.constant 0xFFF0000000000000")
+        .replace("(%init : tensor<?xf64>) {", "(%init : tensor<?xf64>) attrs = {tsgu.sampled} {")
+    )
+    with pytest.warns(UserWarning, match="row_max has no gradient by A: .*a maximum") as caught:
+        row_max = tsgu.load_program(text)
+    assert len(caught) == 2
+    assert caught[0].filename == __file__
+    assert row_max.refused.keys() == {"A", "w"}
+    pattern, _, values, w = case()
+    assert row_max(pattern, values.detach(), w.detach()).shape == (6,)
+    with pytest.raises(tsgu.CompileError, match="its reduction is a maximum"):
+        row_max(pattern, values, w).sum().backward()
+
+
+def test_nothing_is_announced_of_others(weighted_row_sum, recwarn):
+    assert weighted_row_sum.refused == {} == tsgu.load_program(CHAIN).refused
+    assert not [each for each in recwarn if "no gradient" in str(each.message)]
