@@ -173,8 +173,9 @@ Error Compiler::addProgram(StringRef name, StringRef text) {
   if (!inserted)
     return entry->second == text
                ? Error::success()
-               : llvm::createStringError("there is another program '" + name +
-                                         "'");
+               : llvm::createStringError("there is a program '" + name +
+                                         "' with another text: add this one "
+                                         "under another name");
   Expected<OwningOpRef<ModuleOp>> module = state->derive(name);
   if (module)
     return Error::success();

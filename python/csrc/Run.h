@@ -26,8 +26,8 @@ TensorHandle solveFrom(tsgu_mode mode, IndexArrays &pattern,
                        AtenTensorHandle b, AtenTensorHandle guess);
 
 /// The most operands and patterns of a program.
-inline constexpr int32_t maxOperands = 16;
-inline constexpr int32_t maxPatterns = 4;
+inline constexpr int32_t maxOperands = 32;
+inline constexpr int32_t maxPatterns = 8;
 
 } // namespace tsgu::torch_plugin
 

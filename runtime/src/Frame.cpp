@@ -30,7 +30,13 @@ static const Layout &layoutFor(const Plan &plan, const LayoutInfo &info,
 Frame::Frame(const Plan &plan, const Binding &binding,
              const Arguments &arguments, const tsgu_tensor &result,
              const Place *place)
-    : plan(plan) {
+    : plan(plan), slots(plan.manifest().operands.size() + 1 +
+                        plan.manifest().scratch.size()),
+      layouts(plan.manifest().layouts.size()),
+      patterns(plan.manifest().layouts.size()),
+      itemRows(plan.manifest().layouts.size()),
+      scratchAt(plan.manifest().scratch.size()),
+      scratchStrides(plan.manifest().scratch.size()) {
   const Manifest &m = plan.manifest();
   for (size_t i = 0; i < m.layouts.size(); ++i) {
     const LayoutInfo &info = m.layouts[i];

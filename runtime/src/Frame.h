@@ -9,6 +9,7 @@
 #define TSGU_SRC_FRAME_H
 
 #include "Plan.h"
+#include "SmallArray.h"
 
 namespace tsgu::runtime {
 
@@ -60,13 +61,14 @@ private:
   const Plan &plan;
   int32_t firstScratch;
   int64_t scratchEnd = 0;
-  // Only as many as the plan has are ever written or read.
-  std::array<Slot, maxSlots> slots;
-  std::array<const Layout *, maxLayouts> layouts;
-  std::array<Pattern *, maxLayouts> patterns;
-  std::array<int64_t, maxLayouts> itemRows;
-  std::array<int64_t, maxScratch> scratchAt;
-  std::array<std::array<int64_t, maxDims>, maxScratch> scratchStrides;
+  // In place for programs of usual size, whose calls then ask for no memory.
+  static constexpr size_t usualLayouts = 16, usualScratch = 16;
+  SmallArray<Slot, maxOperands + 1 + usualScratch> slots;
+  SmallArray<const Layout *, usualLayouts> layouts;
+  SmallArray<Pattern *, usualLayouts> patterns;
+  SmallArray<int64_t, usualLayouts> itemRows;
+  SmallArray<int64_t, usualScratch> scratchAt;
+  SmallArray<std::array<int64_t, maxDims>, usualScratch> scratchStrides;
 };
 
 } // namespace tsgu::runtime

@@ -84,16 +84,17 @@ private:
   int32_t argumentCount, sizeCount;
   int64_t extents[2] = {1, 1};
   int64_t total = 1;
-  // Only the first argumentCount and sizeCount are ever written or read.
-  void *pointers[maxArguments];
-  int64_t steps[2][maxArguments];
-  int64_t sizes[maxSizes];
+  SmallArray<void *, usualArguments> pointers;
+  SmallArray<std::array<int64_t, 2>, usualArguments> steps;
+  SmallArray<int64_t, usualSizes> sizes;
 };
 
 KernelCall::KernelCall(const Frame &frame, const StagePlan &plan,
                        const Binding &binding, int64_t item)
     : plan(plan), argumentCount(static_cast<int32_t>(plan.arguments.size())),
-      sizeCount(static_cast<int32_t>(plan.stage->sizes.size())) {
+      sizeCount(static_cast<int32_t>(plan.stage->sizes.size())),
+      pointers(plan.arguments.size()), steps(plan.arguments.size()),
+      sizes(plan.stage->sizes.size()) {
   const std::vector<int32_t> &loops = plan.stage->partition.loops;
   for (size_t loop = 0; loop < loops.size(); ++loop)
     total = multiply(total, extents[loop] = binding.sizes[loops[loop]]);
@@ -133,24 +134,24 @@ void KernelCall::addArgument(int32_t index, const Frame &frame, int64_t item) {
       elements = frame.strides(argument.slot)[step.dim];
       break;
     }
-    steps[loop][index] = elements * argument.elementSize;
+    steps[index][loop] = elements * argument.elementSize;
   }
 }
 
 void KernelCall::run(int64_t outer, int64_t outerCount, int64_t inner,
                      int64_t innerCount) const {
-  void *callPointers[maxArguments];
-  int64_t callSizes[maxSizes];
+  SmallArray<void *, usualArguments> callPointers(plan.arguments.size());
+  SmallArray<int64_t, usualSizes> callSizes(plan.stage->sizes.size());
   for (int32_t i = 0; i < argumentCount; ++i)
     callPointers[i] =
-        moved(pointers[i], outer * steps[0][i] + inner * steps[1][i]);
+        moved(pointers[i], outer * steps[i][0] + inner * steps[i][1]);
   for (int32_t i = 0; i < sizeCount; ++i) {
     const SizeRef &size = plan.stage->sizes[i];
     callSizes[i] = size.kind != SizeRef::Range ? sizes[i]
                    : size.index == 0           ? outerCount
                                                : innerCount;
   }
-  plan.kernel(callPointers, callSizes);
+  plan.kernel(callPointers.data(), callSizes.data());
 }
 
 void KernelCall::runRange(int64_t begin, int64_t end) const {

@@ -51,8 +51,6 @@ static void checkLimits(const Manifest &m) {
            "; this runtime carries at most ", most);
   };
   limit(m.symbols.size(), maxSymbols, "sizes");
-  limit(m.layouts.size(), maxLayouts, "layouts");
-  limit(m.scratch.size(), maxScratch, "scratch buffers");
   for (const ScratchInfo &scratch : m.scratch)
     limit(scratch.shape.size(), maxDims - 1, "dimensions in one buffer");
 }
@@ -150,11 +148,6 @@ StagePlan Plan::planKernel(const Stage &stage, uint32_t number) const {
   if (!there)
     fail(Status::CompileFailed, m.program, " has no kernel ", number, ", ",
          stage.name);
-  if (stage.arguments.size() > maxArguments || stage.sizes.size() > maxSizes)
-    fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
-         " has ", stage.arguments.size(), " arguments and ", stage.sizes.size(),
-         " sizes; this runtime carries at most ", maxArguments, " and ",
-         maxSizes);
   StagePlan plan;
   plan.stage = &stage;
   plan.number = number;

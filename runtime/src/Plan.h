@@ -13,9 +13,9 @@
 
 namespace tsgu::runtime {
 
-inline constexpr int32_t maxArguments = 48;
-inline constexpr int32_t maxSizes = 96;
-inline constexpr int32_t maxSlots = maxOperands + 1 + maxScratch;
+/// Kernels of up to so many arguments and sizes are called without memory.
+inline constexpr size_t usualArguments = 48;
+inline constexpr size_t usualSizes = 96;
 
 /// How a pointer moves with one partitioned loop.
 struct Step {

@@ -26,9 +26,7 @@ Signature::Signature(Manifest manifest) : m(std::move(manifest)) {
   };
   limit(m.symbols.size(), maxSymbols, "sizes");
   limit(m.patterns.size(), maxPatterns, "patterns");
-  limit(m.layouts.size(), maxLayouts, "layouts");
   limit(m.operands.size(), maxOperands, "operands");
-  limit(m.scratch.size(), maxScratch, "scratch buffers");
   for (const TensorInfo &operand : m.operands)
     limit(operand.shape.size(), maxDims - 1, "dimensions in one operand");
   limit(m.result.shape.size(), maxDims - 1, "dimensions in its result");

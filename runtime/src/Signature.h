@@ -16,12 +16,10 @@
 
 namespace tsgu::runtime {
 
-// What a program may have at most, so that a call needs no memory of its own.
+// What a program may have at most.
 inline constexpr int32_t maxSymbols = 64;
 inline constexpr int32_t maxPatterns = 8;
-inline constexpr int32_t maxLayouts = 16;
 inline constexpr int32_t maxOperands = 32;
-inline constexpr int32_t maxScratch = 64;
 inline constexpr int32_t maxDims = 8; ///< The one of a batch included.
 
 /// Widths up to this one get kernels of their own.

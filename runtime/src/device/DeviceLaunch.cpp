@@ -227,7 +227,8 @@ private:
     if (!fitsInt32(blocks))
       fail(Status::InvalidArgument, "kernel ", stage.stage->name, " needs ",
            blocks, " blocks of threads, more than a device starts");
-    uint64_t words[2 * maxArguments + maxSizes];
+    SmallArray<uint64_t, 2 * usualArguments + usualSizes> words(
+        2 * stage.arguments.size() + stage.stage->sizes.size());
     size_t count = 0;
     const size_t pointers = stage.arguments.size();
     for (size_t i = 0; i < pointers; ++i)
@@ -245,7 +246,7 @@ private:
     place.device.launch(
         plan.object(), stage.number,
         {static_cast<uint32_t>(blocks), static_cast<uint32_t>(items)},
-        {words, count}, place.stream());
+        {words.data(), count}, place.stream());
   }
 
   void permute(const StagePlan &stage, int64_t first, int64_t items) const {
