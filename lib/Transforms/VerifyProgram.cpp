@@ -31,6 +31,18 @@ using namespace tsgu;
 using linalg::GenericOp;
 namespace st = mlir::sparse_tensor;
 
+/// The most ops of a program, and of one payload. Nothing of ours recurses over
+/// them, but upstream's passes take time that grows with their square.
+constexpr unsigned maxOps = 4096;
+
+static LogicalResult verifySize(Operation *op, Block &block, StringRef what) {
+  unsigned count = std::distance(block.begin(), block.end());
+  if (count <= maxOps)
+    return success();
+  return op->emitError("has ") << count << " ops in " << what << "; at most "
+                               << maxOps << " are compiled as one";
+}
+
 /// A sparse type is CSR, or a batch of CSR: dense levels in the order of the
 /// dimensions, then a compressed one.
 static LogicalResult verifyType(Operation *op, Type type, StringRef what) {
@@ -194,6 +206,8 @@ static bool ignoresAbsentEntries(GenericOp op, Payload payload) {
 }
 
 static LogicalResult verifyPayload(GenericOp op) {
+  if (failed(verifySize(op, *op.getBlock(), "its payload")))
+    return failure();
   FailureOr<Payload> payload = getPayload(op);
   if (failed(payload))
     return failure();
@@ -377,8 +391,9 @@ static LogicalResult verifyOp(Operation *op) {
 }
 
 LogicalResult tsgu::verifyProgram(func::FuncOp program) {
-  if (failed(verifySignature(program)) || failed(foldTransposes(program)) ||
-      failed(generalizeNamedOps(program)))
+  if (failed(verifySignature(program)) ||
+      failed(verifySize(program, program.getBody().front(), "its body")) ||
+      failed(foldTransposes(program)) || failed(generalizeNamedOps(program)))
     return failure();
   Type element = getElementTypeOrSelf(program.getResultTypes()[0]);
   for (Operation &op : program.getBody().front())
