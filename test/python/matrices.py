@@ -113,6 +113,26 @@ def invertible(kind, n, dtype=torch.float64, per_row=3, diagonal=4.0):
     return torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True)
 
 
+def without_diagonal(A):
+    """What is left of a matrix, or batch, that stores its diagonal: a unit triangle has none."""
+    if A.layout is torch.sparse_coo:
+        indices, values = A._indices(), A._values()
+        kept = indices[-1] != indices[-2]
+        flag = A.is_coalesced()
+        return torch.sparse_coo_tensor(indices[:, kept], values[kept], A.shape, is_coalesced=flag)
+    positions, columns, n = A.crow_indices(), A.col_indices(), A.shape[-1]
+    counts = positions.diff().reshape(-1)
+    rows = torch.arange(counts.numel()).repeat_interleave(counts) % n
+    kept = columns.reshape(-1) != rows
+    shape = (*columns.shape[:-1], -1)
+    return torch.sparse_csr_tensor(
+        positions - torch.arange(n + 1, dtype=positions.dtype),
+        columns.reshape(-1)[kept].reshape(shape),
+        A.values().reshape(-1)[kept].reshape(shape),
+        A.shape,
+    )
+
+
 # ===-- Operands of matrices ---------------------------------------------------===#
 
 

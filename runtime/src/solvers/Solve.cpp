@@ -152,6 +152,8 @@ static void solveItem(const Problem &problem, int64_t item,
                            bLength, problem.columns, problem.bRow};
   const Vectors<T> x{static_cast<T *>(problem.x) + item * problem.xItem,
                      xLength, problem.columns, problem.xRow};
+  if (problem.kind == SolveInfo::Triangular && problem.solver->unit_diagonal)
+    requireStrict(*problem.pattern, item, problem.solver->upper != 0);
   if (xLength == 0 || problem.columns == 0)
     return;
   if (problem.kind != SolveInfo::Triangular)

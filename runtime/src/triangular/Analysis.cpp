@@ -46,8 +46,9 @@ int64_t Analysis::findEdges(const I *positions, const I *coordinates,
     else if (!isUpper)
       at = coordinates + end - 1;
     const bool stored = at < coordinates + end && *at == row;
-    if (!stored && missing < 0)
-      missing = i;
+    int64_t &first = stored ? present : missing;
+    if (first < 0)
+      first = i;
     const I edge = static_cast<I>(at - coordinates);
     edges[i] = edge + static_cast<I>(isUpper && stored);
     outside += isUpper ? edge - begin : end - edge - I(stored);

@@ -30,6 +30,8 @@ public:
   bool upper() const { return isUpper; }
   /// The first row without a stored diagonal, or -1.
   int64_t firstMissing() const { return missing; }
+  /// The first row with one, or -1.
+  int64_t firstStored() const { return present; }
   /// Whether every entry of the item is in the triangle, and the diagonal
   /// stored.
   bool tidy() const { return isTidy; }
@@ -54,7 +56,7 @@ private:
   int64_t findEdges(const I *positions, const I *coordinates, int64_t rows);
 
   bool isUpper, isTidy = false, isNarrow = true;
-  int64_t missing = -1;
+  int64_t missing = -1, present = -1;
   Block edgeBlock;
   LevelSets sets;
   ForkSafeMutex making;

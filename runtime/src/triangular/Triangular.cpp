@@ -53,8 +53,9 @@ template <typename T>
       item << " of item " << A.item;
     fail(Status::Singular, "the ", upper ? "upper" : "lower", " triangle",
          item.str(), " is singular: the diagonal of row ", i,
-         k < end ? " is 0" : " is not stored",
-         "; store a nonzero value there, or ask for a unit diagonal");
+         k < end ? " is 0; store a nonzero value there"
+                 : " is not stored; store a nonzero value there, or ask for a "
+                   "unit diagonal");
   }
   fail(Status::Internal, "no diagonal is zero any more: the values changed "
                          "during the solve");
@@ -407,6 +408,20 @@ template <typename T> int64_t PreparedTriangle<T>::bytes() const {
     if (state->ready[k].load(std::memory_order_acquire))
       sum += state->packed[k].bytes();
   return sum;
+}
+
+void requireStrict(Pattern &pattern, int64_t item, bool upper) {
+  const int64_t row = analysisOf(pattern, item, upper)->firstStored();
+  if (row < 0)
+    return;
+  const std::string where =
+      pattern.rank() == 3 ? " of item " + std::to_string(item) : "";
+  fail(Status::InvalidArgument,
+       "First input should be strictly triangular (i.e. unit diagonals is "
+       "implicit): the diagonal of row ",
+       row, where,
+       " is stored; leave the diagonal out, or solve with the stored one, "
+       "unitriangular=False");
 }
 
 #define TSGU_INSTANTIATE(T)                                                    \

@@ -49,6 +49,10 @@ private:
   std::unique_ptr<State> state;
 };
 
+/// Throws InvalidArgument, naming the first row, where the item stores diagonal
+/// entries: the user of a unit triangle says that there are none.
+void requireStrict(Pattern &pattern, int64_t item, bool upper);
+
 /// to[k] = from[k] where entry k is in the triangle, else 0, for the values of
 /// all items; `to` may be `from`, which costs nothing when every entry is in
 /// it.

@@ -202,6 +202,17 @@ TEST_F(SolverRefuses, Singular) {
   }
 }
 
+TEST_F(SolverRefuses, StoredDiagonalsOfUnitTriangles) {
+  solver = Choice{TSGU_TRIANGULAR, 0}.solver();
+  solver.unit_diagonal = 1;
+  for (int64_t upper : {0, 1})
+    for (int mode = 0; mode < 3; ++mode) {
+      solver.upper = upper;
+      expect(solve(static_cast<tsgu_mode>(mode)),
+             {"strictly triangular", "row 0"});
+    }
+}
+
 TEST_F(SolverRefuses, Triangles) {
   tsgu_pattern *p = system.pattern->get();
   tsgu_triangular *triangle = nullptr;
