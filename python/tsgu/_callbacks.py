@@ -283,7 +283,7 @@ def _call_outcome(id, outcome):
         if run is not None:
             run.warnings.append(text)
         else:
-            warnings.warn(text, ConvergenceWarning, stacklevel=_level())
+            warnings.warn(text, ConvergenceWarning, stacklevel=level())
 
 
 _table = _Table(_SOLVE(_call_solve), _PROGRESS(_call_progress), _REPORT(_call_outcome))
@@ -311,7 +311,7 @@ def watch(run):
         if this.failure is not None:
             raise this.failure
         for text in this.warnings:
-            warnings.warn(text, ConvergenceWarning, stacklevel=_level())
+            warnings.warn(text, ConvergenceWarning, stacklevel=level())
         return result
 
     return watched
@@ -329,7 +329,7 @@ def _with_outcome(error, outcomes):
 _OURS = tuple(str(pathlib.Path(file).parent) for file in (__file__, torch.__file__))
 
 
-def _level():
+def level():
     """The stack level, as warnings count it, of the code that called the package."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from . import _library
-from ._callbacks import COutcome, CTensor, read_outcome, view_of, watch
+from ._callbacks import COutcome, CTensor, Outcome, read_outcome, view_of, watch
 
 _DONE, _APPLY, _ADJOINT, _PRECONDITION = range(4)
 _TYPES = {torch.float32: 0, torch.float64: 1, torch.complex64: 4, torch.complex128: 5}
@@ -23,6 +23,11 @@ class _Options(ctypes.Structure):
         ("shift_count", ctypes.c_int32),
         ("shifts", ctypes.POINTER(ctypes.c_double)),
         ("factor", ctypes.c_double),
+        ("mean", ctypes.c_int32),
+        ("rest", ctypes.c_double),
+        ("least_product", ctypes.c_double),
+        ("min_iterations", ctypes.c_int64),
+        ("max_products", ctypes.c_int64),
     ]
 
 
@@ -30,6 +35,19 @@ class _Executor(ctypes.Structure):
     """tsgu_executor of tsgu.h."""
 
     _fields_ = [("threads", ctypes.c_int32), ("parallel_for", ctypes.c_void_p)]
+
+
+class Criteria(NamedTuple):
+    """When columns end, beside their goals: members of tsgu_iteration_options."""
+
+    mean: bool = False
+    rest: float = 0.0
+    least_product: float = 0.0
+    min_iterations: int = 0
+    max_products: int = 0
+
+
+_NONE = Criteria()
 
 
 class Functions(NamedTuple):
@@ -62,22 +80,44 @@ def _single_thread():
     return None if torch.get_num_threads() > 1 else ctypes.byref(_Executor(1, None))
 
 
-@watch
-def iterate(handle, functions, b, x, *, guess=False, lanczos=0, shifts=None, factor=0.0):
-    """Solves into x; returns the Outcome and the Lanczos matrices (diagonal, off-diagonal).
+class Ended(NamedTuple):
+    """How an iteration ended."""
 
-    b is (m, p), x (n, p), or (s, n, p) with s shifts; both contiguous.
+    outcome: Outcome
+    products: int  # with A, of blocks
+    tridiagonals: list  # (diagonal, off-diagonal) of Lanczos matrices
+
+
+@watch
+def iterate(
+    handle,
+    functions,
+    b,
+    x,
+    *,
+    guess=False,
+    lanczos=0,
+    shifts=None,
+    factor=0.0,
+    criteria=_NONE,
+    fixed=True,
+):
+    """Solves into x; returns how it Ended.
+
+    b is (m, p), x (n, p), or (s, n, p) with s shifts; both contiguous. `fixed`: functions get all p
+    columns, zeros for those that are done; otherwise only those that are not.
     """
     b = b.resolve_conj().resolve_neg()
     count = 0 if shifts is None else len(shifts)
     options = _Options(
         int(guess),
         int(functions.precondition is not None),
-        1,
+        int(fixed),
         lanczos,
         count,
         (ctypes.c_double * count)(*shifts) if count else None,
         factor,
+        *criteria,
     )
     iteration = ctypes.c_void_p()
     right, left = _c_tensor(b), _c_tensor(x)
@@ -93,13 +133,16 @@ def iterate(handle, functions, b, x, *, guess=False, lanczos=0, shifts=None, fac
         )
     )
     try:
-        _serve(iteration, functions)
-        return _outcome(iteration), [_tridiagonal(iteration, j) for j in range(lanczos)]
+        products = _serve(iteration, functions)
+        pairs = [_tridiagonal(iteration, j) for j in range(lanczos)]
+        return Ended(_outcome(iteration), products, pairs)
     finally:
         _library.runtime.tsgu_iteration_free(iteration)
 
 
 def _serve(iteration, functions):
+    """Answers all requests; returns for how many products with A."""
+    products = 0
     request, source, target = ctypes.c_int(), CTensor(), CTensor()
     pointers = ctypes.byref(request), ctypes.byref(source), ctypes.byref(target)
     makers = {
@@ -110,7 +153,7 @@ def _serve(iteration, functions):
     while True:
         _library.check(_library.runtime.tsgu_iteration_next(iteration, *pointers))
         if request.value == _DONE:
-            return
+            return products
         block = view_of(source)
         if block.numel() > 0:  # otherwise no column is left
             make, name = makers[request.value]
@@ -122,6 +165,7 @@ def _serve(iteration, functions):
                     f"imaginary parts would be lost: pass the right-hand side as {result.dtype}"
                 )
             view_of(target).copy_(result)
+            products += request.value == _APPLY
 
 
 def _outcome(iteration):

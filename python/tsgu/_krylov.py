@@ -1,11 +1,14 @@
 """Krylov methods for matrices and closures: what the functions of tsgu.utils have in common."""
 
+from typing import NamedTuple
+
 import torch
 from torch._C._functorch import is_batchedtensor as is_mapped
+from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
 from torch.autograd import forward_ad
 
 from ._callbacks import Callables
-from ._iteration import Functions, iterate
+from ._iteration import Criteria, Ended, Functions, iterate
 from ._linear_solve import (
     check_on_cpu,
     dense_parts,
@@ -13,10 +16,10 @@ from ._linear_solve import (
     is_sparse,
     program_for,
     run,
+    same_dtype,
     transforming,
     with_shift,
 )
-from ._methods import default_tolerance
 from ._pattern import Pattern
 from ._solver import solver
 from ._tensors import parts
@@ -46,12 +49,55 @@ def _refuse_nonfinite(text):
     def describe(outcome):
         if outcome.mode == 0 and "not finite" in outcome.reasons:
             raise RuntimeError(
-                "NaNs or infinities encountered in matrix-vector products or the right-hand side. "
-                + outcome.explanation
+                "NaNs encountered when trying to perform matrix-vector multiplication (NaNs or "
+                "infinities, there or in the right-hand side). " + outcome.explanation
             )
         return outcome.explanation if text is None else text(outcome)
 
     return describe
+
+
+def _with_asymmetry(text, pattern, values):
+    """The text of warnings that also names the entries where a matrix is not Hermitian."""
+
+    def describe(outcome):
+        A = torch.sparse_coo_tensor(pattern.entry_indices(), values, pattern.shape).coalesce()
+        apart = (A - A.mH.coalesce()).coalesce()
+        sizes, largest = apart.values().abs(), values.abs().max()
+        if (sizes > torch.finfo(values.dtype).eps ** 0.5 * largest).any():
+            *item, i, j = apart.indices()[:, sizes.argmax()].tolist()
+            first, second = A[(*item, i, j)].item(), A[(*item, j, i)].item()
+            where = f"entry ({i}, {j}) is {first:g}, entry ({j}, {i}) is {second:g}"
+            outcome = outcome._replace(
+                explanation=f"{outcome.explanation} The matrix is not Hermitian: {where}."
+            )
+        return text(outcome)
+
+    return describe
+
+
+def check_rhs(rhs):
+    """Raises RuntimeError for what has no columns."""
+    if not isinstance(rhs, torch.Tensor) or rhs.dim() == 0:
+        raise RuntimeError("rhs must be a tensor of shape (n,), (n, k) or (..., n, k)")
+
+
+def with_guess(wanted, rhs, guess):
+    """`wanted` from this guess, in the shape of rhs as columns; None: from zero."""
+    check_rhs(rhs)
+    if guess is None:
+        return wanted
+    if not isinstance(guess, torch.Tensor):
+        raise TypeError(f"initial_guess must be a torch.Tensor, not {type(guess).__name__}")
+    columns = rhs.unsqueeze(-1) if rhs.dim() == 1 else rhs
+    wide = guess.unsqueeze(-1) if guess.dim() == 1 else guess
+    try:
+        return wanted._replace(x0=wide.expand(columns.shape))
+    except RuntimeError:
+        raise ValueError(
+            f"initial_guess must have the shape of rhs, {tuple(rhs.shape)}, or one that expands to "
+            f"it, and has {tuple(guess.shape)}"
+        ) from None
 
 
 def solve_columns(
@@ -64,31 +110,26 @@ def solve_columns(
     lanczos=(0, 0),
     shifts=None,
     value=None,
+    criteria=None,
+    vectors=False,
 ):
-    """The solution of A x = rhs, with lanczos = (columns, steps > 0) also the Lanczos matrices.
+    """The solution of A x = rhs; with criteria, also its Solution.
 
-    With shifts (s,) the solutions (s, ...) of (value A + shifts[k] I) x = rhs.
+    lanczos: (columns, steps > 0) of Lanczos matrices. With shifts (s,) the solutions (s, ...) of
+    (value A + shifts[k] I) x = rhs. criteria: of an iteration whose end is asked for. vectors:
+    functions take the columns of a 2-D rhs one by one.
     """
-    if not isinstance(rhs, torch.Tensor) or rhs.dim() == 0:
-        raise RuntimeError("rhs must be a tensor of shape (n,), (n, k) or (..., n, k)")
+    check_rhs(rhs)
     check_on_cpu(rhs)
     vector = rhs.dim() == 1
     B = rhs.unsqueeze(-1) if vector else rhs
-    if wanted.x0 is not None:
-        guess = wanted.x0.unsqueeze(-1) if wanted.x0.dim() == 1 else wanted.x0
-        wanted = wanted._replace(x0=guess.expand(B.shape))
-    problem = _Problem(method, wanted, _refuse_nonfinite(text), shifts, value)
+    text = _refuse_nonfinite(text)
+    vectors = vectors and B.dim() == 2
+    problem = _Problem(method, wanted, text, shifts, value, criteria, lanczos, vectors)
     A = matrix_of(operator)
-    if A is None:
-        x, tridiagonals = problem.by_closure(operator, B, lanczos)
-    else:
-        x, tridiagonals = problem.by_matrix(A, B, lanczos)
+    x, solution = problem.by_closure(operator, B) if A is None else problem.by_matrix(A, B)
     x = x.squeeze(-1) if vector else x
-    if not lanczos[0]:
-        return x
-    if vector:
-        tridiagonals = tridiagonals[:1]
-    return x, tridiagonals
+    return x if criteria is None else (x, solution)
 
 
 class _Block:
@@ -102,36 +143,62 @@ class _Block:
     def fold(self, B):
         if self.items:
             return B.expand(self.shape).flatten(0, -3)
-        return B.movedim(-2, 0).flatten(1)
+        return B if B.dim() == 2 else B.movedim(-2, 0).flatten(1)
 
     def unfold(self, folded):
         if self.items:
             return folded.reshape(self.shape)
+        if len(self.shape) == 2:  # of any number of columns
+            return folded
         *batch, n, columns = self.shape
         return folded.reshape(n, *batch, columns).movedim(0, -2)
+
+
+class Solution(NamedTuple):
+    """What is told of a solve besides x."""
+
+    ended: Ended
+    tridiagonals: torch.Tensor | None
 
 
 class _Problem:
     """What a call asks for, but for A and B."""
 
-    def __init__(self, method, wanted, text, shifts, value):
+    def __init__(
+        self,
+        method,
+        wanted,
+        text,
+        shifts=None,
+        value=None,
+        criteria=None,
+        lanczos=(0, 0),
+        vectors=False,
+    ):
         self.method, self.wanted, self.text = method, wanted, text
         self.shifts, self.value = shifts, value
+        self.criteria, self.lanczos, self.vectors = criteria, lanczos, vectors
+
+    def plain(self, **changes):
+        """The same without a guess and without shifts, and nothing told: as gradients want it."""
+        wanted = self.wanted._replace(**{"x0": None, **changes})
+        return _Problem(self.method, wanted, self.text, vectors=self.vectors)
 
     @property
     def hermitian(self):
         return self.method in ("cg", "minres")
 
-    def handle(self, dtype, wanted=None):
-        return handle_maker(self.method, wanted or self.wanted, dtype, "warn", self.text)
+    def handle(self, dtype):
+        return handle_maker(self.method, self.wanted, dtype, "warn", self.text)
 
     # A matrix: the program of solves, which knows its derivatives.
 
-    def by_matrix(self, A, B, lanczos):
+    def by_matrix(self, A, B):
         if A.dim() < 2 or A.shape[-1] != A.shape[-2] or A.shape[-1] != B.shape[-2]:
             raise RuntimeError(
                 f"Size mismatch: the matrix has shape {tuple(A.shape)}, rhs {tuple(B.shape)}"
             )
+        B = same_dtype(A, B, "rhs")
         items = A.shape[:-2]
         if is_sparse(A):
             pattern, values = parts(A)
@@ -139,44 +206,66 @@ class _Problem:
             pattern, values = dense_parts(A.flatten(0, -3) if items else A)
         block = _Block(B, items)
         if self.shifts is None and self.value is None:
-            return self._by_program(A, pattern, values, B, block, lanczos)
+            return self._by_program(pattern, values, B, block)
         results = []
         for shift in [0.0] if self.shifts is None else self.shifts:
             shifted = with_shift(pattern, values, self.value, shift)
-            results.append(self._by_program(A, *shifted, B, block, lanczos)[0])
+            results.append(self.plain()._by_program(*shifted, B, block)[0])
         return results[0] if self.shifts is None else torch.stack(results), None
 
-    def _by_program(self, A, pattern, values, B, block, lanczos):
-        named = self.wanted.preconditioner is None or isinstance(self.wanted.preconditioner, str)
-        guess = None if self.wanted.x0 is None else block.fold(self.wanted.x0)
-        if named and not lanczos[0]:
-            x, _ = run(pattern, values, block.fold(B), self.handle(values.dtype), guess=guess)
-            return block.unfold(x), None
+    def _by_program(self, pattern, values, B, block):
+        M = self.wanted.preconditioner
+        if self.criteria is None and (M is None or isinstance(M, str)):
+            return self._run(pattern, values, block.fold(B), block), None
+
+        handle = self._handle_of_gradients(pattern, values.dtype, block)
+        program, B = program_for(pattern), B.expand(block.shape)
+        if is_wrapped(values) or is_wrapped(B):
+            self._refuse_telling()
+            return block.unfold(program.call((pattern,), handle, values, block.fold(B))), None
 
         # Iterated from here; the gradients are those of the solve.
         plain = values.detach()
 
         def multiply(V):
-            program = program_for(pattern, "spmm")
-            return block.unfold(program.call((pattern,), plain, block.fold(V)))
+            product = program_for(pattern, "spmm")
+            return block.unfold(product.call((pattern,), plain, block.fold(V)))
 
-        B = B.expand(block.shape)
+        if self.hermitian:  # as the runtime does, which sees no matrix here
+            self.text = _with_asymmetry(self.text, pattern, plain)
         with torch.no_grad():
-            x, tridiagonals = self._iterate(multiply, B.detach(), lanczos)
-        handle = self._handle_of_gradients(pattern, values.dtype, block)
-        x = program_for(pattern).attach((pattern,), block.fold(x), handle, values, block.fold(B))
-        return block.unfold(x), tridiagonals
+            x, solution = self._iterate(_Product(multiply, _Block(B)), B.detach())
+        x = program.attach((pattern,), block.fold(x), handle, values, block.fold(B))
+        return block.unfold(x), solution
+
+    def _refuse_telling(self):
+        """Raises where more than x is wanted of a solve that a transform follows."""
+        if self.criteria is not None:
+            raise RuntimeError(
+                "within a torch.func transform a solve gives x alone, by its tolerance and number "
+                "of iterations: ask for what else there is of it (Lanczos matrices, CGInfo, a "
+                "number of products) outside"
+            )
+
+    def _run(self, pattern, values, b, block):
+        guess = None if self.wanted.x0 is None else block.fold(self.wanted.x0)
+        if not self.wanted.atol or transforming():
+            return block.unfold(run(pattern, values, b, self.handle(values.dtype), guess=guess)[0])
+        # Cotangents may be of any size: for them atol says nothing.
+        with torch.no_grad():
+            x, _ = run(pattern, values, b, self.handle(values.dtype), guess=guess)
+        handle = self.plain(atol=None).handle(values.dtype)(None)
+        return block.unfold(program_for(pattern).attach((pattern,), x, handle, values, b))
 
     def _handle_of_gradients(self, pattern, dtype, block):
         """The solver of derivatives: the same iteration, with the preconditioner's adjoint."""
         M = self.wanted.preconditioner
         if M is None or isinstance(M, str) or block.items:
-            return self.handle(dtype, self.wanted._replace(preconditioner=None))(None)
+            return self.plain(preconditioner=None, atol=None).handle(dtype)(None)
 
         def solve_with(preconditioner):
-            wanted = self.wanted._replace(x0=None, preconditioner=preconditioner)
-            problem = _Problem(self.method, wanted, self.text, None, None)
-            return lambda A, b: block.fold(problem.by_matrix(A, block.unfold(b), (0, 0))[0])
+            problem = self.plain(preconditioner=preconditioner, atol=None)
+            return lambda A, b: block.fold(problem.by_matrix(A, block.unfold(b))[0])
 
         # A function is its own adjoint for Hermitian A; otherwise it may slow the adjoint down.
         adjoint = M
@@ -189,24 +278,28 @@ class _Problem:
 
     # A closure: asked for products.
 
-    def by_closure(self, closure, B, lanczos):
+    def by_closure(self, closure, B):
+        product = _Product(closure, _Block(B), vectors=self.vectors)
         if transforming():
             # Asked for out here: within, transforms do not show.
-            _refuse_derivatives([closure(torch.zeros(B.shape, dtype=B.dtype))])
-            each = [self._attached(closure, B, None, shift) for shift in self.shifts or [None]]
-            kept = self._iterate(closure, B.detach(), lanczos)[1] if lanczos[0] else None
-            return each[0] if self.shifts is None else torch.stack(each), kept
-        checks_gradient = torch.is_grad_enabled()
-        differentiable = checks_gradient and B.requires_grad
+            _refuse_derivatives(product.of_zeros(B))
+            if is_wrapped(B):
+                self._refuse_telling()
+            shifts = [None] if self.shifts is None else self.shifts
+            each = [self._attached(closure, B, None, shift) for shift in shifts]
+            solution = None if self.criteria is None else self._iterate(product, B.detach())[1]
+            return each[0] if self.shifts is None else torch.stack(each), solution
+        product.checks_gradient = torch.is_grad_enabled()
+        differentiable = torch.is_grad_enabled() and B.requires_grad
         if differentiable:
             self._check_hermitian()
-        x, tridiagonals = self._iterate(closure, B, lanczos, checks_gradient)
+        x, solution = self._iterate(product, B)
         if not differentiable:
-            return x, tridiagonals
+            return x, solution
         if self.shifts is None:
-            return self._attached(closure, B, x), tridiagonals
+            return self._attached(closure, B, x), solution
         each = [self._attached(closure, B, *pair) for pair in zip(x, self.shifts, strict=True)]
-        return torch.stack(each), tridiagonals
+        return torch.stack(each), solution
 
     def _check_hermitian(self):
         if not self.hermitian:
@@ -221,14 +314,14 @@ class _Problem:
         x None: solved for here.
         """
         block, n = _Block(B), B.shape[-2]
-        wanted = self.wanted._replace(x0=None)
-        shifts = None if shift is None else [shift]
-        problem = _Problem(self.method, wanted, self.text, shifts, self.value)
+        problem = self.plain()
+        problem.shifts, problem.value = None if shift is None else [shift], self.value
+        product = _Product(closure, block, vectors=self.vectors)
 
         def solve(mode, item, values, b, x):  # in every mode: A is its own adjoint
             if mode != 0:
                 self._check_hermitian()
-            y = problem._iterate(closure, block.unfold(b))[0]
+            y = problem._iterate(product, block.unfold(b))[0]
             x.copy_(block.fold(y.reshape(block.shape)))
 
         # Ignored here: the iteration within tells how it ended.
@@ -242,8 +335,8 @@ class _Problem:
             x = program.attach((pattern,), block.fold(x), handle, values, block.fold(B))
         return block.unfold(x)
 
-    def _iterate(self, closure, B, lanczos=(0, 0), checks_gradient=False):
-        """The solution and the Lanczos matrices, without autograd."""
+    def _iterate(self, product, B):
+        """The x and the Solution, without autograd."""
         block = _Block(B)
         b = block.fold(B.detach()).contiguous()
         shifts = self.shifts
@@ -253,53 +346,101 @@ class _Problem:
         guess = self.wanted.x0
         if guess is not None:
             x.copy_(block.fold(guess.detach()))
-        wanted = self.wanted._replace(preconditioner=None)
-        handle = self.handle(b.dtype, wanted)(Callables())
-        functions = Functions(
-            _product(closure, block, checks_gradient),
-            precondition=_precondition(self.wanted.preconditioner, block),
-        )
-        columns, steps = lanczos
+        unconditioned = self.wanted._replace(preconditioner=None)
+        made = handle_maker(self.method, unconditioned, b.dtype, "warn", self.text)
+        handle = made(Callables(outcomes=None if self.criteria is None else []))
+        columns, steps = self.lanczos
         batched = len(block.shape) > 2
         kept = 0 if columns == 0 else b.shape[1] if batched else min(columns, b.shape[1])
-        outcome, pairs = iterate(
+        ended = iterate(
             handle,
-            functions,
+            Functions(product, precondition=self._precondition(block)),
             b,
             x,
             guess=guess is not None,
             lanczos=kept,
             shifts=None if shifts is None else [float(shift) for shift in shifts],
             factor=0.0 if self.value is None else float(self.value),
+            criteria=self.criteria or Criteria(),
+            fixed=not self.vectors,
         )
         if shifts is None:
             x = block.unfold(x)
         else:
             x = torch.stack([block.unfold(each) for each in x])
             x = x[0] if self.shifts is None else x
-        return x, _tridiagonals(pairs, steps, columns, block, b.dtype) if columns else None
+        pairs = ended.tridiagonals
+        T = _tridiagonals(pairs, steps, columns, block, b.dtype) if columns else None
+        return x, Solution(ended, T)
+
+    def _precondition(self, block):
+        M = self.wanted.preconditioner
+        if M is None:
+            return None
+        if isinstance(M, str):
+            raise ValueError(
+                f"the preconditioner {M!r} serves plain solves with a matrix: for a closure, or "
+                "where more is asked for than x, pass a matrix or a function"
+            )
+        check_operator(M, "preconditioner")
+        if not isinstance(M, torch.Tensor):
+            return _Preconditioned(M, block, self.vectors)
+        matrix = M.detach()
+        if is_sparse(matrix) and matrix.dim() == 2:
+            return lambda folded: sparse_mm(matrix, folded)
+        return _Preconditioned(matrix.matmul, block)
 
 
-def _product(closure, block, checks_gradient=False):
-    """`closure` on folded blocks; with several blocks of columns, on one after the other."""
-    width = block.shape.numel() // max(block.shape[-2], 1)
+class _Product:
+    """A function on folded blocks, which it gets as blocks of columns, or vector by vector."""
 
-    def multiply(folded):
-        nonlocal checks_gradient
-        parts_ = folded.split(width, 1) if folded.shape[1] != width else [folded]
-        with torch.set_grad_enabled(checks_gradient):
-            results = [closure(block.unfold(part)) for part in parts_]
-            if checks_gradient:
+    name, rule = "the closure", "matmul_closure output must match rhs"
+
+    def __init__(self, function, block, vectors=False):
+        self.function, self.block, self.vectors = function, block, vectors
+        self.checks_gradient = False  # at the next call
+
+    def __call__(self, folded):
+        given = list(self._given(folded))
+        with torch.set_grad_enabled(self.checks_gradient):
+            results = [self.function(each) for each in given]
+            for result, each in zip(results, given, strict=True):
+                self._check(result, each)
+            if self.checks_gradient:
                 _refuse_derivatives(results)
-        checks_gradient = False
-        for result in results:
-            if result.shape != block.shape:
-                raise RuntimeError(
-                    f"the closure turned shape {tuple(block.shape)} into {tuple(result.shape)}"
-                )
-        return torch.cat([block.fold(result) for result in results], 1)
+        self.checks_gradient = False
+        if self.vectors:
+            return torch.stack(results, 1)
+        return torch.cat([self.block.fold(result) for result in results], 1)
 
-    return multiply
+    def _given(self, folded):
+        if self.vectors:
+            return (column.contiguous() for column in folded.unbind(1))
+        width = self.block.shape.numel() // max(self.block.shape[-2], 1)
+        # Several blocks of columns, of shifts: one after the other.
+        parts_ = folded.split(width, 1) if folded.shape[1] > width else [folded]
+        return map(self.block.unfold, parts_)
+
+    def _check(self, result, given):
+        if not isinstance(result, torch.Tensor):
+            raise TypeError(f"{self.name} must return a tensor, not {type(result).__name__}")
+        lost = result.is_complex() and not given.is_complex()  # refused where it arrives
+        like = (result.shape, result.device, given.dtype if lost else result.dtype)
+        if like != (given.shape, given.device, given.dtype):
+            raise RuntimeError(
+                f"{self.rule} shape, device, and dtype: it has shape {tuple(result.shape)} and "
+                f"dtype {result.dtype} on {result.device}, not shape {tuple(given.shape)} and "
+                f"dtype {given.dtype} on {given.device}"
+            )
+
+    def of_zeros(self, B):
+        """What the function makes of zeros in the place of B."""
+        zeros = torch.zeros(B.shape[-2] if self.vectors else B.shape, dtype=B.dtype)
+        return [self.function(zeros)]
+
+
+class _Preconditioned(_Product):
+    name, rule = "the preconditioner", "preconditioner output must match residual"
 
 
 def _refuse_derivatives(products):
@@ -311,23 +452,6 @@ def _refuse_derivatives(products):
                 "the closure multiplies by tensors that require grad, and no gradient goes "
                 "through a closure: pass the matrix itself, or call under torch.no_grad()"
             )
-
-
-def _precondition(preconditioner, block):
-    if preconditioner is None:
-        return None
-    if isinstance(preconditioner, str):
-        raise ValueError(
-            f"the preconditioner {preconditioner!r} is made from a matrix, and A is a closure: "
-            "pass a matrix or a function"
-        )
-    check_operator(preconditioner, "preconditioner")
-    if not isinstance(preconditioner, torch.Tensor):
-        return _product(preconditioner, block)
-    matrix = preconditioner.detach()
-    if is_sparse(matrix) and matrix.dim() == 2:
-        return lambda folded: sparse_mm(matrix, folded)
-    return _product(matrix.matmul, block)
 
 
 def _tridiagonals(pairs, steps, columns, block, dtype):
@@ -345,43 +469,3 @@ def _tridiagonals(pairs, steps, columns, block, dtype):
         T = T.view(*batch, block.shape[-1], most, most).movedim(len(batch), 0)
     real = dtype.to_real() if dtype.is_complex else dtype
     return T[:columns].to(real)
-
-
-def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0):
-    """(x, iterations) of lsmr."""
-    vector = b.squeeze()
-    if vector.dim() > 1:
-        raise RuntimeError(f"b must be a vector, and has shape {tuple(b.shape)}")
-    check_on_cpu(vector)
-    B = vector.reshape(-1, 1)
-    guess = None if x0 is None else x0.reshape(-1, 1)
-    rtol = min(tolerance, default_tolerance(B.dtype))
-    if callable(A):
-        return _least_squares_of_closures(A, adjoint, B, n, damp, rtol, maxiter, guess)
-    pattern, values = parts(A) if is_sparse(A) else dense_parts(A)
-
-    def make(callables):
-        return solver("lsmr", damp=damp, rtol=rtol, maxiter=maxiter, callables=callables)
-
-    wide = pattern.shape[-2] < pattern.shape[-1]
-    name = "least_squares_row" if wide else "least_squares"
-    options = {"name": name, "guess": guess, "nearest": wide and damp == 0}
-    x, info = run(pattern, values, B, make, wants_info=True, **options)
-    return x.squeeze(1), int(info.iterations.max()) if info.iterations.numel() else 0
-
-
-def _least_squares_of_closures(A, adjoint, B, n, damp, rtol, maxiter, guess):
-    if B.requires_grad and torch.is_grad_enabled():
-        raise RuntimeError("no gradient goes through closures: pass the matrix, or detach b")
-    x = B.new_zeros(n, 1) if guess is None else guess.detach().to(B.dtype).clone()
-    handle = solver("lsmr", damp=damp, rtol=rtol, maxiter=maxiter)
-    multiply = adjoint.matmul if isinstance(adjoint, torch.Tensor) else adjoint
-
-    def columnwise(function):
-        return lambda folded: function(folded.squeeze(1)).reshape(-1, 1)
-
-    functions = Functions(columnwise(A), columnwise(multiply))
-    with torch.no_grad():
-        b = B.detach().contiguous()
-        outcome, _ = iterate(handle, functions, b, x, guess=guess is not None)
-    return x.squeeze(1), int(outcome.iterations.max()) if outcome.iterations.numel() else 0

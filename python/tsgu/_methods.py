@@ -1,5 +1,9 @@
 """Our iterative methods by name and by function, and what a call asks of them."""
 
+import difflib
+import functools
+import inspect
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -32,6 +36,31 @@ class Wanted(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
+def check_keywords(function, given, allowed):
+    """Raises TypeError for keywords that are not allowed, with the nearest that are."""
+    allowed = list(allowed)
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, 3, 0.5) or allowed
+            raise TypeError(
+                f"{function}() got an unexpected keyword argument {name!r}: it takes "
+                + ", ".join(near)
+            )
+
+
+def checks_keywords(function):
+    """`function`, which tells the nearest of its keywords where one is unknown."""
+    allowed = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def checked(*arguments, **keywords):
+        if not keywords.keys() <= allowed.keys():
+            check_keywords(function.__name__, keywords, allowed)
+        return function(*arguments, **keywords)
+
+    return checked
+
+
 def own_method(method, translate):
     """Registers a function of ours: `translate(**kwargs)` makes a Wanted of its arguments."""
 
@@ -56,6 +85,11 @@ def recognise(solve):
     if known is None and not callable(solve):
         raise TypeError(f"solve must be a name or a callable, not {type(solve).__name__}")
     return known
+
+
+def below_one(tolerance):
+    """A relative tolerance that a solver takes: zero would satisfy a larger one."""
+    return min(tolerance, math.nextafter(1, 0))
 
 
 def default_tolerance(dtype):

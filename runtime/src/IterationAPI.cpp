@@ -63,6 +63,19 @@ void checkOptions(const tsgu_solver &solver,
   for (int32_t s = 0; s < options.shift_count; ++s)
     refuse(!std::isfinite(options.shifts[s]), "a shift is not finite");
   refuse(!std::isfinite(options.factor), "factor is not finite");
+  auto inRange = [](double value) { return value >= 0 && value < INFINITY; };
+  refuse(!inRange(options.rest) || !inRange(options.least_product) ||
+             options.min_iterations < 0 || options.max_products < 0,
+         "rest, least_product, min_iterations and max_products must be finite "
+         "and not negative");
+  const bool ofCG = options.mean || options.min_iterations ||
+                    options.rest > 0 || options.least_product > 0;
+  refuse(ofCG && solver.method != TSGU_CG,
+         "mean, min_iterations, rest and least_product are for CG");
+  refuse(ofCG && (solver.rtol == 0 || solver.atol != 0),
+         "mean, min_iterations, rest and least_product are relative to rtol, "
+         "which must not be 0, and atol must be");
+  refuse(lsmr && options.max_products, "LSMR takes no max_products");
 }
 
 /// [rows, columns], of `rank` 2 or with a leading dimension of any length.
@@ -119,6 +132,13 @@ makeClosure(const tsgu_solver &solver, const tsgu_iteration_options &given,
   options.tridiagonals = given.tridiagonals;
   options.shifts.assign(given.shifts, given.shifts + given.shift_count);
   options.factor = given.factor != 0 ? given.factor : 1;
+  options.criteria.mean = given.mean != 0;
+  options.criteria.leastIterations = given.min_iterations;
+  options.criteria.mostProducts = given.max_products;
+  const double rtol = relativeTolerance<T>(solver);
+  if (given.rest > 0)
+    options.criteria.rest = given.rest / rtol;
+  options.criteria.leastProduct = given.least_product / (rtol * rtol);
   const int lead = given.shift_count > 0;
   return std::make_unique<Closure<T>>(
       solver, std::move(options),

@@ -3,12 +3,13 @@
 from .bicgstab import BICGSTABSettings, bicgstab
 from .cgs import cgs
 from .gmres import gmres
-from .linear_cg import LinearCGSettings, linear_cg
+from .linear_cg import CGInfo, LinearCGSettings, linear_cg
 from .lsmr import lsmr
 from .minres import MINRESSettings, minres
 
 __all__ = [
     "BICGSTABSettings",
+    "CGInfo",
     "LinearCGSettings",
     "MINRESSettings",
     "bicgstab",

@@ -1,7 +1,7 @@
 """The conjugate gradient squared method: Sonneveld 1989."""
 
-from .._krylov import check_operator, solve_columns
-from .._methods import Wanted, own_method
+from .._krylov import check_operator, solve_columns, with_guess
+from .._methods import Wanted, checks_keywords, own_method
 
 __all__ = ["cgs"]
 
@@ -11,6 +11,7 @@ def _wanted(initial_guess=None, rtol=None, atol=None, max_iter=None, preconditio
 
 
 @own_method("cgs", _wanted)
+@checks_keywords
 def cgs(
     matmul_closure,
     rhs,
@@ -28,5 +29,6 @@ def cgs(
     precision.
     """
     check_operator(matmul_closure, "matmul_closure")
-    wanted = _wanted(initial_guess, rtol, atol, max_iter, preconditioner)
+    wanted = _wanted(None, rtol, atol, max_iter, preconditioner)
+    wanted = with_guess(wanted, rhs, initial_guess)
     return solve_columns("cgs", matmul_closure, rhs, wanted)

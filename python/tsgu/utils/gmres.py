@@ -1,7 +1,7 @@
 """The generalised minimal residual method, restarted: Saad, Schultz 1986."""
 
-from .._krylov import check_operator, solve_columns
-from .._methods import Wanted, own_method
+from .._krylov import check_operator, solve_columns, with_guess
+from .._methods import Wanted, checks_keywords, own_method
 
 __all__ = ["gmres"]
 
@@ -13,6 +13,7 @@ def _wanted(
 
 
 @own_method("gmres", _wanted)
+@checks_keywords
 def gmres(
     matmul_closure,
     rhs,
@@ -31,5 +32,6 @@ def gmres(
     precision.
     """
     check_operator(matmul_closure, "matmul_closure")
-    wanted = _wanted(initial_guess, rtol, atol, max_iter, restart, preconditioner)
+    wanted = _wanted(None, rtol, atol, max_iter, restart, preconditioner)
+    wanted = with_guess(wanted, rhs, initial_guess)
     return solve_columns("gmres", matmul_closure, rhs, wanted)

@@ -1,10 +1,12 @@
 """Least squares by products with A and A^H: Fong, Saunders 2011."""
 
-from .._krylov import least_squares
+from .._least_squares import least_squares
+from .._methods import checks_keywords
 
 __all__ = ["lsmr"]
 
 
+@checks_keywords
 def lsmr(
     A,
     b,
@@ -22,11 +24,12 @@ def lsmr(
 
     A: dense or sparse (COO, CSR), (m, n), or a function that multiplies a vector by A; then Armat
     is one that multiplies by A^H, and n the length of x. b: (m,), or (m, 1). x0: where to start,
-    not modified. Where several x minimise, the one nearest to x0, or of smallest norm. Stops when
-    the residual of the normal equations, recomputed, is small beside norm(A) norm(b - A x), or
-    norm(b - A x) beside norm(b): at the stricter of min(atol, btol) and our default of 1e-5 in
-    single and 1e-8 in double precision. conlim and check_nonzero have no effect. Differentiable to
-    any order in a matrix A of full rank, in b, and in x0 where x depends on it.
+    (n,), not modified. Where several x minimise, the one nearest to x0, or of smallest norm; for
+    b = 0 always 0, at once. Stops when the residual of the normal equations, recomputed, is small
+    beside norm(A) norm(b - A x), or norm(b - A x) beside norm(b): at the stricter of min(atol,
+    btol) and our default of 1e-5 in single and 1e-8 in double precision. conlim and check_nonzero
+    have no effect. Differentiable to any order in a matrix A of full rank, in b, and in x0 where x
+    depends on it.
 
     Raises RuntimeError where a function is given without Armat or n.
     """

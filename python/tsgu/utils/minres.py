@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 from .._krylov import check_operator, solve_columns
-from .._methods import Wanted, own_method
+from .._methods import Wanted, checks_keywords, own_method
 
 __all__ = ["MINRESSettings", "minres"]
 
@@ -34,6 +34,7 @@ def _wanted(
 
 
 @own_method("minres", _wanted)
+@checks_keywords
 def minres(
     matmul_closure,
     rhs,

@@ -76,7 +76,7 @@ typedef struct tsgu_solver {
   int64_t method;         /* tsgu_method */
   int64_t upper;          /* triangular: 0 lower, 1 upper; entries on the other
                              side are ignored */
-  int64_t unit_diagonal;  /* triangular: 1: ones; stored ones are ignored */
+  int64_t unit_diagonal;  /* triangular: 1: ones, and none may be stored */
   int64_t preconditioner; /* tsgu_preconditioner */
   int64_t block_size;     /* block Jacobi; 0: 8 */
   double relaxation;      /* SSOR, in (0, 2); 0: 1 */
@@ -192,7 +192,18 @@ typedef struct tsgu_iteration_options {
                              columns */
   int32_t shift_count;    /* not LSMR: solves (factor A + shifts[s]) x_s = b */
   const double *shifts;
-  double factor; /* with shifts; 0: 1 */
+  double factor;          /* with shifts; 0: 1 */
+  int32_t mean;           /* CG: 1: the columns end together, when the mean of
+                             their norm(b - A x) / norm(b) is at most rtol */
+  double rest;            /* CG: columns are left as they are from norm(b - A x)
+                             <= rest norm(b) on, until all have ended: before
+                             their goal (then they have not converged) or
+                             beyond it; 0: rtol */
+  double least_product;   /* CG: breaks down where p^H A p or r^H M^-1 r is less
+                             than this times norm(b)^2 */
+  int64_t min_iterations; /* CG: of every column */
+  int64_t max_products;   /* not LSMR: TSGU_APPLY for a column, those that
+                             compute residuals included; 0: any number */
 } tsgu_iteration_options;
 
 /* b is [m, p] and x [n, p], [shift_count, n, p] with shifts; m = n but for

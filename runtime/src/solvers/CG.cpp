@@ -62,18 +62,31 @@ template <typename T> Task conjugateGradients(Iteration<T> &it) {
   T *const p = it.block(), *const q = it.block();
   T *const z = it.preconditioned ? it.block() : r;
   std::vector<double> &rho = it.reals(), &alpha = it.reals(),
-                      &beta = it.reals(), &norms = it.reals();
+                      &beta = it.reals(), &norms = it.reals(),
+                      &first = it.reals();
   std::vector<Wide<T>> &sums = it.scalars();
+
+  // Of products of vectors: what is less is as good as zero.
+  auto least = [&](int64_t j) {
+    return it.criteria.leastProduct * it.goals[j] * it.goals[j];
+  };
+  // Lanczos matrices have no part in what is only rounding errors.
+  auto isNoise = [&](int64_t j) {
+    constexpr double eps = 10 * std::numeric_limits<Real<T>>::epsilon();
+    return rho[j] <= eps * eps * first[j];
+  };
 
   if (it.preconditioned)
     co_await it.precondition(r, z);
   ops.dot(r, z, sums.data());
   ops.each([=](auto e, auto) TSGU_INLINE { at(p, e) = at(z, e); });
   for (int64_t j = 0; j < it.active(); ++j) {
-    rho[j] = realOf(sums[j]), norms[j] = it.start[j];
+    rho[j] = first[j] = realOf(sums[j]), norms[j] = it.start[j];
     if (!(rho[j] > 0))
       it.leave(j, std::isfinite(rho[j]) ? Exit::IndefinitePreconditioner
                                         : Exit::NotFinite);
+    else if (rho[j] < least(j))
+      it.leave(j, Exit::Breakdown);
   }
   it.retire();
 
@@ -88,6 +101,8 @@ template <typename T> Task conjugateGradients(Iteration<T> &it) {
         it.leave(j, isSignificant(ops, p, q, j, curvature)
                         ? Exit::IndefiniteMatrix
                         : Exit::Breakdown);
+      else if (curvature < least(j))
+        it.leave(j, Exit::Breakdown);
     }
     reduceResidual(ops, alpha, q, r, sums.data());
     for (int64_t j = 0; j < it.active(); ++j)
@@ -102,7 +117,7 @@ template <typename T> Task conjugateGradients(Iteration<T> &it) {
       if (!(next > 0) && norms[j] > it.goals[j])
         it.leave(j, Exit::IndefinitePreconditioner);
       if (it.tridiagonals && it.ids[j] < it.tridiagonals->wanted &&
-          alpha[j] > 0)
+          alpha[j] > 0 && !isNoise(j))
         it.tridiagonals->add(it.ids[j], alpha[j], beta[j]);
       rho[j] = next;
     }

@@ -160,7 +160,7 @@ void checkReached(const Problem &problem, const Matrix<T> &A, Vectors<T> g,
       size = std::hypot(size, std::abs(g.row(i)[j]));
     }
     if (rest > slack * size)
-      failRank(w.length, g.length, j);
+      failRank(problem);
   }
 }
 
@@ -173,7 +173,7 @@ void solveNormalByCaller(const Problem &problem, const Matrix<T> &A,
                          const tsgu_executor &executor) {
   const int64_t m = problem.mode == Mode::N ? A.rows() : A.columns();
   if (m < g.length)
-    failRank(m, g.length, 0);
+    failRank(problem);
   const std::vector<int> exponents = scalingExponents(largest(g), moderate);
   const Block gBlock = blockOf<T>(multiply(g.length, g.count));
   const Block wBlock = blockOf<T>(multiply(m, g.count));

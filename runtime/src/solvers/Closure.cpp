@@ -34,6 +34,9 @@ Closure<T>::Closure(const tsgu_solver &given, ClosureOptions givenOptions,
   refinementOptions.solver = &solver;
   refinementOptions.guess = options.guess;
   refinementOptions.preconditioned = options.preconditioned;
+  products.assign(static_cast<size_t>(this->b.count), 0);
+  refinementOptions.criteria = options.criteria;
+  refinementOptions.criteria.products = &products;
   if (options.tridiagonals > 0) {
     tridiagonals.wanted = options.tridiagonals;
     tridiagonals.columns.resize(static_cast<size_t>(options.tridiagonals));
@@ -106,6 +109,9 @@ template <typename T> Question Closure<T>::next() {
 template <typename T> void Closure<T>::begin() {
   state = Asked, group = 0;
   inner = damped ? damped->inner(channel.request) : channel.request;
+  if (inner.ask == Ask::Product && !products.empty())
+    for (int64_t j = 0; j < inner.columns; ++j)
+      ++products[inner.ids[j]];
   grouped = options.fixedColumns;
 }
 

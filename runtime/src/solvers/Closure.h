@@ -31,6 +31,7 @@ struct Question {
 struct ClosureOptions {
   bool guess = false, preconditioned = false, fixedColumns = false;
   int64_t tridiagonals = 0;
+  Criteria criteria;
   std::vector<double> shifts; ///< Empty: none.
   double factor = 1;
 };
@@ -77,8 +78,9 @@ private:
   Task task;
   enum { Idle, Asked, Done } state = Idle;
 
-  Request<T> inner;  ///< What is asked, of all active columns.
-  int64_t group = 0; ///< With fixed columns: which p of them.
+  std::vector<int64_t> products; ///< Asked for so far, by column of b.
+  Request<T> inner;              ///< What is asked, of all active columns.
+  int64_t group = 0;             ///< With fixed columns: which p of them.
   bool grouped = false;
   std::vector<T> fixedIn, fixedOut;
 };

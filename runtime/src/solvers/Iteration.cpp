@@ -41,6 +41,15 @@ void Tridiagonals::add(int64_t column, double alpha, double beta) {
   c.step = alpha, c.ratio = beta;
 }
 
+bool haveArrived(const Criteria &criteria,
+                 const std::vector<double> &distances) {
+  double sum = 0, most = 0;
+  for (double distance : distances)
+    sum += distance, most = std::max(most, distance);
+  return criteria.mean ? sum <= static_cast<double>(distances.size())
+                       : most <= 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Iteration
 //===----------------------------------------------------------------------===//
@@ -76,9 +85,22 @@ template <typename T> void Iteration<T>::end() {
   realLists.clear(), scalarLists.clear();
 }
 
+/// Whether the columns of the solve have ended together.
+template <typename T>
+bool Iteration<T>::haveEnded(const std::vector<double> &norms) {
+  if (!distances)
+    return false;
+  for (int64_t j = 0; j < active(); ++j)
+    if (!settled[j])
+      (*distances)[ids[j]] = norms[j] / goals[j];
+  return haveArrived(criteria, *distances);
+}
+
 template <typename T>
 void Iteration<T>::count(const std::vector<double> &norms) {
   const int64_t k = active();
+  const int64_t more = productsOf(solver.method) + 1; // And the residual's.
+  const bool ended = haveEnded(norms);
   for (int64_t j = 0; j < k; ++j)
     if (!settled[j])
       progress.set(ids[j], norms[j] * (*units)[ids[j]]);
@@ -89,9 +111,10 @@ void Iteration<T>::count(const std::vector<double> &norms) {
     ++(*counts)[ids[j]];
     if (!std::isfinite(norms[j]))
       leave(j, Exit::NotFinite);
-    else if (norms[j] <= goals[j])
-      leave(j, Exit::Goal);
-    else if ((*counts)[ids[j]] >= limit)
+    else if ((*counts)[ids[j]] >= criteria.leastIterations &&
+             (ended || norms[j] <= criteria.rest * goals[j]))
+      leave(j, norms[j] <= goals[j] || ended ? Exit::Goal : Exit::Rest);
+    else if ((*counts)[ids[j]] >= limit || !criteria.allows(ids[j], more))
       leave(j, Exit::Limit);
     if (!goOn)
       leave(j, Exit::Stopped);

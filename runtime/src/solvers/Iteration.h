@@ -59,10 +59,41 @@ template <typename T> struct Channel {
   }
 };
 
+/// When columns end, beside the goal that each of them has.
+struct Criteria {
+  /// All at once, when the mean of norm(r) / goal is at most 1.
+  bool mean = false;
+  int64_t leastIterations = 0;
+  /// For a column; 0: any number. How many it had is counted by who answers.
+  int64_t mostProducts = 0;
+  const std::vector<int64_t> *products = nullptr;
+  /// Columns rest at norm(r) <= rest * goal, while others go on.
+  double rest = 1;
+  /// CG breaks down where p^H A p or r^H M^-1 r is below this times goal^2.
+  double leastProduct = 0;
+
+  /// Whether anything is asked for that concerns more than one column.
+  bool joint() const { return mean || rest != 1; }
+  /// Whether a column may have so many products more.
+  bool allows(int64_t column, int64_t more) const {
+    return mostProducts == 0 || (*products)[column] + more <= mostProducts;
+  }
+};
+
+/// Whether columns at these multiples of their goals have ended together.
+bool haveArrived(const Criteria &criteria,
+                 const std::vector<double> &distances);
+
+/// Products that one iteration takes.
+inline int64_t productsOf(int64_t method) {
+  return method == TSGU_BICGSTAB || method == TSGU_CGS ? 2 : 1;
+}
+
 /// Why a column left the iteration.
 enum class Exit : uint8_t {
   None,
   Goal,    ///< The method's own estimate of the residual is small enough.
+  Rest,    ///< The same for a column that rests above its goal.
   Restart, ///< The method wants to begin again from the true residual.
   Limit,
   Breakdown,
@@ -124,6 +155,9 @@ public:
   std::vector<int64_t> ids;             ///< Which of all columns is active.
   std::vector<int64_t> attempts;        ///< How often this column broke down.
   Tridiagonals *tridiagonals = nullptr; ///< NULL: not wanted (now).
+  Criteria criteria;
+  /// With joint criteria: norm(r) / goal by column of the solve.
+  std::vector<double> *distances = nullptr;
   /// Least squares: of norm(A^H r) / (norm(A) norm(r)), and where the estimates
   /// of norm(A) go, by column of the solve.
   std::vector<double> slopeGoals;
@@ -186,6 +220,7 @@ private:
   };
 
   T *block(int64_t length);
+  bool haveEnded(const std::vector<double> &norms);
   void compact(const std::vector<int64_t> &staying);
 
   Channel<T> &channel;

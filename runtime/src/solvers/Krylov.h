@@ -44,7 +44,7 @@ void solveNormalByCaller(const Problem &problem, const Matrix<T> &A,
                          const tsgu_executor &executor);
 
 /// Throws the Singular of a gradient that does not exist.
-[[noreturn]] void failRank(int64_t rows, int64_t columns, int64_t column);
+[[noreturn]] void failRank(const Problem &problem);
 
 } // namespace tsgu::runtime
 

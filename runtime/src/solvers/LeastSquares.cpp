@@ -212,12 +212,14 @@ template <typename T> Task LeastSquares<T>::cycle() {
 
 template <typename T> void LeastSquares<T>::startFromGuess() {
   const int64_t p = b.count;
+  const Reals most = largest(b);
   for (int64_t j = 0; j < p; ++j) {
     const PowerOfTwo<Real<T>> factor(exponents[j] - options.operatorScale);
     for (int64_t i = 0; i < x.length; ++i) {
       T &value = x.row(i)[j];
       value = factor(value);
-      if (!isFinite(value))
+      // b = 0 has the solution 0, which no goal relative to b could find.
+      if (!isFinite(value) || most[j] == 0)
         value = T{};
       candidate[i * p + j] = value;
     }

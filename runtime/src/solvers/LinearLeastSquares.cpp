@@ -105,13 +105,14 @@ void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
 // Normal equations
 //===----------------------------------------------------------------------===//
 
-void failRank(int64_t rows, int64_t columns, int64_t column) {
+void failRank(const Problem &problem) {
+  const char *vectors = problem.mode == Mode::N ? "columns" : "rows";
   fail(Status::Singular,
-       "the gradient of a least-squares solution needs a "
-       "matrix of full column rank, or damping; this one, ",
-       rows, " x ", columns, ", is rank deficient (found with column ", column,
-       " of the right-hand sides). Give damp > 0, or rank=\"row\" if its rows "
-       "are independent");
+       "the gradient of a least-squares solution needs a matrix whose ",
+       vectors, " are independent, or damping; this one, ",
+       problem.pattern->rows(), " x ", problem.pattern->columns(),
+       ", is rank deficient: give damp > 0, or leave out ", vectors,
+       " that depend on others");
 }
 
 namespace {
@@ -162,8 +163,7 @@ void checkRank(const Problem &problem, const Matrix<T> &A,
     quiet.on_fail = TSGU_IGNORE;
     const std::string text = explain(quiet, result, {});
     conclude(quiet, outcomeOf(quiet, problem.mode, A.item, result, text));
-    failRank(system.product.rows(), system.product.columns(),
-             static_cast<int64_t>(j));
+    failRank(problem);
   }
 }
 
@@ -184,7 +184,7 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
   const int64_t total = system.damped.totalRows(), p = g.count;
   const bool probe = solver.damp == 0;
   if (probe && system.product.rows() < n)
-    failRank(system.product.rows(), n, 0);
+    failRank(problem);
 
   const int64_t count = probe ? p + 1 : p;
   const bool copied = probe || solver.scale_columns;

@@ -34,6 +34,7 @@ int64_t reasonOf(Exit exit) {
   case Exit::Goal:
   case Exit::Restart:
   case Exit::Inconsistent:
+  case Exit::Rest:
     return TSGU_STAGNATED;
   case Exit::Limit:
     return TSGU_ITERATION_LIMIT;
@@ -134,8 +135,9 @@ template <typename T> Task Refinement<T>::startFromGuess() {
   std::vector<char> useless(norms.size());
   for (int64_t j = 0; j < p; ++j) {
     found[j] = std::sqrt(found[j]);
-    // Zero is the better start; it also does away with NaN.
-    useless[j] = !(found[j] <= norms[j]);
+    // Zero is the better start, unless the guess will do; it also does away
+    // with NaN.
+    useless[j] = !(found[j] <= std::max(norms[j], goals[j]));
     if (!useless[j])
       norms[j] = found[j];
   }
@@ -157,6 +159,13 @@ template <typename T> Task Refinement<T>::cycle() {
   Iteration<T> it(solver, b.length, b.length, ops.executor, channel, progress);
   it.preconditioned = options.preconditioned;
   it.tridiagonals = options.tridiagonals;
+  it.criteria = options.criteria;
+  Reals distances;
+  if (it.criteria.joint()) {
+    for (size_t id = 0; id < norms.size(); ++id)
+      distances.push_back(goals[id] > 0 ? norms[id] / (aim * goals[id]) : 0);
+    it.distances = &distances;
+  }
   it.ops.columns = k, ops.columns = k;
   it.ids = ids, it.residual = residual;
   cycleScales.resize(ids.size());
@@ -207,6 +216,8 @@ template <typename T> Task Refinement<T>::cycle() {
     if (accepted[j])
       x.row(i)[ids[j]] = candidate[i * k + j];
   });
+  if (options.criteria.mean)
+    endTogether();
   bool again = false;
   for (size_t slot = 0; slot < ids.size(); ++slot)
     again |= !accepted[slot] && result.reasons[ids[slot]] == 0;
@@ -242,7 +253,7 @@ void Refinement<T>::judge(size_t slot, Exit exit, double norm, bool accepted) {
     reason = TSGU_CONVERGED;
     return;
   }
-  const bool spent = result.iterations[id] >= limit;
+  const bool spent = isSpent(id);
   switch (exit) {
   case Exit::None:
   case Exit::Goal:
@@ -266,7 +277,26 @@ void Refinement<T>::judge(size_t slot, Exit exit, double norm, bool accepted) {
   }
 }
 
+/// Whether a column has had its iterations or its products.
+template <typename T> bool Refinement<T>::isSpent(int64_t id) const {
+  return result.iterations[id] >= limit ||
+         !options.criteria.allows(id, productsOf(solver.method) + 1);
+}
+
+/// With a mean to be reached: ends all columns where it is.
+template <typename T> void Refinement<T>::endTogether() {
+  Reals distances;
+  for (int64_t j = 0; j < b.count; ++j)
+    distances.push_back(goals[j] > 0 ? norms[j] / goals[j] : 0);
+  if (!haveArrived(options.criteria, distances))
+    return;
+  for (int64_t id : ids)
+    if (result.reasons[id] == 0 || result.reasons[id] == TSGU_STAGNATED)
+      result.reasons[id] = TSGU_CONVERGED;
+}
+
 template <typename T> Task Refinement<T>::run() {
+  const Criteria &criteria = options.criteria;
   scaleColumns();
   if (options.guess)
     co_await startFromGuess();
@@ -277,12 +307,18 @@ template <typename T> Task Refinement<T>::run() {
     progress.set(id, norms[id] * units[id]);
     if (!std::isfinite(norms[id]))
       result.reasons[id] = TSGU_NOT_FINITE;
-    else if (norms[id] <= goals[id])
+    else if (norms[id] <= goals[id] &&
+             (criteria.leastIterations == 0 || norms[id] == 0))
       result.reasons[id] = TSGU_CONVERGED;
   }
+  if (criteria.mean && criteria.leastIterations == 0)
+    endTogether();
   if (!progress.tell())
     result.stop(ids);
   for (;;) {
+    for (int64_t id : ids)
+      if (result.reasons[id] == 0 && isSpent(id))
+        result.reasons[id] = TSGU_ITERATION_LIMIT;
     dropEnded(result, ids, residual, b.length);
     if (ids.empty())
       break;

@@ -25,6 +25,7 @@ template <typename T> struct RefinementOptions {
   bool preconditioned = false;
   int operatorScale = 0; ///< Products are those with A 2^operatorScale.
   Tridiagonals *tridiagonals = nullptr;
+  Criteria criteria;
 };
 
 /// x = A^-1 b by products asked for through `channel`. Every column is scaled
@@ -51,6 +52,8 @@ private:
   Task cycle();
   void propose(const T *corrections, T *candidates);
   void judge(size_t slot, Exit exit, double norm, bool accepted);
+  bool isSpent(int64_t id) const;
+  void endTogether();
   void finish();
 
   RefinementOptions<T> options;

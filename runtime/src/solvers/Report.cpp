@@ -7,6 +7,7 @@
 
 #include "Report.h"
 #include "Product.h"
+#include "Symmetry.h"
 
 #include <algorithm>
 #include <cmath>
@@ -82,7 +83,7 @@ std::string whatToTry(const tsgu_solver &solver, int64_t reason) {
 } // namespace
 
 std::string explain(const tsgu_solver &solver, const Result &result,
-                    const std::string &notFinite) {
+                    const std::string &flaw) {
   const auto columns = static_cast<int64_t>(result.reasons.size());
   int64_t failed = 0, worst = 0;
   double excess = -1;
@@ -114,8 +115,8 @@ std::string explain(const tsgu_solver &solver, const Result &result,
   text << ": residual " << result.residuals[worst] << ", goal "
        << result.goals[worst] << ", after " << result.iterations[worst]
        << " iterations.";
-  if (!notFinite.empty())
-    text << " The matrix has " << notFinite << '.';
+  if (!flaw.empty())
+    text << ' ' << flaw << '.';
   else if (const std::string hint = whatToTry(solver, reason); !hint.empty())
     text << ' ' << hint << '.';
   return text.str();
@@ -144,6 +145,25 @@ tsgu_outcome outcomeOf(const tsgu_solver &solver, Mode mode, int64_t item,
   return outcome;
 }
 
+/// What is wrong with the matrix for a method that failed; often nothing.
+template <typename T>
+static std::string flawOf(const tsgu_solver &solver, const Matrix<T> &A,
+                          const Result &result) {
+  const auto &reasons = result.reasons;
+  if (std::find(reasons.begin(), reasons.end(), TSGU_NOT_FINITE) !=
+      reasons.end())
+    if (const std::string where = firstNotFinite(A); !where.empty())
+      return "The matrix has " + where;
+  if (solver.method != TSGU_CG && solver.method != TSGU_MINRES)
+    return {};
+  const std::string where = asymmetry(A);
+  return where.empty()
+             ? where
+             : "The matrix is not Hermitian, as " +
+                   std::string(nameOf(solver.method)) + " needs it: " + where +
+                   ". Try BiCGSTAB or GMRES, which take any matrix";
+}
+
 template <typename T>
 void report(const Problem &problem, const Matrix<T> &A, const Result &result) {
   const tsgu_solver &solver = *problem.solver;
@@ -151,10 +171,8 @@ void report(const Problem &problem, const Matrix<T> &A, const Result &result) {
                                   [](int64_t reason) { return reason <= 0; });
   if (!failed && !(solver.report & 1))
     return;
-  const bool searched = std::find(result.reasons.begin(), result.reasons.end(),
-                                  TSGU_NOT_FINITE) != result.reasons.end();
   const std::string explanation =
-      explain(solver, result, searched ? firstNotFinite(A) : std::string());
+      explain(solver, result, failed ? flawOf(solver, A, result) : "");
   conclude(solver,
            outcomeOf(solver, problem.mode, A.item, result, explanation));
 }

@@ -16,10 +16,10 @@
 namespace tsgu::runtime {
 
 /// One or two sentences: the method, how many columns failed and why, the worst
-/// residual and its goal, what to try. `notFinite` says where a NaN is, or is
-/// empty.
+/// residual and its goal, what to try. `flaw` is a sentence about the matrix,
+/// or empty.
 std::string explain(const tsgu_solver &solver, const Result &result,
-                    const std::string &notFinite);
+                    const std::string &flaw);
 
 /// The outcome that points into `result` and `explanation`.
 tsgu_outcome outcomeOf(const tsgu_solver &solver, Mode mode, int64_t item,

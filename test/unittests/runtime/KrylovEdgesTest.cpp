@@ -159,6 +159,27 @@ TEST(KrylovEdges, IndefiniteMatrices) {
   EXPECT_EQ(told.worst, TSGU_CONVERGED) << told.explanation;
 }
 
+TEST(KrylovEdges, MatricesThatAreNotHermitianAreNamed) {
+  const Sparse<double> A = grid<double>(9);
+  const std::vector<double> b = Random<double>(1).block(81 * 2);
+  for (tsgu_method method : {TSGU_CG, TSGU_MINRES}) {
+    tsgu_solver solver = solverOf(method);
+    solver.max_iterations = 2; // Of a symmetric matrix nothing is said.
+    solve(solver, TSGU_N, A, b, 2);
+    EXPECT_EQ(told.explanation.find("Hermitian"), std::string::npos)
+        << told.explanation;
+    Sparse<double> other = grid<double>(9);
+    other.values[other.positions[40] + 1] = 7; // Row 40, column 39.
+    other.values[other.positions[10]] *= 1 + 1e-12;
+    solve(solver, TSGU_N, other, b, 2);
+    EXPECT_NE(told.explanation.find("not Hermitian"), std::string::npos);
+    EXPECT_NE(
+        told.explanation.find("entry (39, 40) is -1, entry (40, 39) is 7"),
+        std::string::npos)
+        << told.explanation;
+  }
+}
+
 TEST(KrylovEdges, SkewMatricesBreakBiCGSTABDown) {
   const int64_t n = 30;
   const Sparse<double> A(n, n, [](int64_t i, int64_t j) {
