@@ -158,7 +158,8 @@ static tsgu_type bindOperands(const Program &program,
         (typed >= 0 && view.type != frame.views[typed].type))
       fail(ErrorKind::Type, "operand " + std::to_string(k) +
                                 " must have the dtype of the others, float32, "
-                                "float64, complex64 or complex128");
+                                "float64, complex64 or complex128: convert it "
+                                "with .to(dtype)");
     typed = k;
     bindOperand(program, frame, k, operands[k], queue);
   }

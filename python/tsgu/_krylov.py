@@ -270,6 +270,8 @@ class _Problem:
         # A function is its own adjoint for Hermitian A; otherwise it may slow the adjoint down.
         adjoint = M
         if isinstance(M, torch.Tensor) and not self.hermitian:
+            if is_sparse(M):
+                Pattern.of(M).validate()  # before torch computes with its positions
             adjoint = M.to_sparse_coo().mH if is_sparse(M) else M.mH
         user = UserSolve(
             solve_with(M), solve_with(adjoint), {}, pattern, False, takes_A=False, is_ours=True

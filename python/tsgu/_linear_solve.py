@@ -130,16 +130,28 @@ def check_on_cpu(*tensors):
             )
 
 
-def same_dtype(A, B):
+def check_guess(x0, shape, vector):
+    """Raises unless x0 has the shape of the solution; that of a vector may have one more of 1."""
+    if not isinstance(x0, torch.Tensor):
+        raise TypeError(f"x0 must be a torch.Tensor, not {type(x0).__name__}")
+    if x0.shape != shape and not (vector and x0.shape == (*shape, 1)):
+        raise ValueError(f"x0 must have the shape of X, {tuple(shape)}, and has {tuple(x0.shape)}")
+
+
+def same_dtype(A, B, name="B"):
     """B in A's dtype, with a warning where it has another."""
     if A.dtype == B.dtype:
         return B
     if B.is_complex() and not A.is_complex():
         raise TypeError(
-            f"A has dtype {A.dtype} and B {B.dtype}: X would be complex, convert A to {B.dtype}"
+            f"A has dtype {A.dtype} and {name} {B.dtype}, and the result would be complex: write "
+            f"A.to({B.dtype})"
         )
     warnings.warn(
-        f"A has dtype {A.dtype} and B {B.dtype}: B is converted to A's", UserWarning, stacklevel=3
+        f"A has dtype {A.dtype} and {name} {B.dtype}, which is converted to A's: write "
+        f"{name}.to({A.dtype}), or A.to({B.dtype})",
+        UserWarning,
+        stacklevel=_callbacks.level(),
     )
     return B.to(A.dtype)
 

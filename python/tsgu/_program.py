@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from typing import NamedTuple
 
 import torch
@@ -125,16 +126,44 @@ class Program:
         Raises what the plugin reports: PatternError, ValueError, TypeError, CompileError.
         """
         arity = len(self.signature.operands)
+        report = functools.partial(_reported, self)
         if len(self.signature.patterns) == 1 and arity in _RUN:
-            run = _bind(self.number, _RUN[arity], _RUN_FORM[arity])
+            run = _bind(self.number, _RUN[arity], _RUN_FORM[arity], report)
         else:
-            run = _bind_any(self.number)
+            run = _bind_any(self.number, report)
         if any(operand.solver for operand in self.signature.operands):
             return _callbacks.watch(run)
         return run
 
 
-def _bind(number, run_csr, run_form):
+def _reported(program, operands, error):
+    """The exception for a run that failed, in the names of the operands, which the plugin counts.
+
+    For dtypes that do not fit together it says what to write.
+    """
+    error, infos = _library.translate(error), program.signature.operands
+    if isinstance(error, TypeError):
+        typed = [
+            (info.name, operand.dtype)
+            for info, operand in zip(infos, operands, strict=True)
+            if info.read and not info.solver
+        ]
+        for name, dtype in typed:
+            first, expected = typed[0]
+            if dtype != expected:
+                if dtype.is_complex and not expected.is_complex:
+                    name, dtype, first, expected = first, expected, name, dtype
+                return TypeError(
+                    f"{program.path} takes operands of one dtype, and {name} has {dtype} where "
+                    f"{first} has {expected}: write {name}.to({expected})"
+                )
+    text = re.sub(
+        r"\boperand (\d+)", lambda found: f"operand {infos[int(found[1])].name}", str(error)
+    )
+    return error if text == str(error) else type(error)(text)
+
+
+def _bind(number, run_csr, run_form, report):
     def run(patterns, *operands):
         (pattern,) = patterns
         try:
@@ -151,12 +180,12 @@ def _bind(number, run_csr, run_form):
                 number, pattern.positions, pattern.coordinates, *pattern.numbers(), *operands
             )
         except (ValueError, RuntimeError) as error:
-            raise _library.translate(error) from None
+            raise report(operands, error) from None
 
     return run
 
 
-def _bind_any(number):
+def _bind_any(number, report):
     def run(patterns, *operands):
         indices, numbers = [], []
         for pattern in patterns:
@@ -165,7 +194,7 @@ def _bind_any(number):
         try:
             return _RUN_ANY(number, indices, numbers, operands)
         except (ValueError, RuntimeError) as error:
-            raise _library.translate(error) from None
+            raise report(operands, error) from None
 
     return run
 

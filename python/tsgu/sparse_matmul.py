@@ -5,6 +5,7 @@ from torch.autograd import Function
 
 from . import _library
 from ._autograd import operator, stand_in, transforming
+from ._linear_solve import same_dtype
 from ._pattern import CSR, Pattern
 from ._tensors import from_values, parts, put_together, take_apart
 
@@ -178,4 +179,6 @@ def sparse_mm(A, B):
     except Exception as error:
         # Checked only now: correct calls need not pay for it.
         _check_operands(A, B)
+        if A.dtype != B.dtype:
+            return sparse_mm(A, same_dtype(A, B))
         raise _library.translate(error) from None

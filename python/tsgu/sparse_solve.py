@@ -1,11 +1,13 @@
 """Solves with a sparse matrix: triangular ones, and by iterative methods."""
 
 import functools
+import inspect
 
 import torch
 from torch.autograd import Function
 
 from ._linear_solve import (
+    check_guess,
     check_on_cpu,
     check_operands,
     handle_maker,
@@ -13,7 +15,7 @@ from ._linear_solve import (
     run,
     same_dtype,
 )
-from ._methods import Wanted, recognise
+from ._methods import Wanted, check_keywords, recognise
 from ._solver import solver
 from ._tensors import parts
 from ._user_solve import UserSolve
@@ -79,17 +81,17 @@ def sparse_triangular_solve(A, B, upper=True, unitriangular=False, transpose=Fal
     numbers of entries; indices int32 or int64. B: strided, (n,) or (n, p), for a batch (b, n, p),
     of A's dtype. X has the shape of B. Only the upper (or lower) triangle of A is read: entries on
     the other side are ignored, and their gradient is 0. With unitriangular=True the diagonal is
-    ones, and stored diagonal entries are ignored alike. With transpose=True the solution of
-    A^T X = B; `upper` still says which triangle of A is read. The gradient of A is sparse, in A's
-    layout and on A's pattern. Rows that do not depend on each other are solved in parallel; the
-    analysis of A's pattern that this takes is made once and serves all gradients.
+    ones, and A must store no diagonal entry. With transpose=True the solution of A^T X = B;
+    `upper` still says which triangle of A is read. The gradient of A is sparse, in A's layout and
+    on A's pattern. Rows that do not depend on each other are solved in parallel; the analysis of
+    A's pattern that this takes is made once and serves all gradients.
 
-    Raises ValueError for operands that do not fit, TypeError for other dtypes and devices,
-    PatternError for a corrupt A, SingularMatrixError for a zero or missing diagonal entry, naming
-    its row.
+    Raises ValueError for operands that do not fit and for a stored diagonal beside
+    unitriangular=True, TypeError for other dtypes and devices, PatternError for a corrupt A,
+    SingularMatrixError for a zero or missing diagonal entry, naming its row.
     """
     _check_triangular(A, B)
-    return _triangular_solve(A, B, upper, unitriangular, transpose)
+    return _triangular_solve(A, same_dtype(A, B), upper, unitriangular, transpose)
 
 
 # ===-- By iterative methods and users' callables ------------------------------===#
@@ -114,7 +116,12 @@ def _own_plan(solve, transpose_solve, kwargs, given, n):
         adjoint = recognise(transpose_solve)
         if adjoint is None or adjoint[0] != method:
             return None
-    wanted = translate(**kwargs)._replace(**given)
+    taken = inspect.signature(translate).parameters if callable(solve) else ()
+    check_keywords("sparse_generic_solve", kwargs, [*taken, *_KEYWORDS])
+    wanted = translate(**kwargs)
+    if wanted is None:  # what a function of ours does itself
+        return None
+    wanted = wanted._replace(**given)
     # Only those with a name have a transpose: others are the function's own affair.
     if callable(solve) and not isinstance(wanted.preconditioner, (str, type(None))):
         return None
@@ -159,8 +166,8 @@ def _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_
     else:
         method, wanted = plan
         guess = wanted.x0
-        if not isinstance(guess, (torch.Tensor, type(None))):
-            raise TypeError(f"x0 must be a torch.Tensor, not {type(guess).__name__}")
+        if guess is not None:
+            check_guess(guess, B.shape, vector)
         make = handle_maker(method, wanted, values.dtype, on_fail)
     if vector:
         B = B.unsqueeze(-1)
@@ -229,3 +236,6 @@ def sparse_generic_solve(
     given |= {"preconditioner": preconditioner, "x0": x0, "callback": callback}
     given = {name: value for name, value in given.items() if value is not None}
     return _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail)
+
+
+_KEYWORDS = [*inspect.signature(sparse_generic_solve).parameters][2:-1]

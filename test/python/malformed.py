@@ -190,6 +190,7 @@ WITHOUT_POSITIONS = {
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
     *("show_config", "solver", "load_program", "operator"),
     *("utils.BICGSTABSettings", "utils.LinearCGSettings", "utils.MINRESSettings"),
+    "utils.CGInfo",
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),

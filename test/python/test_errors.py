@@ -60,14 +60,6 @@ def test_dtypes_are_refused(dtype):
         tsgu.sparse_mm(A, torch.ones(3, 2).to(dtype))
 
 
-def test_mixed_dtypes_are_refused():
-    A = matrices.csr(3, 3, torch.float32)
-    with pytest.raises(TypeError, match="dtype"):
-        tsgu.sparse_mm(A, torch.ones(3, 2, dtype=torch.float64))
-    with pytest.raises(TypeError, match="dtype"):
-        tsgu.sparse_mm(A.to_sparse_coo().requires_grad_(), torch.ones(3, 2, dtype=torch.float64))
-
-
 def test_other_devices_are_refused():
     A = matrices.csr(3, 3, torch.float32)
     with pytest.raises(TypeError, match="CPU"):

@@ -148,7 +148,7 @@ void scaleRows(const System<T> &system, Vectors<const T> from, Vectors<T> to) {
 /// failures.
 template <typename T>
 void checkRank(const Problem &problem, const Matrix<T> &A,
-               const LeastSquares<T> &first, const System<T> &system) {
+               const LeastSquares<T> &first) {
   for (size_t j = 0; j < first.consistent.size(); ++j) {
     if (first.consistent[j] || !(first.cosines[j] <= 10 * tight<T>))
       continue;
@@ -211,7 +211,7 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
         std::min(1e-3, 0.01 / std::sqrt(static_cast<double>(n))));
   LeastSquares<T> first(options, n, right, w, executor, channel);
   run(first, system, channel, true);
-  checkRank(problem, A, first, system);
+  checkRank(problem, A, first);
 
   options.rtols.assign(static_cast<size_t>(p), rtol);
   options.slopeRtols.clear();
