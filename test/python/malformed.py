@@ -188,7 +188,7 @@ def _():
 WITHOUT_POSITIONS = {
     *("BreakdownError", "CallbackError", "CompileError", "ConvergenceError", "ConvergenceWarning"),
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
-    *("show_config", "solver", "load_program", "operator"),
+    *("show_config", "solver", "load_program", "operator", "programs"),
     *("utils.BICGSTABSettings", "utils.LinearCGSettings", "utils.MINRESSettings"),
     "utils.CGInfo",
     "Pattern.reject",  # raises
@@ -196,7 +196,7 @@ WITHOUT_POSITIONS = {
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
     "values",  # those that torch stores
     *("Operator.depends_on", "Operator.is_independent", "Operator.cotangent", "Operator.tangent"),
-    *("Operator.plan", "Operator.attach"),
+    *("Operator.plan", "Operator.attach", "Operator.refused"),
 }
 
 
