@@ -11,6 +11,7 @@ import torch
 from torch.autograd import Function, forward_ad
 
 from ._library import CompileError
+from ._matrix import without_levels
 from ._pattern import Pattern
 from ._program import program
 
@@ -27,6 +28,13 @@ def transforming():
 def stand_in(shape, like):
     """A tensor for an operand that is not read: it has a shape and next to no memory."""
     return like.new_empty(()).expand(shape)
+
+
+def _primal(operand):
+    """`operand` without its tangent of the innermost level (torch's levels are all number 0)."""
+    if operand.dtype == torch.int64:
+        return operand
+    return forward_ad.unpack_dual(operand, level=0).primal
 
 
 class _Step(NamedTuple):
@@ -174,6 +182,24 @@ class Operator:
             plan = self._plans.setdefault(needs, _Plan(self, needed))
         return plan
 
+    def tangent_of(self, run, operands, result, tangents):
+        """The result's tangent in a Function's jvp; tangents that are None are zero.
+
+        torch runs it with forward mode off, also for the levels further out. They need it; this
+        level does not, so its tangents are taken off first.
+        """
+        total = None
+        with forward_ad._set_fwd_grad_enabled(True):
+            operands = [_primal(operand) for operand in operands]
+            for k, tangent in enumerate(tangents):
+                if tangent is None or not self.is_independent(k):
+                    continue
+                derived, takes_result = self.tangent(k)
+                extra = (result,) if takes_result else ()
+                term = run(derived, *operands, *extra, tangent)
+                total = term if total is None else total + term
+            return torch.zeros_like(result) if total is None else total.expand(result.shape)
+
     def attach(self, patterns, result, *operands):
         """`result`, which was computed in another way, with the gradients it has as this one's."""
         if _is_grad_enabled() and any(operand.requires_grad for operand in operands):
@@ -189,8 +215,7 @@ class Operator:
             if _is_compiling():
                 return _compiled(self.path, patterns, operands)
             if _transforms_active() or forward_ad._current_level >= 0:
-                _check_unmapped(patterns)
-                return transform(patterns, *operands)
+                return transform(tuple(map(_without_levels, patterns)), *operands)
             if _is_grad_enabled():
                 for operand in operands:
                     if operand.requires_grad:
@@ -200,10 +225,14 @@ class Operator:
         return call
 
 
-@functools.cache
+_operators = {}
+
+
 def operator(path):
     """The operator of a program of the library, one added, or one derived from them."""
-    return Operator(path)
+    # A dictionary, which torch.compile looks into, where it would run a cached function anew.
+    known = _operators.get(path)
+    return _operators.setdefault(path, Operator(path)) if known is None else known
 
 
 def _compiled(path, patterns, operands):
@@ -288,25 +317,24 @@ def _attach_function(op):
 # ===-- Transforms ----------------------------------------------------------===#
 
 
-def _check_unmapped(patterns):
-    is_mapped = torch._C._functorch.is_batchedtensor
-    for pattern in patterns:
-        if is_mapped(pattern.positions) or is_mapped(pattern.coordinates):
-            raise ValueError(
-                "positions and coordinates cannot be mapped over: make one pattern of the batch, "
-                "with a leading dimension of items"
-            )
-
-
-def _primal(operand):
-    """`operand` without its tangent of the innermost level."""
-    return operand if operand.dtype == torch.int64 else forward_ad.unpack_dual(operand).primal
+def _without_levels(pattern):
+    positions, coordinates = map(without_levels, (pattern.positions, pattern.coordinates))
+    if positions is pattern.positions and coordinates is pattern.coordinates:
+        return pattern
+    return Pattern(
+        positions,
+        coordinates,
+        pattern.form,
+        pattern.items,
+        pattern.rows,
+        pattern.columns,
+        pattern.coalesced,
+    )
 
 
 def _transform_function(op):
     """For torch.func transforms and forward mode."""
     program = op.program
-    count = len(op.signature.operands)
 
     class Transform(Function):
         @staticmethod
@@ -325,44 +353,40 @@ def _transform_function(op):
         @staticmethod
         def jvp(ctx, _, *tangents):
             *operands, result = ctx.saved_tensors
-            # torch runs this with forward mode off, also for the levels further out. They need it;
-            # this level does not, so its tangents are taken off first.
-            with forward_ad._set_fwd_grad_enabled(True):
-                operands = [_primal(operand) for operand in operands]
-                sum_ = None
-                for k in range(count):
-                    if tangents[k] is None or not op.is_independent(k):
-                        continue
-                    derived, takes_result = op.tangent(k)
-                    extra = (result,) if takes_result else ()
-                    term = derived.call(ctx.patterns, *operands, *extra, tangents[k])
-                    sum_ = term if sum_ is None else sum_ + term
-                return torch.zeros_like(result) if sum_ is None else sum_.expand(result.shape)
+
+            def run(derived, *operands):
+                return derived.call(ctx.patterns, *operands)
+
+            return op.tangent_of(run, operands, result, tangents)
 
         @staticmethod
         def vmap(info, in_dims, patterns, *operands):
-            return _vmap(op, info, in_dims[1:], patterns, operands)
+            def run(*operands):
+                return op.call(patterns, *operands)
+
+            return batched(op.signature, run, info.batch_size, in_dims[1:], operands), 0
 
     Transform.__name__ = Transform.__qualname__ = f"tsgu::{op.path}"
     return Transform
 
 
-def _vmap(op, info, in_dims, patterns, operands):
+def batched(signature, run, size, in_dims, operands):
+    """A run of a program on operands of which some carry one more dimension, of this size."""
     moved = [
         operand if dim is None else operand.movedim(dim, 0)
         for operand, dim in zip(operands, in_dims, strict=True)
     ]
-    ranks = [operand.rank for operand in op.signature.operands]
+    ranks = [operand.rank for operand in signature.operands]
     inner = [
         operand.shape[int(dim is not None)]
         for operand, dim, rank in zip(moved, in_dims, ranks, strict=True)
         if operand.dim() - (dim is not None) > rank
     ]
     if not inner:
-        return op.call(patterns, *moved), 0
+        return run(*moved)
 
     # The operands carry a batch of values already: both become one.
-    outer, inner = info.batch_size, inner[0]
+    inner = inner[0]
     folded = []
     for operand, dim, rank in zip(moved, in_dims, ranks, strict=True):
         has_inner = operand.dim() - (dim is not None) > rank
@@ -374,5 +398,5 @@ def _vmap(op, info, in_dims, patterns, operands):
             operand = operand.unsqueeze(0)
         if not has_inner:
             operand = operand.unsqueeze(1)
-        folded.append(operand.expand(outer, inner, *shape).reshape(outer * inner, *shape))
-    return op.call(patterns, *folded).unflatten(0, (outer, inner)), 0
+        folded.append(operand.expand(size, inner, *shape).reshape(size * inner, *shape))
+    return run(*folded).unflatten(0, (size, inner))

@@ -9,8 +9,11 @@ program by its path. Their backward calls the same kind of operator. They share 
 import re
 
 import torch
+from torch._functorch.utils import enable_single_level_autograd_function
+from torch.autograd import Function, forward_ad
 
-from ._autograd import operator, stand_in
+from ._autograd import batched, operator, stand_in
+from ._matrix import mapped_indices, outside_graphs
 from ._pattern import CSR, Pattern
 from ._program import library_signatures
 
@@ -19,6 +22,7 @@ _named = {}
 
 
 def _implement(name, compute):
+    outside_graphs(compute)
     for place in ("CPU", "CUDA"):
         _library.impl(name, compute, place)
 
@@ -69,39 +73,82 @@ def _fake(signature, patterns, operands):
     return operands[typed].new_empty([*batch, *shape])
 
 
-# ===-- Backward ------------------------------------------------------------===#
+# ===-- Derivatives ---------------------------------------------------------===#
 
 
-def _save(ctx, path, patterns, operands, result):
-    op = operator(path)
-    ctx.plan = op.plan(tuple(operand.requires_grad for operand in operands))
-    ctx.shapes = [operand.shape for operand in operands]
-    ctx.patterns = [(p.form, p.items, p.rows, p.columns, p.coalesced) for p in patterns]
-    indices = [index for p in patterns for index in (p.positions, p.coordinates)]
-    saved = [operands[k] for k in ctx.plan.saved]
-    ctx.save_for_backward(*indices, *saved, *([result] if ctx.plan.takes_result else []))
+class _Node(Function):
+    """A run of a registered operator, differentiable as the program's family is.
+
+    Not by torch.library.register_autograd, whose Functions no transform of torch.func takes, and
+    whose forward mode is zero.
+    """
+
+    @staticmethod
+    def forward(ctx, run, path, patterns, indices, *operands):
+        result = run()
+        op = operator(path)
+        ctx.path, ctx.patterns = path, patterns
+        ctx.plan = op.plan(ctx.needs_input_grad[4:])
+        ctx.shapes = [operand.shape for operand in operands]
+        ctx.set_materialize_grads(False)
+        saved = [operands[k] for k in ctx.plan.saved]
+        # Index tensors too, so that writes to them are noticed.
+        ctx.save_for_backward(*saved, *([result] if ctx.plan.takes_result else []), *indices)
+        ctx.save_for_forward(*operands, result)
+        return result
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        plan, gradients = ctx.plan, [None] * len(ctx.shapes)
+        if cotangent is None or not plan.steps:
+            return None, None, None, None, *gradients
+        saved = ctx.saved_tensors
+        operands = [stand_in(shape, cotangent) for shape in ctx.shapes]
+        for k, operand in zip(plan.saved, saved, strict=False):  # more follow
+            operands[k] = operand
+        result = saved[len(plan.saved)].detach() if plan.takes_result else None
+        run = _runner(ctx.patterns)
+        for k, gradient in plan.gradients(run, operands, result, cotangent).items():
+            gradients[k] = gradient
+        return None, None, None, None, *gradients
+
+    @staticmethod
+    def jvp(ctx, _run, _path, _patterns, _indices, *tangents):
+        *operands, result = ctx.saved_tensors
+        run = _runner(ctx.patterns)
+        return operator(ctx.path).tangent_of(run, operands, result, tangents)
 
 
-def _gradients(ctx, cotangent):
-    """The gradient of every operand, None for those that need none."""
-    saved = list(ctx.saved_tensors)
-    patterns = []
-    for form, items, rows, columns, coalesced in ctx.patterns:
-        positions, coordinates = saved.pop(0), saved.pop(0)
-        patterns.append(Pattern(positions, coordinates, form, items, rows, columns, coalesced))
-    result = saved.pop() if ctx.plan.takes_result else None
-    known = dict(zip(ctx.plan.saved, saved, strict=True))
-    operands = [
-        known[k] if k in known else stand_in(shape, cotangent) for k, shape in enumerate(ctx.shapes)
-    ]
+_node = super(Function, _Node).apply
 
-    def run(derived, *operands):
-        return call(derived.path, patterns, operands)
 
-    gradients = [None] * len(operands)
-    for k, gradient in ctx.plan.gradients(run, operands, result, cotangent).items():
-        gradients[k] = gradient
-    return gradients
+def _runner(patterns):
+    return lambda derived, *operands: call(derived.path, patterns, operands)
+
+
+def _register_derivatives(overload, unpack, map_over):
+    """Gives an operator its kernels for autograd, forward mode and vmap.
+
+    `unpack(*arguments)`: path, patterns and operands; `map_over(info, in_dims, *arguments)`.
+    """
+
+    def differentiable(keyset, *arguments):
+        def run():
+            # The Function has derivatives turned off, which the levels further out need.
+            below = torch._C._AutoDispatchBelowAutograd()
+            with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True), below:
+                return overload.redispatch(keyset & torch._C._after_autograd_keyset, *arguments)
+
+        path, patterns, operands = unpack(*arguments)
+        indices = [index for p in patterns for index in (p.positions, p.coordinates)]
+        # Within a transform this is the kernel of one of its levels.
+        with enable_single_level_autograd_function():
+            return _node(run, path, patterns, indices, *operands)
+
+    outside_graphs(differentiable)
+    name = overload.name().split("::")[1]
+    _library.impl(name, differentiable, "Autograd", with_keyset=True)
+    torch.library.register_vmap(overload, map_over, lib=_library)
 
 
 # New index tensors are looked at, and waited for, which no graph records: torch.compile with CUDA
@@ -110,6 +157,11 @@ _TAGS = (torch.Tag.pt2_compliant_tag, torch.Tag.cudagraph_unsafe)
 
 
 # ===-- Any program ---------------------------------------------------------===#
+
+
+def _check_unmapped(in_dims):
+    if any(dim is not None for dim in in_dims):
+        raise mapped_indices()
 
 
 def _unpack(indices, shapes):
@@ -125,25 +177,29 @@ def _register_apply():
         tags=_TAGS,
     )
 
+    overload = torch.ops.tsgu.apply.default
+
     def compute(path, indices, shapes, operands):
         return operator(path).program.run(_unpack(indices, shapes), *operands)
 
     def fake(path, indices, shapes, operands):
         return _fake(operator(path).signature, _unpack(indices, shapes), operands)
 
-    def setup_context(ctx, inputs, output):
-        path, indices, shapes, operands = inputs
-        ctx.indices = len(indices)
-        _save(ctx, path, _unpack(indices, shapes), operands, output)
+    def unpack(path, indices, shapes, operands):
+        return path, _unpack(indices, shapes), operands
 
-    def backward(ctx, cotangent):
-        return None, [None] * ctx.indices, None, _gradients(ctx, cotangent)
+    def map_over(info, in_dims, path, indices, shapes, operands):
+        _check_unmapped(in_dims[1])
+
+        def run(*operands):
+            return overload(path, indices, shapes, operands)
+
+        signature = operator(path).signature
+        return batched(signature, run, info.batch_size, in_dims[3], operands), 0
 
     _implement("apply", compute)
     torch.library.register_fake("tsgu::apply", fake, lib=_library)
-    torch.library.register_autograd(
-        "tsgu::apply", backward, setup_context=setup_context, lib=_library
-    )
+    _register_derivatives(overload, unpack, map_over)
 
 
 # ===-- Programs of the library ---------------------------------------------===#
@@ -173,6 +229,8 @@ def _register(path, signature):
         patterns = tuple(Pattern.csr(*indices[k : k + 3]) for k in range(0, count, 3))
         return patterns, operands
 
+    overload = getattr(torch.ops.tsgu, name).default
+
     def compute(*arguments):
         patterns, operands = unpack(arguments)
         return operator(path).program.run(patterns, *operands)
@@ -180,18 +238,20 @@ def _register(path, signature):
     def fake(*arguments):
         return _fake(signature, *unpack(arguments))
 
-    def setup_context(ctx, inputs, output):
-        _save(ctx, path, *unpack(inputs), output)
+    def map_over(info, in_dims, *arguments):
+        _check_unmapped(in_dims[:count])
 
-    def backward(ctx, cotangent):
-        return *([None] * count), *_gradients(ctx, cotangent)
+        def run(*operands):
+            return overload(*arguments[:count], *operands)
+
+        dims, operands = in_dims[count:], arguments[count:]
+        return batched(signature, run, info.batch_size, dims, operands), 0
 
     _implement(name, compute)
     torch.library.register_fake(f"tsgu::{name}", fake, lib=_library)
-    torch.library.register_autograd(
-        f"tsgu::{name}", backward, setup_context=setup_context, lib=_library
-    )
-    _named[path] = getattr(torch.ops.tsgu, name).default
+    _register_derivatives(overload, lambda *arguments: (path, *unpack(arguments)), map_over)
+    _named[path] = overload
+    operator(path)  # made now: torch.compile cannot make it within a graph
 
 
 _register_apply()

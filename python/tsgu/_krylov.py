@@ -20,6 +20,7 @@ from ._linear_solve import (
     transforming,
     with_shift,
 )
+from ._matrix import is_tensor_or_matrix
 from ._pattern import Pattern
 from ._solver import solver
 from ._tensors import parts
@@ -29,13 +30,13 @@ from .sparse_matmul import sparse_mm
 
 def check_operator(operator, name):
     """Raises RuntimeError for what is neither a matrix nor a function."""
-    if not isinstance(operator, torch.Tensor) and not callable(operator):
+    if not is_tensor_or_matrix(operator) and not callable(operator):
         raise RuntimeError(f"{name} must be a tensor, or a callable object!")
 
 
 def matrix_of(operator):
     """The matrix that an operator is or multiplies by, None for a closure."""
-    if isinstance(operator, torch.Tensor):
+    if is_tensor_or_matrix(operator):
         return operator
     owner = getattr(operator, "__self__", None)
     if isinstance(owner, torch.Tensor) and operator.__name__ in ("matmul", "mm", "__matmul__"):

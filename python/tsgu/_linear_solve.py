@@ -8,6 +8,7 @@ import torch
 from . import _callbacks, _library
 from ._autograd import operator, transforming
 from ._callbacks import Callables
+from ._matrix import is_tensor_or_matrix
 from ._pattern import Pattern
 from ._solver import SolveInfo, solver
 
@@ -105,7 +106,7 @@ def handle_maker(method, wanted, dtype, on_fail, text=None):
 
 def check_operands(A, B, square=False):
     """Raises for the first thing that is wrong with a sparse A and a dense B."""
-    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
+    if not is_tensor_or_matrix(A) or not isinstance(B, torch.Tensor):
         raise ValueError("Both A and B should be instances of torch.Tensor")
     if not is_sparse(A):
         raise TypeError(f"Unsupported sparse layout: {A.layout}. Only COO and CSR are supported.")

@@ -9,7 +9,10 @@ import weakref
 import torch
 from torch.autograd import Function
 
+from ._matrix import Matrix, is_tensor_or_matrix, needs_matrix, on_indices, outside_graphs
 from ._pattern import COO, CSR, Pattern
+
+_is_compiling = torch.compiler.is_compiling
 
 _LAYOUT = {CSR: torch.sparse_csr, COO: torch.sparse_coo}
 
@@ -20,6 +23,8 @@ def take_apart(A):
     values = A._values() if pattern.form else A.values()
     if values.dim() > 1 + (pattern.form == CSR and pattern.items != -1):
         raise ValueError("hybrid sparse tensors, whose entries are dense blocks, have no pattern")
+    if pattern.form == CSR:
+        values = values.detach()  # torch.compile takes no views of sparse tensors
     return pattern, values if values.dim() == 1 else values.reshape(-1)
 
 
@@ -71,11 +76,20 @@ _from_values = super(Function, _FromValues).apply
 
 def parts(A):
     """The pattern and the values, (entries,), of a CSR or COO tensor; differentiable."""
+    if type(A) is Matrix:
+        return A.pattern, A.values
+    if _is_compiling():
+        return take_apart(A)  # of constants: a graph has no other sparse tensors
     if torch._C._are_functorch_transforms_active():
         # No transform tracks a sparse tensor, and their wrappers of one fail.
         with torch._C._DisableFuncTorch():
             return _parts(A)
     return _parts(A)
+
+
+def matrix_of(pattern, values):
+    """The sparse tensor of these values, or a Matrix where that cannot be."""
+    return Matrix(pattern, values) if needs_matrix(values) else from_values(pattern, values)
 
 
 def _parts(A):
@@ -145,6 +159,7 @@ def _values_on(pattern, cotangent):
 # ===-- Public --------------------------------------------------------------===#
 
 
+@outside_graphs
 def values(A):
     """The values of a sparse tensor, differentiable to any order.
 
@@ -154,7 +169,7 @@ def values(A):
 
     Raises TypeError for another layout, ValueError for a hybrid tensor.
     """
-    if not isinstance(A, torch.Tensor):
+    if not is_tensor_or_matrix(A):
         raise TypeError("A must be a torch.Tensor")
     flat = parts(A)[1]
     if A.layout is torch.sparse_csr and A.dim() == 3:
@@ -170,16 +185,21 @@ def csr(positions, coordinates, values, shape):
 
     Raises PatternError where they describe no matrix of this shape, naming the row and column.
     """
-    pattern = Pattern.csr(positions, coordinates, shape[-1])
-    if pattern.shape != tuple(shape):
-        pattern.reject(shape)
+
+    def make(positions, coordinates):
+        pattern = Pattern.csr(positions, coordinates, shape[-1])
+        if pattern.shape != tuple(shape):
+            pattern.reject(shape)
+        if not _is_compiling():  # in a graph, operators do when they run
+            pattern.validate()
+        return pattern
+
     if values.shape != coordinates.shape:
         raise ValueError(
             f"values of shape {tuple(values.shape)} do not match coordinates of shape "
             f"{tuple(coordinates.shape)}"
         )
-    pattern.validate()
-    return from_values(pattern, values.reshape(-1))
+    return matrix_of(on_indices(make, positions, coordinates), values.reshape(-1))
 
 
 def coo(indices, values, shape):
@@ -193,10 +213,15 @@ def coo(indices, values, shape):
     """
     if len(shape) not in (2, 3):
         raise ValueError(f"a COO tensor has shape (n, m) or (b, n, m), not {tuple(shape)}")
-    pattern = Pattern.coo(indices, tuple(shape))
-    order = pattern.validate()
+
+    def make(indices):
+        pattern = Pattern.coo(indices, tuple(shape))
+        # In a graph, operators validate when they run.
+        coalesced = not _is_compiling() and pattern.validate() == 0
+        return Pattern.coo(indices.long(), tuple(shape), coalesced)
+
     if values.shape != indices.shape[1:]:
         raise ValueError(
             f"values of shape {tuple(values.shape)} do not match {indices.shape[1]} entries"
         )
-    return from_values(Pattern.coo(indices.long(), tuple(shape), order == 0), values)
+    return matrix_of(on_indices(make, indices), values)

@@ -7,6 +7,7 @@ import torch
 from torch.autograd import Function
 
 from ._linear_solve import check_operands, run, same_dtype
+from ._matrix import outside_graphs
 from ._methods import checks_keywords
 from ._solver import solver
 from ._tensors import parts
@@ -100,6 +101,7 @@ class SparseGenericLstsq(Function):
         return _lstsq(A, B, lstsq, transpose_lstsq, _DEFAULTS, False, "warn")
 
 
+@outside_graphs
 @checks_keywords
 def sparse_generic_lstsq(
     A,

@@ -1,18 +1,21 @@
 """The product of a sparse and a dense matrix."""
 
 import torch
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 from . import _library
 from ._autograd import operator, stand_in, transforming
 from ._linear_solve import same_dtype
+from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, outside_graphs
 from ._pattern import CSR, Pattern
 from ._tensors import from_values, parts, put_together, take_apart
 
 __all__ = ["SparseMatMul", "sparse_mm"]
 
 _CSR = torch.sparse_csr
+_is_compiling = torch.compiler.is_compiling
 _is_grad_enabled = torch.is_grad_enabled
+_transforms_active = torch._C._are_functorch_transforms_active
 _run2 = torch.ops.tsgu.run2.default._op
 _run3 = torch.ops.tsgu.run3.default._op
 _run_pair3 = torch.ops.tsgu.run_pair3.default._op
@@ -24,7 +27,7 @@ _COTANGENT_OF_A, _COTANGENT_OF_B = (_MATRIX.cotangent(k).derived.program for k i
 
 def _check_operands(A, B):
     """Raises ValueError for the first thing that is wrong with the operands."""
-    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
+    if not is_tensor_or_matrix(A) or not isinstance(B, torch.Tensor):
         raise ValueError("Both A and B should be instances of torch.Tensor")
     if A.dim() < 2 or B.dim() < 2:
         raise ValueError("Both A and B should be at least 2-dimensional tensors")
@@ -40,9 +43,7 @@ def _check_operands(A, B):
         raise ValueError(
             f"Incompatible inner dimensions: A[..., {A.size(-1)}] vs B[..., {B.size(-2)}]"
         )
-    with torch._C._DisableFuncTorch():  # whose wrappers of sparse tensors fail
-        hybrid = A.dense_dim() != 0
-    if hybrid:
+    if is_hybrid(A):
         raise ValueError("A must not be hybrid: its entries must be numbers, not dense blocks")
 
 
@@ -154,6 +155,7 @@ def _differentiable_backward(pattern, A, B, cotangent, needs_A, needs_B):
 _apply = super(Function, SparseMatMul).apply
 
 
+@outside_graphs
 def sparse_mm(A, B):
     """The product A B of a sparse A and a dense B, differentiable in both to any order.
 
@@ -170,7 +172,10 @@ def sparse_mm(A, B):
         batched = A.dim() != 2 or B.dim() != 2
         if batched:
             _check_operands(A, B)
-        if transforming() or (batched or not A.is_leaf) and A.requires_grad:
+        # As transforming(), written out.
+        by_parts = _transforms_active() or forward_ad._current_level >= 0
+        by_parts = by_parts or type(A) is Matrix or _is_compiling()
+        if by_parts or (batched or not A.is_leaf) and A.requires_grad:
             pattern, values = parts(A)
             return _operator(pattern).call((pattern,), values, B)
         if _is_grad_enabled() and (A.requires_grad or B.requires_grad):

@@ -3,15 +3,16 @@
 import torch
 
 from ._autograd import operator
+from ._matrix import is_tensor_or_matrix, on_indices, outside_graphs
 from ._pattern import COO, Pattern
-from ._tensors import from_values, parts
+from ._tensors import matrix_of, parts
 
 __all__ = ["sparse_softmax"]
 
 
 def _reduces_rows(A, dim):
     """Whether the softmax is taken along each row. Raises for what has no meaning."""
-    if not isinstance(A, torch.Tensor):
+    if not is_tensor_or_matrix(A):
         raise TypeError("A should be an instance of torch.Tensor")
     if A.layout not in (torch.sparse_coo, torch.sparse_csr):
         raise ValueError("A should be in either COO or CSR sparse format")
@@ -30,6 +31,7 @@ def _reduces_rows(A, dim):
     return axis == -1
 
 
+@outside_graphs
 def sparse_softmax(A, dim):
     """The softmax over the stored entries of each row (dim -1) or column (dim -2) of A.
 
@@ -45,7 +47,13 @@ def sparse_softmax(A, dim):
     rows = _reduces_rows(A, dim)
     pattern, values = parts(A)
     if pattern.form == COO and not pattern.coalesced:
-        coalesced, element = pattern.canonical()
+        if torch.compiler.is_compiling():
+            torch._dynamo.graph_break(
+                "no graph tells whether COO entries are sorted and unique: make the pattern "
+                "outside, by Pattern.coo(indices, shape, coalesced=True), and call "
+                'tsgu.operator("softmax")(pattern, values)'
+            )
+        coalesced, element = on_indices(pattern.canonical)
         if element is None:
             coalesced = Pattern.coo(pattern.positions, pattern.shape, coalesced=True)
         else:
@@ -55,4 +63,4 @@ def sparse_softmax(A, dim):
         pattern = coalesced
     softmax = operator("softmax" if pattern.items == -1 else "softmax/batch")
     along = pattern if rows else pattern.transposed()
-    return from_values(pattern, softmax.call((along,), values))
+    return matrix_of(pattern, softmax.call((along,), values))

@@ -15,6 +15,7 @@ from ._linear_solve import (
     run,
     same_dtype,
 )
+from ._matrix import is_hybrid, is_tensor_or_matrix, outside_graphs
 from ._methods import Wanted, check_keywords, recognise
 from ._solver import solver
 from ._tensors import parts
@@ -33,7 +34,7 @@ __all__ = [
 
 def _check_triangular(A, B):
     """Raises ValueError for the first thing that is wrong with the operands."""
-    if not isinstance(A, torch.Tensor) or not isinstance(B, torch.Tensor):
+    if not is_tensor_or_matrix(A) or not isinstance(B, torch.Tensor):
         raise ValueError("Both A and B should be instances of torch.Tensor")
     if A.dim() < 2 or B.dim() < 1 or (A.dim() > 2 and B.dim() < 2):
         raise ValueError("Both A and B should be at least 2-dimensional tensors")
@@ -51,9 +52,7 @@ def _check_triangular(A, B):
         raise ValueError(f"Incompatible inner dimensions: A[..., {A.size(-2)}] vs B[..., {rows}]")
     if A.dim() == 3 and A.shape[0] != B.shape[0]:
         raise ValueError("If batched, A and B must have the same batch size")
-    with torch._C._DisableFuncTorch():  # whose wrappers of sparse tensors fail
-        hybrid = A.dense_dim() != 0
-    if hybrid:
+    if is_hybrid(A):
         raise ValueError("A must not be hybrid: its entries must be numbers, not dense blocks")
 
 
@@ -74,6 +73,7 @@ class SparseTriangularSolve(Function):
     apply = staticmethod(_triangular_solve)
 
 
+@outside_graphs
 def sparse_triangular_solve(A, B, upper=True, unitriangular=False, transpose=False):
     """The solution X of A X = B with a triangular A, differentiable in both to any order.
 
@@ -185,6 +185,7 @@ class SparseGenericSolve(Function):
         return _generic_solve(A, B, solve, transpose_solve, kwargs or {}, {}, False, "warn")
 
 
+@outside_graphs
 def sparse_generic_solve(
     A,
     B,
