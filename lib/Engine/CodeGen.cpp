@@ -7,6 +7,7 @@
 
 #include "tsgu/Engine/CodeGen.h"
 
+#include "tsgu/Engine/Interrupt.h"
 #include "tsgu/Engine/Optimize.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
@@ -65,10 +66,14 @@ tsgu::generateObject(mlir::ModuleOp module, const Target &target) {
       mlir::translateModuleToLLVMIR(module, context);
   if (!translated)
     return createStringError("the module cannot be translated to LLVM IR");
+  if (isInterrupted())
+    return createStringError("interrupted");
   translated->setDataLayout((*machine)->createDataLayout());
   translated->setTargetTriple((*machine)->getTargetTriple());
   setTargetAttributes(*translated, target);
   tsgu::optimize(*translated, **machine, OptimizationLevel::O2,
                  /*unrollLoops=*/false);
+  if (isInterrupted())
+    return createStringError("interrupted");
   return orc::SimpleCompiler(**machine)(*translated);
 }

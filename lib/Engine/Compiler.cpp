@@ -14,6 +14,7 @@
 #include "tsgu/Engine/CodeGen.h"
 #include "tsgu/Engine/Context.h"
 #include "tsgu/Engine/Diagnostics.h"
+#include "tsgu/Engine/Interrupt.h"
 #include "tsgu/Engine/PTX.h"
 #include "tsgu/Engine/ParseProgram.h"
 #include "tsgu/Pipelines/Pipelines.h"
@@ -66,6 +67,10 @@ struct Compiler::State {
   Error lower(ModuleOp module, StringRef path, tsgu_target target);
 };
 
+static LogicalResult run(PassManager &passes, ModuleOp module) {
+  return failure(failed(passes.run(module)) || wasInterrupted());
+}
+
 Compiler::Compiler() : state(std::make_unique<State>()) {
   for (const LibraryProgram &program : getProgramLibrary())
     state->programs[program.name] = program.text.str();
@@ -112,7 +117,7 @@ Error Compiler::State::apply(ModuleOp module, StringRef path,
                                    "vjp<operand>given<operand>");
   }
   Diagnostics diagnostics(*context);
-  if (failed(pm.run(module)))
+  if (failed(run(pm, module)))
     return diagnostics.error("'" + path + "' cannot be derived");
   return Error::success();
 }
@@ -122,7 +127,7 @@ Error Compiler::State::complexify(ModuleOp module, StringRef name) {
   PassManager pm(context.get());
   pm.addPass(createComplexify());
   Diagnostics diagnostics(*context);
-  if (failed(pm.run(module)))
+  if (failed(run(pm, module)))
     return diagnostics.error("'" + name + "' has no complex form");
   return Error::success();
 }
@@ -290,7 +295,7 @@ Compiler::State::makeKernels(StringRef path,
     addMapToGPU(kernels, options);
   else
     addOptimizeKernels(kernels, options);
-  if (failed(kernels.run(**module)))
+  if (failed(run(kernels, **module)))
     return diagnostics.error("'" + path + "' cannot be lowered to kernels");
   FailureOr<Manifest> manifest = getManifest(**module);
   if (failed(manifest))
@@ -354,7 +359,7 @@ Error Compiler::State::lower(ModuleOp module, StringRef path,
     addLowerToEmulator(lowering);
   else
     addLowerToNVVM(lowering);
-  if (failed(lowering.run(module)))
+  if (failed(run(lowering, module)))
     return diagnostics.error("'" + path + "' cannot be lowered to LLVM");
   if (target == TSGU_TARGET_CPU || target == TSGU_TARGET_EMULATOR)
     return Error::success();
@@ -363,7 +368,7 @@ Error Compiler::State::lower(ModuleOp module, StringRef path,
         "'" + path +
         "' cannot be compiled to PTX: " + llvm::toString(std::move(error)));
   object.addPass(createEmitObject());
-  if (failed(object.run(module)))
+  if (failed(run(object, module)))
     return diagnostics.error("'" + path + "'");
   return Error::success();
 }

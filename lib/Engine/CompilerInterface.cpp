@@ -8,6 +8,7 @@
 #include "tsgu/CompilerInterface.h"
 
 #include "tsgu/Engine/Engine.h"
+#include "tsgu/Engine/Interrupt.h"
 
 using namespace tsgu;
 
@@ -21,6 +22,10 @@ using Report = void (*)(void *context, const char *message);
 
 /// Reports an error; gives what the C function returns.
 static int finish(llvm::Error error, void *context, Report report) {
+  if (wasInterrupted()) { // The caller waits for that answer, even too late.
+    consumeError(std::move(error));
+    return TSGU_COMPILER_INTERRUPTED;
+  }
   if (!error)
     return 0;
   report(context, llvm::toString(std::move(error)).c_str());
@@ -29,15 +34,17 @@ static int finish(llvm::Error error, void *context, Report report) {
 
 static int addProgram(const char *name, const char *text, void *context,
                       Report report) {
+  beginInterruptible();
   return finish(getEngine().addProgram(name, text), context, report);
 }
 
 static int getSignature(const char *path, void *context,
                         void (*take)(void *, const void *, uint64_t),
                         Report report) {
+  beginInterruptible();
   llvm::Expected<Manifest> signature =
       getEngine().getCompiler().getSignature(path);
-  if (!signature)
+  if (!signature || wasInterrupted())
     return finish(signature.takeError(), context, report);
   std::vector<uint8_t> bytes = signature->serialize();
   take(context, bytes.data(), bytes.size());
@@ -46,9 +53,10 @@ static int getSignature(const char *path, void *context,
 
 static int compile(const char *path, const tsgu_specialization *specialization,
                    const tsgu_object **object, void *context, Report report) {
+  beginInterruptible();
   llvm::Expected<const tsgu_object *> found =
       getEngine().get(path, *specialization);
-  if (!found)
+  if (!found || wasInterrupted())
     return finish(found.takeError(), context, report);
   *object = *found;
   return 0;
@@ -62,6 +70,7 @@ static void getCounters(uint64_t *compiled, uint64_t *loaded) {
 extern "C" __attribute__((visibility("default"))) const tsgu_compiler *
 tsgu_compiler_interface(void) {
   static const tsgu_compiler table = {TSGU_COMPILER_ABI, addProgram,
-                                      getSignature, compile, getCounters};
+                                      getSignature,      compile,
+                                      getCounters,       setInterrupted};
   return &table;
 }

@@ -8,6 +8,7 @@
 #include "tsgu/Engine/Context.h"
 
 #include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Engine/Interrupt.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
@@ -59,5 +60,6 @@ std::unique_ptr<MLIRContext> tsgu::createContext() {
   auto context =
       std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   context->loadAllAvailableDialects();
+  skipInterruptedPasses(*context);
   return context;
 }

@@ -42,6 +42,7 @@ void tsgu::torch_plugin::fail(ErrorKind kind, const std::string &message) {
   case ErrorKind::NotConverged:
   case ErrorKind::Callback:
   case ErrorKind::Device:
+  case ErrorKind::Interrupted:
     break;
   }
   throw std::runtime_error(message);
@@ -67,6 +68,8 @@ void tsgu::torch_plugin::check(tsgu_status status) {
     fail(ErrorKind::Callback, tsgu_last_error());
   case TSGU_DEVICE_ERROR:
     fail(ErrorKind::Device, tsgu_last_error());
+  case TSGU_INTERRUPTED:
+    fail(ErrorKind::Interrupted, tsgu_last_error());
   case TSGU_INTERNAL:
     break;
   }

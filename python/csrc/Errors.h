@@ -37,7 +37,8 @@ enum class ErrorKind : int32_t {
   Singular = 7,
   NotConverged = 8,
   Callback = 9,
-  Device = 10
+  Device = 10,
+  Interrupted = 11
 };
 
 [[noreturn]] void fail(ErrorKind kind, const std::string &message);

@@ -1,8 +1,7 @@
 """What solvers call in Python, and what becomes of it once a run is over.
 
 The runtime has one table of functions for the process; a solver's id says whose callables are
-meant. Nothing may be raised into C: exceptions are kept for the thread and raised by `watch`,
-which also warns of solves that failed.
+meant. What they raise ends the run, and `_library` raises it; `watch` warns of solves that failed.
 """
 
 import contextlib
@@ -33,7 +32,9 @@ REASONS = {
     -7: "stopped",
     -8: "rank deficient",
     -9: "callable failed",
+    -10: "underflow",
 }
+ON_FAIL = ("warn", "raise", "ignore")
 _BREAKDOWNS = ("breakdown", "indefinite matrix", "indefinite preconditioner")
 
 
@@ -90,33 +91,8 @@ class COutcome(ctypes.Structure):
         ("history_length", ctypes.c_int64),
         ("history", ctypes.POINTER(ctypes.c_double)),
         ("explanation", ctypes.c_char_p),
+        ("on_fail", ctypes.c_int64),
     ]
-
-
-_SOLVE = ctypes.CFUNCTYPE(
-    ctypes.c_int32,
-    ctypes.c_int64,
-    ctypes.c_int32,
-    ctypes.c_void_p,
-    ctypes.c_int64,
-    ctypes.POINTER(CTensor),
-    ctypes.POINTER(CTensor),
-    ctypes.POINTER(CTensor),
-)
-_PROGRESS = ctypes.CFUNCTYPE(
-    ctypes.c_int32,
-    ctypes.c_int64,
-    ctypes.c_int64,
-    ctypes.c_int64,
-    ctypes.POINTER(ctypes.c_double),
-)
-_REPORT = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.POINTER(COutcome))
-
-
-class _Table(ctypes.Structure):
-    """tsgu_callbacks of solvers.h."""
-
-    _fields_ = [("solve", _SOLVE), ("progress", _PROGRESS), ("outcome", _REPORT)]
 
 
 _DTYPES = {
@@ -170,8 +146,8 @@ class Callables:
     """What belongs to one solver handle, which alone keeps it alive.
 
     `solve(mode, item, values, b, x)` writes x; `progress(iteration, residuals)` returns whether to
-    stop; `outcomes`, a list, collects the outcomes of all runs if it is not None. `on_fail` is what
-    becomes of a failed solve, whose text `text(outcome)` makes if it is not None.
+    stop; `outcomes`, a list, collects the outcomes of all runs if it is not None. `text(outcome)`
+    makes the text of warnings if it is not None.
     """
 
     def __init__(self, solve=None, progress=None, outcomes=None):
@@ -184,7 +160,6 @@ class Callables:
         self.solve = solve
         self.progress = progress
         self.outcomes = outcomes
-        self.on_fail = "warn"
         self.text = None
         self.id = next(_ids)
         _known[self.id] = self
@@ -198,7 +173,6 @@ class _Run:
     """What happened in Python during one run of a program."""
 
     def __init__(self):
-        self.failure = None
         self.outcomes = []  # failed ones
         self.warnings = []
         self.adopts = False
@@ -211,18 +185,6 @@ class _Thread(threading.local):
 
 
 _thread = _Thread()
-
-
-@contextlib.contextmanager
-def _kept():
-    """Keeps what is raised inside for the run, which ends with it."""
-    try:
-        yield
-    except BaseException as error:
-        if _thread.runs:
-            _thread.runs[-1].failure = error
-        else:  # of a program that someone else runs, who learns that it failed, not why
-            traceback.print_exception(error)
 
 
 @contextlib.contextmanager
@@ -246,76 +208,107 @@ def _callables(id):
     return found
 
 
-def _call_solve(id, mode, pattern, item, values, b, x):
-    with _kept(), torch.no_grad():
-        _callables(id).solve(mode, item, *(view_of(tensor.contents) for tensor in (values, b, x)))
-        return 0
-    return 1
+def with_gradients(enabled, function, *arguments):
+    """`function(*arguments)`, recorded by autograd or not.
+
+    A signal can keep torch.no_grad() from its end, and gradients stay off.
+    """
+    before = torch.is_grad_enabled()
+    try:
+        torch._C._set_grad_enabled(enabled)
+        return function(*arguments)
+    finally:
+        torch._C._set_grad_enabled(before)
 
 
+def _shown(call):
+    """`call`, whose errors are printed where another than `watch` runs the program.
+
+    He learns that it failed, not why.
+    """
+
+    def shown(*arguments):
+        try:
+            return call(*arguments)
+        except BaseException as error:
+            if not _thread.runs:
+                traceback.print_exception(error)
+            raise
+
+    return shown
+
+
+@_shown
+def _call_solve(id, mode, item, *addresses):
+    values, b, x = (view_of(CTensor.from_address(address)) for address in addresses)
+    with_gradients(False, _callables(id).solve, mode, item, values, b, x)
+    return 0
+
+
+@_shown
 def _call_progress(id, iteration, columns, residuals):
-    with _kept():
-        progress = _callables(id).progress
-        residuals = _array(residuals, columns, torch.float64)
-        return int(progress is not None and bool(progress(iteration, residuals)))
-    return 1
+    residuals = (ctypes.c_double * columns).from_address(residuals)[:]
+    progress = _callables(id).progress
+    if progress is None:
+        return 0
+    return int(bool(progress(iteration, torch.tensor(residuals, dtype=torch.float64))))
 
 
-def _call_outcome(id, outcome):
-    with _kept():
-        outcome = read_outcome(outcome.contents)
-        callables = _callables(id) if id else None
-        run = _thread.runs[-1] if _thread.runs else None
-        known_to_fail = not outcome.converged
-        if run is not None and run.adopted is not None:
-            outcome, run.adopted = run.adopted._replace(mode=outcome.mode, item=outcome.item), None
-        if callables is not None and callables.outcomes is not None:
-            callables.outcomes.append(outcome)
-        if outcome.converged:
-            return
-        if len(_thread.runs) > 1 and _thread.runs[-2].adopts:
-            _thread.runs[-2].adopted = outcome
-            return
-        if run is not None:
-            run.outcomes.append(outcome)
-        on_fail = "warn" if callables is None else callables.on_fail
-        if on_fail == "raise" and not known_to_fail:
-            raise _with_outcome(_library.ConvergenceError(outcome.explanation), [outcome])
-        stopped = set(outcome.reasons) <= {"converged", "stopped"}  # who did that knows
-        if on_fail != "warn" or stopped:
-            return
-        text = callables.text if callables is not None else None
-        text = outcome.explanation if text is None else text(outcome)
-        if run is not None:
-            run.warnings.append(text)
-        else:
-            warnings.warn(text, ConvergenceWarning, stacklevel=level())
+@_shown
+def _call_outcome(id, address):
+    outcome = COutcome.from_address(address)
+    on_fail = ON_FAIL[outcome.on_fail]
+    _tell(_callables(id) if id else None, read_outcome(outcome), on_fail)
+    return 0
 
 
-_table = _Table(_SOLVE(_call_solve), _PROGRESS(_call_progress), _REPORT(_call_outcome))
-_library.set_callbacks(_table)
+def _tell(callables, outcome, on_fail):
+    run = _thread.runs[-1] if _thread.runs else None
+    known_to_fail = not outcome.converged
+    if run is not None and run.adopted is not None:
+        outcome, run.adopted = run.adopted._replace(mode=outcome.mode, item=outcome.item), None
+    if callables is not None and callables.outcomes is not None:
+        callables.outcomes.append(outcome)
+    if outcome.converged:
+        return
+    if len(_thread.runs) > 1 and _thread.runs[-2].adopts:
+        _thread.runs[-2].adopted = outcome
+        return
+    if run is not None:
+        run.outcomes.append(outcome)
+    if on_fail == "raise" and not known_to_fail:
+        raise _with_outcome(_library.ConvergenceError(outcome.explanation), [outcome])
+    if on_fail != "warn":
+        return
+    text = callables.text if callables is not None else None
+    text = outcome.explanation if text is None else text(outcome)
+    if run is not None:
+        run.warnings.append(text)
+    else:
+        warnings.warn(text, ConvergenceWarning, stacklevel=level())
+
+
+_library.set_callables(_call_solve, _call_progress, _call_outcome)
 
 
 # ===-- After a run -----------------------------------------------------------===#
 
 
 def watch(run):
-    """`run`, raising what its callables raised and warning of what did not converge."""
+    """`run`, warning of what did not converge."""
 
     @functools.wraps(run)
     def watched(*arguments, **options):
-        this = _Run()
-        _thread.runs.append(this)
-        try:
+        runs = _thread.runs
+        outer = len(runs)
+        try:  # A signal may raise between any two statements.
+            this = _Run()
+            runs.append(this)
             result = run(*arguments, **options)
         except _library.ConvergenceError as error:
-            raise (this.failure or _with_outcome(error, this.outcomes)) from None
-        except _library.CallbackError as error:
-            raise (this.failure or error) from None
+            raise _with_outcome(error, this.outcomes) from None
         finally:
-            _thread.runs.pop()
-        if this.failure is not None:
-            raise this.failure
+            del runs[outer:]
         for text in this.warnings:
             warnings.warn(text, ConvergenceWarning, stacklevel=level())
         return result

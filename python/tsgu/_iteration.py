@@ -121,9 +121,9 @@ def iterate(
     )
     iteration = ctypes.c_void_p()
     right, left = _c_tensor(b), _c_tensor(x)
-    start = _library.runtime.tsgu_iteration_start
-    _library.check(
-        start(
+    runtime = _library.runtime
+    try:
+        status = runtime.tsgu_iteration_start(
             handle.data_ptr(),
             ctypes.byref(options),
             ctypes.byref(right),
@@ -131,13 +131,12 @@ def iterate(
             _single_thread(),
             ctypes.byref(iteration),
         )
-    )
-    try:
+        _library.check(status)
         products = _serve(iteration, functions)
         pairs = [_tridiagonal(iteration, j) for j in range(lanczos)]
         return Ended(_outcome(iteration), products, pairs)
     finally:
-        _library.runtime.tsgu_iteration_free(iteration)
+        runtime.tsgu_iteration_free(iteration)
 
 
 def _serve(iteration, functions):

@@ -7,7 +7,7 @@ from torch._C._functorch import is_batchedtensor as is_mapped
 from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
 from torch.autograd import forward_ad
 
-from ._callbacks import Callables
+from ._callbacks import Callables, with_gradients
 from ._iteration import Criteria, Ended, Functions, iterate
 from ._linear_solve import (
     check_on_cpu,
@@ -234,8 +234,8 @@ class _Problem:
 
         if self.hermitian:  # as the runtime does, which sees no matrix here
             self.text = _with_asymmetry(self.text, pattern, plain)
-        with torch.no_grad():
-            x, solution = self._iterate(_Product(multiply, _Block(B)), B.detach())
+        product = _Product(multiply, _Block(B))
+        x, solution = with_gradients(False, self._iterate, product, B.detach())
         x = program.attach((pattern,), block.fold(x), handle, values, block.fold(B))
         return block.unfold(x), solution
 
@@ -253,8 +253,9 @@ class _Problem:
         if not self.wanted.atol or transforming():
             return block.unfold(run(pattern, values, b, self.handle(values.dtype), guess=guess)[0])
         # Cotangents may be of any size: for them atol says nothing.
-        with torch.no_grad():
-            x, _ = run(pattern, values, b, self.handle(values.dtype), guess=guess)
+        x, _ = with_gradients(
+            False, lambda: run(pattern, values, b, self.handle(values.dtype), guess=guess)
+        )
         handle = self.plain(atol=None).handle(values.dtype)(None)
         return block.unfold(program_for(pattern).attach((pattern,), x, handle, values, b))
 
@@ -405,12 +406,11 @@ class _Product:
 
     def __call__(self, folded):
         given = list(self._given(folded))
-        with torch.set_grad_enabled(self.checks_gradient):
-            results = [self.function(each) for each in given]
-            for result, each in zip(results, given, strict=True):
-                self._check(result, each)
-            if self.checks_gradient:
-                _refuse_derivatives(results)
+        results = with_gradients(self.checks_gradient, list, map(self.function, given))
+        for result, each in zip(results, given, strict=True):
+            self._check(result, each)
+        if self.checks_gradient:
+            _refuse_derivatives(results)
         self.checks_gradient = False
         if self.vectors:
             return torch.stack(results, 1)

@@ -5,6 +5,7 @@ import ctypes
 import os
 import pathlib
 import sys
+import threading
 
 import torch
 
@@ -110,7 +111,6 @@ _declare(
 _declare(runtime, "tsgu_program_add", ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p)
 _declare(runtime, "tsgu_program_signature", ctypes.c_char_p, ctypes.c_void_p)
 _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(Counters))
-_declare(runtime, "tsgu_set_callbacks", None, ctypes.c_void_p)
 _POINTER = ctypes.c_void_p
 _declare(runtime, "tsgu_iteration_start", ctypes.c_int, *[_POINTER] * 6)
 _declare(runtime, "tsgu_iteration_next", ctypes.c_int, *[_POINTER] * 4)
@@ -124,6 +124,9 @@ _declare(
     *[_POINTER] * 3,
 )
 _declare(runtime, "tsgu_iteration_free", None, _POINTER)
+_declare(plugin, "tsgu_torch_set_interpreter", None, _POINTER, ctypes.c_uint64)
+_declare(plugin, "tsgu_torch_before_fork", None)
+_declare(plugin, "tsgu_torch_after_fork", None, ctypes.c_uint64)
 _declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)
@@ -154,6 +157,7 @@ _OF_STATUS = {
     7: ConvergenceError,
     8: CallbackError,
     9: DeviceError,
+    10: KeyboardInterrupt,
 }
 _OF_KIND = {
     1: ValueError,
@@ -165,22 +169,36 @@ _OF_KIND = {
     8: ConvergenceError,
     9: CallbackError,
     10: DeviceError,
+    11: KeyboardInterrupt,
 }
+
+# Raises what a callable or a signal handler raised while the library called Python.
+_raise_kept = ctypes.PyDLL(str(directory / f"libtsgu_torch{_SUFFIX}")).tsgu_torch_raise_kept
+_raise_kept.restype = None
 
 
 def check(status):
     """Raises the runtime's last error unless the status is 0."""
     if status != 0:
         message = runtime.tsgu_last_error().decode(errors="replace")
-        raise _OF_STATUS.get(status, RuntimeError)(message)
+        raise _error(_OF_STATUS.get(status, RuntimeError), message)
+
+
+def _error(kind, message):
+    if kind in (CallbackError, KeyboardInterrupt):
+        _raise_kept()
+    return kind(message)
 
 
 def translate(error):
-    """The exception of the exact class for one raised by an operator of the plugin."""
+    """The exception of the exact class for one raised by an operator of the plugin.
+
+    Raises what Python raised within it.
+    """
     text = str(error)
     kind = plugin.tsgu_torch_error_kind(text.encode())
     if kind in _OF_KIND:
-        return _OF_KIND[kind](text)
+        return _error(_OF_KIND[kind], text)
     if isinstance(error, NotImplementedError):  # by torch's dispatcher
         return TypeError(
             "operands of tsgu are dense tensors on the CPU or on a CUDA device; torch says: " + text
@@ -251,8 +269,44 @@ def drop_cached(entries):
     plugin.tsgu_torch_cache_drop((ctypes.c_int64 * count)(*entries), count)
 
 
-def set_callbacks(table):
-    """Gives the runtime a tsgu_callbacks, which must live until Python ends."""
-    runtime.tsgu_set_callbacks(ctypes.byref(table))
-    # As above: the runtime must not call into a dying Python.
-    atexit.register(lambda kept=table: runtime.tsgu_set_callbacks(None))
+class _Interpreter(ctypes.Structure):
+    """Interpreter of Interpreter.h."""
+
+    _fields_ = [
+        (name, ctypes.c_void_p)
+        for name in (
+            "PyGILState_Ensure",
+            "PyGILState_Release",
+            "PyErr_CheckSignals",
+            "PyObject_CallFunction",
+            "PyLong_AsLong",
+            "Py_DecRef",
+            "PyErr_Fetch",
+            "PyErr_Restore",
+            "solve",
+            "progress",
+            "outcome",
+        )
+    ]
+
+
+def set_callables(*callables):
+    """Has solvers call `solve`, `progress` and `outcome`, which return an int, until Python ends.
+
+    And has everything that takes long ask for signals. What is raised in either is raised by
+    whoever called the library.
+    """
+    functions = [
+        ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+        for name, _ in _Interpreter._fields_[: -len(callables)]
+    ]
+    interpreter = _Interpreter(*functions, *map(id, callables))
+    main = threading.main_thread().ident
+    plugin.tsgu_torch_set_interpreter(ctypes.byref(interpreter), main)
+    os.register_at_fork(
+        before=plugin.tsgu_torch_before_fork,
+        after_in_parent=lambda: plugin.tsgu_torch_after_fork(threading.main_thread().ident),
+        after_in_child=lambda: plugin.tsgu_torch_after_fork(threading.get_ident()),
+    )
+    # As above: the plugin must not call into a dying Python.
+    atexit.register(lambda kept=callables: plugin.tsgu_torch_set_interpreter(None, 0))

@@ -62,18 +62,19 @@ def _from_guess(program, pattern, handle, values, B, guess, nearest):
     if transforming():  # Within, no guess shows.
         x = program.call((pattern,), handle, values, rest)
         return guess + x if nearest else x
-    with torch.no_grad():
-        x = _solve_from(
-            0,
-            pattern.positions,
-            pattern.coordinates,
-            *pattern.numbers(),
-            handle,
-            values.detach(),
-            B.detach(),
-            guess.detach(),
-        )
-        x = x - guess if nearest else x
+    x = _callbacks.with_gradients(
+        False,
+        _solve_from,
+        0,
+        pattern.positions,
+        pattern.coordinates,
+        *pattern.numbers(),
+        handle,
+        values.detach(),
+        B.detach(),
+        guess.detach(),
+    )
+    x = x - guess.detach() if nearest else x
     x = program.attach((pattern,), x, handle, values, rest)
     return guess + x if nearest else x
 

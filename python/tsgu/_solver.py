@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import torch
 
-from ._callbacks import METHODS, Callables
+from ._callbacks import METHODS, ON_FAIL, Callables
 
 _PRECONDITIONERS = (None, "jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg")
-_ON_FAIL = ("warn", "raise", "ignore")
 _EVERY_OUTCOME, _PROGRESS, _HISTORY = 1, 2, 4
 
 
@@ -81,7 +80,7 @@ def solver(
     restart, 30, belongs to gmres, damp and scale_columns to lsmr, upper and unitriangular (ones,
     and no stored diagonal) to triangular. on_fail: "warn", "raise" (ConvergenceError) or "ignore".
     callback(iteration, residuals) is called after every iteration, also of adjoint solves, and
-    stops the solve where it returns True.
+    stops the solve where it returns True; such a solve did not converge.
 
     The same handle serves a solve, its adjoint and their derivatives. Do not write to it.
     Raises ValueError for options out of range.
@@ -99,7 +98,7 @@ def solver(
         restart=0 if restart is None else _positive("restart", restart),
         damp=_not_negative("damp", damp),
         scale_columns=int(bool(scale_columns)),
-        on_fail=_choose("on_fail", on_fail, _ON_FAIL),
+        on_fail=_choose("on_fail", on_fail, ON_FAIL),
         report=_EVERY_OUTCOME if on_fail == "raise" else 0,
     )
     if callback is not None and callables is None:
@@ -108,7 +107,6 @@ def solver(
         return _packed(options)
     if callback is not None:
         callables.progress = callback
-    callables.on_fail = on_fail
     report = options.report
     if callables.progress is not None:
         report |= _PROGRESS
@@ -147,10 +145,10 @@ class SolveInfo:
     """How a solve ended: one number for each column, with a leading dimension for a batch.
 
     reasons are names: "converged", "iteration limit", "breakdown", "stagnated", "indefinite
-    matrix", "indefinite preconditioner", "not finite", "stopped", ... residuals are
-    norm(b - A x), recomputed from the result (least squares: of the normal equations), goals what
-    they had to reach. history: (steps, columns), the residuals as the iteration knew them, one
-    tensor for each matrix of a batch.
+    matrix", "indefinite preconditioner", "not finite", "stopped", "underflow" (x is too small for
+    its dtype), ... residuals are norm(b - A x), recomputed from the result (least squares: of the
+    normal equations), goals what they had to reach. history: (steps, columns), the residuals as the
+    iteration knew them, one tensor for each matrix of a batch.
     """
 
     method: str

@@ -218,12 +218,14 @@ def sparse_generic_solve(
     residual recomputed from x; rtol is by default 1e-5 in single and 1e-8 in double precision.
     preconditioner: "jacobi", "block_jacobi", "ssor", "ilu0", "ic0" or "amg". x0: where to start.
     callback(iteration, residuals) is called after every iteration and stops the solve where it
-    returns True. Their gradients come from the same method on A^H with the same options.
+    returns True; such a solve did not converge. Their gradients come from the same method on A^H
+    with the same options.
 
     A callable gets A in the user's layout and B (detached copies, B of as many dimensions as the
     user's) and all other keyword arguments; of a batch one item after the other. Gradients call
     `solve(A^H, G)`; an explicit `transpose_solve` is called with A itself, and has to act as its
-    adjoint. What a callable raises is raised as it is. Its X is judged where rtol was given.
+    adjoint. Its X is judged where rtol was given. What a callable or a callback raises is raised
+    as it is.
 
     on_fail: "warn" (ConvergenceWarning), "raise" (ConvergenceError) or "ignore" a solve that does
     not reach its goal, here and in gradients. return_info=True: (X, SolveInfo).

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Callbacks.h"
 #include "CompilerLibrary.h"
 #include "LastError.h"
 #include "Parallel.h"

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CompilerLibrary.h"
+#include "Callbacks.h"
 #include "Parallel.h"
 #include "tsgu/Error.h"
 
@@ -56,6 +57,7 @@ const tsgu_compiler *open(const std::string &library) {
     dlclose(handle);
     fail(Status::CompileFailed, library, ' ', found);
   }
+  compiler->set_interrupted([] { return int(isInterrupted()); });
   return compiler;
 }
 
@@ -102,6 +104,8 @@ struct Answer {
   void check(int code, const char *what, const std::string &name) const {
     if (lost)
       fail(Status::OutOfMemory, "out of memory while ", what, ' ', name);
+    if (code == TSGU_COMPILER_INTERRUPTED)
+      fail(Status::Interrupted, what, ' ', name, " was interrupted");
     if (code != 0)
       fail(Status::CompileFailed, what, ' ', name, " failed: ",
            message.empty() ? "the compiler gave no reason" : message);

@@ -14,6 +14,7 @@
 #ifndef TSGU_SRC_PARALLEL_H
 #define TSGU_SRC_PARALLEL_H
 
+#include "Callbacks.h"
 #include "Crowding.h"
 #include "tsgu/tsgu.h"
 
@@ -43,10 +44,13 @@ std::recursive_mutex &processLock();
 
 /// function(begin, end) over disjoint ranges that cover [0, count). The first
 /// exception is thrown again here; ranges not yet begun are then left out.
+/// Throws Interrupted.
 template <typename F>
 void parallelFor(const tsgu_executor &executor, int64_t count, F &&function) {
   if (count <= 0)
     return;
+  if (count > 1) // One is for little work.
+    checkInterrupt();
   if (executor.threads <= 1 || count == 1 || isCrowded()) {
     function(int64_t{0}, count);
     return;
@@ -62,6 +66,7 @@ void parallelFor(const tsgu_executor &executor, int64_t count, F &&function) {
     if (state.failed.load(std::memory_order_relaxed))
       return;
     try {
+      checkInterrupt();
       state.function(begin, end);
     } catch (...) {
       if (!state.failed.exchange(true))

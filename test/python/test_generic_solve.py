@@ -275,7 +275,8 @@ def test_progress_is_told_and_can_stop():
         told.append((iteration, residuals))
         return len(told) == 3
 
-    x, info = tsgu.sparse_generic_solve(A, b, "cg", callback=three, return_info=True)
+    with pytest.warns(tsgu.ConvergenceWarning, match="stopped by the progress callback"):
+        x, info = tsgu.sparse_generic_solve(A, b, "cg", callback=three, return_info=True)
     assert info.reasons == ("stopped",) and len(told) == 3
     assert [residuals.shape for _, residuals in told] == [(1,)] * 3
 

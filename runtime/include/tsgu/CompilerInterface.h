@@ -21,7 +21,8 @@
 extern "C" {
 #endif
 
-#define TSGU_COMPILER_ABI 2u
+#define TSGU_COMPILER_ABI 3u
+#define TSGU_COMPILER_INTERRUPTED (-1)
 
 /* Every kernel has this signature. `pointers` and `sizes` are in the order of
  * the manifest's arguments and sizes. A kernel writes only to the arguments
@@ -99,8 +100,9 @@ typedef struct tsgu_specialization {
 typedef struct tsgu_compiler {
   uint32_t abi; /* TSGU_COMPILER_ABI */
 
-  /* Each function returns 0, or another value after giving `report` a message
-   * for the user: the text is valid during that call only. */
+  /* Each function returns 0, TSGU_COMPILER_INTERRUPTED, or another value after
+   * giving `report` a message for the user: the text is valid during that call
+   * only. */
 
   /* Adds a program under a name of the caller's; the text is MLIR. */
   int (*add_program)(const char *name, const char *text, void *context,
@@ -119,6 +121,10 @@ typedef struct tsgu_compiler {
 
   /* The number of programs compiled and loaded from disk so far. */
   void (*counters)(uint64_t *compiled, uint64_t *loaded);
+
+  /* Has `interrupted` asked between passes whether to give up; NULL: no more.
+   */
+  void (*set_interrupted)(int (*interrupted)(void));
 } tsgu_compiler;
 
 /* The one symbol that libtsgu-compiler exports. */

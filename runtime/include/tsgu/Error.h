@@ -24,7 +24,8 @@ enum class Status : int {
   Singular = 6,
   NotConverged = 7,
   CallbackError = 8,
-  Device = 9
+  Device = 9,
+  Interrupted = 10
 };
 
 /// What failed, where, and how to mend it.

@@ -57,7 +57,8 @@ typedef enum tsgu_reason {
       -6,            /* NaN or infinity in matrix, right-hand side, iterate */
   TSGU_STOPPED = -7, /* by the progress callback */
   TSGU_RANK_DEFICIENT = -8, /* a gradient that needs full rank */
-  TSGU_CALLBACK_FAILED = -9
+  TSGU_CALLBACK_FAILED = -9,
+  TSGU_UNDERFLOW = -10 /* a solution below the range of its type */
 } tsgu_reason;
 
 typedef enum tsgu_on_fail {
@@ -111,21 +112,29 @@ typedef struct tsgu_outcome {
   const double *history;   /* [history_length][columns], the iteration's own
                               estimate of the residual norm */
   const char *explanation; /* for people: what happened, what to try */
+  int64_t on_fail;         /* tsgu_on_fail: what becomes of it if it failed */
 } tsgu_outcome;
 
 /* The caller's side, one table for the process; members may be NULL. They are
- * called from the thread that runs the program, with the id of the solver. */
+ * called from the thread that runs the program, with the id of the solver. One
+ * that fails ends the call with TSGU_CALLBACK_ERROR. */
 typedef struct tsgu_callbacks {
   /* x = A^-1 b, or of A^T, A^H, for TSGU_CALLBACK: values of item `item` of the
    * pattern in CSR order, b and x of shape [n, p]. Nonzero: it failed. */
   int32_t (*solve)(int64_t id, int32_t mode, tsgu_pattern *pattern,
                    int64_t item, const tsgu_tensor *values,
                    const tsgu_tensor *b, const tsgu_tensor *x);
-  /* After every iteration; residual norms by column. Nonzero: stop. */
+  /* After every iteration; residual norms by column. 1: stop, which ends the
+   * solve as TSGU_STOPPED. Negative: it failed. */
   int32_t (*progress)(int64_t id, int64_t iteration, int64_t columns,
                       const double *residuals);
-  /* After a solve that failed, or whose solver asks for every outcome. */
-  void (*outcome)(int64_t id, const tsgu_outcome *outcome);
+  /* After a solve that failed, or whose solver asks for every outcome. Nonzero:
+   * it failed. */
+  int32_t (*outcome)(int64_t id, const tsgu_outcome *outcome);
+  /* Whether to give up, asked now and then by whatever takes long: solves,
+   * their preparation, compilations. Nonzero: the call ends with
+   * TSGU_INTERRUPTED, and has no result. */
+  int32_t (*interrupted)(void);
 } tsgu_callbacks;
 TSGU_API void tsgu_set_callbacks(const tsgu_callbacks *callbacks);
 

@@ -38,7 +38,8 @@ typedef enum tsgu_status {
   TSGU_SINGULAR = 6,       /* a matrix without inverse; says which row */
   TSGU_NOT_CONVERGED = 7,  /* where the solver was told to raise */
   TSGU_CALLBACK_ERROR = 8, /* the caller's own function failed */
-  TSGU_DEVICE_ERROR = 9    /* a GPU, its driver, or the lack of them */
+  TSGU_DEVICE_ERROR = 9,   /* a GPU, its driver, or the lack of them */
+  TSGU_INTERRUPTED = 10    /* the caller's side said to give up */
 } tsgu_status;
 
 /* Any int may arrive where a type is expected; C++ is told so. */

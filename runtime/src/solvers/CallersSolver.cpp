@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Callbacks.h"
 #include "Krylov.h"
 #include "Product.h"
 #include "Refinement.h"
@@ -19,6 +20,10 @@ namespace {
 /// their largest components are beyond 2^40 or 2^-40: cotangents may have any
 /// size.
 constexpr int moderate = 40;
+
+template <typename T> Vectors<const T> constant(Vectors<T> x) {
+  return {x.data, x.length, x.count, x.stride};
+}
 
 template <typename T>
 void multiplyColumns(const std::vector<int> &exponents, Vectors<const T> from,
@@ -60,7 +65,19 @@ void call(const Problem &problem, const Matrix<T> &A, Mode mode,
     fail(Status::CallbackError, "the caller's solver failed");
 }
 
-/// Residuals of scaled columns, recomputed; `exponents` says how scaled.
+/// x in the caller's units. Returns which columns are too small there.
+template <typename T>
+std::vector<char> unscale(const std::vector<int> &exponents, Vectors<T> x) {
+  const std::vector<double> before = largest(constant(x));
+  multiplyColumns<T>(exponents, constant(x), x, true);
+  const std::vector<double> after = largest(constant(x));
+  std::vector<char> lost(before.size());
+  for (size_t j = 0; j < lost.size(); ++j)
+    lost[j] = before[j] > 0 && after[j] < std::numeric_limits<Real<T>>::min();
+  return lost;
+}
+
+/// Unscales x; residuals of columns of b as `exponents` scales them.
 template <typename T>
 Result judge(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
              Vectors<T> x, const std::vector<int> &exponents,
@@ -73,10 +90,11 @@ Result judge(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
   const Scratch memory(multiply(multiply(b.length + x.length, k),
                                 static_cast<int64_t>(sizeof(T))));
   T *in = reinterpret_cast<T *>(memory.data()), *out = in + x.length * k;
-  const PowerOfTwo<Real<T>> scale(-product.exponent());
-  for (int64_t i = 0; i < x.length; ++i)
-    for (int64_t j = 0; j < k; ++j)
-      in[i * k + j] = scale(x.row(i)[j]);
+  const std::vector<char> lost = unscale(exponents, x);
+  std::vector<int> back(exponents);
+  for (int &exponent : back)
+    exponent -= product.exponent();
+  multiplyColumns<T>(back, constant(x), Vectors<T>{in, x.length, k, k}, false);
   product.serve({Ask::Product, in, out, k});
   std::vector<double> norms(count), sizes(count);
   VectorOps<T> ops(b.length, executor);
@@ -100,6 +118,7 @@ Result judge(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
     result.residuals.push_back(residual), result.goals.push_back(goal);
     const bool judged = square && solver.rtol != 0;
     result.reasons.push_back(!std::isfinite(residual)      ? TSGU_NOT_FINITE
+                             : lost[j]                     ? TSGU_UNDERFLOW
                              : !judged || residual <= goal ? TSGU_CONVERGED
                                                            : TSGU_STAGNATED);
   }
@@ -120,10 +139,6 @@ template <typename T> void conjugate(Vectors<T> x) {
     for (int64_t i = 0; i < x.length; ++i)
       for (int64_t j = 0; j < x.count; ++j)
         x.row(i)[j] = std::conj(x.row(i)[j]);
-}
-
-template <typename T> Vectors<const T> constant(Vectors<T> x) {
-  return {x.data, x.length, x.count, x.stride};
 }
 
 /// w = (op(A)^H)^-1 g, where conj(A)^-1 g is the conjugate of A^-1 conj(g).
@@ -183,7 +198,6 @@ void solveNormalByCaller(const Problem &problem, const Matrix<T> &A,
   checkReached(problem, A, right, w, executor);
   call(problem, A, problem.mode, constant(w), z);
   const Result result = judge(problem, A, constant(w), z, exponents, executor);
-  multiplyColumns<T>(exponents, constant(z), z, true);
   report<T>(problem, A, result);
 }
 
@@ -199,8 +213,6 @@ void solveByCaller(const Problem &problem, const Matrix<T> &A,
       scaled ? constant(scaledInto(copy, exponents, b)) : b;
   call(problem, A, problem.mode, right, x);
   const Result result = judge(problem, A, right, x, exponents, executor);
-  if (scaled)
-    multiplyColumns<T>(exponents, constant(x), x, true);
   report<T>(problem, A, result);
 }
 

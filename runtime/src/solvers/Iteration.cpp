@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Iteration.h"
+#include "../Callbacks.h"
 #include "Solve.h"
 
 #include <cmath>
@@ -25,9 +26,15 @@ Progress::Progress(const tsgu_solver &solver, int64_t columns)
 bool Progress::tell() {
   if (solver.report & 4)
     history.insert(history.end(), norms.begin(), norms.end());
-  return !callback ||
-         callback(solver.callback, told++, static_cast<int64_t>(norms.size()),
-                  norms.data()) == 0;
+  if (!callback)
+    return true;
+  const int32_t answer =
+      callback(solver.callback, told++, static_cast<int64_t>(norms.size()),
+               norms.data());
+  if (answer < 0)
+    fail(Status::CallbackError, "the progress callback failed");
+  stopped |= answer > 0;
+  return !stopped;
 }
 
 // Golub, Van Loan, Matrix Computations, 11.3: with CG's step lengths alpha and

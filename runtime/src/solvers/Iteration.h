@@ -115,6 +115,7 @@ public:
   bool tell();
 
   std::vector<double> history; ///< [rows][columns].
+  bool stopped = false;        ///< By the callback.
 
 private:
   const tsgu_solver &solver;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Krylov.h"
+#include "../Callbacks.h"
 #include "Preconditioners.h"
 #include "Product.h"
 #include "Refinement.h"
@@ -65,9 +66,11 @@ static void solveSquare(const Problem &problem, const Matrix<T> &A,
   Refinement<T> refinement(options, methodOf<T>(solver.method), b, x, executor,
                            channel);
   Task task = refinement.run();
-  for (task.start(); !task.done(); channel.resume())
+  for (task.start(); !task.done(); channel.resume()) {
+    checkInterrupt();
     answer(product, preconditioner.get(), problem.mode, executor,
            channel.request);
+  }
   task.finish();
   report<T>(problem, A, refinement.result);
 }

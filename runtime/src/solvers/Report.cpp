@@ -44,6 +44,9 @@ const char *whatHappened(int64_t reason) {
     return "found the matrix rank deficient";
   case TSGU_CALLBACK_FAILED:
     return "failed";
+  case TSGU_UNDERFLOW:
+    return "found a solution that is too small for its type, and lost digits "
+           "of it";
   default:
     return "did not converge";
   }
@@ -75,6 +78,8 @@ std::string whatToTry(const tsgu_solver &solver, int64_t reason) {
     return "Look for NaN and infinity in the right-hand side; if there are "
            "none, the iteration diverged: the matrix may be singular (try "
            "LSMR), or of a kind that another method is made for";
+  case TSGU_UNDERFLOW:
+    return "Scale the right-hand side up, or try double precision";
   default:
     return {};
   }
@@ -142,6 +147,7 @@ tsgu_outcome outcomeOf(const tsgu_solver &solver, Mode mode, int64_t item,
         static_cast<int64_t>(result.history.size()) / outcome.columns;
   outcome.history = result.history.data();
   outcome.explanation = explanation.c_str();
+  outcome.on_fail = solver.on_fail;
   return outcome;
 }
 

@@ -6,44 +6,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Solve.h"
-#include "../Parallel.h"
+#include "../Callbacks.h"
 #include "../triangular/Triangular.h"
 
 #include <cmath>
 
 namespace tsgu::runtime {
-
-//===----------------------------------------------------------------------===//
-// Callbacks
-//===----------------------------------------------------------------------===//
-
-/// Read without a lock, which a fork could leave locked in its child: a reader
-/// begins again if the version was odd or has changed meanwhile.
-static struct {
-  std::atomic<uint32_t> version{0};
-  std::atomic<decltype(tsgu_callbacks::solve)> solve{nullptr};
-  std::atomic<decltype(tsgu_callbacks::progress)> progress{nullptr};
-  std::atomic<decltype(tsgu_callbacks::outcome)> outcome{nullptr};
-} table;
-
-tsgu_callbacks callbacks() {
-  for (;;) {
-    const uint32_t version = table.version.load();
-    const tsgu_callbacks found{table.solve.load(), table.progress.load(),
-                               table.outcome.load()};
-    if (version % 2 == 0 && table.version.load() == version)
-      return found;
-  }
-}
-
-void setCallbacks(const tsgu_callbacks &callbacks) {
-  std::lock_guard guard(processLock()); // A fork waits for it.
-  table.version.fetch_add(1);
-  table.solve.store(callbacks.solve);
-  table.progress.store(callbacks.progress);
-  table.outcome.store(callbacks.outcome);
-  table.version.fetch_add(1);
-}
 
 //===----------------------------------------------------------------------===//
 // Options
@@ -125,8 +93,9 @@ void conclude(const tsgu_solver &solver, const tsgu_outcome &outcome) {
   const bool failed = outcome.worst <= 0;
   const tsgu_callbacks table = callbacks();
   if (table.outcome &&
-      ((solver.report & 1) || (failed && solver.on_fail == TSGU_REPORT)))
-    table.outcome(solver.callback, &outcome);
+      ((solver.report & 1) || (failed && solver.on_fail == TSGU_REPORT)) &&
+      table.outcome(solver.callback, &outcome) != 0)
+    fail(Status::CallbackError, "the callback for outcomes failed");
   if (failed && solver.on_fail == TSGU_RAISE)
     fail(Status::NotConverged, outcome.explanation);
 }
@@ -168,8 +137,10 @@ void solve(const Problem &problem, const tsgu_executor &executor) {
   checkMethod(problem);
   checkSquare(problem);
   withValueType(problem.type, [&]<typename T>(T) {
-    for (int64_t item = 0; item < problem.pattern->items(); ++item)
+    for (int64_t item = 0; item < problem.pattern->items(); ++item) {
+      checkInterrupt();
       solveItem<T>(problem, item, executor);
+    }
   });
 }
 

@@ -30,15 +30,11 @@ struct Problem {
 
 /// Throws InvalidArgument for options out of range or a method that does not do
 /// this kind of solve; Singular; NotConverged where the solver says so;
-/// CallbackError.
+/// CallbackError; Interrupted.
 void solve(const Problem &problem, const tsgu_executor &executor);
 
 /// Throws InvalidArgument, naming the option, its value and what is allowed.
 void checkSolver(const tsgu_solver &solver);
-
-/// The process's callbacks; members may be NULL.
-tsgu_callbacks callbacks();
-void setCallbacks(const tsgu_callbacks &callbacks);
 
 /// A method that iterates, or the caller's solver, on one matrix (Krylov.cpp).
 template <typename T>

@@ -196,6 +196,8 @@ public:
     constexpr int64_t smallBytes = 256 << 10;
     const bool small =
         elements() * static_cast<int64_t>(sizeof(T)) < smallBytes;
+    if (!small)
+      checkInterrupt();
     if (small || executor.threads <= 1 || chunks <= 1)
       return chunks > 0 ? function(int64_t{0}, chunks) : void();
     const int64_t parts = std::min<int64_t>(chunks, executor.threads * 4);

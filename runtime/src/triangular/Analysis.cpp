@@ -78,9 +78,11 @@ public:
     segments.clear(), depthOf.clear(), sizes.clear();
     reach = 0;
     const int64_t step = strict.upper ? -1 : 1;
+    InterruptCheck check;
     for (int64_t i = strict.upper ? rows - 1 : 0, left = rows; left > 0;) {
       const int64_t length = grow(i, step, std::min<int64_t>(longest, left));
       close(i, step, length);
+      check.after(length);
       i += step * length, left -= length;
     }
   }

@@ -125,6 +125,10 @@ tsgu_compiler_interface(void) {
 #else
       TSGU_COMPILER_ABI,
 #endif
-      addProgram, signature, compile, counters};
+      addProgram,
+      signature,
+      compile,
+      counters,
+      [](int (*)()) {}};
   return &table;
 }

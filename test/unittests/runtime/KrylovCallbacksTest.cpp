@@ -66,6 +66,54 @@ TEST(KrylovEdges, ProgressCanStop) {
     }
 }
 
+TEST(KrylovEdges, CallbacksThatFailEndTheCall) {
+  const Sparse<double> A = grid<double>(30);
+  const std::vector<double> b = Random<double>(2).block(900 * 2);
+  for (tsgu_method method :
+       {TSGU_CG, TSGU_BICGSTAB, TSGU_MINRES, TSGU_GMRES, TSGU_CGS, TSGU_LSMR}) {
+    tsgu_solver solver = solverOf(method);
+    solver.report = 1 | 2, solver.callback = 42;
+    tsgu_callbacks callbacks = listener();
+    callbacks.progress = [](int64_t, int64_t iteration, int64_t,
+                            const double *) -> int32_t {
+      return iteration == 3 ? -1 : 0;
+    };
+    EXPECT_EQ(solveWith(callbacks, solver, TSGU_N, A, b, 2).status,
+              TSGU_CALLBACK_ERROR);
+    EXPECT_EQ(told.calls, 0);
+    callbacks.progress = nullptr;
+    callbacks.outcome = [](int64_t, const tsgu_outcome *) -> int32_t {
+      return 1;
+    };
+    EXPECT_EQ(solveWith(callbacks, solver, TSGU_N, A, b, 2).status,
+              TSGU_CALLBACK_ERROR);
+    callbacks.outcome = nullptr;
+    EXPECT_EQ(solveWith(callbacks, solver, TSGU_N, A, b, 2).status, TSGU_OK);
+  }
+}
+
+int asked;
+int32_t thirdTime() { return ++asked >= 3; }
+
+/// Solves take far longer than the time between two questions.
+TEST(KrylovEdges, TheCallerCanInterrupt) {
+  const Sparse<double> A = grid<double>(500);
+  const std::vector<double> b = Random<double>(2).block(A.rows * 2);
+  tsgu_callbacks callbacks = listener();
+  for (tsgu_method method :
+       {TSGU_CG, TSGU_BICGSTAB, TSGU_MINRES, TSGU_GMRES, TSGU_CGS, TSGU_LSMR}) {
+    tsgu_solver solver = solverOf(method);
+    solver.rtol = 1e-14, solver.on_fail = TSGU_RAISE;
+    asked = 0;
+    callbacks.interrupted = thirdTime;
+    EXPECT_EQ(solveWith(callbacks, solver, TSGU_N, A, b, 2).status,
+              TSGU_INTERRUPTED)
+        << "method " << method;
+    EXPECT_EQ(asked, 3);
+    EXPECT_EQ(told.calls, 0);
+  }
+}
+
 /// Divides by the diagonal; knows no scales.
 int32_t divide(int64_t id, int32_t mode, tsgu_pattern *, int64_t item,
                const tsgu_tensor *values, const tsgu_tensor *b,

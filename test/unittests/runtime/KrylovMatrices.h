@@ -139,7 +139,7 @@ struct Told {
 };
 inline Told told;
 
-inline void hear(int64_t, const tsgu_outcome *outcome) {
+inline int32_t hear(int64_t, const tsgu_outcome *outcome) {
   const auto p = outcome->columns;
   ++told.calls;
   told.method = outcome->method, told.mode = outcome->mode;
@@ -154,6 +154,7 @@ inline void hear(int64_t, const tsgu_outcome *outcome) {
     told.history.assign(outcome->history,
                         outcome->history + outcome->history_length * p);
   told.explanation = outcome->explanation;
+  return 0;
 }
 
 inline tsgu_callbacks listener() {

@@ -155,10 +155,11 @@ TEST(BatchAllocation, Triangles) {
 //===----------------------------------------------------------------------===//
 
 int heard;
-void hear(int64_t, const tsgu_outcome *outcome) {
+int32_t hear(int64_t, const tsgu_outcome *outcome) {
   ++heard;
   EXPECT_NE(outcome->explanation[0], 0);
   EXPECT_EQ(outcome->columns, 2);
+  return 0;
 }
 int32_t progress(int64_t, int64_t, int64_t, const double *) { return 0; }
 int32_t jacobi(int64_t, int32_t, tsgu_pattern *, int64_t, const tsgu_tensor *,
@@ -168,7 +169,7 @@ int32_t jacobi(int64_t, int32_t, tsgu_pattern *, int64_t, const tsgu_tensor *,
         static_cast<const double *>(b->data)[k] / 4.5;
   return 0;
 }
-const tsgu_callbacks listener{jacobi, progress, hear};
+const tsgu_callbacks listener{jacobi, progress, hear, nullptr};
 
 TEST(ReportAllocation, Outcomes) {
   tsgu_set_callbacks(&listener);

@@ -27,12 +27,14 @@ template <typename T, typename I>
 int64_t factorize(int64_t rows, const I *positions, const I *coordinates,
                   const std::vector<int64_t> &diagonal, T *values) {
   std::vector<T> row(rows, T(0)); // Row i of L, by column.
+  InterruptCheck check;
   for (int64_t i = 0; i < rows; ++i) {
     Real<T> pivot = std::real(values[diagonal[i]]);
     const Real<T> least = pivot * std::numeric_limits<Real<T>>::epsilon();
     for (int64_t k = positions[i]; k < diagonal[i]; ++k) {
       const int64_t column = coordinates[k];
       T sum = values[k];
+      check.after(diagonal[column] - positions[column]);
       for (int64_t l = positions[column]; l < diagonal[column]; ++l)
         sum -= times(row[coordinates[l]], conjugate(values[l]));
       sum /= std::real(values[diagonal[column]]);

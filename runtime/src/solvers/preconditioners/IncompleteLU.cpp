@@ -23,12 +23,14 @@ template <typename T, typename I>
 void factorize(const Matrix<T> &A, const I *positions, const I *coordinates,
                const std::vector<int64_t> &diagonal, T *values) {
   std::vector<int64_t> where(A.rows(), -1); // Of the row's entries, by column.
+  InterruptCheck check;
   for (int64_t i = 0; i < A.rows(); ++i) {
     for (int64_t k = positions[i]; k < positions[i + 1]; ++k)
       where[coordinates[k]] = k;
     for (int64_t k = positions[i]; k < diagonal[i]; ++k) {
       const int64_t pivot = diagonal[coordinates[k]];
       const T factor = values[k] /= values[pivot];
+      check.after(positions[coordinates[k] + 1] - pivot);
       for (int64_t u = pivot + 1; u < positions[coordinates[k] + 1]; ++u)
         if (const int64_t to = where[coordinates[u]]; to >= 0)
           values[to] -= times(factor, values[u]);

@@ -1,0 +1,151 @@
+//===- Interpreter.cpp - Python, as solvers call it -----------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Interpreter.h"
+
+#include "tsgu/tsgu.h"
+
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include <pthread.h>
+
+using namespace tsgu::torch_plugin;
+
+static std::atomic<const Interpreter *> current{nullptr};
+
+//===----------------------------------------------------------------------===//
+// What was raised
+//===----------------------------------------------------------------------===//
+
+/// Type, value and traceback, as Python hands them out.
+struct Raised {
+  void *parts[3] = {};
+};
+static thread_local Raised kept;
+
+/// Keeps what is raised now, if anything, in the place of what was kept before.
+static bool keep(const Interpreter &python) {
+  Raised raised;
+  python.fetch(&raised.parts[0], &raised.parts[1], &raised.parts[2]);
+  if (!raised.parts[0])
+    return false;
+  for (void *part : std::exchange(kept, raised).parts)
+    if (part)
+      python.decrease(part);
+  return true;
+}
+
+/// Raises what was kept, for a caller that looks for it as ctypes.PyDLL does.
+extern "C" TSGU_API void tsgu_torch_raise_kept() {
+  const Interpreter *python = current.load();
+  const Raised raised = std::exchange(kept, {});
+  if (python && raised.parts[0])
+    python->restore(raised.parts[0], raised.parts[1], raised.parts[2]);
+}
+
+//===----------------------------------------------------------------------===//
+// Callbacks of the runtime
+//===----------------------------------------------------------------------===//
+
+/// What a callable of ours returned, or -1 if it raised.
+template <typename... Arguments>
+static int32_t call(void *Interpreter::*callable, const char *format,
+                    Arguments... arguments) {
+  const Interpreter *python = current.load();
+  if (!python)
+    return -1;
+  const int state = python->ensure();
+  void *result = python->call(python->*callable, format, arguments...);
+  long answer = -1;
+  if (result) {
+    answer = python->asLong(result);
+    python->decrease(result);
+  }
+  if (keep(*python))
+    answer = -1;
+  python->release(state);
+  return static_cast<int32_t>(answer);
+}
+
+static unsigned long long address(const void *pointer) {
+  return reinterpret_cast<uintptr_t>(pointer);
+}
+
+static int32_t callSolve(int64_t id, int32_t mode, tsgu_pattern *, int64_t item,
+                         const tsgu_tensor *values, const tsgu_tensor *b,
+                         const tsgu_tensor *x) {
+  return call(&Interpreter::solve, "LiLKKK", static_cast<long long>(id), mode,
+              static_cast<long long>(item), address(values), address(b),
+              address(x));
+}
+
+static int32_t callProgress(int64_t id, int64_t iteration, int64_t columns,
+                            const double *residuals) {
+  return call(&Interpreter::progress, "LLLK", static_cast<long long>(id),
+              static_cast<long long>(iteration),
+              static_cast<long long>(columns), address(residuals));
+}
+
+static int32_t callOutcome(int64_t id, const tsgu_outcome *outcome) {
+  return call(&Interpreter::outcome, "LK", static_cast<long long>(id),
+              address(outcome));
+}
+
+//===----------------------------------------------------------------------===//
+// Signals, which Python sees in its main thread alone
+//===----------------------------------------------------------------------===//
+
+static std::atomic<uint64_t> mainThread{0};
+/// Who forks holds the GIL and waits for the locks of everybody; who asks for
+/// signals may hold some of these, and waits for the GIL: not at the same time.
+static std::atomic<bool> forking{false}, waiting{false};
+
+static uint64_t thisThread() { return static_cast<uint64_t>(pthread_self()); }
+
+static int32_t interrupted() {
+  const Interpreter *python = current.load();
+  if (!python || thisThread() != mainThread.load())
+    return 0;
+  waiting = true;
+  if (forking) {
+    waiting = false;
+    return 0;
+  }
+  const int state = python->ensure();
+  waiting = false;
+  const bool raised = python->checkSignals() != 0 && keep(*python);
+  python->release(state);
+  return raised;
+}
+
+/// To be called without the GIL.
+extern "C" TSGU_API void tsgu_torch_before_fork() {
+  forking = true;
+  while (waiting && thisThread() != mainThread.load())
+    std::this_thread::yield();
+}
+
+/// `main` as Python's threads are identified.
+extern "C" TSGU_API void tsgu_torch_after_fork(uint64_t main) {
+  mainThread = main;
+  forking = waiting = false;
+}
+
+/// NULL: Python ends, and is not called any more.
+extern "C" TSGU_API void tsgu_torch_set_interpreter(const Interpreter *given,
+                                                    uint64_t main) {
+  static Interpreter interpreter;
+  if (given)
+    interpreter = *given;
+  mainThread = main;
+  current = given ? &interpreter : nullptr;
+  const tsgu_callbacks callbacks{callSolve, callProgress, callOutcome,
+                                 interrupted};
+  tsgu_set_callbacks(given ? &callbacks : nullptr);
+}

@@ -1,0 +1,39 @@
+//===- Interpreter.h - Python, as solvers call it ---------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Solvers call users' functions, and ask from time to time whether a signal has
+// come (Ctrl-C). Whatever is raised then must reach the caller of the solve,
+// but not through C++: it is kept for the thread, the solve ends, and Python
+// raises it. ctypes' own callbacks lose what is raised before their first
+// statement, which is where signals are seen; hence the calls from here.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_TORCH_INTERPRETER_H
+#define TSGU_TORCH_INTERPRETER_H
+
+#include <cstdint>
+
+namespace tsgu::torch_plugin {
+
+/// What is used of Python's stable C API, for this library is built without its
+/// headers, and our callables. Objects are void *. Filled in by `_library`.
+struct Interpreter {
+  int (*ensure)();                          ///< PyGILState_Ensure
+  void (*release)(int);                     ///< PyGILState_Release
+  int (*checkSignals)();                    ///< PyErr_CheckSignals
+  void *(*call)(void *, const char *, ...); ///< PyObject_CallFunction
+  long (*asLong)(void *);                   ///< PyLong_AsLong
+  void (*decrease)(void *);                 ///< Py_DecRef
+  void (*fetch)(void **, void **, void **); ///< PyErr_Fetch
+  void (*restore)(void *, void *, void *);  ///< PyErr_Restore
+  void *solve, *progress, *outcome;
+};
+
+} // namespace tsgu::torch_plugin
+
+#endif // TSGU_TORCH_INTERPRETER_H
