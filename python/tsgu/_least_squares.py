@@ -2,6 +2,7 @@
 
 import torch
 
+from ._callbacks import with_gradients
 from ._iteration import Functions, iterate
 from ._linear_solve import (
     check_guess,
@@ -58,9 +59,10 @@ def _least_squares_of_closures(A, adjoint, B, n, damp, rtol, maxiter, guess):
         _columnwise(A, "the closure", B.shape[0]),
         _columnwise(multiply, "the function that multiplies by A^H", n),
     )
-    with torch.no_grad():
-        b = B.detach().contiguous()
-        outcome = iterate(handle, functions, b, x, guess=guess is not None).outcome
+    b = B.detach().contiguous()
+    outcome = with_gradients(
+        False, lambda: iterate(handle, functions, b, x, guess=guess is not None).outcome
+    )
     return x.squeeze(1), int(outcome.iterations.max()) if outcome.iterations.numel() else 0
 
 

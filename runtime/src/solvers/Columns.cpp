@@ -35,6 +35,18 @@ template <typename R> PowerOfTwo<R>::PowerOfTwo(int exponent) {
   first = power(half), second = power(exponent - half);
 }
 
+template <typename T> bool isLost(T before, T value) {
+  constexpr auto least = std::numeric_limits<Real<T>>::min();
+  auto lost = [](Real<T> was, Real<T> is) {
+    return was != 0 && std::abs(is) < least;
+  };
+  if constexpr (isComplex<T>)
+    return lost(before.real(), value.real()) ||
+           lost(before.imag(), value.imag());
+  else
+    return lost(before, value);
+}
+
 /// NaN if one of them is.
 static double larger(double a, double b) {
   return std::isnan(a) || b <= a ? a : b;
@@ -82,6 +94,7 @@ void dropEnded(const Result &result, std::vector<int64_t> &ids, T *block,
 template struct PowerOfTwo<float>;
 template struct PowerOfTwo<double>;
 #define INSTANTIATE(T)                                                         \
+  template bool isLost(T, T);                                                  \
   template std::vector<double> largest(Vectors<const T>);                      \
   template void dropEnded(const Result &, std::vector<int64_t> &, T *, int64_t);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)

@@ -40,6 +40,10 @@ template <typename R> struct PowerOfTwo {
   }
 };
 
+/// Whether a component of `value`, not 0 before it was scaled, is now too small
+/// to have all its digits.
+template <typename T> bool isLost(T before, T value);
+
 /// Of the components of b_j: NaN if one is.
 template <typename T> std::vector<double> largest(Vectors<const T> b);
 

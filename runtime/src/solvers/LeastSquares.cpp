@@ -155,8 +155,8 @@ void LeastSquares<T>::judge(size_t slot, Exit exit, double before) {
     reason = TSGU_CONVERGED;
     return;
   }
-  if (exit != Exit::Goal) {
-    reason = reasonOf(exit);
+  if (exit != Exit::Goal || progress.stopped) {
+    reason = progress.stopped ? int64_t{TSGU_STOPPED} : reasonOf(exit);
     return;
   }
   const bool spent = result.iterations[id] >= limit;
@@ -260,20 +260,60 @@ template <typename T> Task LeastSquares<T>::run() {
       break;
     co_await cycle();
   }
+  co_await returnSolutions();
   finish();
+}
+
+/// A component of x as it is returned, or back from there.
+template <typename T>
+T LeastSquares<T>::scaled(T value, int64_t i, int64_t j, bool back) const {
+  const double scale = options.scales.empty() ? 1 : options.scales[i];
+  const int exponent = options.operatorScale - exponents[j];
+  const PowerOfTwo<double> factor(back ? -exponent : exponent);
+  const Wide<T> wide = static_cast<Wide<T>>(value);
+  return static_cast<T>(factor(back ? wide / scale : wide * scale));
+}
+
+template <typename T> Task LeastSquares<T>::returnSolutions() {
+  std::vector<int64_t> lost;
+  for (int64_t j = 0; j < b.count; ++j) {
+    bool overflow = false, loss = false;
+    for (int64_t i = 0; i < x.length; ++i) {
+      T &value = x.row(i)[j];
+      const T before = std::exchange(value, scaled(value, i, j, false));
+      overflow |= !isFinite(value), loss |= isLost(before, value);
+    }
+    if (overflow)
+      result.reasons[j] = TSGU_NOT_FINITE;
+    else if (loss)
+      lost.push_back(j);
+  }
+  if (!lost.empty())
+    co_await judgeAgain(std::move(lost));
+}
+
+/// By the x that is returned: what its type has no room for is gone.
+template <typename T>
+Task LeastSquares<T>::judgeAgain(std::vector<int64_t> lost) {
+  ids = std::move(lost);
+  const auto k = static_cast<int64_t>(ids.size());
+  ops.columns = k;
+  ops.cells([=, this](int64_t i, int64_t j) {
+    candidate[i * k + j] = scaled(x.row(i)[ids[j]], i, ids[j], true);
+  });
+  co_await computeResidual(candidate);
+  Reals slopeNorms, norms;
+  setNorms(slopeNorms, norms);
+  for (int64_t j = 0; j < k; ++j) {
+    const int64_t id = ids[j];
+    residualNorms[id] = norms[j], slopes[id] = slopeNorms[j];
+    if (result.reasons[id] == TSGU_CONVERGED && !isThere(id))
+      result.reasons[id] = TSGU_UNDERFLOW;
+  }
 }
 
 template <typename T> void LeastSquares<T>::finish() {
   for (int64_t j = 0; j < b.count; ++j) {
-    const PowerOfTwo<Real<T>> factor(options.operatorScale - exponents[j]);
-    bool overflow = false;
-    for (int64_t i = 0; i < x.length; ++i) {
-      T &value = x.row(i)[j];
-      value = factor(value);
-      overflow |= !isFinite(value);
-    }
-    if (overflow)
-      result.reasons[j] = TSGU_NOT_FINITE;
     consistent[j] = residualNorms[j] <= residualGoals[j];
     const double unit = units[j] * std::ldexp(1.0, -options.operatorScale);
     const double largest = matrixNorms[j] * residualNorms[j];

@@ -46,6 +46,7 @@ struct LeastSquaresOptions {
   std::vector<double> rtols; ///< By column, instead.
   /// By column, what norm(E^H (b - E x)) is compared with; empty: the same.
   std::vector<double> slopeRtols;
+  std::vector<double> scales; ///< x is multiplied by these at the end, or ones.
 };
 
 /// x = argmin norm(b - E x), by LSMR, from the true residual again until
@@ -77,6 +78,9 @@ private:
   bool isThere(int64_t id) const;
   void judge(size_t slot, Exit exit, double slopeBefore);
   Task cycle();
+  Task returnSolutions();
+  Task judgeAgain(std::vector<int64_t> lost);
+  T scaled(T value, int64_t i, int64_t j, bool back) const;
   void finish();
 
   LeastSquaresOptions options;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Callbacks.h"
 #include "Krylov.h"
 #include "LeastSquares.h"
 #include "Product.h"
@@ -54,6 +55,10 @@ template <typename T> struct System {
     return damped.scales().empty() ? Real<T>(1) : damped.scales()[i];
   }
 
+  std::vector<double> scales() const {
+    return {damped.scales().begin(), damped.scales().end()};
+  }
+
   void serve(const Request<T> &request) {
     product.serve(damped.inner(request));
     damped.finish(request);
@@ -65,6 +70,7 @@ void run(LeastSquares<T> &leastSquares, System<T> &system, Channel<T> &channel,
          bool adjoint) {
   Task task = leastSquares.run();
   for (task.start(); !task.done(); channel.resume()) {
+    checkInterrupt();
     Request<T> request = channel.request;
     if (adjoint)
       request.ask = request.ask == Ask::Product ? Ask::Adjoint : Ask::Product;
@@ -86,6 +92,7 @@ void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
   options.guess = problem.guess;
   options.operatorScale = system.product.exponent();
   options.rtol = relativeTolerance<T>(solver);
+  options.scales = system.scales();
   if (solver.scale_columns && problem.guess)
     for (int64_t i = 0; i < x.length; ++i)
       for (int64_t j = 0; j < x.count; ++j)
@@ -94,10 +101,6 @@ void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
   LeastSquares<T> leastSquares(options, system.damped.totalRows(), b, x,
                                executor, channel);
   run(leastSquares, system, channel, false);
-  if (solver.scale_columns)
-    for (int64_t i = 0; i < x.length; ++i)
-      for (int64_t j = 0; j < x.count; ++j)
-        x.row(i)[j] *= system.scale(i);
   report<T>(problem, A, leastSquares.result);
 }
 
@@ -215,11 +218,10 @@ void solveNormalEquations(const Problem &problem, const Matrix<T> &A,
 
   options.rtols.assign(static_cast<size_t>(p), rtol);
   options.slopeRtols.clear();
+  options.scales = system.scales();
   LeastSquares<T> second(options, total, {w.data, total, p, count}, z, executor,
                          channel);
   run(second, system, channel, false);
-  if (solver.scale_columns)
-    scaleRows<T>(system, {z.data, n, p, z.stride}, z);
   Result result = second.result;
   for (int64_t j = 0; j < p; ++j) {
     result.iterations[j] += first.result.iterations[j];

@@ -119,6 +119,20 @@ void Refinement<T>::gather(const std::vector<int64_t> &ids, T *to) {
   });
 }
 
+/// r = b - A candidate of these columns, and its norms.
+template <typename T>
+Task Refinement<T>::measure(const std::vector<int64_t> &ids, T *r,
+                            Reals &found) {
+  const auto k = static_cast<int64_t>(ids.size());
+  Request<T> request{Ask::Product, candidate, r, k, ids.data()};
+  co_await typename Channel<T>::Awaiter{channel, request};
+  setResidual(ids, true, r);
+  found.resize(ids.size());
+  ops.squares(r, found);
+  for (double &norm : found)
+    norm = std::sqrt(norm);
+}
+
 template <typename T> Task Refinement<T>::startFromGuess() {
   const int64_t p = b.count;
   for (int64_t j = 0; j < p; ++j) {
@@ -127,14 +141,10 @@ template <typename T> Task Refinement<T>::startFromGuess() {
       x.row(i)[j] = factor(x.row(i)[j]);
   }
   gather(ids, candidate);
-  Request<T> request{Ask::Product, candidate, residual, p, ids.data()};
-  co_await typename Channel<T>::Awaiter{channel, request};
-  setResidual(ids, true, residual);
-  Reals found(norms.size());
-  ops.squares(residual, found);
+  Reals found;
+  co_await measure(ids, residual, found);
   std::vector<char> useless(norms.size());
   for (int64_t j = 0; j < p; ++j) {
-    found[j] = std::sqrt(found[j]);
     // Zero is the better start, unless the guess will do; it also does away
     // with NaN.
     useless[j] = !(found[j] <= std::max(norms[j], goals[j]));
@@ -199,15 +209,12 @@ template <typename T> Task Refinement<T>::cycle() {
   propose(it.corrections(), candidate);
   const std::vector<Exit> exits = it.outcome();
   it.end();
-  Request<T> request{Ask::Product, candidate, residual, k, ids.data()};
-  co_await typename Channel<T>::Awaiter{channel, request};
-  setResidual(ids, true, residual);
-  Reals found(ids.size());
-  ops.squares(residual, found);
+  Reals found;
+  co_await measure(ids, residual, found);
   std::vector<char> accepted(ids.size());
   const Reals most = largest(Vectors<const T>{candidate, b.length, k, k});
   for (size_t slot = 0; slot < ids.size(); ++slot) {
-    const double norm = std::sqrt(found[slot]);
+    const double norm = found[slot];
     // An unknown that no equation has can be infinite all the same.
     accepted[slot] = norm < norms[ids[slot]] && std::isfinite(most[slot]);
     judge(slot, exits[slot], norm, accepted[slot]);
@@ -225,8 +232,7 @@ template <typename T> Task Refinement<T>::cycle() {
     co_return;
   // Only after a breakdown: the residual of where the column still is.
   gather(ids, candidate);
-  co_await typename Channel<T>::Awaiter{channel, request};
-  setResidual(ids, true, residual);
+  co_await measure(ids, residual, found);
 }
 
 /// candidates = x + corrections, without their scales.
@@ -251,6 +257,10 @@ void Refinement<T>::judge(size_t slot, Exit exit, double norm, bool accepted) {
     norms[id] = norm;
   if (norms[id] <= goals[id]) {
     reason = TSGU_CONVERGED;
+    return;
+  }
+  if (progress.stopped) {
+    reason = TSGU_STOPPED;
     return;
   }
   const bool spent = isSpent(id);
@@ -303,14 +313,7 @@ template <typename T> Task Refinement<T>::run() {
   else
     for (int64_t i = 0; i < x.length; ++i)
       std::fill_n(x.row(i), x.count, T{});
-  for (int64_t id : ids) {
-    progress.set(id, norms[id] * units[id]);
-    if (!std::isfinite(norms[id]))
-      result.reasons[id] = TSGU_NOT_FINITE;
-    else if (norms[id] <= goals[id] &&
-             (criteria.leastIterations == 0 || norms[id] == 0))
-      result.reasons[id] = TSGU_CONVERGED;
-  }
+  co_await settleAtOnce();
   if (criteria.mean && criteria.leastIterations == 0)
     endTogether();
   if (!progress.tell())
@@ -324,11 +327,40 @@ template <typename T> Task Refinement<T>::run() {
       break;
     co_await cycle();
   }
-  finish();
+  co_await finish();
+}
+
+/// Ends the columns that are there already. Where x is 0, A may have been seen
+/// by nobody, and could have NaN: one product tells.
+template <typename T> Task Refinement<T>::settleAtOnce() {
+  std::vector<int64_t> there;
+  for (int64_t id : ids) {
+    progress.set(id, norms[id] * units[id]);
+    if (!std::isfinite(norms[id]))
+      result.reasons[id] = TSGU_NOT_FINITE;
+    else if (norms[id] <= goals[id] &&
+             (options.criteria.leastIterations == 0 || norms[id] == 0))
+      result.reasons[id] = TSGU_CONVERGED, there.push_back(id);
+  }
+  gather(there, candidate);
+  const auto k = static_cast<int64_t>(there.size());
+  const Reals most = largest(Vectors<const T>{candidate, b.length, k, k});
+  for (int64_t slot = k - 1; slot >= 0; --slot)
+    if (most[slot] != 0)
+      there.erase(there.begin() + slot);
+  if (there.empty())
+    co_return;
+  gather(there, candidate);
+  const Block r = blockOf<T>(multiply(b.length, there.size()));
+  Reals found;
+  co_await measure(there, r.template as<T>(), found);
+  for (size_t slot = 0; slot < there.size(); ++slot)
+    if (!std::isfinite(found[slot]))
+      result.reasons[there[slot]] = TSGU_NOT_FINITE;
 }
 
 /// x in the units of b; residuals in those, too.
-template <typename T> void Refinement<T>::finish() {
+template <typename T> Task Refinement<T>::finish() {
   const auto count = static_cast<size_t>(b.count);
   std::vector<PowerOfTwo<Real<T>>> factors;
   bool scaled = false;
@@ -340,18 +372,46 @@ template <typename T> void Refinement<T>::finish() {
   }
   result.history = std::move(progress.history);
   if (!scaled)
-    return;
+    co_return;
   ops.columns = b.count;
-  std::vector<std::atomic<bool>> overflows(count);
+  std::vector<std::atomic<bool>> overflows(count), losses(count);
   ops.cells([&, this](int64_t i, int64_t j) {
     T &value = x.row(i)[j];
-    value = factors[j](value);
+    const T before = std::exchange(value, factors[j](value));
     if (!isFinite(value))
       overflows[j].store(true, std::memory_order_relaxed);
+    if (isLost(before, value))
+      losses[j].store(true, std::memory_order_relaxed);
   });
+  std::vector<int64_t> lost;
   for (size_t j = 0; j < count; ++j)
     if (overflows[j])
       result.reasons[j] = TSGU_NOT_FINITE;
+    else if (losses[j])
+      lost.push_back(static_cast<int64_t>(j));
+  if (!lost.empty())
+    co_await judgeAgain(lost);
+}
+
+/// By the x that is returned: what its type has no room for is gone.
+template <typename T>
+Task Refinement<T>::judgeAgain(const std::vector<int64_t> &ids) {
+  const auto k = static_cast<int64_t>(ids.size());
+  std::vector<PowerOfTwo<Real<T>>> factors;
+  for (int64_t id : ids)
+    factors.emplace_back(exponents[id] - options.operatorScale);
+  ops.columns = k;
+  ops.cells([&, this](int64_t i, int64_t j) {
+    candidate[i * k + j] = factors[j](x.row(i)[ids[j]]);
+  });
+  Reals found;
+  co_await measure(ids, residual, found);
+  for (int64_t j = 0; j < k; ++j) {
+    const int64_t id = ids[j];
+    result.residuals[id] = found[j] * units[id];
+    if (result.reasons[id] == TSGU_CONVERGED && !(found[j] <= goals[id]))
+      result.reasons[id] = TSGU_UNDERFLOW;
+  }
 }
 
 #define INSTANTIATE(T) template class Refinement<T>;

@@ -49,12 +49,15 @@ private:
   Task startFromGuess();
   void setResidual(const std::vector<int64_t> &ids, bool subtract, T *r);
   void gather(const std::vector<int64_t> &ids, T *to);
+  Task measure(const std::vector<int64_t> &ids, T *r, Reals &found);
+  Task settleAtOnce();
   Task cycle();
   void propose(const T *corrections, T *candidates);
   void judge(size_t slot, Exit exit, double norm, bool accepted);
   bool isSpent(int64_t id) const;
   void endTogether();
-  void finish();
+  Task finish();
+  Task judgeAgain(const std::vector<int64_t> &ids);
 
   RefinementOptions<T> options;
   const tsgu_solver &solver;
