@@ -8,10 +8,13 @@
 
 #include "tsgu/Engine/CheckProgram.h"
 
+#include "tsgu/Engine/Interrupt.h"
+
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -89,16 +92,17 @@ Expected<int> openText(StringRef text) {
 using Clock = std::chrono::steady_clock;
 
 /// What the child says until it ends; false: it was stopped before, because the
-/// time was over or it said too much.
+/// time was over, it said too much or the caller gave up.
 bool readAnswer(int fd, Clock::time_point end, std::string &answer) {
   char buffer[4096];
   while (answer.size() <= maxAnswer) {
     auto left =
         std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
-    if (left.count() <= 0)
+    if (left.count() <= 0 || tsgu::isInterrupted())
       return false;
     pollfd ready{fd, POLLIN, 0};
-    if (::poll(&ready, 1, static_cast<int>(left.count())) <= 0)
+    const auto wait = std::min<int64_t>(left.count(), 100);
+    if (::poll(&ready, 1, static_cast<int>(wait)) <= 0)
       continue;
     ssize_t count = ::read(fd, buffer, sizeof(buffer));
     if (count > 0)
@@ -191,6 +195,8 @@ Error checkProgram(const Checker &checker, StringRef name, StringRef text) {
     return Error::success();
   if (ended && verdict.consume_front(programRefused))
     return createStringError(verdict);
+  if (wasInterrupted())
+    return createStringError("interrupted");
   if (ended)
     return createStringError("the process that read '" + name + "' died" + end +
                              ": the text is no program" + quote(answer));

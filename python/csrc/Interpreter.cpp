@@ -103,8 +103,10 @@ static int32_t callOutcome(int64_t id, const tsgu_outcome *outcome) {
 
 static std::atomic<uint64_t> mainThread{0};
 /// Who forks holds the GIL and waits for the locks of everybody; who asks for
-/// signals may hold some of these, and waits for the GIL: not at the same time.
-static std::atomic<bool> forking{false}, waiting{false};
+/// signals may hold some of these, and needs the GIL until their handlers are
+/// through: not at the same time.
+static std::atomic<int> forking{0};
+static std::atomic<bool> asking{false};
 
 static uint64_t thisThread() { return static_cast<uint64_t>(pthread_self()); }
 
@@ -112,29 +114,30 @@ static int32_t interrupted() {
   const Interpreter *python = current.load();
   if (!python || thisThread() != mainThread.load())
     return 0;
-  waiting = true;
-  if (forking) {
-    waiting = false;
-    return 0;
+  const bool outer = asking.exchange(true); // Handlers may call us, too.
+  bool raised = false;
+  if (forking == 0) {
+    const int state = python->ensure();
+    raised = python->checkSignals() != 0 && keep(*python);
+    python->release(state);
   }
-  const int state = python->ensure();
-  waiting = false;
-  const bool raised = python->checkSignals() != 0 && keep(*python);
-  python->release(state);
+  asking = outer;
   return raised;
 }
 
 /// To be called without the GIL.
 extern "C" TSGU_API void tsgu_torch_before_fork() {
-  forking = true;
-  while (waiting && thisThread() != mainThread.load())
+  ++forking;
+  while (asking && thisThread() != mainThread.load())
     std::this_thread::yield();
 }
 
+extern "C" TSGU_API void tsgu_torch_after_fork() { --forking; }
+
 /// `main` as Python's threads are identified.
-extern "C" TSGU_API void tsgu_torch_after_fork(uint64_t main) {
+extern "C" TSGU_API void tsgu_torch_after_fork_in_child(uint64_t main) {
   mainThread = main;
-  forking = waiting = false;
+  forking = 0, asking = false;
 }
 
 /// NULL: Python ends, and is not called any more.

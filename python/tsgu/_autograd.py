@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch.autograd import Function, forward_ad
 
+from ._lazy import lazy
 from ._library import CompileError
 from ._matrix import without_levels
 from ._pattern import Pattern
@@ -136,7 +137,7 @@ class Operator:
         operand = self.signature.operands[k]
         return operand.result_of < 0 and not operand.solver and self.depends_on(k)
 
-    @functools.cached_property
+    @lazy
     def refused(self):
         """{name: why} of the operands by which the program cannot be differentiated."""
         reasons = {}

@@ -126,7 +126,8 @@ _declare(
 _declare(runtime, "tsgu_iteration_free", None, _POINTER)
 _declare(plugin, "tsgu_torch_set_interpreter", None, _POINTER, ctypes.c_uint64)
 _declare(plugin, "tsgu_torch_before_fork", None)
-_declare(plugin, "tsgu_torch_after_fork", None, ctypes.c_uint64)
+_declare(plugin, "tsgu_torch_after_fork", None)
+_declare(plugin, "tsgu_torch_after_fork_in_child", None, ctypes.c_uint64)
 _declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)
@@ -305,8 +306,8 @@ def set_callables(*callables):
     plugin.tsgu_torch_set_interpreter(ctypes.byref(interpreter), main)
     os.register_at_fork(
         before=plugin.tsgu_torch_before_fork,
-        after_in_parent=lambda: plugin.tsgu_torch_after_fork(threading.main_thread().ident),
-        after_in_child=lambda: plugin.tsgu_torch_after_fork(threading.get_ident()),
+        after_in_parent=plugin.tsgu_torch_after_fork,
+        after_in_child=lambda: plugin.tsgu_torch_after_fork_in_child(threading.get_ident()),
     )
     # As above: the plugin must not call into a dying Python.
     atexit.register(lambda kept=callables: plugin.tsgu_torch_set_interpreter(None, 0))

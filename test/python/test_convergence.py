@@ -65,13 +65,14 @@ def test_that_warns_raises_and_is_told_in_gradients():
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_closures_and_users_matrices(function):
+    options = {"settings": BICGSTABSettings(abstol=0)} if function is bicgstab else {}
     values, b = too_small(torch.float64)
     for operator in (diagonal(values), torch.diag(values)):
         with pytest.warns(tsgu.ConvergenceWarning):
-            function(operator, b)
+            function(operator, b, **options)
     values, b = values / 1e90, b / 1e90  # whose squares have a double's range
     with pytest.warns(tsgu.ConvergenceWarning):
-        function(lambda v: (values * v.T).T, b)
+        function(lambda v: (values * v.T).T, b, **options)
 
 
 def test_some_columns_and_items_are_too_small():

@@ -68,6 +68,27 @@ def test_a_reader_that_dies_is_an_error(checker):
     assert said.startswith("CompileError") and "died of signal 11" in said
 
 
+def test_a_reader_that_hangs_can_be_interrupted(checker):
+    code = """
+import signal, time, tsgu
+def strike(*_):
+    raise InterruptedError("enough")
+signal.signal(signal.SIGALRM, strike)
+signal.setitimer(signal.ITIMER_REAL, 1)
+begin = time.monotonic()
+try:
+    tsgu.load_program("module {\\n}", "hanging")
+except InterruptedError as error:
+    print(error, time.monotonic() - begin < 30)
+"""
+    environment = os.environ | {"TSGU_CHECKER": str(checker("sleep 50")), "TSGU_CACHE_DIR": ""}
+    environment["PYTHONPATH"] = str(pathlib.Path(tsgu.__file__).parents[1])
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert run.stdout == "enough True\n", run.stderr
+
+
 def test_a_missing_reader_is_an_error():
     (said,) = load(WEIGHTED_ROW_SUM, "/no/such/program")
     assert said.startswith("CompileError") and "/no/such/program" in said
