@@ -51,8 +51,6 @@ class Library:
                 positions,
                 coordinates,
                 ctypes.c_int64(matrix.stored),
-                None,
-                None,
                 ctypes.byref(pattern),
             )
         )

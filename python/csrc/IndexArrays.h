@@ -32,10 +32,13 @@ struct IndexArrays {
   int64_t items = -1; ///< -1: one matrix, otherwise a batch of so many
   int64_t rows = 0;   ///< of the matrix as stored, not transposed
   int64_t columns = 0;
-  int64_t version = 0; ///< changes when the tensors are written in place
+  /// Changes when torch writes to the tensors; negative where it does not
+  /// count.
+  int64_t version = 0;
+  /// Whether torch counts all writes that it sees; for new memory.
+  bool counted = false;
 
-  /// Identifies the storage: while the tensors are kept alive, equal keys and
-  /// an equal version mean equal patterns.
+  /// Identifies the memory and how it is read.
   using Key = std::array<int64_t, 14>;
   Key key;
 
@@ -44,49 +47,30 @@ struct IndexArrays {
   int32_t rank() const { return items < 0 ? 2 : 3; }
 
   /// Reads the tensors and fills `key`. Fails with a TypeError for an index
-  /// type other than int32 and int64, and for tensors in different places.
+  /// type other than int32 and int64, which may differ, and for tensors in
+  /// different places.
   void inspect();
 
   /// Call after `inspect`.
   Place place() const { return positionsView.place; }
 
   /// Fails with a PatternError unless the tensors have the lengths that the
-  /// form and shape ask for. Call after `inspect`.
+  /// form and shape ask for, and their storages what they name. Call after
+  /// `inspect`, and before the elements are read.
   void checkLengths() const;
+
+  /// Whether a tensor that was kept is still where the key says: its storage
+  /// may have been exchanged, and its memory then be another tensor's.
+  bool isAt(AtenTensorHandle keptPositions,
+            AtenTensorHandle keptCoordinates) const;
+
+  /// Whether torch allocated the memory. Others write to what it borrows (of
+  /// NumPy, by DLPack) and torch does not count that. Asks Python.
+  bool isTorchs() const;
 
   TensorView positionsView, coordinatesView;
   int64_t entries() const;
 };
-
-/// Contiguous index arrays, owned: what a Pattern shares and what later content
-/// is compared with.
-struct IndexSource {
-  explicit IndexSource(const IndexArrays &arrays);
-
-  std::vector<TensorHandle> tensors;
-  std::vector<AtenTensorHandle>
-      contiguousTensors;            ///< those of `tensors` in use
-  std::vector<const void *> arrays; ///< positions, coordinates; or coordinates
-                                    ///< by dimension
-  std::vector<int64_t> lengths;     ///< elements of each array
-  tsgu_type type = TSGU_I64;
-  std::vector<TensorHandle> copies; ///< see keepCopies
-  std::array<int64_t, 4> shape;     ///< form, items, rows, columns
-  Place place;
-  int64_t bytes = 0;
-
-  /// Of content on the CPU; devices have none that could be read.
-  uint64_t fingerprint() const;
-  bool sameContent(const IndexSource &other) const;
-
-  /// Copies the arrays, so that `kept` can compare later ones with them;
-  /// without copies none are equal.
-  void keepCopies();
-  bool kept(const IndexSource &later) const;
-};
-
-/// Validates and builds the pattern; `source` lives as long as it needs it.
-tsgu_pattern *buildPattern(const std::shared_ptr<IndexSource> &source);
 
 } // namespace tsgu::torch_plugin
 

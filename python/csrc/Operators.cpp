@@ -213,7 +213,7 @@ static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
 }
 
 /// Every index tensor that the pattern cache keeps alive, and the number of the
-/// cache's entry that knows it, or -1.
+/// cache's entry that does.
 static std::tuple<torch::stable::Tensor, std::vector<torch::stable::Tensor>>
 cachedTensors() {
   std::vector<CachedTensor> cached = PatternCache::get().tensors();
@@ -262,6 +262,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
   library.def("solve_from(int mode, " TSGU_PATTERN_SCHEMA
               ", Tensor solver, Tensor values, Tensor b, Tensor guess) "
               "-> Tensor");
+  // Whether torch allocated both; implemented in Python, which can tell.
+  library.def("owned_by_torch(Tensor positions, Tensor coordinates) -> bool");
   library.def("cached() -> (Tensor entries, Tensor[] tensors)");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
   library.def("canonical(" TSGU_PATTERN_SCHEMA

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <iterator>
 #include <unordered_set>
 #if defined(__unix__)
@@ -22,9 +23,9 @@ using namespace tsgu::torch_plugin;
 /// What an entry costs besides its arrays: the list, the map, small objects.
 static constexpr int64_t aliasBytes = 1024;
 
-CachedPattern::CachedPattern(tsgu_pattern *pattern,
-                             std::shared_ptr<IndexSource> source)
-    : pattern(pattern), source(std::move(source)) {
+CachedPattern::CachedPattern(tsgu_pattern *pattern, const IndexArrays &given)
+    : pattern(pattern), place(given.place()),
+      shape{given.form, given.items, given.rows, given.columns} {
   tsgu_pattern_info info;
   tsgu_pattern_describe(pattern, &info);
   stored = info.stored;
@@ -97,106 +98,158 @@ size_t PatternCache::KeyHash::operator()(const IndexArrays::Key &key) const {
   return hash ^ (hash >> 32);
 }
 
-std::shared_ptr<CachedPattern>
-PatternCache::findIdentity(const IndexArrays &arrays) {
+/// Whether every use is to be compared with content.
+static bool checking() {
+  static const bool wanted = [] {
+    const char *given = std::getenv("TSGU_CHECK_PATTERNS");
+    return given && *given && std::strcmp(given, "0") != 0;
+  }();
+  return wanted;
+}
+
+bool PatternCache::Known::isCurrent() const {
+  return pattern && !written && counted && !checking();
+}
+
+PatternCache::Known PatternCache::findIdentity(const IndexArrays &arrays) {
   std::lock_guard<std::mutex> lock(access);
   auto it = byIdentity.find(arrays.key);
-  if (it == byIdentity.end() || it->second->version != arrays.version)
-    return nullptr;
-  ++count.hits;
+  if (it == byIdentity.end())
+    return {};
+  Alias &alias = *it->second;
+  if (!arrays.isAt(alias.positions.get(), alias.coordinates.get()))
+    return {};
   if (it->second != aliases.begin())
     aliases.splice(aliases.begin(), aliases, it->second);
-  return it->second->pattern;
+  Known known{alias.pattern, alias.copies, alias.version != arrays.version,
+              alias.counted};
+  count.hits += known.isCurrent();
+  return known;
 }
 
 std::shared_ptr<CachedPattern>
-PatternCache::findContent(const IndexSource &source, uint64_t fingerprint) {
+PatternCache::findContent(const IndexContent &content, uint64_t fingerprint) {
   std::vector<std::shared_ptr<CachedPattern>> candidates;
   {
     std::lock_guard<std::mutex> lock(access);
     auto [first, last] = byContent.equal_range(fingerprint);
-    while (first != last) {
-      if (auto pattern = first->second.lock()) {
+    for (; first != last; ++first)
+      if (auto pattern = first->second.lock())
         candidates.push_back(std::move(pattern));
-        ++first;
-      } else {
-        first = byContent.erase(first);
-      }
-    }
   }
-  // The same storage with the same fingerprint (its version moved because the
-  // values were written, as by an optimizer) compares equal without a read.
   for (auto &candidate : candidates)
-    if (candidate->source->sameContent(source))
+    if (content.isOf(*candidate))
       return candidate;
   return nullptr;
 }
 
-/// The pattern of tensors on a device whose version moved, if their content is
-/// still what it was: the values of a CSR tensor share its version, and
-/// optimizers write them. It takes a copy to tell, made when the version moves
-/// for the first time (`source` is where), for it will move again; and a wait,
-/// so that it cannot be told while a graph is recorded.
+/// Whether the pattern of tensors that may have been written to is still
+/// theirs: the values of a CSR tensor share its version, and optimizers write
+/// them. On a device it takes copies to tell.
+bool PatternCache::isStill(const Known &known, const IndexContent &content) {
+  if (content.place.isCPU())
+    return content.isOf(*known.pattern);
+  return known.copies && known.copies->equal(content);
+}
+
+/// Compares where torch does not count writes, or should not be trusted; null
+/// if the pattern has to be found anew.
 std::shared_ptr<CachedPattern>
-PatternCache::findRewritten(const IndexArrays &arrays,
-                            std::shared_ptr<IndexSource> &source) {
-  std::shared_ptr<IndexSource> known;
-  std::shared_ptr<CachedPattern> pattern;
-  {
+PatternCache::findCompared(const Known &known, const IndexArrays &arrays) {
+  if (!known.pattern || known.written)
+    return nullptr;
+  // Nothing can be compared while a stream records a graph, which would not see
+  // later writes either.
+  if (!arrays.place().isCPU() && Queue(arrays.place()).recording())
+    return known.pattern;
+  arrays.checkLengths();
+  if (isStill(known, IndexContent(arrays))) {
     std::lock_guard<std::mutex> lock(access);
-    auto it = byIdentity.find(arrays.key);
-    if (it == byIdentity.end())
-      return nullptr;
-    known = it->second->source;
-    pattern = it->second->pattern;
+    ++count.hits;
+    return known.pattern;
   }
-  if (Queue(arrays.place()).recording())
-    fail(ErrorKind::Device,
-         "a sparse tensor was written to after it was last used, and whether "
-         "its pattern changed cannot be found out while its stream records a "
-         "graph: use it once before the capture begins");
-  if (known->kept(*source)) {
-    source = known;
-    return pattern;
-  }
-  source->keepCopies();
+  if (known.counted)
+    fail(ErrorKind::Pattern,
+         "index tensors were written to where torch does not count it (through "
+         ".data, .numpy() or a pointer), so that their old pattern would be "
+         "used (found by TSGU_CHECK_PATTERNS): write with operations of torch, "
+         "as positions.copy_(...), or pass new tensors");
   return nullptr;
 }
 
 std::shared_ptr<CachedPattern> PatternCache::find(IndexArrays &arrays) {
   arrays.inspect();
-  if (auto pattern = findIdentity(arrays))
+  Known known = findIdentity(arrays);
+  if (known.isCurrent())
+    return std::move(known.pattern);
+  if (auto pattern = findCompared(known, arrays))
     return pattern;
+  arrays.counted = arrays.version >= 0 && sweep.load() && arrays.isTorchs();
   auto pattern = withRoom(arrays.place(), [&] { return make(arrays); });
   if (Sweeper sweeper = sweep.load(); sweeper && hasDoubled())
     sweeper(0);
   return pattern;
 }
 
+/// Those that died leave a node each.
+void PatternCache::forgetDead() {
+  constexpr size_t few = 32;
+  if (byContent.size() < std::max(2 * liveContents, few))
+    return;
+  std::erase_if(byContent,
+                [](const auto &node) { return node.second.expired(); });
+  liveContents = byContent.size();
+}
+
 std::shared_ptr<CachedPattern> PatternCache::make(IndexArrays &arrays) {
   std::list<Alias> removed; // freed last, under no lock
   std::lock_guard<std::mutex> lock(building);
-  if (auto pattern = findIdentity(arrays))
-    return pattern;
+  const Known known = findIdentity(arrays);
+  if (known.isCurrent())
+    return known.pattern; // by another thread
   arrays.checkLengths();
-  auto source = std::make_shared<IndexSource>(arrays);
-  const bool readable = arrays.place().isCPU();
-  uint64_t fingerprint = readable ? source->fingerprint() : 0;
-  std::shared_ptr<CachedPattern> pattern =
-      readable ? findContent(*source, fingerprint)
-               : findRewritten(arrays, source);
-  bool found = pattern != nullptr;
+  const IndexContent content(arrays);
+  const bool onCPU = arrays.place().isCPU();
+  if (!onCPU && known.pattern && Queue(arrays.place()).recording())
+    fail(ErrorKind::Device,
+         "a sparse tensor was written to after it was last used, and whether "
+         "its pattern changed cannot be found out while its stream records a "
+         "graph: use it once before the capture begins");
+  std::shared_ptr<CachedPattern> pattern;
+  std::shared_ptr<IndexCopies> copies;
+  if (known.pattern && isStill(known, content)) {
+    pattern = known.pattern;
+    copies = known.copies;
+  }
+  uint64_t fingerprint = 0;
+  if (!pattern && onCPU) {
+    fingerprint = content.fingerprint();
+    pattern = findContent(content, fingerprint);
+  }
+  // On a device they are made when the version moves for the first time, for it
+  // will move again.
+  if (!onCPU && !copies && (known.pattern || !arrays.counted || checking()))
+    copies = std::make_shared<IndexCopies>(content);
+  const bool found = pattern != nullptr;
   if (!found)
-    pattern = std::make_shared<CachedPattern>(buildPattern(source), source);
+    pattern = std::make_shared<CachedPattern>(buildPattern(content), arrays);
 
   std::lock_guard<std::mutex> guard(access);
   ++(found ? count.contentHits : count.built);
   if (!sweep.load()) // Python ends, and cannot free tensors that are held here.
     return pattern;
-  if (!found && readable)
+  if (!found && onCPU) {
+    forgetDead();
     byContent.emplace(fingerprint, pattern);
-  removed = insert(
-      {numbered++, arrays.key, arrays.version, std::move(source), pattern});
+  }
+  int64_t size = copies ? copies->bytes() : 0;
+  for (int32_t k = 0; k < content.tensorCount(); ++k)
+    size += content.views[k].elements() * elementSize(content.views[k].type);
+  removed = insert({numbered++, arrays.key, arrays.version, arrays.counted,
+                    TensorHandle::share(arrays.positions),
+                    TensorHandle::share(arrays.isCOO() ? arrays.positions
+                                                       : arrays.coordinates),
+                    pattern, std::move(copies), size});
   return pattern;
 }
 
@@ -204,7 +257,7 @@ std::array<TensorHandle, 3> PatternCache::canonical(CachedPattern &pattern) {
   std::lock_guard<std::mutex> lock(building);
   auto &[positions, coordinates, map] = pattern.canonical;
   if (!map) {
-    const Place place = pattern.source->place;
+    const Place place = pattern.place;
     const Queue queue(place);
     if (queue.recording())
       fail(ErrorKind::Device,
@@ -223,7 +276,7 @@ std::array<TensorHandle, 3> PatternCache::canonical(CachedPattern &pattern) {
       copiedTo(Place(), positions.get(), inspect(positions.get(), "", -1));
     map = std::move(made);
     // With the indices (item, row, column) that Python makes of them.
-    const int64_t indices = pattern.source->shape[1] < 0 ? 2 : 3;
+    const int64_t indices = pattern.shape[1] < 0 ? 2 : 3;
     pattern.canonicalBytes =
         elementSize(layout.index_type) * (layout.rows + 1 + pattern.stored) +
         8 * (mapped + indices * pattern.stored);
@@ -236,7 +289,7 @@ std::array<TensorHandle, 3> PatternCache::canonical(CachedPattern &pattern) {
 
 void PatternCache::remove(std::list<Alias>::iterator it,
                           std::list<Alias> &removed) {
-  sourceBytes -= it->source->bytes;
+  aliasedBytes -= it->bytes;
   byIdentity.erase(it->key);
   removed.splice(removed.end(), aliases, it);
 }
@@ -246,7 +299,7 @@ std::list<PatternCache::Alias> PatternCache::insert(Alias alias) {
   std::list<Alias> removed;
   if (auto it = byIdentity.find(alias.key); it != byIdentity.end())
     remove(it->second, removed);
-  sourceBytes += alias.source->bytes;
+  aliasedBytes += alias.bytes;
   aliases.push_front(std::move(alias));
   byIdentity[aliases.front().key] = aliases.begin();
 
@@ -255,7 +308,7 @@ std::list<PatternCache::Alias> PatternCache::insert(Alias alias) {
   int64_t excess = bytes() - count.limit;
   while (excess > 0 && aliases.size() > 1) {
     auto last = std::prev(aliases.end());
-    excess -= last->source->bytes + aliasBytes;
+    excess -= last->bytes + aliasBytes;
     if (last->pattern.use_count() == 1) {
       tsgu_pattern_info info;
       tsgu_pattern_describe(last->pattern->pattern, &info);
@@ -292,7 +345,7 @@ void PatternCache::makeRoom() {
   std::lock_guard<std::mutex> lock(access);
   for (auto it = aliases.begin(); it != aliases.end();) {
     auto next = std::next(it);
-    if (!it->source->place.isCPU() && it->pattern.use_count() == 1) {
+    if (!it->pattern->place.isCPU() && it->pattern.use_count() == 1) {
       remove(it, removed);
       ++count.evicted;
     }
@@ -304,13 +357,8 @@ std::vector<CachedTensor> PatternCache::tensors() {
   std::vector<CachedTensor> all;
   std::lock_guard<std::mutex> lock(access);
   for (const Alias &alias : aliases) {
-    auto add = [&](int64_t number, const IndexSource &source) {
-      for (const TensorHandle &tensor : source.tensors)
-        all.push_back({number, TensorHandle::share(tensor.get())});
-    };
-    add(alias.number, *alias.source);
-    if (alias.pattern->source != alias.source)
-      add(-1, *alias.pattern->source);
+    all.push_back({alias.number, TensorHandle::share(alias.positions.get())});
+    all.push_back({alias.number, TensorHandle::share(alias.coordinates.get())});
   }
   return all;
 }
@@ -336,7 +384,7 @@ void PatternCache::drop(const int64_t *entries, int64_t entryCount) {
 int64_t PatternCache::bytes() const {
   tsgu_counters runtime;
   tsgu_get_counters(&runtime);
-  return sourceBytes + runtime.pattern_bytes + allCanonicalBytes +
+  return aliasedBytes + runtime.pattern_bytes + allCanonicalBytes +
          static_cast<int64_t>(aliases.size()) * aliasBytes;
 }
 
@@ -344,6 +392,7 @@ CacheCounters PatternCache::counters() {
   std::lock_guard<std::mutex> lock(access);
   CacheCounters now = count;
   now.entries = aliases.size();
+  now.contents = byContent.size();
   now.bytes = bytes();
   return now;
 }
@@ -354,7 +403,8 @@ void PatternCache::clear() {
   byIdentity.clear();
   byContent.clear();
   dropped.swap(aliases);
-  sourceBytes = 0;
+  liveContents = 0;
+  aliasedBytes = 0;
 }
 
 extern "C" TSGU_API void tsgu_torch_cache_counters(CacheCounters *counters) {

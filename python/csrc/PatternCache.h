@@ -5,12 +5,18 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Finds the Pattern of index tensors by the identity of their storage, which
-// the cache keeps alive so that a freed address is never mistaken for a new
-// tensor; and by content where the storage is new, so that equal patterns share
-// one validation and one set of layouts. What nobody else holds is dropped
-// whenever the cache has doubled since it was last looked for; the rest is
-// bounded in bytes, least recently used first.
+// Finds the Pattern of index tensors by the identity of their memory and
+// torch's count of writes to it. The cache keeps the tensors alive, so that a
+// freed address is never mistaken for a new tensor, and reads them no more once
+// the pattern is made. By content it finds what is new, so that equal patterns
+// share one validation and one set of layouts, and what torch does not count:
+// memory that others write to, and inference tensors, at every use. What nobody
+// else holds is dropped whenever the cache has doubled since it was last looked
+// for; the rest is bounded in bytes, least recently used first.
+//
+// Writes to torch's own memory behind its count (`.data`, `.numpy()`) cannot be
+// seen; with TSGU_CHECK_PATTERNS=1 each use compares content and they are
+// errors.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +24,7 @@
 #define TSGU_TORCH_PATTERNCACHE_H
 
 #include "Errors.h"
-#include "IndexArrays.h"
+#include "IndexContent.h"
 
 #include <atomic>
 #include <list>
@@ -27,24 +33,6 @@
 #include <unordered_map>
 
 namespace tsgu::torch_plugin {
-
-/// A pattern, validated, with what every call asks of it.
-struct CachedPattern {
-  CachedPattern(tsgu_pattern *pattern, std::shared_ptr<IndexSource> source);
-  ~CachedPattern();
-  CachedPattern(const CachedPattern &) = delete;
-  CachedPattern &operator=(const CachedPattern &) = delete;
-
-  tsgu_pattern *pattern;
-  std::shared_ptr<IndexSource> source;
-  int64_t stored;
-  int64_t entries;
-  const int64_t *entryMap; ///< entry -> stored entry; null for the identity
-
-  /// See PatternCache::canonical.
-  std::array<TensorHandle, 3> canonical;
-  int64_t canonicalBytes = 0;
-};
 
 struct CacheCounters {
   uint64_t hits = 0;        ///< found by identity
@@ -55,11 +43,12 @@ struct CacheCounters {
   uint64_t entries = 0;     ///< index storages known now
   int64_t bytes = 0;        ///< memory held now
   int64_t limit = 0;        ///< TSGU_PATTERN_CACHE_BYTES
+  uint64_t contents = 0;    ///< fingerprints known now
 };
 
-/// An index tensor that the cache keeps alive.
+/// An index tensor that the cache keeps alive, and the entry that does.
 struct CachedTensor {
-  int64_t entry; ///< -1: for the comparison with later content
+  int64_t entry;
   TensorHandle tensor;
 };
 
@@ -103,20 +92,38 @@ private:
   struct KeyHash {
     size_t operator()(const IndexArrays::Key &key) const;
   };
+  /// Index tensors by which a pattern is found.
   struct Alias {
     int64_t number;
     IndexArrays::Key key;
     int64_t version;
-    std::shared_ptr<IndexSource> source; ///< keeps the storage alive
+    bool counted; ///< by torch, all writes but those that it cannot see
+    TensorHandle positions, coordinates;
     std::shared_ptr<CachedPattern> pattern;
+    std::shared_ptr<IndexCopies> copies; ///< on devices; may be null
+    int64_t bytes;                       ///< of the tensors and the copies
   };
 
-  std::shared_ptr<CachedPattern> findIdentity(const IndexArrays &arrays);
-  std::shared_ptr<CachedPattern> findContent(const IndexSource &source,
+  /// What the cache knows of tensors by their identity.
+  struct Known {
+    std::shared_ptr<CachedPattern> pattern;
+    std::shared_ptr<IndexCopies> copies;
+    bool written = false; ///< since, as torch counts
+    bool counted = true;
+
+    /// Whether the pattern is that of the tensors without a look at them.
+    bool isCurrent() const;
+  };
+
+  Known findIdentity(const IndexArrays &arrays);
+  std::shared_ptr<CachedPattern> findContent(const IndexContent &content,
                                              uint64_t fingerprint);
-  std::shared_ptr<CachedPattern> findRewritten(const IndexArrays &arrays,
-                                               std::shared_ptr<IndexSource> &);
+  bool isStill(const Known &known, const IndexContent &content);
+  std::shared_ptr<CachedPattern> findCompared(const Known &known,
+                                              const IndexArrays &arrays);
   std::shared_ptr<CachedPattern> make(IndexArrays &arrays);
+  std::shared_ptr<CachedPattern> buildOrFind(const IndexContent &content);
+  void forgetDead();
   std::list<Alias> insert(Alias alias);
   void remove(std::list<Alias>::iterator it, std::list<Alias> &removed);
   bool hasDoubled();
@@ -130,9 +137,10 @@ private:
   std::unordered_map<IndexArrays::Key, std::list<Alias>::iterator, KeyHash>
       byIdentity;
   std::unordered_multimap<uint64_t, std::weak_ptr<CachedPattern>> byContent;
+  size_t liveContents = 0; ///< of byContent, when that was last counted
   CacheCounters count;
-  int64_t sourceBytes = 0; ///< of the index arrays of all aliases
-  int64_t numbered = 0;    ///< aliases ever made
+  int64_t aliasedBytes = 0; ///< of all aliases
+  int64_t numbered = 0;     ///< aliases ever made
   std::atomic<Sweeper> sweep = nullptr;
   size_t sweptEntries = 0; ///< after the last sweep
   int64_t sweptBytes = 0;

@@ -94,6 +94,7 @@ class CacheCounters(ctypes.Structure):
         ("entries", ctypes.c_uint64),
         ("bytes", ctypes.c_int64),
         ("limit", ctypes.c_int64),
+        ("contents", ctypes.c_uint64),
     ]
 
 

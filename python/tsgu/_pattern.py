@@ -24,9 +24,12 @@ class Pattern:
     """Index tensors and a shape; values on it are a dense one-dimensional tensor.
 
     Make one with `Pattern.csr` or `Pattern.coo`, or from a sparse tensor with `Pattern.of`.
-    The tensors are shared, not copied. What the native library keeps of a pattern (its
-    validation and layouts) is found again by their storage: write to them only through torch
-    operations, which are noticed.
+    The tensors are shared, not copied; what the native library makes of them (validated copies
+    in 32 bits, layouts) it owns, and finds again by their memory and torch's count of writes to
+    it. So operations of torch that write to them are noticed, and so are writes of others to
+    memory that is not torch's own (of NumPy, by DLPack), which is compared at each use. Writes
+    to torch's own memory behind its count (through `.data`, `.numpy()` or another process)
+    are not: with TSGU_CHECK_PATTERNS=1 in the environment they are PatternErrors.
     """
 
     # `values` keeps alive the values that a batched CSR tensor shares (see _tensors.parts).
@@ -103,6 +106,33 @@ class Pattern:
             self.positions,
             self.coordinates,
             self.form ^ TRANSPOSED,
+            self.items,
+            self.rows,
+            self.columns,
+            self.coalesced,
+        )
+
+    def to(self, *args, **kwargs):
+        """The pattern on another device, or with int32 or int64 indices; takes what Tensor.to does.
+
+        Raises TypeError for another dtype, ValueError where int32 cannot hold the indices.
+        """
+        device, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **kwargs)
+        if dtype not in (None, torch.int32, torch.int64):
+            raise TypeError(f"index tensors are int32 or int64, not {dtype}")
+        if dtype is torch.int32 and max(self.rows, self.columns, self.entries) >= 1 << 31:
+            raise ValueError(f"the indices of {self} do not fit in int32")
+        tensors = [self.positions, self.coordinates]
+        if self.positions is self.coordinates:
+            tensors.pop()
+        moved = [
+            x.to(device if device is not None else x.device, dtype or x.dtype, non_blocking)
+            for x in tensors
+        ]
+        return Pattern(
+            moved[0],
+            moved[-1],
+            self.form,
             self.items,
             self.rows,
             self.columns,

@@ -1,8 +1,9 @@
-"""Frees cached patterns whose index tensors nobody else holds.
+"""What the plugin's pattern cache has to ask of Python: the stable ABI cannot tell it.
 
-The plugin keeps index tensors alive to know them by their storage. Whether it is the last to do
-so shows only here, in reference counts. A wrong answer costs a look-up by content, or memory
-up to the cache's limit; never a wrong result.
+Whose memory an index tensor has, for torch counts no writes to what it only borrows. And which
+index tensors nobody else holds: the plugin keeps them alive to know them by their storage, and
+whether it is the last to do so shows only here, in reference counts. A wrong answer to that
+costs a look-up by content, or memory up to the cache's limit; never a wrong result.
 """
 
 import contextlib
@@ -28,28 +29,38 @@ _TENSOR_COUNT = torch.empty(1)._use_count()
 _PYTHON_COUNT = sys.getrefcount(_PROBE)
 
 
+_OPERATORS = torch.library.Library("tsgu", "FRAGMENT")
+
+
+def _owned_by_torch(positions, coordinates):
+    return positions.untyped_storage().resizable() and coordinates.untyped_storage().resizable()
+
+
+_OPERATORS.impl("owned_by_torch", _owned_by_torch, "CompositeExplicitAutograd")
+
+
 def _tensors_by_storage(tensors):
     """How many different tensors hold each storage."""
     return Counter(_storage(tensor) for tensor in {id(x): x for x in tensors}.values())
 
 
 def drop_unused():
-    """Drops every entry of the pattern cache that only the cache holds."""
+    """Drops every entry of the pattern cache one of whose tensors only the cache holds."""
     entries, tensors = torch.ops.tsgu.cached()
     entries = entries.tolist()
     occurrences = Counter(map(id, tensors))
     ours = _tensors_by_storage(tensors)
-    used = set()
+    unused = set()
     for k, entry in enumerate(entries):
         number = occurrences[id(tensors[k])]
         storage = _storage(tensors[k])
         if (
-            sys.getrefcount(tensors[k]) > number - 1 + _PYTHON_COUNT
-            or tensors[k]._use_count() > number + _TENSOR_COUNT
-            or _storage_use_count(storage) > ours[storage] - 1 + _STORAGE_COUNT
+            sys.getrefcount(tensors[k]) <= number - 1 + _PYTHON_COUNT
+            and tensors[k]._use_count() <= number + _TENSOR_COUNT
+            and _storage_use_count(storage) <= ours[storage] - 1 + _STORAGE_COUNT
         ):
-            used.add(entry)
-    _library.drop_cached(sorted(set(entries) - used - {-1}))
+            unused.add(entry)
+    _library.drop_cached(sorted(unused))
 
 
 def _sweep(memory_ran_out):

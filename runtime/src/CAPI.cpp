@@ -49,26 +49,22 @@ const char *tsgu_version(void) { return TSGU_VERSION; }
 tsgu_status tsgu_pattern_from_csr(int32_t rank, const int64_t *shape,
                                   tsgu_type index_type, const void *positions,
                                   const void *coordinates, int64_t stored,
-                                  tsgu_release release, void *owner,
                                   tsgu_pattern **pattern) {
-  CallerArrays arrays(release, owner);
   return guarded([&] {
     requireNotNull(pattern, "pattern");
     *pattern = wrap(Pattern::fromCSR(rank, shape, index_type, positions,
-                                     coordinates, stored, std::move(arrays)));
+                                     coordinates, stored));
   });
 }
 
 tsgu_status tsgu_pattern_from_coo(int32_t rank, const int64_t *shape,
                                   tsgu_type index_type,
                                   const void *const *coordinates,
-                                  int64_t stored, tsgu_release release,
-                                  void *owner, tsgu_pattern **pattern) {
-  CallerArrays arrays(release, owner);
+                                  int64_t stored, tsgu_pattern **pattern) {
   return guarded([&] {
     requireNotNull(pattern, "pattern");
-    *pattern = wrap(Pattern::fromCOO(rank, shape, index_type, coordinates,
-                                     stored, std::move(arrays)));
+    *pattern =
+        wrap(Pattern::fromCOO(rank, shape, index_type, coordinates, stored));
   });
 }
 

@@ -34,30 +34,25 @@ tsgu_status tsgu_pattern_from_csr_on(int32_t rank, const int64_t *shape,
                                      tsgu_type index_type,
                                      const void *positions,
                                      const void *coordinates, int64_t stored,
-                                     tsgu_release release, void *owner,
                                      const tsgu_queue *queue,
                                      tsgu_pattern **pattern) {
-  CallerArrays arrays(release, owner);
   return guarded([&] {
     requireNotNull(pattern, "pattern");
     *pattern = reinterpret_cast<tsgu_pattern *>(
         Pattern::fromCSROn(placeOf(queue), rank, shape, index_type, positions,
-                           coordinates, stored, std::move(arrays)));
+                           coordinates, stored));
   });
 }
 
 tsgu_status tsgu_pattern_from_coo_on(int32_t rank, const int64_t *shape,
                                      tsgu_type index_type,
                                      const void *const *coordinates,
-                                     int64_t stored, tsgu_release release,
-                                     void *owner, const tsgu_queue *queue,
+                                     int64_t stored, const tsgu_queue *queue,
                                      tsgu_pattern **pattern) {
-  CallerArrays arrays(release, owner);
   return guarded([&] {
     requireNotNull(pattern, "pattern");
-    *pattern = reinterpret_cast<tsgu_pattern *>(
-        Pattern::fromCOOOn(placeOf(queue), rank, shape, index_type, coordinates,
-                           stored, std::move(arrays)));
+    *pattern = reinterpret_cast<tsgu_pattern *>(Pattern::fromCOOOn(
+        placeOf(queue), rank, shape, index_type, coordinates, stored));
   });
 }
 

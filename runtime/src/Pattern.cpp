@@ -14,9 +14,8 @@ namespace tsgu::runtime {
 static std::atomic<uint64_t> patternsAlive{0};
 static std::atomic<int64_t> patternBytes{0};
 
-Pattern::Pattern(int32_t rank, const int64_t *shape, int64_t entries,
-                 CallerArrays arrays)
-    : dims(rank), given(entries), callerArrays(std::move(arrays)) {
+Pattern::Pattern(int32_t rank, const int64_t *shape, int64_t entries)
+    : dims(rank), given(entries) {
   std::copy_n(shape, rank, extents);
   patternsAlive.fetch_add(1, std::memory_order_relaxed);
   own(sizeof(Pattern));

@@ -19,51 +19,27 @@
 
 namespace tsgu::runtime {
 
-/// The caller's arrays, given back exactly once.
-class CallerArrays {
-public:
-  CallerArrays() = default;
-  CallerArrays(tsgu_release release, void *owner)
-      : release(release), owner(owner) {}
-  CallerArrays(CallerArrays &&other) noexcept
-      : release(std::exchange(other.release, nullptr)), owner(other.owner) {}
-  CallerArrays &operator=(CallerArrays &&other) noexcept {
-    std::swap(release, other.release);
-    std::swap(owner, other.owner);
-    return *this;
-  }
-  ~CallerArrays() {
-    if (release)
-      release(owner);
-  }
-
-private:
-  tsgu_release release = nullptr;
-  void *owner = nullptr;
-};
-
-/// A canonical, validated pattern: its CSR layout, shared with the caller where
-/// possible, and the transposed one from its first use on. Thread-safe.
+/// A canonical, validated pattern: its CSR layout, and the transposed one from
+/// its first use on. Nothing of the caller's is kept, and indices are int32
+/// wherever they fit. Thread-safe.
 class Pattern {
 public:
   /// As tsgu_pattern_from_csr and _from_coo, with one reference held.
   static Pattern *fromCSR(int32_t rank, const int64_t *shape, tsgu_type type,
                           const void *positions, const void *coordinates,
-                          int64_t stored, CallerArrays arrays);
+                          int64_t stored);
   static Pattern *fromCOO(int32_t rank, const int64_t *shape, tsgu_type type,
-                          const void *const *coordinates, int64_t stored,
-                          CallerArrays arrays);
+                          const void *const *coordinates, int64_t stored);
 
   /// The same from arrays in a device's memory. What the pattern computes stays
   /// there; the layouts of the host are not to be had.
   static Pattern *fromCSROn(const struct Place &place, int32_t rank,
                             const int64_t *shape, tsgu_type type,
                             const void *positions, const void *coordinates,
-                            int64_t stored, CallerArrays arrays);
+                            int64_t stored);
   static Pattern *fromCOOOn(const struct Place &place, int32_t rank,
                             const int64_t *shape, tsgu_type type,
-                            const void *const *coordinates, int64_t stored,
-                            CallerArrays arrays);
+                            const void *const *coordinates, int64_t stored);
 
   void retain() { references.fetch_add(1, std::memory_order_relaxed); }
   void release();
@@ -112,20 +88,24 @@ public:
   static int64_t bytesAlive();
 
 private:
-  Pattern(int32_t rank, const int64_t *shape, int64_t entries,
-          CallerArrays arrays);
+  Pattern(int32_t rank, const int64_t *shape, int64_t entries);
   ~Pattern();
   Pattern(const Pattern &) = delete;
 
-  template <typename I>
+  /// I: the indices given; O: the pattern's own.
+  template <typename I, typename O>
   void importCSR(const I *positions, const I *coordinates);
-  template <typename I> void importCOO(const void *const *coordinates);
-  void share(ElementType type, const void *positions, const void *coordinates,
-             int64_t stored);
-  template <typename I> void adopt(struct Canonical made);
+  template <typename I, typename O>
+  void importCOO(const void *const *coordinates);
+  void adopt(ElementType type, struct Canonical made);
+  void setCanonical(ElementType type, const void *positions,
+                    const void *coordinates, int64_t stored);
   void copyFrom(const struct Place &place, const Pattern &host);
   void own(int64_t bytes);
 
+  /// int32 if it can also number the rows of all items.
+  static ElementType ownIndexType(int32_t rank, const int64_t *shape,
+                                  int64_t stored);
   static ElementType checkCSRArrays(int32_t rank, const int64_t *shape,
                                     tsgu_type type, const void *positions,
                                     const void *coordinates, int64_t stored);
@@ -138,7 +118,6 @@ private:
   int32_t dims;
   int64_t extents[3] = {0, 0, 0};
   int64_t given;
-  CallerArrays callerArrays;
   Layout canonical;
   Block positionBlock, coordinateBlock, map;
   std::atomic<int64_t> owned{0};

@@ -3,6 +3,7 @@
 // RUN: %python %S/assemble.py tsgu-opt %ptxas %programs/device | FileCheck %s
 
 // CHECK-DAG: check: check_coo, check_coordinates, check_positions
+// CHECK-DAG: copy: copy_indices
 // CHECK-DAG: permute: permute4, permute8
 // CHECK-DAG: rows: flatten_rows, join_items, positions_from_rows, rows_of_entries
 // CHECK-DAG: scan: add_before, scan_tiles

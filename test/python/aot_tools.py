@@ -109,7 +109,6 @@ class Pattern:
         coordinates = [np.ascontiguousarray(i, np.int32) for i in self.indices]
         pointers = (ctypes.c_void_p * mask.ndim)(*(c.ctypes.data for c in coordinates))
         shape = (ctypes.c_int64 * mask.ndim)(*mask.shape)
-        self.kept = coordinates
         self.handle = ctypes.c_void_p()
         check(
             runtime.tsgu_pattern_from_coo(
@@ -118,8 +117,6 @@ class Pattern:
                 2,
                 pointers,
                 ctypes.c_int64(len(coordinates[0])),
-                None,
-                None,
                 ctypes.byref(self.handle),
             )
         )

@@ -68,9 +68,6 @@ TSGU_API const char *tsgu_version(void);
 /* Immutable sparsity pattern with its cached layouts; reference counted. */
 typedef struct tsgu_pattern tsgu_pattern;
 
-/* Called once when the pattern needs the caller's arrays no longer. */
-typedef void (*tsgu_release)(void *owner);
-
 /* A CSR pattern. rank 2: shape {rows, columns}, positions[rows + 1].
  * rank 3: shape {items, rows, columns}, positions[items][rows + 1], each row of
  * positions counting from 0, and coordinates[items][stored / items].
@@ -78,24 +75,24 @@ typedef void (*tsgu_release)(void *owner);
  * stored entries; columns are in range and strictly ascending within a row,
  * otherwise TSGU_INVALID_PATTERN names row, column and value. Rows whose
  * columns are unsorted or repeated are not corrupt: they are brought to
- * canonical order with an entry map. The arrays are shared, not copied, where
- * their content is already canonical; `release(owner)` (may be NULL) is called
- * when they are no longer needed, also on failure. */
+ * canonical order with an entry map. Nothing of the caller's is kept: the
+ * pattern owns copies, of int32 wherever the shape and the number of entries
+ * fit, whatever `index_type` is. */
 TSGU_API tsgu_status tsgu_pattern_from_csr(int32_t rank, const int64_t *shape,
                                            tsgu_type index_type,
                                            const void *positions,
                                            const void *coordinates,
-                                           int64_t stored, tsgu_release release,
-                                           void *owner, tsgu_pattern **pattern);
+                                           int64_t stored,
+                                           tsgu_pattern **pattern);
 
 /* A COO pattern: coordinates[d] points to the stored coordinates of dimension
- * d, of rank 2 or 3. Sorted, unique entries share their last coordinate array;
- * others are sorted, duplicates merged, with an entry map. */
+ * d, of rank 2 or 3. Entries that are not sorted and unique are sorted,
+ * duplicates merged, with an entry map. */
 TSGU_API tsgu_status tsgu_pattern_from_coo(int32_t rank, const int64_t *shape,
                                            tsgu_type index_type,
                                            const void *const *coordinates,
-                                           int64_t stored, tsgu_release release,
-                                           void *owner, tsgu_pattern **pattern);
+                                           int64_t stored,
+                                           tsgu_pattern **pattern);
 
 /* Where on a device work is done: a stream of a CUDA device, on which it is put
  * in order behind what is there. Nothing waits for it, and its memory is the
@@ -124,12 +121,11 @@ TSGU_API tsgu_status tsgu_queue_recording(const tsgu_queue *queue,
 TSGU_API tsgu_status tsgu_pattern_from_csr_on(
     int32_t rank, const int64_t *shape, tsgu_type index_type,
     const void *positions, const void *coordinates, int64_t stored,
-    tsgu_release release, void *owner, const tsgu_queue *queue,
-    tsgu_pattern **pattern);
+    const tsgu_queue *queue, tsgu_pattern **pattern);
 TSGU_API tsgu_status tsgu_pattern_from_coo_on(
     int32_t rank, const int64_t *shape, tsgu_type index_type,
-    const void *const *coordinates, int64_t stored, tsgu_release release,
-    void *owner, const tsgu_queue *queue, tsgu_pattern **pattern);
+    const void *const *coordinates, int64_t stored, const tsgu_queue *queue,
+    tsgu_pattern **pattern);
 
 TSGU_API void tsgu_pattern_retain(tsgu_pattern *pattern);
 TSGU_API void tsgu_pattern_release(tsgu_pattern *pattern);

@@ -48,21 +48,16 @@ template <typename T> constexpr tsgu_type typeOf() {
 class Pattern {
 public:
   /// Shape {rows, columns} or {items, rows, columns}; arrays as for
-  /// tsgu_pattern_from_csr, which the pattern keeps. Throws InvalidPattern.
+  /// tsgu_pattern_from_csr. Throws InvalidPattern.
   template <typename I>
   static Pattern csr(const std::vector<int64_t> &shape,
-                     std::vector<I> positions, std::vector<I> coordinates) {
-    using Arrays = std::pair<std::vector<I>, std::vector<I>>;
-    auto arrays =
-        std::make_unique<Arrays>(std::move(positions), std::move(coordinates));
-    const Arrays &kept = *arrays;
+                     const std::vector<I> &positions,
+                     const std::vector<I> &coordinates) {
     tsgu_pattern *pattern = nullptr;
     check(tsgu_pattern_from_csr(
         static_cast<int32_t>(shape.size()), shape.data(), typeOf<I>(),
-        kept.first.data(), kept.second.data(),
-        static_cast<int64_t>(kept.second.size()),
-        [](void *owner) { delete static_cast<Arrays *>(owner); },
-        arrays.release(), &pattern));
+        positions.data(), coordinates.data(),
+        static_cast<int64_t>(coordinates.size()), &pattern));
     return Pattern(pattern);
   }
 
@@ -70,8 +65,7 @@ public:
   /// InvalidPattern.
   template <typename I>
   static Pattern coo(const std::vector<int64_t> &shape,
-                     std::vector<std::vector<I>> coordinates) {
-    using Arrays = std::vector<std::vector<I>>;
+                     const std::vector<std::vector<I>> &coordinates) {
     if (coordinates.size() != shape.size())
       fail(Status::InvalidArgument, "a pattern of rank ", shape.size(),
            " needs as many arrays of coordinates, not ", coordinates.size());
@@ -84,13 +78,10 @@ public:
     }
     const auto stored =
         coordinates.empty() ? 0 : static_cast<int64_t>(coordinates[0].size());
-    auto arrays = std::make_unique<Arrays>(std::move(coordinates));
     tsgu_pattern *pattern = nullptr;
-    check(tsgu_pattern_from_coo(
-        static_cast<int32_t>(shape.size()), shape.data(), typeOf<I>(),
-        pointers.data(), stored,
-        [](void *owner) { delete static_cast<Arrays *>(owner); },
-        arrays.release(), &pattern));
+    check(tsgu_pattern_from_coo(static_cast<int32_t>(shape.size()),
+                                shape.data(), typeOf<I>(), pointers.data(),
+                                stored, &pattern));
     return Pattern(pattern);
   }
 

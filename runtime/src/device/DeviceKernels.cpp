@@ -23,10 +23,20 @@
 namespace tsgu::runtime {
 namespace {
 
-enum Library { Check, Permute, Rows, Scan, Sort, SplitLibrary, Sum, Libraries };
+enum Library {
+  Check,
+  Copy,
+  Permute,
+  Rows,
+  Scan,
+  Sort,
+  SplitLibrary,
+  Sum,
+  Libraries
+};
 constexpr const char *libraryPaths[Libraries] = {
-    "device/check", "device/permute", "device/rows", "device/scan",
-    "device/sort",  "device/split",   "device/sum"};
+    "device/check", "device/copy", "device/permute", "device/rows",
+    "device/scan",  "device/sort", "device/split",   "device/sum"};
 
 constexpr int64_t blockThreads = 256;
 constexpr int64_t tileSize = 2048; ///< Of scan and sort.
@@ -168,9 +178,22 @@ int bitsOf(int64_t keys) {
 
 } // namespace
 
-bool isCanonicalOn(Device &device, void *stream, const DeviceCSR &csr) {
+DeviceCopies::DeviceCopies(Device &device, void *stream, ElementType from,
+                           ElementType to)
+    : device(device), stream(stream), from(from), to(to),
+      flags(clearFlags(Calls(device, stream, from))) {}
+
+DeviceBlock DeviceCopies::copy(const void *indices, int64_t count) {
+  const Calls call(device, stream, from, to);
+  DeviceBlock copied = call.derivedIndices(count);
+  call.forEach(Copy, "copy_indices", count,
+               {indices, copied.data(), flags.data(), count});
+  return copied;
+}
+
+bool isCanonicalOn(Device &device, void *stream, const DeviceCSR &csr,
+                   const DeviceBlock &flags) {
   const Calls call(device, stream, csr.type);
-  const DeviceBlock flags = clearFlags(call);
   call.forEach(Check, "check_positions", csr.items * (csr.rows + 1),
                {csr.positions, flags.data(), csr.items, csr.rows, csr.stored});
   call.forEach(Check, "check_coordinates", csr.stored,
@@ -179,20 +202,11 @@ bool isCanonicalOn(Device &device, void *stream, const DeviceCSR &csr) {
   return isClear(call, flags);
 }
 
-/// The rows of all items are counted through in the index type.
-static void requireRowNumbers(ElementType type, int64_t items, int64_t rows) {
-  if (type == ElementType::I32 && !fitsInt32(multiply(items, rows)))
-    fail(Status::InvalidArgument, "a batch of ", items, " items with ", rows,
-         " rows each is too large for int32 indices on a device: make the "
-         "index tensors int64");
-}
-
 /// The flat rows of entries: those given, where there are no items.
 static const void *flatRowsOf(const Calls &call, const DeviceCOO &coo,
                               const DeviceBlock &flags, DeviceBlock &memory) {
   if (!coo.item)
     return coo.row;
-  requireRowNumbers(coo.type, coo.items, coo.rows);
   memory = call.indices(coo.stored);
   call.forEach(Rows, "flatten_rows", coo.stored,
                {coo.item, coo.row, memory.data(), flags.data(), coo.items,
@@ -200,9 +214,9 @@ static const void *flatRowsOf(const Calls &call, const DeviceCOO &coo,
   return memory.data();
 }
 
-bool isCanonicalOn(Device &device, void *stream, const DeviceCOO &coo) {
+bool isCanonicalOn(Device &device, void *stream, const DeviceCOO &coo,
+                   const DeviceBlock &flags) {
   const Calls call(device, stream, coo.type);
-  const DeviceBlock flags = clearFlags(call);
   DeviceBlock memory;
   const void *rows = flatRowsOf(call, coo, flags, memory);
   call.forEach(Check, "check_coo", coo.stored,
@@ -279,7 +293,6 @@ DeviceLayout transposeOn(Device &device, void *stream, const Layout &csr,
   if (derived == ElementType::I32 && !fitsInt32(keyCount))
     fail(Status::InvalidArgument, "a batch of ", items, " items with ", columns,
          " columns each is too large to be transposed on a device");
-  requireRowNumbers(csr.indexType, items, rows);
   const Calls own(device, stream, csr.indexType);
   const Calls call(device, stream, csr.indexType, derived);
   const Calls ofDerived(device, stream, derived);

@@ -17,24 +17,38 @@
 
 namespace tsgu::runtime {
 
-/// Arrays as tsgu_pattern_from_csr_on takes them.
+/// Arrays as tsgu_pattern_from_csr_on takes them, whose type can number the
+/// rows of all items.
 struct DeviceCSR {
   ElementType type;
   const void *positions, *coordinates;
   int64_t items, rows, columns, stored;
 };
 
-/// Arrays as tsgu_pattern_from_coo_on takes them.
+/// Arrays as tsgu_pattern_from_coo_on takes them; the type as above.
 struct DeviceCOO {
   ElementType type;
   const void *item, *row, *column; ///< item: NULL without batch.
   int64_t items, rows, columns, stored;
 };
 
-/// Whether the arrays are a pattern in canonical order. Corrupt ones are not,
-/// and are not followed anywhere. Waits.
-bool isCanonicalOn(Device &device, void *stream, const DeviceCSR &csr);
-bool isCanonicalOn(Device &device, void *stream, const DeviceCOO &coo);
+/// Copies arrays of indices into another index type.
+struct DeviceCopies {
+  DeviceCopies(Device &device, void *stream, ElementType from, ElementType to);
+  DeviceBlock copy(const void *indices, int64_t count);
+
+  Device &device;
+  void *stream;
+  ElementType from, to;
+  DeviceBlock flags; ///< Not 0 where an index did not fit.
+};
+
+/// Whether the arrays are a pattern in canonical order, and `flags` is still 0.
+/// Corrupt ones are not, and are not followed anywhere. Waits.
+bool isCanonicalOn(Device &device, void *stream, const DeviceCSR &csr,
+                   const DeviceBlock &flags);
+bool isCanonicalOn(Device &device, void *stream, const DeviceCOO &coo,
+                   const DeviceBlock &flags);
 
 /// The positions of all items in one array, counting through. Waits.
 DeviceBlock joinItemsOn(Device &device, void *stream, const DeviceCSR &csr);

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The device says whether the arrays are canonical, and then they stay where
-// they are. If they are not, a pattern of the host is made of a copy: it says
-// what is corrupt, or has the canonical order and the map from the entries.
+// The device copies the arrays and says whether they are canonical. If they are
+// not, a pattern of the host is made of them: it says what is corrupt, or has
+// the canonical order and the map from the entries.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,6 +21,8 @@ namespace tsgu::runtime {
 namespace {
 
 using HostPattern = std::unique_ptr<Pattern, void (*)(Pattern *)>;
+
+void releasePattern(Pattern *pattern) { pattern->release(); }
 
 std::vector<char> readArray(const Place &place, const void *data,
                             int64_t bytes) {
@@ -71,69 +73,79 @@ void Pattern::copyFrom(const Place &place, const Pattern &host) {
     deviceMap = writeArray(place, host.entryMap(), multiply(given, 8));
     sums = groupEntries(place, host.entryMap(), given, csr.stored);
   }
-  share(csr.indexType, devicePositions.data(), deviceCoordinates.data(),
-        csr.stored);
-  callerArrays = CallerArrays();
+  setCanonical(csr.indexType, devicePositions.data(), deviceCoordinates.data(),
+               csr.stored);
 }
 
 Pattern *Pattern::fromCSROn(const Place &place, int32_t rank,
                             const int64_t *shape, tsgu_type givenType,
                             const void *positions, const void *coordinates,
-                            int64_t stored, CallerArrays arrays) {
+                            int64_t stored) {
   const ElementType type =
       checkCSRArrays(rank, shape, givenType, positions, coordinates, stored);
   place.device.refuseCapture(place.stream(), notMadeYet);
-  HostPattern pattern(new Pattern(rank, shape, stored, std::move(arrays)),
-                      [](Pattern *p) { p->release(); });
+  HostPattern pattern(new Pattern(rank, shape, stored), releasePattern);
   Pattern &made = *pattern;
   made.home = &place.device;
-  const DeviceCSR given{type,        positions,      coordinates, made.items(),
-                        made.rows(), made.columns(), stored};
-  if (isCanonicalOn(place.device, place.stream(), given)) {
-    if (rank == 3) {
-      made.devicePositions = joinItemsOn(place.device, place.stream(), given);
-      positions = made.devicePositions.data();
-    }
-    made.share(type, positions, coordinates, stored);
+  const ElementType own = ownIndexType(rank, shape, stored);
+  const int64_t positionCount = multiply(made.items(), add(made.rows(), 1));
+  DeviceCopies copies(place.device, place.stream(), type, own);
+  made.devicePositions = copies.copy(positions, positionCount);
+  made.deviceCoordinates = copies.copy(coordinates, stored);
+  const DeviceCSR csr{own,
+                      made.devicePositions.data(),
+                      made.deviceCoordinates.data(),
+                      made.items(),
+                      made.rows(),
+                      made.columns(),
+                      stored};
+  if (isCanonicalOn(place.device, place.stream(), csr, copies.flags)) {
+    if (rank == 3)
+      made.devicePositions = joinItemsOn(place.device, place.stream(), csr);
+    made.setCanonical(own, made.devicePositions.data(),
+                      made.deviceCoordinates.data(), stored);
     return pattern.release();
   }
   const int64_t size = elementSize(type);
-  const int64_t items = rank == 3 ? made.items() : 1;
-  std::vector<char> hostPositions = readArray(
-      place, positions, multiply(multiply(items, made.rows() + 1), size));
+  std::vector<char> hostPositions =
+      readArray(place, positions, multiply(positionCount, size));
   std::vector<char> hostCoordinates =
       readArray(place, coordinates, multiply(stored, size));
   HostPattern host(fromCSR(rank, shape, givenType, hostPositions.data(),
-                           hostCoordinates.data(), stored, {}),
-                   [](Pattern *p) { p->release(); });
+                           hostCoordinates.data(), stored),
+                   releasePattern);
   made.copyFrom(place, *host);
   return pattern.release();
 }
 
 Pattern *Pattern::fromCOOOn(const Place &place, int32_t rank,
                             const int64_t *shape, tsgu_type givenType,
-                            const void *const *coordinates, int64_t stored,
-                            CallerArrays arrays) {
+                            const void *const *coordinates, int64_t stored) {
   const ElementType type =
       checkCOOArrays(rank, shape, givenType, coordinates, stored);
   place.device.refuseCapture(place.stream(), notMadeYet);
-  HostPattern pattern(new Pattern(rank, shape, stored, std::move(arrays)),
-                      [](Pattern *p) { p->release(); });
+  HostPattern pattern(new Pattern(rank, shape, stored), releasePattern);
   Pattern &made = *pattern;
   made.home = &place.device;
-  const DeviceCOO given{type,
-                        rank == 3 ? coordinates[0] : nullptr,
-                        coordinates[rank - 2],
-                        coordinates[rank - 1],
-                        made.items(),
-                        made.rows(),
-                        made.columns(),
-                        stored};
-  if (isCanonicalOn(place.device, place.stream(), given)) {
+  const ElementType own = ownIndexType(rank, shape, stored);
+  DeviceCopies copies(place.device, place.stream(), type, own);
+  DeviceBlock item, row = copies.copy(coordinates[rank - 2], stored);
+  if (rank == 3)
+    item = copies.copy(coordinates[0], stored);
+  made.deviceCoordinates = copies.copy(coordinates[rank - 1], stored);
+  const DeviceCOO coo{own,
+                      rank == 3 ? item.data() : nullptr,
+                      row.data(),
+                      made.deviceCoordinates.data(),
+                      made.items(),
+                      made.rows(),
+                      made.columns(),
+                      stored};
+  if (isCanonicalOn(place.device, place.stream(), coo, copies.flags)) {
     made.devicePositions =
-        positionsFromRowsOn(place.device, place.stream(), given);
-    made.share(type, made.devicePositions.data(), coordinates[rank - 1],
-               stored);
+        positionsFromRowsOn(place.device, place.stream(), coo);
+    made.setCanonical(own, made.devicePositions.data(),
+                      made.deviceCoordinates.data(), stored);
     return pattern.release();
   }
   std::vector<std::vector<char>> host;
@@ -144,8 +156,7 @@ Pattern *Pattern::fromCOOOn(const Place &place, int32_t rank,
     pointers.push_back(host.back().data());
   }
   HostPattern canonical(
-      fromCOO(rank, shape, givenType, pointers.data(), stored, {}),
-      [](Pattern *p) { p->release(); });
+      fromCOO(rank, shape, givenType, pointers.data(), stored), releasePattern);
   made.copyFrom(place, *canonical);
   return pattern.release();
 }

@@ -53,12 +53,12 @@ template <typename I> struct Arrays {
   auto stored() const { return static_cast<int64_t>(coordinates.size()); }
   Owned onHost() const {
     return own(Pattern::fromCSR(rank(), shape.data(), type(), positions.data(),
-                                coordinates.data(), stored(), {}));
+                                coordinates.data(), stored()));
   }
   Owned onDevice(const Place &place) const {
     return own(Pattern::fromCSROn(place, rank(), shape.data(), type(),
                                   positions.data(), coordinates.data(),
-                                  stored(), {}));
+                                  stored()));
   }
 };
 
@@ -86,25 +86,25 @@ Arrays<I> randomArrays(int64_t items, int64_t rows, int64_t columns,
   return made;
 }
 
-template <typename I>
 void expectSame(const Layout &device, const Layout &host) {
   ASSERT_EQ(device.rows, host.rows);
   ASSERT_EQ(device.stored, host.stored);
   ASSERT_EQ(device.indexType, host.indexType);
-  auto same = [](const void *a, const void *b, int64_t count) {
-    const I *x = static_cast<const I *>(a), *y = static_cast<const I *>(b);
-    EXPECT_EQ(std::vector<I>(x, x + count), std::vector<I>(y, y + count));
+  auto same = [&](const void *a, const void *b, int64_t count) {
+    withIndexType(host.indexType, [&]<typename I>(I) {
+      const I *x = static_cast<const I *>(a), *y = static_cast<const I *>(b);
+      EXPECT_EQ(std::vector<I>(x, x + count), std::vector<I>(y, y + count));
+    });
   };
   same(device.positions, host.positions, host.rows + 1);
   same(device.coordinates, host.coordinates, host.stored);
 }
 
-template <typename I>
 void expectSameLayouts(Pattern &device, Pattern &host, const Place &place) {
   DeviceLayouts &layouts = device.layoutsOn(place.device);
-  expectSame<I>(layouts.layout(false, nullptr), host.csr());
+  expectSame(layouts.layout(false, nullptr), host.csr());
   const Layout &transposed = layouts.layout(true, nullptr);
-  expectSame<int32_t>(transposed, host.transposed());
+  expectSame(transposed, host.transposed());
   // The host leaves an identity out.
   std::vector<int32_t> expected(static_cast<size_t>(host.stored()));
   std::iota(expected.begin(), expected.end(), 0);
@@ -124,26 +124,40 @@ TEST_F(DevicePattern, HasTheHostsLayouts) {
                                          {3, 5000, 4000},
                                          {40, 30, 0}}) {
       auto narrow = randomArrays<int32_t>(items, rows, columns, stored, random);
-      expectSameLayouts<int32_t>(*narrow.onDevice(place), *narrow.onHost(),
-                                 place);
+      expectSameLayouts(*narrow.onDevice(place), *narrow.onHost(), place);
       auto wide = randomArrays<int64_t>(items, rows, columns, stored, random);
-      expectSameLayouts<int64_t>(*wide.onDevice(place), *wide.onHost(), place);
+      expectSameLayouts(*wide.onDevice(place), *wide.onHost(), place);
     }
 }
 
-TEST_F(DevicePattern, SharesCanonicalArrays) {
-  auto arrays = randomArrays<int32_t>(0, 30, 40, 200, random);
-  Owned pattern = arrays.onDevice(place);
-  EXPECT_EQ(pattern->csr().positions, arrays.positions.data());
-  EXPECT_EQ(pattern->csr().coordinates, arrays.coordinates.data());
-  EXPECT_EQ(pattern->entryMap(), nullptr);
+TEST_F(DevicePattern, OwnsItsArrays) {
+  auto expectOwn = [&]<typename I>(I) {
+    for (int64_t items : {0, 3}) {
+      auto arrays = randomArrays<I>(items, 30, 40, 200, random);
+      Owned pattern = arrays.onDevice(place), host = arrays.onHost();
+      EXPECT_EQ(pattern->entryMap(), nullptr);
+      std::fill(arrays.positions.begin(), arrays.positions.end(), I(-1));
+      std::fill(arrays.coordinates.begin(), arrays.coordinates.end(), I(-1));
+      expectSameLayouts(*pattern, *host, place);
+    }
+  };
+  expectOwn(int32_t{});
+  expectOwn(int64_t{});
+}
+
+TEST_F(DevicePattern, KeepsInt64WhereInt32DoesNotFit) {
+  const int64_t wide = (int64_t{1} << 31) + 5;
+  Arrays<int64_t> arrays{{2, wide}, {0, 1, 2}, {wide - 1, 0}};
+  Owned device = arrays.onDevice(place), host = arrays.onHost();
+  ASSERT_EQ(host->indexType(), ElementType::I64);
+  expectSame(device->csr(), host->csr());
 }
 
 TEST_F(DevicePattern, BringsUnsortedAndRepeatedEntriesToOrder) {
   Arrays<int64_t> arrays{{3, 4}, {0, 4, 4, 6}, {2, 0, 2, 1, 3, 3}};
   Owned device = arrays.onDevice(place), host = arrays.onHost();
   ASSERT_EQ(device->stored(), 4);
-  expectSameLayouts<int64_t>(*device, *host, place);
+  expectSameLayouts(*device, *host, place);
   EXPECT_EQ(std::vector<int64_t>(device->entryMap(), device->entryMap() + 6),
             std::vector<int64_t>(host->entryMap(), host->entryMap() + 6));
 
@@ -190,19 +204,17 @@ TEST_F(DevicePattern, TakesCoordinates) {
                              column = {3, 0, 0, 4};
   const int64_t shape[] = {3, 3, 5};
   const void *sorted[] = {item.data(), row.data(), column.data()};
-  Owned device =
-      own(Pattern::fromCOOOn(place, 3, shape, TSGU_I32, sorted, 4, {}));
-  Owned host = own(Pattern::fromCOO(3, shape, TSGU_I32, sorted, 4, {}));
+  Owned device = own(Pattern::fromCOOOn(place, 3, shape, TSGU_I32, sorted, 4));
+  Owned host = own(Pattern::fromCOO(3, shape, TSGU_I32, sorted, 4));
   EXPECT_EQ(device->entryMap(), nullptr);
-  expectSameLayouts<int32_t>(*device, *host, place);
+  expectSameLayouts(*device, *host, place);
 
   const std::vector<int32_t> anyRow = {2, 0, 2, 0}, anyColumn = {1, 1, 1, 0};
   const void *unsorted[] = {anyRow.data(), anyColumn.data()};
-  device =
-      own(Pattern::fromCOOOn(place, 2, shape + 1, TSGU_I32, unsorted, 4, {}));
-  host = own(Pattern::fromCOO(2, shape + 1, TSGU_I32, unsorted, 4, {}));
+  device = own(Pattern::fromCOOOn(place, 2, shape + 1, TSGU_I32, unsorted, 4));
+  host = own(Pattern::fromCOO(2, shape + 1, TSGU_I32, unsorted, 4));
   ASSERT_NE(device->entryMap(), nullptr);
-  expectSameLayouts<int32_t>(*device, *host, place);
+  expectSameLayouts(*device, *host, place);
 }
 
 TEST_F(DevicePattern, RefusesWhatTheHostRefusesInTheSameWords) {

@@ -44,7 +44,7 @@ struct HostRun {
 
   HostRun() {
     EXPECT_EQ(tsgu_pattern_from_csr(2, shape, TSGU_I32, positions, coordinates,
-                                    2, nullptr, nullptr, &pattern),
+                                    2, &pattern),
               TSGU_OK);
     EXPECT_EQ(tsgu_program_open("spmm", &program), TSGU_OK);
   }
@@ -69,12 +69,11 @@ TEST_F(Refusals, OfQueues) {
   const void *coordinates[] = {host.coordinates, host.coordinates};
   auto csr = [&](const tsgu_queue *queue) {
     return tsgu_pattern_from_csr_on(2, host.shape, TSGU_I32, host.positions,
-                                    host.coordinates, 2, nullptr, nullptr,
-                                    queue, &none);
+                                    host.coordinates, 2, queue, &none);
   };
   auto coo = [&](const tsgu_queue *queue) {
     return tsgu_pattern_from_coo_on(2, host.shape, TSGU_I32, coordinates, 2,
-                                    nullptr, nullptr, queue, &none);
+                                    queue, &none);
   };
   expect(csr(nullptr), TSGU_INVALID_ARGUMENT, "queue is NULL");
   expect(coo(nullptr), TSGU_INVALID_ARGUMENT, "queue is NULL");
@@ -159,8 +158,8 @@ TEST_F(Refusals, OfProgramsWithSolvers) {
   const int64_t shape[] = {2, 2};
   tsgu_pattern *pattern = nullptr;
   ASSERT_EQ(tsgu_pattern_from_csr_on(2, shape, TSGU_I32, memory.put(positions),
-                                     memory.put(coordinates), 2, nullptr,
-                                     nullptr, queue.get(), &pattern),
+                                     memory.put(coordinates), 2, queue.get(),
+                                     &pattern),
             TSGU_OK);
   alignas(16) tsgu_solver solver{};
   solver.method = TSGU_CG;
@@ -229,8 +228,8 @@ TEST_F(Refusals, OfValuesByEntry) {
   runKernels(); // So that the device finds the order.
   tsgu_pattern *pattern = nullptr;
   ASSERT_EQ(tsgu_pattern_from_csr_on(2, shape, TSGU_I32, memory.put(positions),
-                                     memory.put(coordinates), 3, nullptr,
-                                     nullptr, queue.get(), &pattern),
+                                     memory.put(coordinates), 3, queue.get(),
+                                     &pattern),
             TSGU_OK)
       << tsgu_last_error();
   tsgu_pattern_info info;

@@ -252,8 +252,9 @@ inline void emulateProgram(const std::string &path, int64_t width) {
 }
 
 inline void emulateLibraries() {
-  for (const char *path : {"device/check", "device/permute", "device/rows",
-                           "device/scan", "device/sort", "device/split"}) {
+  for (const char *path :
+       {"device/check", "device/copy", "device/permute", "device/rows",
+        "device/scan", "device/sort", "device/split"}) {
     auto compiled = [&](tsgu_target target) -> const tsgu_object & {
       return runtime::compile(path, {TSGU_F32, TSGU_I32, TSGU_I32, nullptr, 0,
                                      static_cast<uint8_t>(target), 0});
@@ -303,7 +304,7 @@ protected:
     return tsgu_pattern_from_csr_on(
         matrix.items > 1 ? 3 : 2, shape + (matrix.items == 1), TSGU_I32,
         memory.put(matrix.positions), memory.put(matrix.coordinates),
-        matrix.stored(), nullptr, nullptr, queue.get(), pattern);
+        matrix.stored(), queue.get(), pattern);
   }
   tsgu_pattern *patternOf(const TestMatrix &matrix) {
     tsgu_pattern *pattern = nullptr;
@@ -320,8 +321,7 @@ protected:
     const int64_t shape[] = {matrix.rows, matrix.columns};
     tsgu_pattern *pattern = nullptr;
     EXPECT_EQ(tsgu_pattern_from_coo_on(2, shape, TSGU_I32, coordinates,
-                                       matrix.stored(), nullptr, nullptr,
-                                       queue.get(), &pattern),
+                                       matrix.stored(), queue.get(), &pattern),
               TSGU_OK)
         << tsgu_last_error();
     return pattern;

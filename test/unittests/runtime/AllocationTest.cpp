@@ -51,29 +51,20 @@ struct Arrays {
   int32_t positions[4] = {0, 2, 3, 5};
   int32_t sorted[5] = {0, 2, 1, 0, 3}, unsorted[5] = {2, 0, 1, 3, 3};
   int32_t rows[5] = {2, 0, 1, 0, 2};
-  int released = 0;
 } arrays;
-
-void countRelease(void *owner) { ++*static_cast<int *>(owner); }
 
 tsgu_status fromCSR(const int32_t *coordinates, tsgu_pattern **pattern) {
   return tsgu_pattern_from_csr(2, arrays.shape, TSGU_I32, arrays.positions,
-                               coordinates, 5, countRelease, &arrays.released,
-                               pattern);
+                               coordinates, 5, pattern);
 }
 
-/// Each call must give the arrays back once, whether it fails or not.
 void failEachImport(const char *name,
                     const std::function<tsgu_status(tsgu_pattern **)> &import) {
-  int calls = 0;
-  arrays.released = 0;
   failEach(name, [&] {
     tsgu_pattern *pattern = nullptr;
-    ++calls;
     tsgu_status status = import(&pattern);
     if (status == TSGU_OK)
       tsgu_pattern_release(pattern);
-    EXPECT_EQ(arrays.released, calls);
     return status;
   });
 }
@@ -88,8 +79,7 @@ TEST(Allocation, CSR) {
 TEST(Allocation, COO) {
   failEachImport("COO", [](tsgu_pattern **p) {
     const void *coordinates[2] = {arrays.rows, arrays.sorted};
-    return tsgu_pattern_from_coo(2, arrays.shape, TSGU_I32, coordinates, 5,
-                                 countRelease, &arrays.released, p);
+    return tsgu_pattern_from_coo(2, arrays.shape, TSGU_I32, coordinates, 5, p);
   });
 }
 

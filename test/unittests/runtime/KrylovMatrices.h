@@ -86,8 +86,7 @@ template <typename T> struct Sparse {
   void close() {
     const int64_t shape[2] = {rows, columns};
     tsgu_pattern_from_csr(2, shape, TSGU_I32, positions.data(),
-                          coordinates.data(), coordinates.size(), nullptr,
-                          nullptr, &pattern);
+                          coordinates.data(), coordinates.size(), &pattern);
   }
 
   /// op(A) x, in long double, for row-major x with p columns.

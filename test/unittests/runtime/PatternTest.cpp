@@ -216,10 +216,10 @@ TYPED_TEST(PatternOf, BatchedCSR) {
   checkPattern(Pattern::csr<TypeParam>({2, 0, 4}, {0, 0}, {}), {}, 2, 0, 4, 3);
 }
 
-TEST(Pattern, DerivedLayoutsAreInt32WherePossible) {
+TEST(Pattern, LayoutsAreInt32WherePossible) {
   Pattern small = Pattern::csr<int64_t>({2, 3}, {0, 1, 2}, {2, 0});
   const tsgu_layout own = layoutOf(small, {}).raw;
-  EXPECT_EQ(own.index_type, TSGU_I64);
+  EXPECT_EQ(own.index_type, TSGU_I32);
   const tsgu_layout derived = layoutOf(small, {1, 0}).raw;
   EXPECT_EQ(derived.index_type, TSGU_I32);
   EXPECT_EQ(derived.permutation_type, TSGU_I32);
@@ -229,8 +229,7 @@ TEST(Pattern, DerivedLayoutsAreInt32WherePossible) {
   const int64_t wide = (int64_t{1} << 31) + 5;
   const int64_t shape[3] = {0, 1, wide};
   tsgu_pattern *raw = nullptr;
-  check(tsgu_pattern_from_csr(3, shape, TSGU_I32, nullptr, nullptr, 0, nullptr,
-                              nullptr, &raw));
+  check(tsgu_pattern_from_csr(3, shape, TSGU_I32, nullptr, nullptr, 0, &raw));
   tsgu_layout layout;
   const int32_t order[3] = {0, 2, 1};
   check(tsgu_pattern_layout(raw, order, &layout));
@@ -246,41 +245,61 @@ TEST(Pattern, IdentityHasNoPermutation) {
   EXPECT_EQ(layoutOf(row, {1, 0}).raw.permutation, nullptr);
 }
 
-TEST(Pattern, SharesCanonicalArrays) {
-  const int64_t shape[2] = {2, 3};
-  const int32_t positions[] = {0, 2, 3}, sorted[] = {0, 2, 1},
-                unsorted[] = {2, 0, 1}, rows[] = {0, 0, 1};
-  int released = 0;
-  auto count = [](void *owner) { ++*static_cast<int *>(owner); };
-
+/// The positions and the coordinates of a pattern's own layout, after the
+/// arrays that it was made from have been overwritten.
+template <typename I, typename Make>
+static void expectOwnArrays(std::vector<std::vector<I>> arrays, Make make) {
   tsgu_pattern *pattern = nullptr;
-  check(tsgu_pattern_from_csr(2, shape, TSGU_I32, positions, sorted, 3, count,
-                              &released, &pattern));
+  check(make(arrays, &pattern));
+  for (std::vector<I> &array : arrays)
+    std::fill(array.begin(), array.end(), I(77));
   tsgu_layout layout;
   check(tsgu_pattern_layout(pattern, nullptr, &layout));
-  EXPECT_EQ(layout.positions, positions);
-  EXPECT_EQ(layout.coordinates, sorted);
-  tsgu_pattern_retain(pattern);
+  ASSERT_EQ(layout.index_type, TSGU_I32);
+  const auto *positions = static_cast<const int32_t *>(layout.positions);
+  const auto *coordinates = static_cast<const int32_t *>(layout.coordinates);
+  EXPECT_EQ(std::vector<int32_t>(positions, positions + 3),
+            (std::vector<int32_t>{0, 2, 3}));
+  EXPECT_EQ(std::vector<int32_t>(coordinates, coordinates + 3),
+            (std::vector<int32_t>{0, 2, 1}));
   tsgu_pattern_release(pattern);
-  EXPECT_EQ(released, 0);
-  tsgu_pattern_release(pattern);
-  EXPECT_EQ(released, 1);
+}
 
-  const void *entries[2] = {rows, sorted};
-  check(tsgu_pattern_from_coo(2, shape, TSGU_I32, entries, 3, count, &released,
-                              &pattern));
-  check(tsgu_pattern_layout(pattern, nullptr, &layout));
-  EXPECT_EQ(layout.coordinates, sorted);
-  EXPECT_EQ(released, 1);
-  tsgu_pattern_release(pattern);
-  EXPECT_EQ(released, 2);
+TYPED_TEST(PatternOf, OwnsItsArrays) {
+  using I = TypeParam;
+  const int64_t shape[2] = {2, 3};
+  constexpr tsgu_type type = sizeof(I) == 4 ? TSGU_I32 : TSGU_I64;
+  auto csr = [&](auto &arrays, tsgu_pattern **pattern) {
+    return tsgu_pattern_from_csr(2, shape, type, arrays[0].data(),
+                                 arrays[1].data(), 3, pattern);
+  };
+  auto coo = [&](auto &arrays, tsgu_pattern **pattern) {
+    const void *entries[2] = {arrays[0].data(), arrays[1].data()};
+    return tsgu_pattern_from_coo(2, shape, type, entries, 3, pattern);
+  };
+  expectOwnArrays<I>({{0, 2, 3}, {0, 2, 1}}, csr);
+  expectOwnArrays<I>({{0, 2, 3}, {2, 0, 1}}, csr); // unsorted
+  expectOwnArrays<I>({{0, 0, 1}, {0, 2, 1}}, coo);
+  expectOwnArrays<I>({{1, 0, 0}, {1, 2, 0}}, coo);
+}
 
-  // Others are copied, and so given back at once.
-  check(tsgu_pattern_from_csr(2, shape, TSGU_I32, positions, unsorted, 3, count,
-                              &released, &pattern));
-  EXPECT_EQ(released, 3);
-  tsgu_pattern_release(pattern);
-  EXPECT_EQ(released, 3);
+TEST(Pattern, KeepsInt64WhereInt32DoesNotFit) {
+  const int64_t wide = (int64_t{1} << 31) + 5;
+  for (const auto &pattern :
+       {Pattern::csr<int64_t>({2, wide}, {0, 1, 2}, {wide - 1, 0}),
+        Pattern::coo<int64_t>({2, wide}, {{0, 1}, {wide - 1, 0}})}) {
+    tsgu_layout layout;
+    check(tsgu_pattern_layout(pattern.get(), nullptr, &layout));
+    ASSERT_EQ(layout.index_type, TSGU_I64);
+    EXPECT_EQ(static_cast<const int64_t *>(layout.coordinates)[0], wide - 1);
+    EXPECT_EQ(static_cast<const int64_t *>(layout.coordinates)[1], 0);
+  }
+  // int32 indices of a shape that is too wide for them.
+  tsgu_layout layout;
+  const Pattern narrow = Pattern::csr<int32_t>({2, wide}, {0, 1, 2}, {3, 0});
+  check(tsgu_pattern_layout(narrow.get(), nullptr, &layout));
+  ASSERT_EQ(layout.index_type, TSGU_I64);
+  EXPECT_EQ(static_cast<const int64_t *>(layout.coordinates)[0], 3);
 }
 
 TEST(Pattern, CountsItsMemory) {
@@ -291,7 +310,9 @@ TEST(Pattern, CountsItsMemory) {
     const auto matrix = randomMatrix<int64_t>(random, 1, 100, 80, 9);
     Pattern pattern = matrix.pattern();
     const int64_t bare = pattern.info().bytes;
-    EXPECT_LT(bare, 1024);
+    // Positions of the rows, and the columns of the entries.
+    EXPECT_GE(bare, 4 * 101 + 4 * matrix.stored());
+    EXPECT_LT(bare, 4 * 101 + 4 * matrix.stored() + 1024);
     layoutOf(pattern, {1, 0});
     // Positions of the columns, and rows and permutation of the entries.
     EXPECT_EQ(pattern.info().bytes - bare, 4 * 81 + 8 * matrix.stored());

@@ -28,7 +28,7 @@ template <typename T, typename I> struct Grid {
     const int64_t shape[] = {rows, rows};
     pattern = runtime::Pattern::fromCSR(
         2, shape, sizeof(I) == 4 ? TSGU_I32 : TSGU_I64, positions.data(),
-        coordinates.data(), static_cast<int64_t>(values.size()), {});
+        coordinates.data(), static_cast<int64_t>(values.size()));
   }
   Grid(const Grid &) = delete;
   ~Grid() { pattern->release(); }

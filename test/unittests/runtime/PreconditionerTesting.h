@@ -72,12 +72,9 @@ template <typename T, typename I> struct Sample {
     const void *arrays[] = {coordinates[0].data(), coordinates[1].data(),
                             coordinates[2].data()};
     const int32_t skip = 3 - rank;
-    // COO shares its last array of coordinates with the caller.
-    columnsOf = std::move(coordinates[2]);
-    arrays[2] = columnsOf.data();
     pattern = runtime::Pattern::fromCOO(
         rank, shape + skip, sizeof(I) == 4 ? TSGU_I32 : TSGU_I64, arrays + skip,
-        static_cast<int64_t>(values.size()), {});
+        static_cast<int64_t>(values.size()));
   }
   Sample(const Sample &) = delete;
   ~Sample() { pattern->release(); }
@@ -107,12 +104,11 @@ template <typename T, typename I> struct Sample {
     for (int64_t i = 0; i < pattern->rows(); ++i) {
       const int64_t row = item * pattern->rows() + i;
       for (int64_t k = csr.position(row); k < csr.position(row + 1); ++k)
-        function(i, static_cast<const I *>(csr.coordinates)[k], k);
+        function(i, static_cast<const int32_t *>(csr.coordinates)[k], k);
     }
   }
 
   std::vector<T> values;
-  std::vector<I> columnsOf;
   runtime::Pattern *pattern;
 };
 

@@ -104,7 +104,7 @@ TEST(ProgramAllocation, FirstRun) {
   const int32_t positions[] = {0, 1, 2}, coordinates[] = {1, 0};
   tsgu_pattern *pattern = nullptr;
   ASSERT_EQ(tsgu_pattern_from_csr(2, shape, TSGU_I32, positions, coordinates, 2,
-                                  nullptr, nullptr, &pattern),
+                                  &pattern),
             TSGU_OK);
   tsgu_set_threads(1);
   failEachNamed("spmm!run", opened, [&](tsgu_program *program) {

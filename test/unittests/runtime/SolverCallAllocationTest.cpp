@@ -66,7 +66,7 @@ struct Call {
     tensors[2] = {x.data(), TSGU_F64, rank, xShape, xStrides};
     EXPECT_EQ(tsgu_pattern_from_csr(rank, shape.data(), TSGU_I32,
                                     positions.data(), coordinates.data(),
-                                    stored, nullptr, nullptr, &pattern),
+                                    stored, &pattern),
               TSGU_OK)
         << tsgu_last_error();
   }

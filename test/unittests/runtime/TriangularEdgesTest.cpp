@@ -188,8 +188,8 @@ TEST(Triangular, NotFinite) {
 TEST(Triangular, NotSquare) {
   const int64_t shape[2] = {2, 3};
   const int32_t positions[3] = {0, 0, 0};
-  runtime::Pattern *pattern = runtime::Pattern::fromCSR(
-      2, shape, TSGU_I32, positions, positions, 0, {});
+  runtime::Pattern *pattern =
+      runtime::Pattern::fromCSR(2, shape, TSGU_I32, positions, positions, 0);
   double data[3] = {};
   EXPECT_THROW(triangularSolve<double>({pattern, 0, data}, {}, Mode::N,
                                        {data, 2, 1, 1}, {data, 3, 1, 1},

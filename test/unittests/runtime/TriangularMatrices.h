@@ -123,7 +123,7 @@ public:
     const int32_t skip = batched ? 0 : 1;
     pattern = runtime::Pattern::fromCOO(
         3 - skip, shape + skip, sizeof(I) == 4 ? TSGU_I32 : TSGU_I64,
-        coordinates + skip, static_cast<int64_t>(row.size()), {});
+        coordinates + skip, static_cast<int64_t>(row.size()));
     positions.assign(count * rows + 1, 0);
     for (size_t k = 0; k < row.size(); ++k)
       ++positions[item[k] * rows + row[k] + 1];
