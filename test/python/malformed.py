@@ -124,11 +124,6 @@ def _():
     return pattern(torch.tensor([0, 1]).short(), torch.tensor([0]).short())
 
 
-@case("values level: index types differ")
-def _():
-    return pattern(torch.tensor([0, 1]), torch.tensor([0]).int())
-
-
 @case("values level: no positions")
 def _():
     return pattern(torch.tensor([], dtype=torch.int64), torch.tensor([], dtype=torch.int64))

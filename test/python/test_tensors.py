@@ -106,8 +106,6 @@ def test_constructors_check_their_arguments():
         tsgu.csr(positions, torch.tensor([0, 5]), values, (2, 2))
     with pytest.raises(TypeError, match="int32"):
         tsgu.csr(positions.short(), coordinates.short(), values, (2, 2))
-    with pytest.raises(TypeError, match="both"):
-        tsgu.csr(positions, coordinates.int(), values, (2, 2))
     with pytest.raises(ValueError, match="do not match"):
         tsgu.coo(torch.tensor([[0, 1], [1, 0]]), torch.ones(3), (2, 2))
     with pytest.raises(tsgu.PatternError):
