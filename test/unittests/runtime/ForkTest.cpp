@@ -89,7 +89,7 @@ TEST(ForkTest, ChildrenTransposeWhatThreadsTranspose) {
   auto make = [&] {
     tsgu_pattern *pattern = nullptr;
     tsgu_pattern_from_csr(2, shape, TSGU_I64, positions.data(),
-                          coordinates.data(), rows, nullptr, nullptr, &pattern);
+                          coordinates.data(), rows, &pattern);
     return pattern;
   };
   const int32_t order[] = {1, 0};
