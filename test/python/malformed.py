@@ -209,6 +209,7 @@ def calls_of_pattern(pattern):
         "Operator: softmax": lambda: softmax(pattern, values),
         "Operator: softmax of columns": lambda: softmax(pattern.transposed(), values),
         "Pattern.transposed": lambda: pattern.transposed().validate(),
+        "Pattern.to": lambda: pattern.to("cpu").validate(),
         "Pattern.validate": pattern.validate,
         "Pattern.canonical": pattern.canonical,
         "Pattern.entry_indices": pattern.entry_indices,
