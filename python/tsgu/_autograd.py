@@ -15,6 +15,7 @@ from ._library import CompileError
 from ._matrix import without_levels
 from ._pattern import Pattern
 from ._program import program
+from ._tensors import made_of, sources
 
 _transforms_active = torch._C._are_functorch_transforms_active
 _is_compiling = torch.compiler.is_compiling
@@ -118,6 +119,16 @@ class Operator:
             if not isinstance(operand, torch.Tensor):
                 raise TypeError(f"the operands of {self.path} are tensors, not {type(operand)}")
         return self.call(arguments[:count], *arguments[count:])
+
+    def __reduce__(self):
+        from . import _user_programs
+
+        text = _user_programs.text_of(self.path)
+        return (
+            (operator, (self.path,))
+            if text is None
+            else (_user_programs.restored, (self.path, text))
+        )
 
     def __repr__(self):
         operands = ", ".join(operand.name for operand in self.signature.operands)
@@ -245,15 +256,27 @@ def _compiled(path, patterns, operands):
 # ===-- Backward ------------------------------------------------------------===#
 
 
-def _save(ctx, op, patterns, operands):
-    """Keeps what backward needs; returns the operands to save and whether the result is."""
+def _save(ctx, op, patterns, operands, result):
+    """Keeps what backward needs; returns the tensors to save."""
     plan = op.plan(ctx.needs_input_grad[1 : 1 + len(operands)])
     ctx.patterns = patterns
     ctx.plan = plan
     ctx.shapes = [operand.shape for operand in operands]
     ctx.solvers = [operands[k] for k in op.solvers]  # with their callables, whatever is saved
     ctx.set_materialize_grads(False)
-    return [operands[k] for k in plan.saved], plan.takes_result
+    saved = [operands[k] for k in plan.saved]
+    return [*saved, result] if plan.takes_result else saved
+
+
+def _save_watched(ctx, op, patterns, operands, result):
+    """As _save; with what shares memory with the saved, so that writes to it are noticed."""
+    saved = _save(ctx, op, patterns, operands, result)
+    if ctx.plan.steps:
+        others = sources(saved) if made_of else ()
+        for pattern in patterns:
+            saved += pattern.watches()
+        saved += others
+    ctx.save_for_backward(*saved)
 
 
 def _backward(ctx, cotangent):
@@ -263,13 +286,13 @@ def _backward(ctx, cotangent):
         return tuple(gradients)
     saved = ctx.saved_tensors
     operands = [None] * len(shapes)
-    for k, operand in zip(plan.saved, saved, strict=False):  # the result may follow
+    for k, operand in zip(plan.saved, saved, strict=False):  # more may follow
         operands[k] = operand
     for k, operand in enumerate(operands):
         if operand is None:
             operands[k] = stand_in(shapes[k], cotangent)
     # Derivatives go through the result, not into it.
-    result = saved[-1].detach() if plan.takes_result else None
+    result = saved[len(plan.saved)].detach() if plan.takes_result else None
 
     def run(derived, *operands):
         return derived.call(ctx.patterns, *operands)
@@ -287,8 +310,7 @@ def _eager_function(op):
         @staticmethod
         def forward(ctx, patterns, *operands):
             result = program.run(patterns, *operands)
-            saved, takes_result = _save(ctx, op, patterns, operands)
-            ctx.save_for_backward(*saved, *((result,) if takes_result else ()))
+            _save_watched(ctx, op, patterns, operands, result)
             return result
 
         backward = staticmethod(_backward)
@@ -303,8 +325,7 @@ def _attach_function(op):
         @staticmethod
         def forward(ctx, patterns, *operands):
             *operands, result = operands
-            saved, takes_result = _save(ctx, op, patterns, operands)
-            ctx.save_for_backward(*saved, *((result,) if takes_result else ()))
+            _save_watched(ctx, op, patterns, operands, result)
             return result.clone()
 
         @staticmethod
@@ -345,8 +366,7 @@ def _transform_function(op):
         @staticmethod
         def setup_context(ctx, inputs, output):
             patterns, *operands = inputs
-            saved, takes_result = _save(ctx, op, patterns, operands)
-            ctx.save_for_backward(*saved, *((output,) if takes_result else ()))
+            ctx.save_for_backward(*_save(ctx, op, patterns, operands, output))
             ctx.save_for_forward(*operands, output)
 
         backward = staticmethod(_backward)

@@ -9,6 +9,7 @@ from torch.autograd import forward_ad
 
 from ._callbacks import Callables, with_gradients
 from ._iteration import Criteria, Ended, Functions, iterate
+from ._layouts import as_tensor
 from ._linear_solve import (
     check_on_cpu,
     dense_parts,
@@ -30,18 +31,18 @@ from .sparse_matmul import sparse_mm
 
 def check_operator(operator, name):
     """Raises RuntimeError for what is neither a matrix nor a function."""
-    if not is_tensor_or_matrix(operator) and not callable(operator):
+    if not is_tensor_or_matrix(as_tensor(operator)) and not callable(operator):
         raise RuntimeError(f"{name} must be a tensor, or a callable object!")
 
 
 def matrix_of(operator):
     """The matrix that an operator is or multiplies by, None for a closure."""
+    operator = as_tensor(operator)
     if is_tensor_or_matrix(operator):
         return operator
-    owner = getattr(operator, "__self__", None)
-    if isinstance(owner, torch.Tensor) and operator.__name__ in ("matmul", "mm", "__matmul__"):
-        return owner
-    return None
+    owner = as_tensor(getattr(operator, "__self__", None))
+    products = ("matmul", "mm", "dot", "__matmul__")
+    return owner if isinstance(owner, torch.Tensor) and operator.__name__ in products else None
 
 
 def _refuse_nonfinite(text):
@@ -176,6 +177,7 @@ class _Problem:
         lanczos=(0, 0),
         vectors=False,
     ):
+        wanted = wanted._replace(preconditioner=as_tensor(wanted.preconditioner))
         self.method, self.wanted, self.text = method, wanted, text
         self.shifts, self.value = shifts, value
         self.criteria, self.lanczos, self.vectors = criteria, lanczos, vectors
@@ -392,6 +394,8 @@ class _Problem:
         matrix = M.detach()
         if is_sparse(matrix) and matrix.dim() == 2:
             return lambda folded: sparse_mm(matrix, folded)
+        if is_sparse(matrix):
+            return _Preconditioned(lambda V: sparse_mm(matrix, V), block)
         return _Preconditioned(matrix.matmul, block)
 
 

@@ -4,6 +4,7 @@ import torch
 
 from ._callbacks import with_gradients
 from ._iteration import Functions, iterate
+from ._layouts import as_tensor
 from ._linear_solve import (
     check_guess,
     check_on_cpu,
@@ -16,6 +17,7 @@ from ._linear_solve import (
 from ._methods import default_tolerance
 from ._solver import solver
 from ._tensors import parts
+from .sparse_matmul import sparse_mm
 
 
 def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0):
@@ -36,6 +38,7 @@ def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0):
     rtol = min(tolerance, default_tolerance(B.dtype))
     if callable(A):
         return _least_squares_of_closures(A, adjoint, B, n, damp, rtol, maxiter, guess)
+    A = as_tensor(A)
     pattern, values = parts(A) if is_sparse(A) else dense_parts(A)
 
     def make(callables):
@@ -53,7 +56,12 @@ def _least_squares_of_closures(A, adjoint, B, n, damp, rtol, maxiter, guess):
         raise RuntimeError("no gradient goes through closures: pass the matrix, or detach b")
     x = B.new_zeros(n, 1) if guess is None else guess.detach().to(B.dtype).clone()
     handle = solver("lsmr", damp=damp, rtol=rtol, maxiter=maxiter)
-    multiply = adjoint.matmul if isinstance(adjoint, torch.Tensor) else adjoint
+    multiply, adjoint = adjoint, as_tensor(adjoint)
+    if isinstance(adjoint, torch.Tensor):
+        product = sparse_mm if is_sparse(adjoint) else torch.matmul
+
+        def multiply(v):
+            return product(adjoint, v.unsqueeze(1)).squeeze(1)
 
     functions = Functions(
         _columnwise(A, "the closure", B.shape[0]),

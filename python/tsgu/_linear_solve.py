@@ -8,6 +8,7 @@ import torch
 from . import _callbacks, _library
 from ._autograd import operator, transforming
 from ._callbacks import Callables
+from ._layouts import is_sparse as is_sparse
 from ._matrix import is_tensor_or_matrix
 from ._pattern import Pattern
 from ._solver import SolveInfo, solver
@@ -180,10 +181,6 @@ def dense_parts(A):
     if rows * columns >= 2**31:
         raise ValueError(f"a dense matrix of shape {tuple(A.shape)} is too large: pass a closure")
     return _full(items[0] if items else -1, rows, columns), A.reshape(-1)
-
-
-def is_sparse(A):
-    return A.layout in (torch.sparse_coo, torch.sparse_csr)
 
 
 def with_shift(pattern, values, value, shift):

@@ -6,8 +6,6 @@ import torch
 from torch._C import _functorch
 from torch.autograd import forward_ad
 
-from ._pattern import COO
-
 _is_compiling = torch.compiler.is_compiling
 _transforms_active = torch._C._are_functorch_transforms_active
 
@@ -27,7 +25,7 @@ class Matrix:
 
     @property
     def layout(self):
-        return torch.sparse_coo if self.pattern.form == COO else torch.sparse_csr
+        return self.pattern.layout
 
     @property
     def shape(self):

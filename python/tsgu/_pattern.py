@@ -3,6 +3,14 @@
 import torch
 
 from . import _library
+from ._layouts import (
+    BLOCKED,
+    BY_COLUMNS,
+    as_tensor,
+    compressed_indices,
+    index_tensor,
+    one_width,
+)
 
 # Values of Form in IndexArrays.h.
 CSR, COO, TRANSPOSED = 0, 1, 2
@@ -20,6 +28,36 @@ def _indices(counts, coordinates, items, rows):
     return torch.stack([row // rows, row % rows, coordinates.long()])
 
 
+def _reject(positions, shape):
+    raise _library.PatternError(
+        f"positions of shape {tuple(positions.shape)} do not describe a tensor of shape "
+        f"{tuple(shape)}: n rows need n + 1 positions (n columns of CSC, too)"
+    )
+
+
+def _of_blocks(A):
+    """The pattern of a BSR or BSC tensor: COO, in the order in which the values are stored."""
+    height, width = A.values().shape[-2:]
+    *items, rows, columns = A.shape
+    by_columns = A.layout in BY_COLUMNS
+    across = rows // height if by_columns else columns // width
+    grid = Pattern.csr(*compressed_indices(A), across)
+    blocks = (*items, rows // height, columns // width)
+    if by_columns:
+        blocks = (*items, *blocks[:-3:-1])
+    if grid.shape != blocks:
+        grid.reject(blocks)
+    grid.validate()
+    *item, first, second = grid.entry_indices().view(-1, grid.entries, 1, 1)
+    row, column = (second, first) if by_columns else (first, second)
+    row = row * height + torch.arange(height, device=row.device).view(-1, 1)
+    column = column * width + torch.arange(width, device=row.device)
+    indices = torch.stack(torch.broadcast_tensors(*item, row, column)).flatten(1)
+    pattern = Pattern.coo(indices, tuple(A.shape))
+    pattern.watched, pattern.blocks = (), (A.layout, *compressed_indices(A), A.values().shape)
+    return pattern
+
+
 class Pattern:
     """Index tensors and a shape; values on it are a dense one-dimensional tensor.
 
@@ -32,7 +70,9 @@ class Pattern:
     are not: with TSGU_CHECK_PATTERNS=1 in the environment they are PatternErrors.
     """
 
-    # `values` keeps alive the values that a batched CSR tensor shares (see _tensors.parts).
+    # watched: index tensors that a user may write to, and whose writes a backward must notice.
+    # values: those that the uses of a sparse tensor share, kept alive (see _tensors.parts).
+    # blocks: layout, index tensors and shape of the values of a tensor of dense blocks.
     __slots__ = (
         "positions",
         "coordinates",
@@ -41,7 +81,9 @@ class Pattern:
         "rows",
         "columns",
         "coalesced",
+        "watched",
         "values",
+        "blocks",
     )
 
     def __init__(self, positions, coordinates, form, items, rows, columns, coalesced):
@@ -52,15 +94,23 @@ class Pattern:
         self.rows = rows
         self.columns = columns
         self.coalesced = coalesced
+        self.watched = ()
+        self.values = self.blocks = None
+
+    def __reduce__(self):
+        numbers = self.form, self.items, self.rows, self.columns, self.coalesced
+        return _restored, (self.positions, self.coordinates, numbers, self.blocks)
 
     @staticmethod
     def csr(positions, coordinates, columns):
         """CSR: positions (rows + 1,) and coordinates (entries,), int32 or int64.
 
-        A batch has positions (items, rows + 1) and coordinates (items, entries per item).
+        A batch has positions (items, rows + 1) and coordinates (items, entries per item). Arrays
+        and lists are copied; where only one tensor is int32, an int64 copy of it serves.
         """
+        positions, coordinates = one_width(index_tensor(positions), index_tensor(coordinates))
         batched = positions.dim() == 2
-        return Pattern(
+        pattern = Pattern(
             positions,
             coordinates,
             CSR,
@@ -69,6 +119,8 @@ class Pattern:
             columns,
             False,
         )
+        pattern.watched = (positions, coordinates)
+        return pattern
 
     @staticmethod
     def coo(indices, shape, coalesced=False):
@@ -77,32 +129,48 @@ class Pattern:
         In any order; entries that name one element are summed. `coalesced` says that they are
         sorted and name each element once.
         """
+        indices = index_tensor(indices)
         *items, rows, columns = shape
         items = items[0] if items else -1
-        return Pattern(indices, indices, COO, items, rows, columns, coalesced)
+        pattern = Pattern(indices, indices, COO, items, rows, columns, coalesced)
+        pattern.watched = (indices,)
+        return pattern
 
     @staticmethod
     def of(A):
-        """The pattern of a CSR or COO tensor. Raises TypeError for other layouts."""
-        if A.layout is torch.sparse_csr:
-            pattern = Pattern.csr(A.crow_indices(), A.col_indices(), A.shape[-1])
-            if pattern.shape != A.shape:
-                pattern.reject(A.shape)
+        """The pattern of a sparse tensor or a SciPy array. Raises TypeError for others."""
+        # No tensor is watched: a writer of A's values moves the counter of its indices, too.
+        layout = getattr(A, "layout", None)
+        if layout is torch.sparse_coo:
+            pattern = Pattern.coo(A._indices(), A.shape, A.is_coalesced())
+            pattern.watched = ()
             return pattern
-        if A.layout is torch.sparse_coo:
-            return Pattern.coo(A._indices(), A.shape, A.is_coalesced())
-        raise TypeError(f"a pattern needs a CSR or COO tensor, not {A.layout}")
+        if layout in BLOCKED:
+            return _of_blocks(A)
+        if layout not in (torch.sparse_csr, torch.sparse_csc):
+            matrix = as_tensor(A)
+            if matrix is not A:
+                return Pattern.of(matrix)
+            raise TypeError(
+                f"a pattern needs a sparse tensor or array, not {layout or type(A).__name__}"
+            )
+        positions, coordinates = one_width(*compressed_indices(A))
+        *items, rows, columns = shape = A.shape
+        form = CSR
+        if layout is torch.sparse_csc:
+            form, rows, columns = CSR | TRANSPOSED, columns, rows
+        if positions.shape != (*items, rows + 1):
+            _reject(positions, shape)
+        items = items[0] if items else -1
+        return Pattern(positions, coordinates, form, items, rows, columns, False)
 
     def reject(self, shape):
         """Raises the error of positions that do not fit a CSR tensor's shape."""
-        raise _library.PatternError(
-            f"positions of shape {tuple(self.positions.shape)} do not describe a CSR tensor of "
-            f"shape {tuple(shape)}: n rows need n + 1 positions"
-        )
+        _reject(self.positions, shape)
 
     def transposed(self):
         """The pattern of the transposed matrix; its values keep this pattern's order."""
-        return Pattern(
+        pattern = Pattern(
             self.positions,
             self.coordinates,
             self.form ^ TRANSPOSED,
@@ -111,6 +179,24 @@ class Pattern:
             self.columns,
             self.coalesced,
         )
+        pattern.watched, pattern.values = self.watched, self.values
+        return pattern
+
+    @property
+    def layout(self):
+        """That of the tensors that values on this pattern make."""
+        if self.blocks is not None:
+            return self.blocks[0]
+        if self.form & COO:
+            return torch.sparse_coo
+        return torch.sparse_csc if self.form & TRANSPOSED else torch.sparse_csr
+
+    def watches(self):
+        """The watched tensors that share memory with the index tensors, which may be copies."""
+        if not self.watched:
+            return ()
+        memory = self.positions.data_ptr(), self.coordinates.data_ptr()
+        return [x for x in self.watched if x.data_ptr() in memory and not x.is_inference()]
 
     def to(self, *args, **kwargs):
         """The pattern on another device, or with int32 or int64 indices; takes what Tensor.to does.
@@ -207,5 +293,12 @@ class Pattern:
         return pattern, entry_map if entry_map.numel() else None
 
     def __repr__(self):
-        kind = "COO" if self.form & COO else "CSR"
+        kind = str(self.layout).removeprefix("torch.sparse_").upper()
         return f"Pattern({kind}, shape={tuple(self.shape)}, entries={self.entries})"
+
+
+def _restored(positions, coordinates, numbers, blocks):
+    """A pattern that was pickled."""
+    pattern = Pattern(positions, coordinates, *numbers)
+    pattern.watched, pattern.blocks = (positions, coordinates), blocks
+    return pattern

@@ -1,36 +1,51 @@
-"""Sparse tensors taken apart and put together, differentiable to any order.
+"""Any sparse matrix taken apart into a pattern and values, and put together again.
 
-torch's own `values()` is not twice differentiable, and the backward of its CSR constructor
-makes a dense matrix; these are neither.
+Differentiable to any order. torch's own `values()` is not twice differentiable, and the backward
+of its CSR constructor makes a dense matrix; these are neither.
 """
 
+import operator
 import weakref
+from typing import NamedTuple
 
 import torch
 from torch.autograd import Function
 
+from ._gradients import before_gradient
+from ._layouts import BLOCKED, as_tensor, index_tensor
 from ._matrix import Matrix, is_tensor_or_matrix, needs_matrix, on_indices, outside_graphs
-from ._pattern import COO, CSR, Pattern
+from ._pattern import COO, Pattern
 
 _is_compiling = torch.compiler.is_compiling
 
-_LAYOUT = {CSR: torch.sparse_csr, COO: torch.sparse_coo}
+# id of a sparse tensor that a graph uses -> (weak reference whose end is the entry's, the node
+# that made its values, weakly, a function that gives them or None).
+shared_values = {}
+# address of the values -> {id of a tensor on them: _Made}.
+made_of = {}
 
 
 def take_apart(A):
-    """The pattern and the values, (entries,), of a CSR or COO tensor, without autograd."""
+    """The pattern and the values, (entries,), of a sparse tensor, without autograd."""
     pattern = Pattern.of(A)
-    values = A._values() if pattern.form else A.values()
-    if values.dim() > 1 + (pattern.form == CSR and pattern.items != -1):
-        raise ValueError("hybrid sparse tensors, whose entries are dense blocks, have no pattern")
-    if pattern.form == CSR:
+    return pattern, _flat_values(A, pattern)
+
+
+def _flat_values(A, pattern):
+    values = A._values() if A.layout is torch.sparse_coo else A.values()
+    if A.layout is not torch.sparse_coo:
         values = values.detach()  # torch.compile takes no views of sparse tensors
-    return pattern, values if values.dim() == 1 else values.reshape(-1)
+    if A.layout in BLOCKED:
+        return values.reshape(-1)
+    if values.dim() > 1 + (pattern.form != COO and pattern.items != -1):
+        raise ValueError("hybrid sparse tensors, whose entries are dense blocks, have no pattern")
+    return values if values.dim() == 1 else values.reshape(-1)
 
 
 def put_together(pattern, values):
     """The sparse tensor of these values, without autograd."""
-    if pattern.form == COO:
+    layout = pattern.layout
+    if layout is torch.sparse_coo:
         return torch.sparse_coo_tensor(
             pattern.positions,
             values,
@@ -38,35 +53,53 @@ def put_together(pattern, values):
             is_coalesced=pattern.coalesced,
             check_invariants=False,
         )
-    return torch.sparse_csr_tensor(
-        pattern.positions,
-        pattern.coordinates,
-        values.view(pattern.coordinates.shape),
-        pattern.shape,
-        check_invariants=False,
+    positions, coordinates, shape = _compressed(pattern)
+    if values.shape != shape:
+        values = values.view(shape)
+    if layout is torch.sparse_csr:
+        return torch.sparse_csr_tensor(
+            positions, coordinates, values, pattern.shape, check_invariants=False
+        )
+    return torch.sparse_compressed_tensor(
+        positions, coordinates, values, pattern.shape, layout=layout, check_invariants=False
     )
+
+
+def _compressed(pattern):
+    """Index tensors and shape of the values of a tensor on the pattern, which is not COO."""
+    if pattern.blocks is not None:
+        return pattern.blocks[1:]
+    return pattern.positions, pattern.coordinates, pattern.coordinates.shape
 
 
 class _ValuesOf(Function):
     @staticmethod
     def forward(ctx, A):
         ctx.pattern, values = take_apart(A)
+        if not A.is_leaf:
+            ctx.of = weakref.ref(A)
         return values.detach()
 
     @staticmethod
     def backward(ctx, cotangent):
+        before_gradient(ctx, add_gradients, copy_gradient)
         return from_values(ctx.pattern, cotangent)
 
 
 class _FromValues(Function):
     @staticmethod
-    def forward(ctx, pattern, values):
-        ctx.pattern = pattern
-        return put_together(pattern, values)
+    def forward(ctx, pattern, values, is_read):
+        ctx.pattern, ctx.is_read = pattern, is_read
+        A = put_together(pattern, values)
+        if is_read:
+            ctx.save_for_backward(A)
+        return A
 
     @staticmethod
     def backward(ctx, cotangent):
-        return None, _values_on(ctx.pattern, cotangent)
+        if ctx.is_read:
+            _ = ctx.saved_tensors  # raises where A was written to
+        return None, values_on(ctx.pattern, cotangent), None
 
 
 # The base class's apply, which knows no transforms and costs less.
@@ -74,8 +107,15 @@ _values_of = super(Function, _ValuesOf).apply
 _from_values = super(Function, _FromValues).apply
 
 
+# ===-- Apart ----------------------------------------------------------------===#
+
+
 def parts(A):
-    """The pattern and the values, (entries,), of a CSR or COO tensor; differentiable."""
+    """The pattern and the values, (entries,), of a sparse tensor; differentiable.
+
+    All uses of a tensor share its values while one of them is left, so that their gradients add
+    up as dense tensors, and A gets one gradient.
+    """
     if type(A) is Matrix:
         return A.pattern, A.values
     if _is_compiling():
@@ -87,62 +127,151 @@ def parts(A):
     return _parts(A)
 
 
-def matrix_of(pattern, values):
-    """The sparse tensor of these values, or a Matrix where that cannot be."""
-    return Matrix(pattern, values) if needs_matrix(values) else from_values(pattern, values)
-
-
 def _parts(A):
-    if not (A.requires_grad and torch.is_grad_enabled()):
-        return take_apart(A)
-    made = getattr(A, "_tsgu_made", None)
-    if made is not None and made[0] == A._version:
-        return made[1:]
-    if A.layout is torch.sparse_csr and A.dim() == 3:
-        return _shared_parts(A)
-    return Pattern.of(A), _values_of(A)
-
-
-def _shared_parts(A):
-    """torch adds batched CSR gradients wrongly, so that all uses of A must share its values."""
-    pattern = Pattern.of(A)
-    known = getattr(A, "_tsgu_values", None)
-    values = None if known is None else known()
-    if values is None:
-        values = _values_of(A)
-        # Weak: the values' graph leads to A.
-        A._tsgu_values = weakref.ref(values)
-    pattern.values = values
+    if A.requires_grad and torch.is_grad_enabled():
+        pattern = Pattern.of(A)
+        pattern.values = values = _shared(A)
+    else:
+        pattern, values = take_apart(A)
+    if made_of:
+        pattern.watched = indices_of_made(A, values)
     return pattern, values
 
 
-def from_values(pattern, values):
-    """The sparse tensor of these values; differentiable in the values."""
+def _shared(A):
+    known = shared_values.get(id(A))
+    if known is not None:
+        node, values = known[1](), known[2]()
+        if values is not None and node is not None and _is_of(values, node, A):
+            return values
+    values = _values_of(A)
+    # The values' graph holds a leaf; of others, whoever writes to the values may let go of them.
+    of_leaf = A.is_leaf
+    get = weakref.ref(values) if of_leaf else lambda: values
+    _share(A, values.grad_fn if of_leaf else A, values.grad_fn, get)
+    return values
+
+
+def is_used(A, node):
+    """Has later uses of A share its values while this node is left."""
+    _share(A, node, node, lambda: None)
+
+
+def _share(A, alive, node, get):
+    key = id(A)
+
+    def forget(reference):
+        if shared_values.get(key, (None,))[0] is reference:
+            del shared_values[key]
+
+    # Not an attribute of A, which could not be pickled then.
+    shared_values[key] = weakref.ref(alive, forget), weakref.ref(node), get
+
+
+def _is_of(values, node, A):
+    """Whether `values`, which `node` made, are still A's: another A may have the same id."""
+    source, number = node.next_functions[0]
+    if A.grad_fn is None:
+        same = getattr(source, "variable", None) is A
+    else:
+        same = source is A.grad_fn and number == A.output_nr
+    now = A._values() if A.layout is torch.sparse_coo else A.values()
+    return same and now.data_ptr() == values.data_ptr() and now.numel() == values.numel()
+
+
+# ===-- Together -------------------------------------------------------------===#
+
+
+def from_values(pattern, values, is_read=False):
+    """The sparse tensor of these values; differentiable in the values.
+
+    is_read: their own derivative reads them, and must not find them written to.
+    """
     if not (values.requires_grad and torch.is_grad_enabled()):
         return put_together(pattern, values)
-    A = _from_values(pattern, values)
-    # Taking it apart again gives these very values, whose gradients add up as dense tensors.
-    A._tsgu_made = (A._version, pattern, values)
-    return A
+    return _from_values(pattern, values, is_read)
+
+
+def matrix_of(pattern, values, is_read=False):
+    """As from_values; a Matrix where no sparse tensor can be."""
+    if needs_matrix(values):
+        return Matrix(pattern, values)
+    return from_values(pattern, values, is_read)
+
+
+class _Made(NamedTuple):
+    """What a tensor was made of, which shares its memory but not its count of writes."""
+
+    tensor: weakref.ref
+    indices: tuple
+    source: weakref.ref  # the values
+    values: torch.Tensor  # detached from their graph
+
+
+def remember(A, pattern, values):
+    """Has derivatives that read A notice writes to what A was made of."""
+    address = values.data_ptr()
+    if address == 0:
+        return
+    key, on_it = id(A), made_of.setdefault(address, {})
+
+    def forget(reference):
+        if key in on_it and on_it[key].tensor is reference:
+            del on_it[key]
+            if not on_it and made_of.get(address) is on_it:
+                del made_of[address]
+
+    latest = next(reversed(on_it.values()), None)
+    same = latest is not None and latest.source() is values
+    kept = latest.values if same else values.detach()
+    on_it[key] = _Made(weakref.ref(A, forget), pattern.watched, weakref.ref(values), kept)
+
+
+def indices_of_made(A, values):
+    """The index tensors that A, which has these values, was made of."""
+    on_it = made_of.get(values.data_ptr())
+    if on_it is None:
+        return ()
+    own = on_it.get(id(A))  # otherwise A is another tensor of the same memory
+    found = on_it.values() if own is None else [own]
+    return tuple({id(x): x for made in found for x in made.indices}.values())
+
+
+def sources(tensors):
+    """The values that users gave and whose memory these tensors have: to be saved beside them."""
+    found = {}
+    for tensor in tensors:
+        for made in made_of.get(tensor.data_ptr(), {}).values():
+            if not made.values.is_inference():
+                found[id(made.values)] = made.values
+    return found.values()
+
+
+# ===-- Gradients ------------------------------------------------------------===#
 
 
 def _same(a, b):
-    return a.data_ptr() == b.data_ptr() and a.shape == b.shape or torch.equal(a, b)
+    if a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.dtype == b.dtype:
+        return True
+    return torch.equal(a, b) if a.dtype == b.dtype else torch.equal(a.long(), b.long())
 
 
-def _values_on(pattern, cotangent):
+def values_on(pattern, cotangent):
     """The values of a sparse cotangent, which must lie on `pattern`."""
-    if cotangent.layout is not _LAYOUT[pattern.form]:
+    if cotangent.layout is not pattern.layout:
         raise RuntimeError(
-            f"the gradient of a {_LAYOUT[pattern.form]} tensor made by tsgu arrived as "
+            f"the gradient of a {pattern.layout} tensor made by tsgu arrived as "
             f"{cotangent.layout}: an operation of torch made it dense. Use tsgu's operations, or "
             "apply torch's to tsgu.values(A)"
         )
     other, values = parts(cotangent)
-    if pattern.form == CSR:
-        if _same(pattern.positions, other.positions) and _same(
-            pattern.coordinates, other.coordinates
-        ):
+    if other.positions.data_ptr() == pattern.positions.data_ptr() and (
+        other.coordinates.data_ptr() == pattern.coordinates.data_ptr()
+        and values.shape == (pattern.entries,)
+    ):
+        return values
+    if pattern.layout is not torch.sparse_coo:
+        if all(map(_same, _compressed(pattern)[:2], _compressed(other)[:2])):
             return values
     elif pattern.entries == 0 or other.entries % pattern.entries == 0:
         # torch adds COO gradients by concatenation.
@@ -156,6 +285,17 @@ def _values_on(pattern, cotangent):
     )
 
 
+def add_gradients(A, old, new):
+    """The sum of two gradients of A."""
+    pattern = Pattern.of(A)
+    return from_values(pattern, values_on(pattern, old) + values_on(pattern, new))
+
+
+def copy_gradient(gradient):
+    pattern, values = parts(gradient)
+    return from_values(pattern, values.clone())
+
+
 # ===-- Public --------------------------------------------------------------===#
 
 
@@ -163,32 +303,60 @@ def _values_on(pattern, cotangent):
 def values(A):
     """The values of a sparse tensor, differentiable to any order.
 
-    A: CSR (n, m), values (entries,); or (b, n, m), values (b, entries of an item); COO of either
-    shape, values (entries,), one for each stored entry, duplicates included. The gradient of A
-    is sparse, in A's layout and on A's pattern.
+    A: CSR or CSC (n, m), values (entries,); or (b, n, m), values (b, entries of an item); COO of
+    either shape, values (entries,), one for each stored entry, duplicates included; BSR or BSC
+    with blocks (p, q), values (blocks, p, q) or (b, blocks of an item, p, q). Or a SciPy array. The
+    gradient of A is sparse, in A's layout and on A's pattern.
 
-    Raises TypeError for another layout, ValueError for a hybrid tensor.
+    Raises TypeError for what is not sparse, ValueError for a hybrid tensor.
     """
+    A = as_tensor(A)
     if not is_tensor_or_matrix(A):
         raise TypeError("A must be a torch.Tensor")
-    flat = parts(A)[1]
-    if A.layout is torch.sparse_csr and A.dim() == 3:
-        return flat.view(A.shape[0], -1) if A.shape[0] else flat.view(0, 0)
-    return flat
+    pattern, flat = parts(A)
+    if pattern.layout is torch.sparse_coo:
+        return flat
+    return flat.view(_compressed(pattern)[2])
+
+
+def _checked_shape(shape):
+    """The shape as a tuple."""
+    try:
+        sizes = tuple(n if isinstance(n, torch.SymInt) else operator.index(n) for n in shape)
+    except TypeError:
+        raise TypeError(f"shape must be a tuple (n, m) or (b, n, m), not {shape!r}") from None
+    if len(sizes) not in (2, 3):
+        raise ValueError(f"a sparse tensor has shape (n, m) or (b, n, m), not {sizes}")
+    return sizes
+
+
+def _values_tensor(values):
+    return values if isinstance(values, torch.Tensor) else torch.tensor(values)
+
+
+def _make(pattern, values):
+    if needs_matrix(values):
+        return Matrix(pattern, values.reshape(-1))
+    A = from_values(pattern, values.reshape(-1))
+    remember(A, pattern, values)
+    return A
 
 
 def csr(positions, coordinates, values, shape):
     """A CSR tensor, differentiable in the values to any order.
 
     positions (n + 1,), coordinates and values (entries,) for shape (n, m); all with a leading
-    dimension of items for shape (b, n, m). The index tensors, int32 or int64, are shared.
+    dimension of items for shape (b, n, m). Tensors are shared, arrays and lists copied; indices
+    are int32 or int64, and int64 where only one is.
 
     Raises PatternError where they describe no matrix of this shape, naming the row and column.
     """
+    shape, values = _checked_shape(shape), _values_tensor(values)
+    positions, coordinates = index_tensor(positions), index_tensor(coordinates)
 
     def make(positions, coordinates):
         pattern = Pattern.csr(positions, coordinates, shape[-1])
-        if pattern.shape != tuple(shape):
+        if pattern.shape != shape:
             pattern.reject(shape)
         if not _is_compiling():  # in a graph, operators do when they run
             pattern.validate()
@@ -199,7 +367,7 @@ def csr(positions, coordinates, values, shape):
             f"values of shape {tuple(values.shape)} do not match coordinates of shape "
             f"{tuple(coordinates.shape)}"
         )
-    return matrix_of(on_indices(make, positions, coordinates), values.reshape(-1))
+    return _make(on_indices(make, positions, coordinates), values)
 
 
 def coo(indices, values, shape):
@@ -207,21 +375,21 @@ def coo(indices, values, shape):
 
     indices (2, entries) for shape (n, m), (3, entries) for (b, n, m), where items may have
     different numbers of entries; values (entries,). In any order; entries that name one element
-    are summed, and each has its own gradient. torch keeps COO indices as int64.
+    are summed, and each has its own gradient. torch keeps COO indices as int64. Tensors are shared,
+    arrays and lists copied.
 
     Raises PatternError where an index lies outside the shape.
     """
-    if len(shape) not in (2, 3):
-        raise ValueError(f"a COO tensor has shape (n, m) or (b, n, m), not {tuple(shape)}")
+    shape, values, indices = _checked_shape(shape), _values_tensor(values), index_tensor(indices)
 
     def make(indices):
-        pattern = Pattern.coo(indices, tuple(shape))
+        pattern = Pattern.coo(indices, shape)
         # In a graph, operators validate when they run.
         coalesced = not _is_compiling() and pattern.validate() == 0
-        return Pattern.coo(indices.long(), tuple(shape), coalesced)
+        return Pattern.coo(indices.long(), shape, coalesced)
 
     if values.shape != indices.shape[1:]:
         raise ValueError(
             f"values of shape {tuple(values.shape)} do not match {indices.shape[1]} entries"
         )
-    return matrix_of(on_indices(make, indices), values)
+    return _make(on_indices(make, indices), values)

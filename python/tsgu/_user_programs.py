@@ -110,3 +110,22 @@ def _add(name, text, replace):
         _library.add_program(running, text)
     _texts[running], _current[name] = text, running
     return running, known
+
+
+def text_of(path):
+    """The text that the program at `path` comes from, None for one of the library."""
+    return _texts.get(path.split("/")[0])
+
+
+def restored(path, text):
+    """The operator of a program that was added where the operator was pickled."""
+    name = path.split("/")[0]
+    with _lock:
+        if _texts.get(name, text) != text:
+            raise _library.CompileError(
+                f"an operator of a program {name!r} was saved, and {name!r} has another text here"
+            )
+        _library.add_program(name, text)
+        _texts[name] = text
+        _current.setdefault(name, name)
+    return _autograd.operator(path)

@@ -25,14 +25,23 @@ class _Matrix:
         order = (indices[1] * max(rows, 1) + indices[0]).argsort()
         return _from_coordinates(indices.flip(0)[:, order], columns, rows, self.pattern), order
 
-    def tensor(self, values, mode):
+    def tensor(self, values, mode, like):
+        """The matrix, or its transpose or adjoint, in the layout of the pattern `like`."""
         if mode == _NORMAL:
-            return put_together(self.pattern, values)
+            return _in_layout(put_together(self.pattern, values), like)
         pattern, order = self.transposed
         values = values[order]
         if mode == _ADJOINT:
             values = values.conj().resolve_conj()
-        return put_together(pattern, values)
+        return _in_layout(put_together(pattern, values), like, turned=True)
+
+
+def _in_layout(A, like, turned=False):
+    """A, which is COO or CSR, in the layout of a pattern, or for the transpose of its matrix."""
+    if like.blocks is not None:
+        size = tuple(like.blocks[-1][-2:])
+        return A.to_sparse(layout=like.layout, blocksize=size[::-1] if turned else size)
+    return A.to_sparse_csc() if like.layout is torch.sparse_csc else A
 
 
 def _matrices(pattern):
@@ -101,13 +110,13 @@ class UserSolve:
         values, b = values.clone(), b.clone(memory_format=torch.contiguous_format)
         b = b.squeeze(1) if self.vector else b
         if mode == _NORMAL:
-            result = self.solve(matrix.tensor(values, _NORMAL), b, **self.kwargs)
+            result = self.solve(matrix.tensor(values, _NORMAL, self.pattern), b, **self.kwargs)
         elif not self.takes_A:
-            result = self.adjoint(matrix.tensor(values, mode), b, **self.kwargs)
+            result = self.adjoint(matrix.tensor(values, mode, self.pattern), b, **self.kwargs)
         else:
             conjugate = mode == _TRANSPOSED and b.is_complex()
             b = b.conj().resolve_conj() if conjugate else b
-            result = self.adjoint(matrix.tensor(values, _NORMAL), b, **self.kwargs)
+            result = self.adjoint(matrix.tensor(values, _NORMAL, self.pattern), b, **self.kwargs)
             if conjugate and isinstance(result, torch.Tensor):
                 result = result.conj()
         x.copy_(_checked(result, x))

@@ -6,6 +6,7 @@ import math
 import torch
 from torch.autograd import Function
 
+from ._layouts import as_tensor
 from ._linear_solve import check_operands, run, same_dtype
 from ._matrix import outside_graphs
 from ._methods import checks_keywords
@@ -120,7 +121,8 @@ def sparse_generic_lstsq(
 ):
     """The X that minimises norm(B - A X)^2 + damp^2 norm(X)^2 column by column, differentiable.
 
-    A: COO (coalesced or not) or CSR, (m, n), tall, wide or square, or a batch (b, m, n). B:
+    A: COO (coalesced or not), CSR, CSC, BSR or BSC, (m, n), tall, wide or square, or a batch
+    (b, m, n), or a SciPy array. B:
     strided, (m,) or (m, p); for a batch (b, m) or (b, m, p). X: (n,) or (n, p) alike, of A's
     dtype. Where several X minimise, the one of smallest norm. By LSMR, which stops when
     norm(A^H r - damp^2 X) is small beside norm(A) norm(r), r = B - A X, or norm(r) beside norm(B);
@@ -136,6 +138,7 @@ def sparse_generic_lstsq(
 
     on_fail, callback, return_info and errors as for `sparse_generic_solve`.
     """
+    A = as_tensor(A)
     check_operands(A, B)
     B = same_dtype(A, B)
     options = {"damp": damp, "scale_columns": scale_columns, "rtol": rtol, "atol": atol}

@@ -1,14 +1,30 @@
 """The product of a sparse and a dense matrix."""
 
+import weakref
+
 import torch
 from torch.autograd import Function, forward_ad
 
 from . import _library
 from ._autograd import operator, stand_in, transforming
+from ._gradients import before_gradient
+from ._layouts import as_tensor, is_sparse
 from ._linear_solve import same_dtype
 from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, outside_graphs
 from ._pattern import CSR, Pattern
-from ._tensors import from_values, parts, put_together, take_apart
+from ._tensors import (
+    add_gradients,
+    copy_gradient,
+    from_values,
+    indices_of_made,
+    is_used,
+    made_of,
+    parts,
+    put_together,
+    shared_values,
+    sources,
+    take_apart,
+)
 
 __all__ = ["SparseMatMul", "sparse_mm"]
 
@@ -33,7 +49,7 @@ def _check_operands(A, B):
         raise ValueError("Both A and B should be at least 2-dimensional tensors")
     if A.dim() != B.dim() or A.dim() > 3:
         raise ValueError("A and B must both be 2D or both be 3D tensors")
-    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
+    if not is_sparse(A):
         raise ValueError("A should be in either COO or CSR sparse format")
     if B.layout is not torch.strided:
         raise ValueError("B must be a dense (strided) tensor")
@@ -52,14 +68,14 @@ def _operator(pattern):
 
 
 def _multiply(A, B):
-    """Pattern and values of A, and the product, without autograd."""
+    """Pattern (or what makes one) and values of A, and the product, without autograd."""
     if A.layout is _CSR and A.dim() == 2:
         # The common case, written out: its cost is that of its calls into torch.
         positions, coordinates, values = A.crow_indices(), A.col_indices(), A.values()
         rows, columns = A.shape
-        pattern = Pattern(positions, coordinates, CSR, -1, rows, columns, False)
+        pattern = positions, coordinates, CSR, -1, rows, columns, False
         if positions.numel() != rows + 1:
-            pattern.reject(A.shape)
+            Pattern(*pattern).reject(A.shape)
         # As Pattern.version: the parts of a tensor share one counter.
         version = -1 if A.is_inference() else 2 * A._version
         result = _run2(_PRODUCT.number, positions, coordinates, columns, version, values, B)
@@ -68,8 +84,16 @@ def _multiply(A, B):
     return pattern, values, _operator(pattern).program.run((pattern,), values, B)
 
 
+def _made(pattern):
+    return Pattern(*pattern) if type(pattern) is tuple else pattern
+
+
 class SparseMatMul(Function):
-    """`SparseMatMul.apply(A, B)` is `sparse_mm(A, B)` without its checks of the arguments."""
+    """`SparseMatMul.apply(A, B)` is `sparse_mm(A, B)`."""
+
+    @staticmethod
+    def apply(A, B):
+        return sparse_mm(A, B)
 
     @staticmethod
     def forward(ctx, A, B):
@@ -80,14 +104,24 @@ class SparseMatMul(Function):
             ctx.values = values
         if not needs_A:
             ctx.shape = B.shape
-        ctx.save_for_backward(A if needs_B else None, B if needs_A else None)
+        elif not A.is_leaf:
+            ctx.of = weakref.ref(A)
+            is_used(A, ctx)
+        saved = A if needs_B else None, B if needs_A else None
+        if made_of:
+            ctx.pattern = _made(ctx.pattern)
+            ctx.pattern.watched = indices_of_made(A, values)
+            saved += *ctx.pattern.watches(), *(sources([values]) if needs_B else ())
+        ctx.save_for_backward(*saved)
         return result
 
     @staticmethod
     def backward(ctx, cotangent):
-        A, B = ctx.saved_tensors
+        A, B = ctx.saved_tensors[:2]  # the others only have to be unwritten
         needs_A, needs_B = ctx.needs_input_grad
-        pattern = ctx.pattern
+        pattern = _made(ctx.pattern)
+        if needs_A:
+            before_gradient(ctx, add_gradients, copy_gradient)
         if cotangent.stride(-1) != 1:
             cotangent = cotangent.contiguous()
         if _is_grad_enabled() or transforming():
@@ -159,11 +193,12 @@ _apply = super(Function, SparseMatMul).apply
 def sparse_mm(A, B):
     """The product A B of a sparse A and a dense B, differentiable in both to any order.
 
-    A: COO (coalesced or not) or CSR, (n, m), or a batch (b, n, m) whose items may have different
-    numbers of entries; float32, float64, complex64 or complex128, indices int32 or int64. B:
-    strided, (m, p) or (b, m, p), of A's dtype; a copy is made unless its last stride is 1. The
-    result is dense, (n, p) or (b, n, p). The gradient of A is sparse, in A's layout and on A's
-    pattern, with one entry for each stored one; only the gradients asked for are computed.
+    A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, m), or a batch (b, n, m) whose items may
+    have different numbers of entries (COO), or a SciPy array; float32, float64, complex64 or
+    complex128, indices int32 or int64. B: strided, (m, p) or (b, m, p), of A's dtype; a copy is
+    made unless its last stride is 1. The result is dense, (n, p) or (b, n, p). The gradient of A is
+    sparse, in A's layout and on A's pattern, with one entry for each stored one; only the gradients
+    asked for are computed.
 
     Raises ValueError for operands that do not fit, TypeError for other dtypes and devices,
     PatternError for a corrupt A.
@@ -174,16 +209,31 @@ def sparse_mm(A, B):
             _check_operands(A, B)
         # As transforming(), written out.
         by_parts = _transforms_active() or forward_ad._current_level >= 0
-        by_parts = by_parts or type(A) is Matrix or _is_compiling()
-        if by_parts or (batched or not A.is_leaf) and A.requires_grad:
-            pattern, values = parts(A)
-            return _operator(pattern).call((pattern,), values, B)
-        if _is_grad_enabled() and (A.requires_grad or B.requires_grad):
+        if by_parts or type(A) is Matrix or _is_compiling():
+            return _by_parts(A, B)
+        needs_A = A.requires_grad
+        if needs_A and (batched or A.layout is not _CSR or id(A) in shared_values):
+            return _by_parts(A, B)
+        if _is_grad_enabled() and (needs_A or B.requires_grad):
             return _apply(A, B)
         return _multiply(A, B)[2]
     except Exception as error:
-        # Checked only now: correct calls need not pay for it.
+        # Looked at only now: the common case need not pay for it.
+        matrix = as_tensor(A)
+        if matrix is not A:
+            return sparse_mm(matrix, B)
         _check_operands(A, B)
         if A.dtype != B.dtype:
             return sparse_mm(A, same_dtype(A, B))
+        if type(A) is not Matrix and A.layout is _CSR and _has_two_widths(A):
+            return _by_parts(A, B)
         raise _library.translate(error) from None
+
+
+def _has_two_widths(A):
+    return A.crow_indices().dtype is not A.col_indices().dtype
+
+
+def _by_parts(A, B):
+    pattern, values = parts(A)
+    return _operator(pattern).call((pattern,), values, B)

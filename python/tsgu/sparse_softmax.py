@@ -3,8 +3,9 @@
 import torch
 
 from ._autograd import operator
+from ._layouts import as_tensor, is_sparse
 from ._matrix import is_tensor_or_matrix, on_indices, outside_graphs
-from ._pattern import COO, Pattern
+from ._pattern import Pattern
 from ._tensors import matrix_of, parts
 
 __all__ = ["sparse_softmax"]
@@ -14,7 +15,7 @@ def _reduces_rows(A, dim):
     """Whether the softmax is taken along each row. Raises for what has no meaning."""
     if not is_tensor_or_matrix(A):
         raise TypeError("A should be an instance of torch.Tensor")
-    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
+    if not is_sparse(A):
         raise ValueError("A should be in either COO or CSR sparse format")
     if A.dim() not in (2, 3) or A.dense_dim() != 0:
         raise ValueError("A should be a 2-dimensional sparse tensor or a batch of them")
@@ -37,16 +38,17 @@ def sparse_softmax(A, dim):
 
     Entries that are not stored take no part: they count as -inf, as in torch.sparse.softmax. Next
     to +inf, finite entries are 0 (torch: NaN).
-    A: COO or CSR, (n, m) or a batch (b, n, m), float32 or float64. The result is a sparse tensor
-    of A's layout and pattern, differentiable to any order; that of an uncoalesced A is coalesced,
-    as its duplicates are summed first.
+    A: COO, CSR, CSC, BSR or BSC, (n, m) or a batch (b, n, m), float32 or float64, or a SciPy array.
+    The result is a sparse tensor of A's layout and pattern, differentiable to any order; that of an
+    uncoalesced A is coalesced, as its duplicates are summed first. Blocks store all their entries.
 
     Raises ValueError or TypeError for operands that do not fit, IndexError for a dim out of
     range, PatternError for a corrupt A.
     """
+    A = as_tensor(A)
     rows = _reduces_rows(A, dim)
     pattern, values = parts(A)
-    if pattern.form == COO and not pattern.coalesced:
+    if pattern.layout is torch.sparse_coo and not pattern.coalesced:
         if torch.compiler.is_compiling():
             torch._dynamo.graph_break(
                 "no graph tells whether COO entries are sorted and unique: make the pattern "
@@ -63,4 +65,4 @@ def sparse_softmax(A, dim):
         pattern = coalesced
     softmax = operator("softmax" if pattern.items == -1 else "softmax/batch")
     along = pattern if rows else pattern.transposed()
-    return matrix_of(pattern, softmax.call((along,), values))
+    return matrix_of(pattern, softmax.call((along,), values), is_read=True)

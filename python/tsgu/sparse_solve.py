@@ -6,6 +6,7 @@ import inspect
 import torch
 from torch.autograd import Function
 
+from ._layouts import as_tensor, is_sparse
 from ._linear_solve import (
     check_guess,
     check_on_cpu,
@@ -41,7 +42,7 @@ def _check_triangular(A, B):
     vector = A.dim() == 2 and B.dim() == 1
     if (A.dim() != B.dim() and not vector) or A.dim() > 3:
         raise ValueError("A and B must both be 2D or both be 3D tensors")
-    if A.layout not in (torch.sparse_coo, torch.sparse_csr):
+    if not is_sparse(A):
         raise ValueError("A should be in either COO or CSR sparse format")
     if B.layout is not torch.strided:
         raise ValueError("B must be a dense (strided) tensor")
@@ -77,19 +78,21 @@ class SparseTriangularSolve(Function):
 def sparse_triangular_solve(A, B, upper=True, unitriangular=False, transpose=False):
     """The solution X of A X = B with a triangular A, differentiable in both to any order.
 
-    A: COO (coalesced or not) or CSR, (n, n), or a batch (b, n, n) whose items may have different
-    numbers of entries; indices int32 or int64. B: strided, (n,) or (n, p), for a batch (b, n, p),
-    of A's dtype. X has the shape of B. Only the upper (or lower) triangle of A is read: entries on
-    the other side are ignored, and their gradient is 0. With unitriangular=True the diagonal is
-    ones, and A must store no diagonal entry. With transpose=True the solution of A^T X = B;
-    `upper` still says which triangle of A is read. The gradient of A is sparse, in A's layout and
-    on A's pattern. Rows that do not depend on each other are solved in parallel; the analysis of
-    A's pattern that this takes is made once and serves all gradients.
+    A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n) whose items may
+    have different numbers of entries (COO), or a SciPy array; indices int32 or int64. B: strided,
+    (n,) or (n, p), for a batch (b, n, p), of A's dtype. X has the shape of B. Only the upper (or
+    lower) triangle of A is read: entries on the other side are ignored, and their gradient is 0.
+    With unitriangular=True the diagonal is ones, and A must store no diagonal entry.
+    With transpose=True the solution of A^T X = B; `upper` still says which triangle of A is read.
+    The gradient of A is sparse, in A's layout and on A's pattern. Rows that do not depend on each
+    other are solved in parallel; the analysis of A's pattern that this takes is made once and
+    serves all gradients.
 
-    Raises ValueError for operands that do not fit and for a stored diagonal beside
-    unitriangular=True, TypeError for other dtypes and devices, PatternError for a corrupt A,
-    SingularMatrixError for a zero or missing diagonal entry, naming its row.
+    Raises ValueError for operands that do not fit, TypeError for other dtypes and devices,
+    PatternError for a corrupt A, SingularMatrixError for a zero or missing diagonal entry, naming
+    its row.
     """
+    A = as_tensor(A)
     _check_triangular(A, B)
     return _triangular_solve(A, same_dtype(A, B), upper, unitriangular, transpose)
 
@@ -205,9 +208,9 @@ def sparse_generic_solve(
 ):
     """The solution X of A X = B by an iterative method, differentiable in both to any order.
 
-    A: COO (coalesced or not) or CSR, (n, n), or a batch (b, n, n) whose items may have different
-    numbers of entries. B: strided, (n,) or (n, p); for a batch (b, n) or (b, n, p). X has B's
-    shape and A's dtype.
+    A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n) whose items may
+    have different numbers of entries (COO), or a SciPy array. B: strided, (n,) or (n, p); for a
+    batch (b, n) or (b, n, p). X has B's shape and A's dtype.
 
     solve: "cg" (A Hermitian positive definite), "minres" (Hermitian), "bicgstab", "gmres", "cgs";
     one of the functions linear_cg, minres, bicgstab, gmres, cgs of tsgu.utils, whose keyword
@@ -233,6 +236,7 @@ def sparse_generic_solve(
     Raises ValueError or TypeError for operands and options that do not fit, PatternError for a
     corrupt A, SingularMatrixError where a preconditioner meets a zero pivot.
     """
+    A = as_tensor(A)
     check_operands(A, B, square=True)
     B = same_dtype(A, B)
     given = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "restart": restart}

@@ -124,6 +124,11 @@ def _():
     return pattern(torch.tensor([0, 1]).short(), torch.tensor([0]).short())
 
 
+@case("values level: index types differ, and one is none")
+def _():
+    return pattern(torch.tensor([0, 1]), torch.tensor([0]).short())
+
+
 @case("values level: no positions")
 def _():
     return pattern(torch.tensor([], dtype=torch.int64), torch.tensor([], dtype=torch.int64))
@@ -189,9 +194,10 @@ WITHOUT_POSITIONS = {
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
+    *("Pattern.layout", "Pattern.watches"),
     "values",  # those that torch stores
     *("Operator.depends_on", "Operator.is_independent", "Operator.cotangent", "Operator.tangent"),
-    *("Operator.plan", "Operator.attach", "Operator.refused"),
+    *("Operator.plan", "Operator.attach", "Operator.refused", "Operator.tangent_of"),
 }
 
 

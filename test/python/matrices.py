@@ -70,6 +70,32 @@ BATCHES = {
 ALL = {**MATRICES, **BATCHES}
 
 
+def blocks(rows, columns, dtype=torch.float64, items=None, size=(2, 3), by_columns=False):
+    """BSR or BSC: every second block of a chessboard, moved on by one in each item."""
+    grid = rows // size[0], columns // size[1]
+    lead = () if items is None else (items,)
+    board = sum(torch.meshgrid(*(torch.arange(n) for n in (*lead, *grid)), indexing="ij"))
+    board = (board % 2 == 0).mT if by_columns else board % 2 == 0
+    lines = board.sum(-1)
+    ends = torch.cat([torch.zeros(*lead, 1, dtype=torch.int64), lines.cumsum(-1)], -1)
+    others = board.nonzero()[:, -1].view(*lead, -1)
+    values = torch.randn(*others.shape, *size, dtype=dtype)
+    make = torch.sparse_bsc_tensor if by_columns else torch.sparse_bsr_tensor
+    return make(ends, others, values, (*lead, rows, columns))
+
+
+# Layouts of torch whose leaves have no .grad; rows are a multiple of 4, columns of 6.
+OTHERS = {
+    "csc32": lambda n, m, dtype: csr(m, n, dtype, torch.int32).t(),
+    "csc64": lambda n, m, dtype: csr(m, n, dtype, torch.int64).t(),
+    "bsr": lambda n, m, dtype: blocks(n, m, dtype),
+    "bsc": lambda n, m, dtype: blocks(n, m, dtype, by_columns=True),
+    "batched csc": lambda n, m, dtype: batched_csr(3, m, n, dtype).mT,
+    "batched bsr": lambda n, m, dtype: blocks(n, m, dtype, items=3),
+    "batched bsc": lambda n, m, dtype: blocks(n, m, dtype, items=3, by_columns=True),
+}
+
+
 # ===-- Square ones, for solves ------------------------------------------------===#
 
 

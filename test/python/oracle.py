@@ -7,10 +7,38 @@ exact per stored entry, explicit zeros and duplicates included.
 import torch
 
 
+def _indices_of_blocks(A):
+    by_columns = A.layout is torch.sparse_bsc
+    compressed, plain = (
+        (A.ccol_indices(), A.row_indices()) if by_columns else (A.crow_indices(), A.col_indices())
+    )
+    height, width = A.values().shape[-2:]
+    lead = [()] if A.dim() == 2 else [(item,) for item in range(A.shape[0])]
+    found = []
+    for item in lead:
+        ends, others = compressed[item].tolist(), plain[item].tolist()
+        for line in range(len(ends) - 1):
+            for other in others[ends[line] : ends[line + 1]]:
+                row, column = (other, line) if by_columns else (line, other)
+                found += [
+                    (*item, row * height + i, column * width + j)
+                    for i in range(height)
+                    for j in range(width)
+                ]
+    return torch.tensor(found, dtype=torch.int64).view(-1, A.dim()).T
+
+
 def indices_of(A):
-    """The coordinates, (rank, entries), of the stored entries of a COO or CSR tensor."""
+    """The coordinates, (rank, entries), of the stored entries of a sparse tensor."""
     if A.layout is torch.sparse_coo:
         return A._indices()
+    if A.layout in (torch.sparse_bsr, torch.sparse_bsc):
+        return _indices_of_blocks(A)
+    if A.layout is torch.sparse_csc:
+        arrays = A.ccol_indices(), A.row_indices(), A.values().detach()
+        shape = (*A.shape[:-2], A.shape[-1], A.shape[-2])
+        *item, column, row = indices_of(torch.sparse_csr_tensor(*arrays, shape))
+        return torch.stack([*item, row, column])
     positions, coordinates = A.crow_indices().long(), A.col_indices().long()
     rows = torch.arange(A.shape[-2])
     if A.dim() == 2:

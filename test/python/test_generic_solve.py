@@ -318,11 +318,6 @@ def test_errors_in_order():
             TypeError,
             "Unsupported sparse layout: torch.strided. Only COO and CSR are supported.",
         ),
-        (
-            (A.to_sparse_csc(), B),
-            TypeError,
-            "Unsupported sparse layout: torch.sparse_csc. Only COO and CSR are supported.",
-        ),
         ((torch.ones(3).to_sparse(), B), ValueError, "A must be a 2D tensor"),
         ((wide, B), ValueError, "A must be square"),
         ((A, torch.ones(3, 2, 2)), ValueError, "B must be a 1D or 2D tensor"),

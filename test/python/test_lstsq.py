@@ -338,7 +338,6 @@ def test_errors():
         ((1, B), ValueError),
         ((A, 1), ValueError),
         ((A.to_dense(), B), TypeError),
-        ((A.to_sparse_csc(), B), TypeError),
         ((torch.ones(3).to_sparse(), B), ValueError),
         ((A, torch.ones(3, 2)), ValueError),
         ((A, torch.ones(5, 2, 2)), ValueError),

@@ -237,8 +237,6 @@ def test_wrong_arguments_are_errors_with_a_text():
             ((A, B + 1j), TypeError),
             ((A.to("meta"), B.to("meta")), TypeError),
             ((A, B.to("meta")), TypeError),
-            ((A.to_sparse_csc(), B), (TypeError, ValueError)),
-            ((A.to_sparse_bsr((2, 2)), B), (TypeError, ValueError)),
             ((hybrid, torch.ones(2, 2, 3)), ValueError),
             ((hybrid.requires_grad_(), torch.ones(2, 2, 3)), ValueError),
             ((A, None), ValueError),
