@@ -1,4 +1,8 @@
-"""Attributes that are computed when they are first read."""
+"""What is computed when it is first asked for, and kept."""
+
+import functools
+
+import torch
 
 
 class lazy:  # noqa: N801 (read like a property)
@@ -19,3 +23,20 @@ class lazy:  # noqa: N801 (read like a property)
         if instance is None:
             return self
         return instance.__dict__.setdefault(self.name, self.compute(instance))
+
+
+def plain(make):
+    """`make`, whose tensors outlive the call's modes: they are no transform's, and autograd's.
+
+    Within torch.func and inference mode new tensors belong to the level or the mode, and fail
+    wherever else a cache gives them out.
+    """
+
+    @functools.wraps(make)
+    def made(*arguments):
+        if torch.compiler.is_compiling():  # Traced, not kept.
+            return make(*arguments)
+        with torch._C._DisableFuncTorch(), torch.inference_mode(False):
+            return make(*arguments)
+
+    return made

@@ -9,6 +9,7 @@ from . import _callbacks, _library
 from ._autograd import operator, transforming
 from ._callbacks import Callables
 from ._layouts import is_sparse as is_sparse
+from ._lazy import plain
 from ._matrix import is_tensor_or_matrix
 from ._pattern import Pattern
 from ._solver import SolveInfo, solver
@@ -163,13 +164,15 @@ def same_dtype(A, B, name="B"):
 
 
 @functools.lru_cache(maxsize=16)
+@plain
 def _full(items, rows, columns):
     """The pattern of a matrix that stores every entry."""
     lead = () if items == -1 else (items,)
-    positions = torch.arange(0, (rows + 1) * columns, columns) if columns else torch.zeros(rows + 1)
-    coordinates = torch.arange(columns, dtype=torch.int32).repeat(rows)
+    cpu = {"dtype": torch.int32, "device": "cpu"}
+    positions = torch.arange(rows + 1, **cpu) * columns
+    coordinates = torch.arange(columns, **cpu).repeat(rows)
     return Pattern.csr(
-        positions.int().expand(*lead, -1).contiguous(),
+        positions.expand(*lead, -1).contiguous(),
         coordinates.expand(*lead, -1).contiguous(),
         columns,
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from ._callbacks import METHODS, ON_FAIL, Callables
+from ._lazy import plain
 
 _PRECONDITIONERS = (None, "jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg")
 _EVERY_OUTCOME, _PROGRESS, _HISTORY = 1, 2, 4
@@ -34,13 +35,14 @@ class Options(NamedTuple):
     reserved: int = 0
 
 
+@plain
 def _pack(options):
     # Only as many words as a solver has: C++ checks their ranges.
     try:
         words = struct.pack("5q3d2qd5q", *options)
     except struct.error as error:
         raise ValueError(f"{options} do not fit into a solver: {error}") from None
-    return torch.tensor(struct.unpack("16q", words))
+    return torch.tensor(struct.unpack("16q", words), device="cpu")
 
 
 _packed = functools.lru_cache(maxsize=1024)(_pack)

@@ -1,5 +1,6 @@
 """tsgu.csr and tsgu.coo of values that torch.func transforms or torch.compile track."""
 
+import functools
 import pathlib
 import re
 
@@ -11,6 +12,7 @@ from torch.autograd import forward_ad
 import matrices
 import oracle
 import tsgu
+from tsgu import _linear_solve
 
 func = torch.func
 
@@ -295,3 +297,36 @@ def test_the_examples_of_the_readme():
     expected = func.grad(lambda v: reference(v).square().sum())(values)
     oracle.assert_close(names["gradient"], expected)
     oracle.assert_close(names["result"].detach(), reference(values))
+
+
+# ===-- What is kept from call to call -----------------------------------------===#
+
+
+def by_a_new_handle(a, rtol):
+    values, b = (a * a).view(1), (a**5).view(1, 1)
+    matrix = tsgu.csr(torch.tensor([0, 1]), torch.tensor([0]), values, (1, 1))
+    return tsgu.sparse_generic_solve(matrix, b, rtol=rtol).sum()
+
+
+def by_a_new_dense_pattern(a, rtol):
+    return tsgu.utils.gmres((a * a).view(1, 1), (a**5).view(1), rtol=rtol).sum()
+
+
+@pytest.mark.parametrize("solve", [by_a_new_handle, by_a_new_dense_pattern])
+@pytest.mark.parametrize("mode", ["transform", "inference"])
+def test_what_is_first_made_in_a_mode_serves_without_it(solve, mode):
+    _linear_solve._full.cache_clear()
+    a = torch.tensor(2.0, dtype=torch.float64)
+    # A tolerance of its own, so that the handle is new.
+    solve = functools.partial(solve, rtol=1e-14 if mode == "transform" else 1.1e-14)
+    if mode == "transform":
+        assert func.jacfwd(func.jacfwd(solve))(a).item() == pytest.approx(6 * 2.0)
+    else:
+        with torch.inference_mode():
+            assert solve(a).item() == pytest.approx(2.0**3)
+    leaf = a.clone().requires_grad_()
+    solve(leaf).backward()
+    assert leaf.grad.item() == pytest.approx(3 * 2.0**2)
+    for outer in (func.jacfwd, func.jacrev):
+        for inner in (func.jacfwd, func.jacrev):
+            assert outer(inner(solve))(a).item() == pytest.approx(6 * 2.0)
