@@ -215,7 +215,7 @@ class Pattern:
             x.to(device if device is not None else x.device, dtype or x.dtype, non_blocking)
             for x in tensors
         ]
-        return Pattern(
+        pattern = Pattern(
             moved[0],
             moved[-1],
             self.form,
@@ -224,6 +224,9 @@ class Pattern:
             self.columns,
             self.coalesced,
         )
+        copies = [new for new, old in zip(moved, tensors, strict=True) if new is not old]
+        pattern.watched = (*self.watched, *copies)
+        return pattern
 
     @property
     def shape(self):

@@ -98,8 +98,9 @@ def test_index_tensors(kind):
             torch.autograd.grad(result.sum(), (values, B))
 
 
+@pytest.mark.parametrize("moved", ["no", "to itself", "to a copy"])
 @pytest.mark.parametrize("kind", ["csr64", "coo"])
-def test_index_tensors_of_a_pattern(kind):
+def test_index_tensors_of_a_pattern(kind, moved):
     A = matrices.ALL[kind](4, 4, torch.float64)
     if A.layout is torch.sparse_coo:
         indices = A._indices().clone()
@@ -107,6 +108,11 @@ def test_index_tensors_of_a_pattern(kind):
     else:
         written = A.col_indices().clone()
         pattern = tsgu.Pattern.csr(A.crow_indices(), written, 4)
+    if moved == "to itself":
+        pattern = pattern.to("cpu")
+    elif moved == "to a copy":
+        pattern = pattern.to(torch.int32)
+        written = pattern.coordinates
     values = oracle.stored_values(A).requires_grad_()
     B = torch.randn(4, 2, dtype=torch.float64)
     result = tsgu.operator("spmm")(pattern, values, B)
