@@ -109,7 +109,7 @@ TEST(KrylovEdges, TheCallerCanInterrupt) {
     EXPECT_EQ(solveWith(callbacks, solver, TSGU_N, A, b, 2).status,
               TSGU_INTERRUPTED)
         << "method " << method;
-    EXPECT_EQ(asked, 3);
+    EXPECT_GE(asked, 3);
     EXPECT_EQ(told.calls, 0);
   }
 }
