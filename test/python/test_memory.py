@@ -7,20 +7,23 @@ STEP = """
 import json, sys
 import torch, tsgu
 
-rows, per_row, p, layout = 10**6, 3, 32, sys.argv[1]
+rows, per_row, p = 10**6, 3, 32
+layout, dtype = sys.argv[1], getattr(torch, sys.argv[2])
+index = torch.int64 if layout.endswith("64") else torch.int32
 
 def matrix(rows):
     torch.manual_seed(0)
     first = torch.randint(0, max(rows // per_row, 1), (rows, 1), dtype=torch.int32)
     coordinates = (first + torch.arange(per_row, dtype=torch.int32) * (rows // per_row)).reshape(-1)
-    if layout == "coo":
+    values = torch.randn(rows * per_row, dtype=dtype)
+    if layout == "coo64":
         row = torch.arange(rows).repeat_interleave(per_row)
         indices = torch.stack([row, coordinates.long()])
-        return torch.sparse_coo_tensor(indices, torch.randn(rows * per_row), (rows, rows),
+        return torch.sparse_coo_tensor(indices, values, (rows, rows),
                                        is_coalesced=True, check_invariants=False)
-    positions = torch.arange(0, rows * per_row + 1, per_row, dtype=torch.int32)
-    return torch.sparse_csr_tensor(positions, coordinates, torch.randn(rows * per_row),
-                                   (rows, rows), check_invariants=False)
+    positions = torch.arange(0, rows * per_row + 1, per_row, dtype=index)
+    return torch.sparse_csr_tensor(positions, coordinates.to(index), values, (rows, rows),
+                                   check_invariants=False)
 
 def sizes(*tensors):
     total = 0
@@ -40,8 +43,8 @@ def step(A, B, weight):
     return result
 
 def operands(rows):
-    A, B = matrix(rows), torch.randn(rows, p)
-    return A.requires_grad_(), B.requires_grad_(), torch.randn(rows, p)
+    A, B, weight = matrix(rows), *torch.randn(2, rows, p, dtype=dtype)
+    return A.requires_grad_(), B.requires_grad_(), weight
 
 step(*operands(1000))             # compiles
 base = read("VmRSS")
@@ -55,12 +58,16 @@ print(json.dumps({
 """
 
 
-@pytest.mark.parametrize("layout", ["csr", "coo"])
-def test_peak_of_a_training_step(layout):
-    measured = measure(STEP, layout)
-    # Inputs, outputs and gradients; 24 bytes for each entry, for the layouts. The rest is what
-    # the allocator keeps at the ends of large buffers, a huge page or two at most each.
-    allowed = measured["tensors"] + 24 * measured["entries"] + (16 << 20)
+# What the allocator keeps at the ends of large buffers, a part of a huge page each.
+SLACK = 8 << 20
+
+
+@pytest.mark.parametrize("layout", ["csr32", "csr64", "coo64"])
+@pytest.mark.parametrize("dtype, most", [("float32", 24), ("float64", 32), ("complex128", 48)])
+def test_peak_of_a_training_step(layout, dtype, most):
+    measured = measure(STEP, layout, dtype)
+    # Inputs, outputs and gradients; so many bytes for each entry, for the pattern and its layouts.
+    allowed = measured["tensors"] + most * measured["entries"] + SLACK
     assert measured["peak"] <= allowed, measured
     # The bound would not hold with one temporary of entries x p.
-    assert 24 * measured["entries"] + (16 << 20) < 4 * 32 * measured["entries"]
+    assert most * measured["entries"] + SLACK < 4 * 32 * measured["entries"]
