@@ -121,9 +121,7 @@ static void switchRegisters(ucontext_t &left, ucontext_t &entered) {
 // Fibers
 //===----------------------------------------------------------------------===//
 
-static size_t pageBytes() {
-  return static_cast<size_t>(sysconf(_SC_PAGESIZE));
-}
+static size_t pageBytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
 Fiber::Fiber() {
 #if defined(TSGU_TSAN)
