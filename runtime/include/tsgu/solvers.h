@@ -132,8 +132,8 @@ typedef struct tsgu_callbacks {
    * it failed. */
   int32_t (*outcome)(int64_t id, const tsgu_outcome *outcome);
   /* Whether to give up, asked now and then by whatever takes long: solves,
-   * their preparation, compilations. Nonzero: the call ends with
-   * TSGU_INTERRUPTED, and has no result. */
+   * their preparation, compilations, on any of their threads. Nonzero: the call
+   * ends with TSGU_INTERRUPTED, and has no result. */
   int32_t (*interrupted)(void);
 } tsgu_callbacks;
 TSGU_API void tsgu_set_callbacks(const tsgu_callbacks *callbacks);

@@ -7,6 +7,7 @@
 
 #include "KrylovMatrices.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
 
 using namespace tsgu::test;
@@ -92,7 +93,8 @@ TEST(KrylovEdges, CallbacksThatFailEndTheCall) {
   }
 }
 
-int asked;
+/// Every thread that works for a solve asks, at most every 50 ms.
+std::atomic<int> asked;
 int32_t thirdTime() { return ++asked >= 3; }
 
 /// Solves take far longer than the time between two questions.
