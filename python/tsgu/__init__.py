@@ -1,5 +1,8 @@
 """tsgu: a sparse compiler with gradients, for PyTorch."""
 
+import importlib.util as _util
+from importlib import import_module as _import_module
+
 # _library first: it loads the operators that the other modules name.
 from ._library import (  # isort: skip
     BreakdownError,
@@ -13,6 +16,7 @@ from ._library import (  # isort: skip
 from . import _component_ops as _component_ops
 from . import _pattern_cache as _pattern_cache
 from . import utils
+from ._aliases import install_as
 from ._autograd import Operator
 from ._callbacks import ConvergenceWarning
 from ._config import __version__, show_config
@@ -49,6 +53,7 @@ __all__ = [
     "__version__",
     "coo",
     "csr",
+    "install_as",
     "load_program",
     "operator",
     "programs",
@@ -62,3 +67,11 @@ __all__ = [
     "utils",
     "values",
 ]
+
+
+def __getattr__(name):
+    """Modules that are not loaded yet, so `tsgu.jax` without an import of its own."""
+    public = name.isidentifier() and not name.startswith("_")
+    if public and _util.find_spec(f"{__name__}.{name}"):
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,13 @@ hypothesis.settings.load_profile("tsgu")
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
 
+def pytest_configure():
+    try:
+        import tsgu  # noqa: F401
+    except ImportError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)

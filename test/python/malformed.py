@@ -188,7 +188,7 @@ def _():
 WITHOUT_POSITIONS = {
     *("BreakdownError", "CallbackError", "CompileError", "ConvergenceError", "ConvergenceWarning"),
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
-    *("show_config", "solver", "load_program", "operator", "programs"),
+    *("install_as", "show_config", "solver", "load_program", "operator", "programs"),
     *("utils.BICGSTABSettings", "utils.LinearCGSettings", "utils.MINRESSettings"),
     "utils.CGInfo",
     "Pattern.reject",  # raises

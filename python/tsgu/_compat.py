@@ -1,0 +1,21 @@
+"""The triangular solve under the name and with the arguments of earlier libraries."""
+
+import torch
+
+from .sparse_solve import sparse_triangular_solve
+
+__all__ = ["linalg_solve_triangular_compat"]
+
+
+def linalg_solve_triangular_compat(A, B, *, upper, unitriangular=False, transpose=False):
+    """The solution X of A X = B, or of A^T X = B, with a triangular A, dense or sparse.
+
+    `upper` says which triangle of A is read, with transpose=True too. A strided A takes
+    torch.linalg.solve_triangular, whose shapes, batches and errors hold; any other one
+    `sparse_triangular_solve`.
+    """
+    if not isinstance(A, torch.Tensor) or A.layout is not torch.strided:
+        return sparse_triangular_solve(A, B, upper, unitriangular, transpose)
+    if transpose:
+        A, upper = A.mT, not upper
+    return torch.linalg.solve_triangular(A, B, upper=upper, unitriangular=unitriangular)
