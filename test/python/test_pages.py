@@ -1,0 +1,36 @@
+"""The Python of README.md and of the pages of docs/ runs, block after block."""
+
+import re
+import warnings
+
+import pytest
+import torch
+from conftest import CHECKOUT
+
+import tsgu
+
+PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+
+
+def _blocks(page):
+    text = page.read_text()
+    for match in re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        yield text[: match.start()].count("\n") + 1, match[1]
+
+
+def _mine(A, B):
+    return torch.linalg.solve(A.to_dense(), B)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(_blocks(page))], ids=lambda page: page.name
+)
+def test_blocks_run(page):
+    torch.manual_seed(0)
+    names = {"torch": torch, "tsgu": tsgu, "mine": _mine}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", tsgu.ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        for line, block in _blocks(page):
+            code = compile("\n" * line + block, page, "exec")
+            exec(code, names)
