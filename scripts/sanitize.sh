@@ -9,8 +9,10 @@ jobs=${3:?usage: sanitize.sh BUILD PYTHON JOBS}
 cd "$(dirname "$0")/.."
 worst=0
 
-# Containers cross the border to uninstrumented LLVM, which cannot annotate them.
-export ASAN_OPTIONS=detect_container_overflow=0:detect_stack_use_after_return=1
+# Containers and LLVM's allocators cross the border to uninstrumented LLVM, which
+# cannot say what it uses of the memory that our half of their templates poisons.
+ASAN_OPTIONS=detect_container_overflow=0:allow_user_poisoning=0
+export ASAN_OPTIONS+=:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:suppressions=$PWD/scripts/tsan.supp"
 
