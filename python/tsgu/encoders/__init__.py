@@ -1,0 +1,15 @@
+"""Sparse matrices of relations between the sites of a volume."""
+
+from .pairwise_encoder import PairwiseEncoder, calc_pairwise_coo_indices_nd
+
+__all__ = ["PairwiseEncoder", "calc_pairwise_coo_indices_nd"]
+
+
+def __getattr__(name):
+    if name == "PairwiseVoxelEncoder":
+        from .pairwise_voxel_encoder import PairwiseVoxelEncoder
+
+        return PairwiseVoxelEncoder
+    from .pairwise_encoder import deprecated
+
+    return deprecated(__name__, name)

@@ -1,0 +1,54 @@
+"""The deprecated encoder of three spatial dimensions."""
+
+import warnings
+
+import torch
+
+from .pairwise_encoder import (
+    PairwiseEncoder,
+    _checked_shape,
+    calc_pairwise_coo_indices_nd,
+)
+
+__all__ = ["PairwiseVoxelEncoder", "calc_pairwise_coo_indices"]
+
+
+def _check_4d(volume_shape):
+    if _checked_shape(volume_shape, 4) is None:
+        raise ValueError(
+            "`volume_shape` must be a 4D tuple of positive integers, representing [C, H, D, W]"
+        )
+
+
+class PairwiseVoxelEncoder(PairwiseEncoder):
+    """PairwiseEncoder for volumes (C, H, D, W). Deprecated: PairwiseEncoder takes any."""
+
+    def __init__(self, radius, volume_shape, *arguments, **keywords):
+        warnings.warn(
+            "PairwiseVoxelEncoder is deprecated and will be removed in a future version. Use "
+            "PairwiseEncoder instead, which supports arbitrary N-dimensional spatial "
+            "relationships.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        _check_4d(volume_shape)
+        super().__init__(radius, volume_shape, *arguments, **keywords)
+
+
+def calc_pairwise_coo_indices(
+    radius,
+    volume_shape,
+    diag=False,
+    upper=None,
+    channel_voxel_relation="indep",
+    dtype=torch.int64,
+    device=torch.device("cpu"),  # noqa: B008
+):
+    """calc_pairwise_coo_indices_nd for volumes (C, H, D, W). Deprecated."""
+    _check_4d(volume_shape)
+    return calc_pairwise_coo_indices_nd(
+        radius, volume_shape, diag, upper, channel_voxel_relation, dtype, device
+    )
+
+
+calc_pariwise_coo_indices = calc_pairwise_coo_indices
