@@ -48,7 +48,7 @@ def _of_blocks(A):
     if grid.shape != blocks:
         grid.reject(blocks)
     grid.validate()
-    *item, first, second = grid.entry_indices().view(-1, grid.entries, 1, 1)
+    *item, first, second = grid.entry_indices()[:, :, None, None]
     row, column = (second, first) if by_columns else (first, second)
     row = row * height + torch.arange(height, device=row.device).view(-1, 1)
     column = column * width + torch.arange(width, device=row.device)

@@ -6,6 +6,7 @@ import math
 import torch
 from torch.autograd import Function
 
+from ._coalesced import coalesced
 from ._layouts import as_tensor
 from ._linear_solve import check_operands, run, same_dtype
 from ._matrix import outside_graphs
@@ -54,8 +55,7 @@ def _user_maker(lstsq, transpose_lstsq, pattern, vector, on_fail, options):
 def _scaled_columns(pattern, values):
     """Pattern and values of A D, and the diagonal of D, which makes the norms of columns alike."""
     if pattern.validate() == 2:
-        pattern, entry_map = pattern.canonical()
-        values = values.new_zeros(pattern.entries).index_add(0, entry_map, values)
+        pattern, values = coalesced(pattern, values)
     if pattern.entries == 0:
         return pattern, values, values.new_ones(pattern.shape[-1], 1)
     *items, _, columns = pattern.shape

@@ -3,9 +3,9 @@
 import torch
 
 from ._autograd import operator
+from ._coalesced import coalesced
 from ._layouts import as_tensor, is_sparse
-from ._matrix import is_tensor_or_matrix, on_indices, outside_graphs
-from ._pattern import Pattern
+from ._matrix import is_tensor_or_matrix, outside_graphs
 from ._tensors import matrix_of, parts
 
 __all__ = ["sparse_softmax"]
@@ -55,14 +55,7 @@ def sparse_softmax(A, dim):
                 "outside, by Pattern.coo(indices, shape, coalesced=True), and call "
                 'tsgu.operator("softmax")(pattern, values)'
             )
-        coalesced, element = on_indices(pattern.canonical)
-        if element is None:
-            coalesced = Pattern.coo(pattern.positions, pattern.shape, coalesced=True)
-        else:
-            # Not index_add, which adds in any order on devices.
-            zeros = values.new_zeros(coalesced.entries)
-            values = zeros.index_put((element,), values, accumulate=True)
-        pattern = coalesced
+        pattern, values = coalesced(pattern, values)
     softmax = operator("softmax" if pattern.items == -1 else "softmax/batch")
     along = pattern if rows else pattern.transposed()
     return matrix_of(pattern, softmax.call((along,), values), is_read=True)

@@ -190,7 +190,8 @@ WITHOUT_POSITIONS = {
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
     *("install_as", "show_config", "solver", "load_program", "operator", "programs"),
     *("utils.BICGSTABSettings", "utils.LinearCGSettings", "utils.MINRESSettings"),
-    "utils.CGInfo",
+    *("utils.CGInfo", "utils.sparse_eye"),
+    "utils.convert_coo_to_csr_indices_values",  # does not know how many columns there are
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
@@ -240,6 +241,10 @@ def calls_of_products(A):
         "SparseMatMul": lambda: tsgu.SparseMatMul.apply(A, B),
         "sparse_softmax: of rows": lambda: tsgu.sparse_softmax(A, -1),
         "sparse_softmax: of columns": lambda: tsgu.sparse_softmax(A, -2),
+        "utils.convert_coo_to_csr": lambda: tsgu.utils.convert_coo_to_csr(A),
+        "utils.stack_csr": lambda: tsgu.utils.stack_csr([A, A]),
+        "utils.sparse_block_diag": lambda: tsgu.utils.sparse_block_diag(A, A),
+        "utils.sparse_block_diag_split": lambda: tsgu.utils.sparse_block_diag_split(A, A.shape),
         "Pattern.canonical: of a tensor": lambda: tsgu.Pattern.of(A).canonical(),
         "Pattern.entry_indices: of a tensor": lambda: tsgu.Pattern.of(A).entry_indices(),
     }

@@ -1,5 +1,7 @@
 """Sparse matrices of every kind that the package accepts."""
 
+import functools
+
 import torch
 
 import tsgu
@@ -164,10 +166,22 @@ def without_diagonal(A):
 
 def rebuild(A, values):
     """The tensor of A's pattern with these values, through the package's own constructors."""
+    return maker(A)(values)
+
+
+def maker(A):
+    """values -> the CSR or COO tensor of A's pattern, also in transforms, which may not see A."""
     if A.layout is torch.sparse_coo:
-        return tsgu.coo(A._indices(), values, A.shape)
-    shape = A.col_indices().shape
-    return tsgu.csr(A.crow_indices(), A.col_indices(), values.view(shape), A.shape)
+        return functools.partial(_coo_of, A._indices(), A.shape)
+    return functools.partial(_csr_of, A.crow_indices(), A.col_indices(), A.shape)
+
+
+def _coo_of(indices, shape, values):
+    return tsgu.coo(indices, values, shape)
+
+
+def _csr_of(positions, coordinates, shape, values):
+    return tsgu.csr(positions, coordinates, values.view(coordinates.shape), shape)
 
 
 def right_side(A, columns=2):

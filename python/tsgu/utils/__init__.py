@@ -1,4 +1,4 @@
-"""Krylov methods as functions of a matrix, or of a closure that multiplies by one."""
+"""Krylov methods as functions, and what makes sparse matrices of others or at random."""
 
 from .bicgstab import BICGSTABSettings, bicgstab
 from .cgs import cgs
@@ -6,6 +6,14 @@ from .gmres import gmres
 from .linear_cg import CGInfo, LinearCGSettings, linear_cg
 from .lsmr import lsmr
 from .minres import MINRESSettings, minres
+from .utils import (
+    convert_coo_to_csr,
+    convert_coo_to_csr_indices_values,
+    sparse_block_diag,
+    sparse_block_diag_split,
+    sparse_eye,
+    stack_csr,
+)
 
 __all__ = [
     "BICGSTABSettings",
@@ -14,8 +22,14 @@ __all__ = [
     "MINRESSettings",
     "bicgstab",
     "cgs",
+    "convert_coo_to_csr",
+    "convert_coo_to_csr_indices_values",
     "gmres",
     "linear_cg",
     "lsmr",
     "minres",
+    "sparse_block_diag",
+    "sparse_block_diag_split",
+    "sparse_eye",
+    "stack_csr",
 ]

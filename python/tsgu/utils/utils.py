@@ -1,0 +1,257 @@
+"""Matrices put together of others: stacks, block diagonals, conversions, identities.
+
+All take O(entries) time and memory, keep int32 and int64 indices, and are differentiable in the
+values to any order.
+"""
+
+import math
+
+import torch
+
+from .._coalesced import coalesced
+from .._layouts import as_tensor
+from .._matrix import is_tensor_or_matrix, on_indices, outside_graphs
+from .._pattern import Pattern
+from .._tensors import matrix_of, parts
+from ._block_diagonal import sparse_block_diag, sparse_block_diag_split
+
+__all__ = [
+    "convert_coo_to_csr",
+    "convert_coo_to_csr_indices_values",
+    "sparse_block_diag",
+    "sparse_block_diag_split",
+    "sparse_eye",
+    "stack_csr",
+]
+
+_WIDTHS = (torch.int32, torch.int64)
+_is_compiling = torch.compiler.is_compiling
+
+
+# ===-- Indices -----------------------------------------------------------------===#
+
+
+def _sort_coo_indices(indices):
+    """The columns of `indices`, (k, entries), in lexicographic order, and where each one was.
+
+    Stable: duplicates keep their order. Returns (sorted, permutation), sorted = indices[:,
+    permutation].
+    """
+    if indices.shape[1] == 0:
+        return indices, torch.zeros(0, dtype=torch.int64, device=indices.device)
+    extents = (indices.amax(1).long() + 1).tolist()
+    fits = math.prod(extents) < 1 << 63
+    keys = [_raveled(indices, extents)] if fits else list(indices.flip(0))
+    order = keys[0].argsort(stable=True)
+    for key in keys[1:]:
+        order = order[key[order].argsort(stable=True)]
+    return indices[:, order], order
+
+
+def _raveled(indices, extents):
+    """One number for each column of indices, in lexicographic order."""
+    key = indices[0].long()
+    for index, extent in zip(indices[1:], extents[1:], strict=True):
+        key = key * extent + index
+    return key
+
+
+def _compress_row_indices(row_indices, num_rows):
+    """Where each row begins among row indices in order, (num_rows + 1,), in their dtype."""
+    positions = row_indices.new_zeros(num_rows + 1)
+    torch.cumsum(torch.bincount(row_indices, minlength=num_rows), 0, out=positions[1:])
+    return positions
+
+
+def _demcompress_crow_indices(crow_indices, num_rows):
+    """The row of each entry, from where each row begins, in the dtype of crow_indices."""
+    rows = torch.arange(num_rows, dtype=crow_indices.dtype, device=crow_indices.device)
+    return rows.repeat_interleave(crow_indices.diff())
+
+
+def _check_coo_indices(indices, num_rows):
+    if indices.dim() != 2 or indices.shape[0] not in (2, 3):
+        raise ValueError(
+            "coo_indices must have shape (2, entries), or (3, entries) for a batch, not "
+            f"{tuple(indices.shape)}"
+        )
+    if indices.dtype not in _WIDTHS:
+        raise TypeError(f"coo_indices must be int32 or int64, not {indices.dtype}")
+    if indices.shape[1] == 0:
+        return
+    if indices.amin() < 0:
+        raise ValueError(f"an index is negative: {indices.amin().item()}")
+    largest = indices[-2].amax().item()
+    if largest >= num_rows:
+        raise ValueError(f"row index {largest} is not below num_rows, {num_rows}")
+
+
+def _compressed(indices, num_rows, items):
+    """Positions and coordinates, per item if `items` is not None, of indices in order."""
+    row = indices[-2] if items is None else indices[0].long() * num_rows + indices[-2]
+    ends = _compress_row_indices(row, num_rows * (1 if items is None else items))
+    if items is None:
+        return ends, indices[-1]
+    starts = ends[:-1].view(items, num_rows)[:, :1] if num_rows else ends.new_zeros(items, 1)
+    ends = ends[1:].view(items, num_rows)
+    counts = (ends[:, -1:] - starts).flatten() if num_rows else ends.new_zeros(items)
+    if items and counts.amin() != counts.amax():
+        raise ValueError(
+            f"the items of a CSR batch have equal numbers of entries, and these have "
+            f"{counts.amin().item()} to {counts.amax().item()}: a COO batch may differ, and every "
+            "function takes one"
+        )
+    positions = (torch.cat([starts, ends], 1) - starts).to(indices.dtype)
+    return positions, indices[-1].view(items, counts[0] if items else 0)
+
+
+def convert_coo_to_csr_indices_values(coo_indices, num_rows, values=None, *, items=None):
+    """The index tensors of CSR for COO indices in any order: (crow, col, values or permutation).
+
+    coo_indices: (2, entries), or (3, entries) of a batch whose items have equal numbers of entries;
+    int32 or int64, and so are the results: crow (num_rows + 1,) and col (entries,), or (items,
+    num_rows + 1) and (items, entries of an item). values: (entries,), returned in the order of col
+    and its shape; without them the permutation, int64, for which values[permutation] are those.
+    Entries are sorted by row and column; duplicates stay. items: the size of the batch, by default
+    one more than the largest item's index.
+
+    Raises ValueError for indices of another shape, a row or item out of range, values of another
+    number, and a batch whose items differ in their number of entries.
+    """
+    _check_coo_indices(coo_indices, num_rows)
+    entries = coo_indices.shape[1]
+    if values is not None and values.shape[:1] != (entries,):
+        raise ValueError(f"values of shape {tuple(values.shape)} for {entries} entries")
+    if coo_indices.shape[0] == 2:
+        items = None
+    else:
+        found = coo_indices[0].amax().item() + 1 if entries else 0
+        items = found if items is None else items
+        if found > items:
+            raise ValueError(f"item index {found - 1} is not below items, {items}")
+    in_order, permutation = _sort_coo_indices(coo_indices)
+    crow, col = _compressed(in_order, num_rows, items)
+    permutation = permutation.view(col.shape)
+    return crow, col, permutation if values is None else values[permutation]
+
+
+def _new_csr(positions, coordinates, columns):
+    """The pattern of index tensors that are nobody else's: writes to them need not be watched."""
+    pattern = Pattern.csr(positions, coordinates, columns)
+    pattern.watched = ()
+    return pattern
+
+
+@outside_graphs
+def convert_coo_to_csr(coo):
+    """A COO matrix (n, m), or batch (b, n, m) of equal numbers of entries, as CSR.
+
+    Entries are sorted, and duplicates are summed. Raises ValueError for another layout, and for a
+    batch whose items differ in their number of entries, which torch's CSR cannot hold.
+    """
+    coo = as_tensor(coo)
+    layout = coo.layout if is_tensor_or_matrix(coo) else type(coo).__name__
+    if layout is not torch.sparse_coo:
+        raise ValueError(f"Unsupported layout: {layout}. It must be torch.sparse_coo")
+    if coo.dim() not in (2, 3):
+        raise ValueError(f"coo must have shape (n, m) or (b, n, m), not {tuple(coo.shape)}")
+    pattern, values = coalesced(*parts(coo))
+    items = None if pattern.items == -1 else pattern.items
+
+    def make():
+        return _new_csr(*_compressed(pattern.positions, pattern.rows, items), pattern.columns)
+
+    return matrix_of(on_indices(make), values)
+
+
+@outside_graphs
+def stack_csr(tensors, dim=0):
+    """CSR matrices (n, m) of equal numbers of entries as one CSR batch (b, n, m).
+
+    tensors: a list or tuple of them. Their indices become int64 unless all are int32.
+
+    Raises TypeError for another type, ValueError where there are none, where shapes, layouts or
+    numbers of entries differ (torch's CSR batches have equal ones; a COO batch made by torch.stack
+    may be ragged), and for any dim but 0: items are the first dimension of a CSR batch.
+    """
+    if not isinstance(tensors, (list, tuple)):
+        raise TypeError(f"tensors must be a list or tuple, not {type(tensors).__name__}")
+    if not tensors:
+        raise ValueError("there must be at least one tensor to stack")
+    tensors = [as_tensor(A) for A in tensors]
+    for A in tensors:
+        if not is_tensor_or_matrix(A):
+            raise TypeError(f"tensors must be CSR tensors, not {type(A).__name__}")
+    shapes = {tuple(A.shape) for A in tensors}
+    if len(shapes) > 1:
+        raise ValueError(f"all tensors must have one shape, not {sorted(shapes)}")
+    if any(A.layout is not torch.sparse_csr for A in tensors):
+        raise ValueError(f"all tensors must be CSR, not {[A.layout for A in tensors]}")
+    if tensors[0].dim() != 2:
+        raise ValueError(f"all tensors must have shape (n, m), not {tuple(tensors[0].shape)}")
+    if dim not in (0, -3):
+        raise ValueError(f"dim must be 0, the one that a CSR batch has its items on, not {dim}")
+    patterns, values = zip(*map(parts, tensors), strict=True)
+    counts = {pattern.entries for pattern in patterns}
+    if len(counts) > 1:
+        raise ValueError(
+            f"the items of a CSR batch have equal numbers of entries, and these have "
+            f"{sorted(counts)}: stack them as COO, by torch.stack of A.to_sparse_coo()"
+        )
+
+    def make():
+        positions = torch.stack([pattern.positions for pattern in patterns])
+        coordinates = torch.stack([pattern.coordinates for pattern in patterns])
+        pattern = _new_csr(positions, coordinates, tensors[0].shape[1])
+        if not _is_compiling():
+            pattern.validate()
+        return pattern
+
+    return matrix_of(on_indices(make), torch.cat(values))
+
+
+# ===-- Identities -----------------------------------------------------------------===#
+
+
+def sparse_eye(
+    size,
+    *,
+    layout=torch.sparse_coo,
+    values_dtype=torch.float64,
+    indices_dtype=torch.int64,
+    device="cpu",
+    requires_grad=False,
+):
+    """The identity matrix, size (n, n), or a batch of them, (b, n, n): a leaf.
+
+    layout: torch.sparse_coo (coalesced; torch keeps its indices as int64) or torch.sparse_csr.
+
+    Raises ValueError for a size that is not square or has another length, a layout that is
+    neither, values_dtype other than float32 and float64, indices_dtype other than int32 and int64.
+    """
+    size = tuple(size)
+    if len(size) not in (2, 3) or size[-1] != size[-2]:
+        raise ValueError(f"size must be (n, n) or (b, n, n), not {size}")
+    if layout not in (torch.sparse_coo, torch.sparse_csr):
+        raise ValueError(f"layout must be torch.sparse_coo or torch.sparse_csr, not {layout}")
+    if values_dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"values_dtype must be float32 or float64, not {values_dtype}")
+    if indices_dtype not in _WIDTHS:
+        raise ValueError(f"indices_dtype must be int32 or int64, not {indices_dtype}")
+    *items, n = size[:-1]
+    where = {"dtype": indices_dtype, "device": device}
+    diagonal = torch.arange(n, **where)
+    values = torch.ones(*items, n, dtype=values_dtype, device=device)
+    if layout is torch.sparse_csr:
+        positions = torch.arange(n + 1, **where).expand(*items, n + 1).contiguous()
+        coordinates = diagonal.expand(*items, n).contiguous()
+        eye = torch.sparse_csr_tensor(positions, coordinates, values, size, check_invariants=False)
+    else:
+        indices = torch.stack([diagonal, diagonal])
+        if items:
+            item = torch.arange(items[0], **where).repeat_interleave(n)
+            indices = torch.cat([item.unsqueeze(0), indices.repeat(1, items[0])])
+        eye = torch.sparse_coo_tensor(
+            indices, values.flatten(), size, is_coalesced=True, check_invariants=False
+        )
+    return eye.requires_grad_(requires_grad)
