@@ -15,6 +15,7 @@ from tsgu._compat import linalg_solve_triangular_compat
 
 MODULES = [
     *("_compat", "sparse_matmul", "sparse_solve", "sparse_lstsq", "utils"),
+    *("utils.utils", "utils.random_sparse"),
     *("utils.bicgstab", "utils.linear_cg", "utils.minres", "utils.lsmr"),
 ]
 SHARED = [f"tsgu.utils.{name}" for name in ("bicgstab", "cgs", "gmres", "linear_cg", "lsmr")]

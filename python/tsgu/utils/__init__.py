@@ -6,6 +6,7 @@ from .gmres import gmres
 from .linear_cg import CGInfo, LinearCGSettings, linear_cg
 from .lsmr import lsmr
 from .minres import MINRESSettings, minres
+from .random_sparse import rand_sparse, rand_sparse_tri
 from .utils import (
     convert_coo_to_csr,
     convert_coo_to_csr_indices_values,
@@ -28,6 +29,8 @@ __all__ = [
     "linear_cg",
     "lsmr",
     "minres",
+    "rand_sparse",
+    "rand_sparse_tri",
     "sparse_block_diag",
     "sparse_block_diag_split",
     "sparse_eye",
