@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -120,6 +121,13 @@ FailureOr<Payload> getPayload(linalg::GenericOp op) {
         "arith.maximumf, arith.minimumf or tsgu.logaddexp, or complex.add");
   unsigned other = combiner->getOperand(0) == out ? 1 : 0;
   return Payload{*getReduction(combiner), combiner->getOperand(other)};
+}
+
+Value getStart(linalg::GenericOp op) {
+  Value init = op.getDpsInits()[0];
+  bool neutral = isa_and_nonnull<tensor::EmptyOp, linalg::FillOp, ZerosLikeOp>(
+      init.getDefiningOp());
+  return neutral ? Value() : init;
 }
 
 bool isSampled(linalg::GenericOp op) { return op->hasAttr(sampledAttr); }

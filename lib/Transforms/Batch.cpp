@@ -111,18 +111,19 @@ Value Batching::batchFill(linalg::FillOp op) {
 }
 
 Value Batching::batchGeneric(GenericOp op) {
+  Value start = getStart(op);
+  Value init = start && !isBatched(start) ? repeat(start) : op.getDpsInits()[0];
   SmallVector<AffineMap> maps;
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand).shiftDims(1);
-    if (isBatched(operand.get()))
+    if (isBatched(operand.get()) || op.isDpsInit(&operand))
       map = map.insertResult(builder.getAffineDimExpr(0), 0);
     maps.push_back(map);
   }
   SmallVector<IteratorType> iterators = op.getIteratorTypesArray();
   iterators.insert(iterators.begin(), IteratorType::parallel);
-  auto result =
-      GenericOp::create(builder, op.getLoc(), op.getDpsInits()[0].getType(),
-                        op.getDpsInputs(), op.getDpsInits(), maps, iterators);
+  auto result = GenericOp::create(builder, op.getLoc(), init.getType(),
+                                  op.getDpsInputs(), init, maps, iterators);
   result.getRegion().takeBody(op.getRegion());
   if (isSampled(op))
     setSampled(result);

@@ -9,6 +9,8 @@
 // range of finite numbers, and s = sum exp(x - m): so nothing overflows, an
 // empty sum gives -inf, and +inf and NaN come through.
 //
+// What the reduction starts from takes part in both like one more term.
+//
 // The rounded result has lost the digits of log s where m is large. Who reads
 // it therefore gets m and s: x - l becomes (x - m) - log s, and exp(x - l)
 // becomes exp(x - m) / s, which are right to a few roundings for every m.
@@ -38,6 +40,20 @@ using mlir::utils::IteratorType;
 
 namespace {
 
+/// An uninitialised tensor like the output of `op`.
+Value buildEmpty(OpBuilder &builder, GenericOp op) {
+  Value init = op.getDpsInits()[0];
+  if (!getStart(op))
+    return init.getDefiningOp<linalg::FillOp>().output();
+  auto type = cast<RankedTensorType>(init.getType());
+  SmallVector<Value> extents;
+  for (int64_t d = 0; d < type.getRank(); ++d)
+    if (type.isDynamicDim(d))
+      extents.push_back(
+          tensor::DimOp::create(builder, op.getLoc(), init, d).getResult());
+  return tensor::EmptyOp::create(builder, op.getLoc(), type, extents);
+}
+
 /// Builds `out[map] = combine(out, term)` from the reduction `op` with another
 /// combination; `shift` (may be null) is one more input, indexed as the output.
 Value rebuildReduction(
@@ -49,9 +65,9 @@ Value rebuildReduction(
   Value identity = arith::ConstantOp::create(
       builder, loc,
       getIdentity(reduction, cast<FloatType>(type.getElementType())));
-  Value empty = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>().output();
   Value init =
-      linalg::FillOp::create(builder, loc, identity, empty).getResult(0);
+      linalg::FillOp::create(builder, loc, identity, buildEmpty(builder, op))
+          .getResult(0);
   SmallVector<Value> inputs = op.getDpsInputs();
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   if (shift) {
@@ -83,7 +99,7 @@ Value rebuildReduction(
 Value buildElementwise(OpBuilder &builder, GenericOp op, ValueRange inputs,
                        function_ref<Value(OpBuilder &, ValueRange)> payload) {
   auto type = cast<RankedTensorType>(op.getResult(0).getType());
-  Value empty = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>().output();
+  Value empty = buildEmpty(builder, op);
   SmallVector<AffineMap> maps(inputs.size() + 1,
                               builder.getMultiDimIdentityMap(type.getRank()));
   SmallVector<IteratorType> iterators(type.getRank(), IteratorType::parallel);
@@ -115,19 +131,28 @@ Value clampToFinite(OpBuilder &b, Location loc, Value term) {
 
 Parts expand(OpBuilder &builder, GenericOp op) {
   Location loc = op.getLoc();
-  Value maximum = rebuildReduction(
-      builder, op, Reduction::Max, nullptr,
-      [&](OpBuilder &b, Value out, Value term, Value) -> Value {
-        return arith::MaximumFOp::create(b, loc, out,
-                                         clampToFinite(b, loc, term));
-      });
-  Value sum = rebuildReduction(
-      builder, op, Reduction::Add, maximum,
-      [&](OpBuilder &b, Value out, Value term, Value m) -> Value {
-        Value shifted = arith::SubFOp::create(b, loc, term, m);
-        Value exp = math::ExpOp::create(b, loc, shifted);
-        return arith::AddFOp::create(b, loc, out, exp);
-      });
+  auto larger = [&](OpBuilder &b, Value out, Value term, Value) -> Value {
+    return arith::MaximumFOp::create(b, loc, out, clampToFinite(b, loc, term));
+  };
+  auto addExp = [&](OpBuilder &b, Value out, Value term, Value m) -> Value {
+    Value shifted = arith::SubFOp::create(b, loc, term, m);
+    Value exp = math::ExpOp::create(b, loc, shifted);
+    return arith::AddFOp::create(b, loc, out, exp);
+  };
+  Value start = getStart(op);
+  Value maximum =
+      rebuildReduction(builder, op, Reduction::Max, nullptr, larger);
+  if (start)
+    maximum = buildElementwise(builder, op, {maximum, start},
+                               [&](OpBuilder &b, ValueRange e) {
+                                 return larger(b, e[0], e[1], nullptr);
+                               });
+  Value sum = rebuildReduction(builder, op, Reduction::Add, maximum, addExp);
+  if (start)
+    sum = buildElementwise(builder, op, {sum, start, maximum},
+                           [&](OpBuilder &b, ValueRange e) {
+                             return addExp(b, e[0], e[1], e[2]);
+                           });
   Value logSum = buildElementwise(builder, op, sum,
                                   [&](OpBuilder &b, ValueRange e) -> Value {
                                     return math::LogOp::create(b, loc, e[0]);
@@ -331,9 +356,6 @@ void finish(GenericOp op, Parts parts) {
     op->replaceAllUsesWith(ValueRange(result));
   }
   op.erase();
-  for (Value part : {parts.logSum, parts.sum, parts.maximum})
-    if (part.use_empty())
-      part.getDefiningOp()->erase();
 }
 
 struct ExpandLogSumExp : tsgu::impl::ExpandLogSumExpBase<ExpandLogSumExp> {
@@ -365,6 +387,8 @@ struct ExpandLogSumExp : tsgu::impl::ExpandLogSumExpBase<ExpandLogSumExp> {
     }
     for (GenericOp op : reductions)
       finish(op, expanded.lookup(op.getResult(0)));
+    if (!reductions.empty())
+      simplifyProgram(program); // Removes the parts that nobody reads.
   }
 };
 

@@ -140,6 +140,33 @@ static void addPrimal(GenericBuilder &generic, GenericOp op, Payload payload,
         generic.addInput(stored(result), op.getIndexingMapsArray().back()));
 }
 
+/// The share of a term in a log-sum-exp. The result is computed anew even where
+/// it is at hand: its rounded value does not do, --tsgu-expand-log-sum-exp
+/// takes it as a maximum and a sum.
+static Value buildShare(GenericBuilder &generic, GenericOp op, Value term,
+                        AffineMap map) {
+  Value result = generic.addInput(op.getResult(0), map);
+  Value shifted =
+      arith::SubFOp::create(generic.body, op.getLoc(), term, result);
+  return math::ExpOp::create(generic.body, op.getLoc(), shifted);
+}
+
+/// `weight` (the cotangent of a log-sum-exp, or the tangent of its start) times
+/// the share of the start.
+static Value buildStartProduct(OpBuilder &builder, GenericOp op, Value weight,
+                               StoredValue stored) {
+  Value start = getStart(op);
+  AffineMap map = builder.getMultiDimIdentityMap(
+      cast<RankedTensorType>(start.getType()).getRank());
+  GenericBuilder generic(builder, op.getLoc());
+  Value w = generic.addInput(weight, map);
+  Value z = generic.addInput(stored(start), map);
+  Value product =
+      createMul(generic.body, op.getLoc(), w, buildShare(generic, op, z, map));
+  return generic.finish(product, buildZero(builder, op.getLoc(), start), map,
+                        /*sampled=*/false);
+}
+
 /// d(out)/d(term) of the reduction; null stands for one.
 static FailureOr<Value> getReductionSlope(GenericBuilder &generic, GenericOp op,
                                           Payload payload,
@@ -148,16 +175,9 @@ static FailureOr<Value> getReductionSlope(GenericBuilder &generic, GenericOp op,
   case Reduction::None:
   case Reduction::Add:
     return Value();
-  case Reduction::LogAddExp: {
-    // Computed anew even where it is at hand: its rounded value does not do,
-    // --tsgu-expand-log-sum-exp takes it as a maximum and a sum.
-    Value result =
-        generic.addInput(op.getResult(0), op.getIndexingMapsArray().back());
-    Value shifted =
-        arith::SubFOp::create(generic.body, op.getLoc(),
-                              primal.lookupOrDefault(payload.term), result);
-    return math::ExpOp::create(generic.body, op.getLoc(), shifted).getResult();
-  }
+  case Reduction::LogAddExp:
+    return buildShare(generic, op, primal.lookupOrDefault(payload.term),
+                      op.getIndexingMapsArray().back());
   case Reduction::Max:
   case Reduction::Min:
     return op.emitError("has no derivative rule: its reduction is a ")
@@ -233,8 +253,10 @@ FailureOr<Value> buildCotangent(OpBuilder &builder, GenericOp op,
                         op.getMatchingIndexingMap(operand), isSampled(op));
 }
 
-FailureOr<Value> buildTangent(OpBuilder &builder, GenericOp op,
-                              ArrayRef<Value> tangents, StoredValue stored) {
+/// What the tangents of the inputs give.
+static FailureOr<Value> buildTermsTangent(OpBuilder &builder, GenericOp op,
+                                          ArrayRef<Value> tangents,
+                                          StoredValue stored) {
   FailureOr<Payload> payload = getPayload(op);
   if (failed(payload))
     return failure();
@@ -265,6 +287,16 @@ FailureOr<Value> buildTangent(OpBuilder &builder, GenericOp op,
   Value init = buildZero(builder, op.getLoc(), op.getDpsInits()[0]);
   return generic.finish(sum, init, op.getIndexingMapsArray().back(),
                         isSampled(op));
+}
+
+FailureOr<Value> buildTangent(OpBuilder &builder, GenericOp op,
+                              ArrayRef<Value> tangents, StoredValue stored) {
+  FailureOr<Value> terms =
+      buildTermsTangent(builder, op, tangents.drop_back(), stored);
+  if (failed(terms) || !getStart(op) || !tangents.back())
+    return terms;
+  Value start = buildStartProduct(builder, op, tangents.back(), stored);
+  return *terms ? buildSum(builder, op.getLoc(), *terms, start) : start;
 }
 
 Value buildSum(OpBuilder &builder, Location loc, Value x, Value y) {
@@ -308,7 +340,9 @@ struct GenericRule
                                   StoredValue stored) const {
     auto generic = cast<GenericOp>(op);
     if (!generic.isDpsInput(&input))
-      return Value();
+      return getStart(generic)
+                 ? buildStartProduct(builder, generic, cotangent, stored)
+                 : Value();
     return tsgu::buildCotangent(builder, generic, input.getOperandNumber(),
                                 cotangent, stored);
   }
@@ -317,9 +351,7 @@ struct GenericRule
                                 ArrayRef<Value> tangents,
                                 StoredValue stored) const {
     auto generic = cast<GenericOp>(op);
-    return tsgu::buildTangent(builder, generic,
-                              tangents.take_front(generic.getNumDpsInputs()),
-                              stored);
+    return tsgu::buildTangent(builder, generic, tangents, stored);
   }
 };
 } // namespace

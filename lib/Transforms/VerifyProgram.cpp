@@ -235,10 +235,13 @@ static bool isSameNumber(Attribute constant, TypedAttr number) {
          cast<FloatAttr>(parts[1]).getValue() == expected.getImag();
 }
 
-/// The output starts from the identity of the reduction.
+/// The output starts from the identity of the reduction; a log-sum-exp may
+/// start from any dense tensor.
 static LogicalResult verifyInit(GenericOp op) {
   Value init = op.getDpsInits()[0];
   Reduction reduction = getPayload(op)->reduction;
+  if (reduction == Reduction::LogAddExp && getStart(op))
+    return success();
   if (init.getDefiningOp<tensor::EmptyOp>() && reduction == Reduction::None)
     return success();
   if (init.getDefiningOp<ZerosLikeOp>() &&

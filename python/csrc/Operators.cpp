@@ -17,6 +17,7 @@
 
 #include "Errors.h"
 #include "Run.h"
+#include "Tensors.h"
 #include "Values.h"
 
 #include <torch/csrc/stable/library.h>
@@ -212,6 +213,18 @@ static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
     give(stack[k], std::move(tensors[k]));
 }
 
+/// A copy of the positions of the pattern's own CSR layout.
+static void rowPositionsBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  PatternArguments given(arguments);
+  checkForm(given.arrays);
+  auto pattern = PatternCache::get().find(given.arrays);
+  tsgu_layout layout;
+  check(tsgu_pattern_layout(pattern->pattern, nullptr, &layout));
+  give(stack[0], copyOf(pattern->place, layout.index_type, layout.rows + 1,
+                        layout.positions));
+}
+
 /// Every index tensor that the pattern cache keeps alive, and the number of the
 /// cache's entry that does.
 static std::tuple<torch::stable::Tensor, std::vector<torch::stable::Tensor>>
@@ -266,6 +279,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
   library.def("owned_by_torch(Tensor positions, Tensor coordinates) -> bool");
   library.def("cached() -> (Tensor entries, Tensor[] tensors)");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
+  library.def("row_positions(" TSGU_PATTERN_SCHEMA ") -> Tensor");
   library.def("canonical(" TSGU_PATTERN_SCHEMA
               ") -> (Tensor positions, Tensor coordinates, Tensor map)");
 }
@@ -290,6 +304,7 @@ static void implement(torch::stable::detail::StableLibrary &library) {
   library.impl("run", TORCH_BOX(&runLists));
   library.impl("solve_from", solveFromBoxed);
   library.impl("validate", validateBoxed);
+  library.impl("row_positions", rowPositionsBoxed);
   library.impl("canonical", canonicalBoxed);
 }
 

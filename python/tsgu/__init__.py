@@ -24,6 +24,7 @@ from ._pattern import Pattern
 from ._solver import SolveInfo, solver
 from ._tensors import coo, csr, values
 from ._user_programs import load_program, operator, programs
+from .sparse_logsumexp import sparse_bidir_logsumexp, sparse_logsumexp
 from .sparse_lstsq import SparseGenericLstsq, sparse_generic_lstsq
 from .sparse_matmul import SparseMatMul, sparse_mm
 from .sparse_softmax import sparse_softmax
@@ -59,8 +60,10 @@ __all__ = [
     "programs",
     "show_config",
     "solver",
+    "sparse_bidir_logsumexp",
     "sparse_generic_lstsq",
     "sparse_generic_solve",
+    "sparse_logsumexp",
     "sparse_mm",
     "sparse_softmax",
     "sparse_triangular_solve",

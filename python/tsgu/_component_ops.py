@@ -202,6 +202,27 @@ def _register_apply():
     _register_derivatives(overload, unpack, map_over)
 
 
+# ===-- Patterns -------------------------------------------------------------===#
+
+
+def _register_row_counts():
+    _library.define(
+        "row_counts(Tensor positions, Tensor coordinates, SymInt form, SymInt items, SymInt rows, "
+        "SymInt columns) -> Tensor",
+        tags=_TAGS,
+    )
+
+    def compute(*arguments):
+        return Pattern(*arguments, False).row_counts()
+
+    def fake(positions, *arguments):
+        shape = Pattern(positions, *arguments, False).shape[:-1]
+        return positions.new_empty(shape, dtype=torch.int64)
+
+    _implement("row_counts", compute)
+    torch.library.register_fake("tsgu::row_counts", fake, lib=_library)
+
+
 # ===-- Programs of the library ---------------------------------------------===#
 
 
@@ -255,5 +276,6 @@ def _register(path, signature):
 
 
 _register_apply()
+_register_row_counts()
 for _path, _signature in library_signatures().items():
     _register(_path, _signature)

@@ -16,6 +16,7 @@ from ._layouts import (
 CSR, COO, TRANSPOSED = 0, 1, 2
 
 _validate = torch.ops.tsgu.validate.default
+_row_positions = torch.ops.tsgu.row_positions.default
 
 
 def _indices(counts, coordinates, items, rows):
@@ -272,6 +273,17 @@ class Pattern:
             return _validate(self.positions, self.coordinates, *self.numbers())
         except (ValueError, RuntimeError) as error:
             raise _library.translate(error) from None
+
+    def row_counts(self):
+        """The numbers of elements stored in each row, (rows,) or (items, rows), int64."""
+        if torch.compiler.is_compiling():
+            numbers = self.form, self.items, self.rows, self.columns
+            return torch.ops.tsgu.row_counts(self.positions, self.coordinates, *numbers)
+        try:
+            ends = _row_positions(self.positions, self.coordinates, *self.numbers())
+        except (ValueError, RuntimeError) as error:
+            raise _library.translate(error) from None
+        return ends.diff().long().view(self.shape[:-1])
 
     def canonical(self):
         """The same elements as a coalesced COO pattern, and entry -> element (or None).

@@ -37,7 +37,8 @@ def sparse_softmax(A, dim):
     """The softmax over the stored entries of each row (dim -1) or column (dim -2) of A.
 
     Entries that are not stored take no part: they count as -inf, as in torch.sparse.softmax. Next
-    to +inf, finite entries are 0 (torch: NaN).
+    to +inf, finite entries are 0 (torch: NaN). Result and derivatives are right to a few roundings
+    however large the entries.
     A: COO, CSR, CSC, BSR or BSC, (n, m) or a batch (b, n, m), float32 or float64, or a SciPy array.
     The result is a sparse tensor of A's layout and pattern, differentiable to any order; that of an
     uncoalesced A is coalesced, as its duplicates are summed first. Blocks store all their entries.

@@ -1,6 +1,7 @@
 // RUN: tsgu-opt %programs/spmm.mlir --tsgu-batch | FileCheck %s
 // RUN: tsgu-opt %programs/spmm.mlir --tsgu-batch=operands=1 | FileCheck %s --check-prefix=ONE
 // RUN: tsgu-opt %programs/softmax.mlir --tsgu-batch | FileCheck %s --check-prefix=SOFTMAX
+// RUN: tsgu-opt %programs/logsumexp.mlir --tsgu-batch=operands=0 | FileCheck %s --check-prefix=START
 // RUN: tsgu-opt %programs/spmm.mlir --tsgu-batch --tsgu-differentiate --tsgu-simplify \
 // RUN:   | FileCheck %s --check-prefix=GRAD
 
@@ -33,6 +34,13 @@
 // SOFTMAX:         tsgu.logaddexp
 // SOFTMAX:         tsgu.zeros_like {{.*}} : tensor<?x?x?xf64, #{{.*}}>
 // SOFTMAX:         return %{{.*}} : tensor<?x?x?xf64, #{{.*}}>
+
+// What a log-sum-exp starts from is repeated for the items.
+// START-LABEL: func.func @logsumexp_batch(
+// START-SAME:    %[[Z:[a-z0-9]+]]: tensor<?xf64> {tsgu.name = "Z"}) -> tensor<?x?xf64>
+// START:         %[[EACH:.*]] = linalg.generic {{.*}} iterator_types = ["parallel", "parallel"]} ins(%[[Z]] :
+// START:         linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "reduction"]}
+// START-SAME:      outs(%[[EACH]] : tensor<?x?xf64>)
 
 // A batch is a program: its gradients follow from the same rules.
 // GRAD-LABEL: func.func @spmm_batch_vjp0(

@@ -210,6 +210,7 @@ def calls_of_pattern(pattern):
     count = pattern.coordinates.shape[-1] if pattern.coordinates.dim() else 1
     values, B = torch.ones(count), torch.ones(max(columns, 0), 2)
     spmm, softmax = tsgu.operator("spmm"), tsgu.operator("softmax")
+    logsumexp = tsgu.operator("logsumexp_all")
     return {
         "Operator: spmm": lambda: spmm(pattern, values, B),
         "Operator: gradients of spmm": lambda: spmm(pattern, values.requires_grad_(), B),
@@ -218,7 +219,9 @@ def calls_of_pattern(pattern):
         "Pattern.transposed": lambda: pattern.transposed().validate(),
         "Pattern.to": lambda: pattern.to("cpu").validate(),
         "Pattern.validate": pattern.validate,
+        "Operator: logsumexp": lambda: logsumexp(pattern, values, torch.ones(())),
         "Pattern.canonical": pattern.canonical,
+        "Pattern.row_counts": pattern.row_counts,
         "Pattern.entry_indices": pattern.entry_indices,
     }
 
@@ -245,6 +248,12 @@ def calls_of_products(A):
         "utils.stack_csr": lambda: tsgu.utils.stack_csr([A, A]),
         "utils.sparse_block_diag": lambda: tsgu.utils.sparse_block_diag(A, A),
         "utils.sparse_block_diag_split": lambda: tsgu.utils.sparse_block_diag_split(A, A.shape),
+        "sparse_logsumexp: of rows": lambda: tsgu.sparse_logsumexp(A, -1),
+        "sparse_logsumexp: of columns": lambda: tsgu.sparse_logsumexp(A, -2),
+        "sparse_logsumexp: of all, no zeros": lambda: tsgu.sparse_logsumexp(
+            A, [-1, -2], include_zeros=False
+        ),
+        "sparse_bidir_logsumexp": lambda: tsgu.sparse_bidir_logsumexp(A, include_zeros=False),
         "Pattern.canonical: of a tensor": lambda: tsgu.Pattern.of(A).canonical(),
         "Pattern.entry_indices: of a tensor": lambda: tsgu.Pattern.of(A).entry_indices(),
     }

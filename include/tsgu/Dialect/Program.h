@@ -53,6 +53,10 @@ struct Payload {
 /// Emits an error when the body is neither.
 mlir::FailureOr<Payload> getPayload(mlir::linalg::GenericOp op);
 
+/// The tensor from which a reduction starts, and whose elements take part in it
+/// like terms; null where it starts from the neutral element.
+mlir::Value getStart(mlir::linalg::GenericOp op);
+
 /// Whether the iteration space is restricted to stored entries.
 bool isSampled(mlir::linalg::GenericOp op);
 void setSampled(mlir::linalg::GenericOp op);
