@@ -191,6 +191,7 @@ WITHOUT_POSITIONS = {
     *("install_as", "show_config", "solver", "load_program", "operator", "programs"),
     *("utils.BICGSTABSettings", "utils.LinearCGSettings", "utils.MINRESSettings"),
     *("utils.CGInfo", "utils.sparse_eye", "utils.rand_sparse", "utils.rand_sparse_tri"),
+    *("utils.cov_nagao_test", "utils.mean_hotelling_t2_test"),
     "utils.convert_coo_to_csr_indices_values",  # does not know how many columns there are
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given

@@ -15,7 +15,7 @@ from tsgu._compat import linalg_solve_triangular_compat
 
 MODULES = [
     *("_compat", "sparse_matmul", "sparse_solve", "sparse_lstsq", "utils"),
-    *("utils.utils", "utils.random_sparse"),
+    *("utils.utils", "utils.random_sparse", "utils.dist_stats_helpers"),
     *("utils.bicgstab", "utils.linear_cg", "utils.minres", "utils.lsmr"),
 ]
 SHARED = [f"tsgu.utils.{name}" for name in ("bicgstab", "cgs", "gmres", "linear_cg", "lsmr")]
@@ -158,11 +158,22 @@ A = tsgu.csr([0, 1, 2], [0, 1], torch.tensor([2.0, 4.0]), (2, 2))
 B = torch.ones(2, 1)
 assert tsgu.sparse_mm(A, B).tolist() == [[2.0], [4.0]]
 assert tsgu.sparse_triangular_solve(A, B).tolist() == [[0.5], [0.25]]
+cov = torch.eye(2)[None]
+for test, given in [
+    (tsgu.utils.cov_nagao_test, (cov, cov, 9)),
+    (tsgu.utils.mean_hotelling_t2_test, (torch.zeros(1, 2), torch.zeros(1, 2), cov, 9)),
+]:
+    try:
+        test(*given)
+    except ImportError as error:
+        print(error)
 """
 
 
 def test_the_package_without_optional_ones():
-    run_script(WITHOUT)
+    first, second = run_script(WITHOUT).splitlines()
+    assert first.startswith("cov_nagao_test") and "install SciPy" in first
+    assert second.startswith("mean_hotelling_t2_test") and "install SciPy" in second
 
 
 def test_pytest_says_that_nothing_is_built(tmp_path):

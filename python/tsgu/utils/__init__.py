@@ -1,7 +1,8 @@
-"""Krylov methods as functions, and what makes sparse matrices of others or at random."""
+"""Krylov methods as functions, sparse matrices of others and at random, tests of samples."""
 
 from .bicgstab import BICGSTABSettings, bicgstab
 from .cgs import cgs
+from .dist_stats_helpers import cov_nagao_test, mean_hotelling_t2_test
 from .gmres import gmres
 from .linear_cg import CGInfo, LinearCGSettings, linear_cg
 from .lsmr import lsmr
@@ -25,9 +26,11 @@ __all__ = [
     "cgs",
     "convert_coo_to_csr",
     "convert_coo_to_csr_indices_values",
+    "cov_nagao_test",
     "gmres",
     "linear_cg",
     "lsmr",
+    "mean_hotelling_t2_test",
     "minres",
     "rand_sparse",
     "rand_sparse_tri",
