@@ -10,6 +10,7 @@ extern "C" const char *__asan_default_options();
 extern "C" const char *__tsan_default_options();
 
 const char *__asan_default_options() { return "allocator_may_return_null=1"; }
+// A child has none of its parent's threads, which TSan takes for leaked there.
 const char *__tsan_default_options() {
-  return "allocator_may_return_null=1:die_after_fork=0";
+  return "allocator_may_return_null=1:die_after_fork=0:report_thread_leaks=0";
 }
