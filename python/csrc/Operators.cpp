@@ -255,6 +255,15 @@ static void validateBoxed(StableIValue *stack, uint64_t, uint64_t) {
   stack[0] = torch::stable::detail::from(order);
 }
 
+static void isAsOfBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  PatternArguments given(arguments);
+  const int64_t version = arguments.integer();
+  checkForm(given.arrays);
+  stack[0] = torch::stable::detail::from(
+      PatternCache::get().isAsOf(given.arrays, version));
+}
+
 STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
 #define TSGU_DEFINE(name, schema)                                              \
   library.def(name "1(" schema ", Tensor x0) -> Tensor");                      \
@@ -280,6 +289,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
   library.def("cached() -> (Tensor entries, Tensor[] tensors)");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
   library.def("row_positions(" TSGU_PATTERN_SCHEMA ") -> Tensor");
+  // Whether the pattern is still what it was at another version.
+  library.def("is_as_of(" TSGU_PATTERN_SCHEMA ", int other) -> bool");
   library.def("canonical(" TSGU_PATTERN_SCHEMA
               ") -> (Tensor positions, Tensor coordinates, Tensor map)");
 }
@@ -305,6 +316,7 @@ static void implement(torch::stable::detail::StableLibrary &library) {
   library.impl("solve_from", solveFromBoxed);
   library.impl("validate", validateBoxed);
   library.impl("row_positions", rowPositionsBoxed);
+  library.impl("is_as_of", isAsOfBoxed);
   library.impl("canonical", canonicalBoxed);
 }
 

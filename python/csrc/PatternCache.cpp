@@ -121,9 +121,15 @@ PatternCache::Known PatternCache::findIdentity(const IndexArrays &arrays) {
     return {};
   if (it->second != aliases.begin())
     aliases.splice(aliases.begin(), aliases, it->second);
-  Known known{alias.pattern, alias.copies, alias.version != arrays.version,
+  Known known{alias.pattern,
+              alias.copies,
+              {},
+              alias.versions.back() != arrays.version,
               alias.counted};
-  count.hits += known.isCurrent();
+  if (known.isCurrent())
+    ++count.hits;
+  else
+    known.versions = alias.versions;
   return known;
 }
 
@@ -191,6 +197,16 @@ std::shared_ptr<CachedPattern> PatternCache::find(IndexArrays &arrays) {
   return pattern;
 }
 
+bool PatternCache::isAsOf(IndexArrays &arrays, int64_t version) {
+  find(arrays);
+  std::lock_guard<std::mutex> lock(access);
+  auto it = byIdentity.find(arrays.key);
+  if (it == byIdentity.end())
+    return true; // Python ends, and nothing is kept
+  const std::vector<int64_t> &versions = it->second->versions;
+  return std::find(versions.begin(), versions.end(), version) != versions.end();
+}
+
 /// Those that died leave a node each.
 void PatternCache::forgetDead() {
   constexpr size_t few = 32;
@@ -199,6 +215,14 @@ void PatternCache::forgetDead() {
   std::erase_if(byContent,
                 [](const auto &node) { return node.second.expired(); });
   liveContents = byContent.size();
+}
+
+/// A few are enough: they matter between forward and backward.
+static void addVersion(std::vector<int64_t> &versions, int64_t version) {
+  constexpr size_t most = 64;
+  if (versions.size() == most)
+    versions.erase(versions.begin());
+  versions.push_back(version);
 }
 
 std::shared_ptr<CachedPattern> PatternCache::make(IndexArrays &arrays) {
@@ -217,10 +241,15 @@ std::shared_ptr<CachedPattern> PatternCache::make(IndexArrays &arrays) {
          "graph: use it once before the capture begins");
   std::shared_ptr<CachedPattern> pattern;
   std::shared_ptr<IndexCopies> copies;
+  std::vector<int64_t> versions;
   if (known.pattern && isStill(known, content)) {
     pattern = known.pattern;
     copies = known.copies;
+    versions = known.versions;
+  } else if (known.pattern && !onCPU && !known.copies) {
+    versions = known.versions; // nobody can tell
   }
+  addVersion(versions, arrays.version);
   uint64_t fingerprint = 0;
   if (!pattern && onCPU) {
     fingerprint = content.fingerprint();
@@ -245,7 +274,7 @@ std::shared_ptr<CachedPattern> PatternCache::make(IndexArrays &arrays) {
   int64_t size = copies ? copies->bytes() : 0;
   for (int32_t k = 0; k < content.tensorCount(); ++k)
     size += content.views[k].elements() * elementSize(content.views[k].type);
-  removed = insert({numbered++, arrays.key, arrays.version, arrays.counted,
+  removed = insert({numbered++, arrays.key, std::move(versions), arrays.counted,
                     TensorHandle::share(arrays.positions),
                     TensorHandle::share(arrays.isCOO() ? arrays.positions
                                                        : arrays.coordinates),

@@ -31,6 +31,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 namespace tsgu::torch_plugin {
 
@@ -67,6 +68,11 @@ public:
 
   std::shared_ptr<CachedPattern> find(IndexArrays &arrays);
 
+  /// Whether the pattern is what it was when the tensors had another version,
+  /// as far as is known: an entry of the cache that had to go is not, and the
+  /// first write to a device's tensors goes unseen.
+  bool isAsOf(IndexArrays &arrays, int64_t version);
+
   /// Calls again, with room made, where a call found no memory on a device.
   template <typename F> static auto withRoom(Place place, F &&call) {
     try {
@@ -96,7 +102,7 @@ private:
   struct Alias {
     int64_t number;
     IndexArrays::Key key;
-    int64_t version;
+    std::vector<int64_t> versions; ///< with this pattern, the present one last
     bool counted; ///< by torch, all writes but those that it cannot see
     TensorHandle positions, coordinates;
     std::shared_ptr<CachedPattern> pattern;
@@ -108,7 +114,8 @@ private:
   struct Known {
     std::shared_ptr<CachedPattern> pattern;
     std::shared_ptr<IndexCopies> copies;
-    bool written = false; ///< since, as torch counts
+    std::vector<int64_t> versions; ///< unless this is current
+    bool written = false;          ///< since, as torch counts
     bool counted = true;
 
     /// Whether the pattern is that of the tensors without a look at them.

@@ -13,9 +13,9 @@ from torch.autograd import Function, forward_ad
 from ._lazy import lazy
 from ._library import CompileError
 from ._matrix import without_levels
-from ._pattern import Pattern
+from ._pattern import Pattern, require_as_of
 from ._program import program
-from ._tensors import made_of, sources
+from ._writes import counting, sources
 
 _transforms_active = torch._C._are_functorch_transforms_active
 _is_compiling = torch.compiler.is_compiling
@@ -260,6 +260,7 @@ def _save(ctx, op, patterns, operands, result):
     """Keeps what backward needs; returns the tensors to save."""
     plan = op.plan(ctx.needs_input_grad[1 : 1 + len(operands)])
     ctx.patterns = patterns
+    ctx.versions = [pattern.version() for pattern in patterns]
     ctx.plan = plan
     ctx.shapes = [operand.shape for operand in operands]
     ctx.solvers = [operands[k] for k in op.solvers]  # with their callables, whatever is saved
@@ -268,14 +269,11 @@ def _save(ctx, op, patterns, operands, result):
     return [*saved, result] if plan.takes_result else saved
 
 
-def _save_watched(ctx, op, patterns, operands, result):
+def _save_with_sources(ctx, op, patterns, operands, result):
     """As _save; with what shares memory with the saved, so that writes to it are noticed."""
     saved = _save(ctx, op, patterns, operands, result)
-    if ctx.plan.steps:
-        others = sources(saved) if made_of else ()
-        for pattern in patterns:
-            saved += pattern.watches()
-        saved += others
+    if counting and ctx.plan.steps:
+        saved += sources(saved)
     ctx.save_for_backward(*saved)
 
 
@@ -285,6 +283,8 @@ def _backward(ctx, cotangent):
     if cotangent is None or not plan.steps:
         return tuple(gradients)
     saved = ctx.saved_tensors
+    for pattern, version in zip(ctx.patterns, ctx.versions, strict=True):
+        require_as_of(pattern, version)
     operands = [None] * len(shapes)
     for k, operand in zip(plan.saved, saved, strict=False):  # more may follow
         operands[k] = operand
@@ -310,7 +310,7 @@ def _eager_function(op):
         @staticmethod
         def forward(ctx, patterns, *operands):
             result = program.run(patterns, *operands)
-            _save_watched(ctx, op, patterns, operands, result)
+            _save_with_sources(ctx, op, patterns, operands, result)
             return result
 
         backward = staticmethod(_backward)
@@ -325,7 +325,7 @@ def _attach_function(op):
         @staticmethod
         def forward(ctx, patterns, *operands):
             *operands, result = operands
-            _save_watched(ctx, op, patterns, operands, result)
+            _save_with_sources(ctx, op, patterns, operands, result)
             return result.clone()
 
         @staticmethod

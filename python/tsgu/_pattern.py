@@ -2,7 +2,7 @@
 
 import torch
 
-from . import _library
+from . import _library, _writes
 from ._layouts import (
     BLOCKED,
     BY_COLUMNS,
@@ -17,6 +17,9 @@ CSR, COO, TRANSPOSED = 0, 1, 2
 
 _validate = torch.ops.tsgu.validate.default
 _row_positions = torch.ops.tsgu.row_positions.default
+_is_as_of = torch.ops.tsgu.is_as_of.default
+_is_compiling = torch.compiler.is_compiling
+_counting = _writes.counting
 
 
 def _indices(counts, coordinates, items, rows):
@@ -27,6 +30,11 @@ def _indices(counts, coordinates, items, rows):
         return torch.stack([row, coordinates.long()])
     rows = max(rows, 1)
     return torch.stack([row // rows, row % rows, coordinates.long()])
+
+
+def _without_base(index):
+    """An index tensor; of a view another one, which does not hold what it is a view of."""
+    return index.detach() if not _is_compiling() and index._is_view() else index
 
 
 def _reject(positions, shape):
@@ -55,7 +63,7 @@ def _of_blocks(A):
     column = column * width + torch.arange(width, device=row.device)
     indices = torch.stack(torch.broadcast_tensors(*item, row, column)).flatten(1)
     pattern = Pattern.coo(indices, tuple(A.shape))
-    pattern.watched, pattern.blocks = (), (A.layout, *compressed_indices(A), A.values().shape)
+    pattern.blocks = (A.layout, *compressed_indices(A), A.values().shape)
     return pattern
 
 
@@ -71,7 +79,6 @@ class Pattern:
     are not: with TSGU_CHECK_PATTERNS=1 in the environment they are PatternErrors.
     """
 
-    # watched: index tensors that a user may write to, and whose writes a backward must notice.
     # values: those that the uses of a sparse tensor share, kept alive (see _tensors.parts).
     # blocks: layout, index tensors and shape of the values of a tensor of dense blocks.
     __slots__ = (
@@ -82,7 +89,6 @@ class Pattern:
         "rows",
         "columns",
         "coalesced",
-        "watched",
         "values",
         "blocks",
     )
@@ -95,7 +101,6 @@ class Pattern:
         self.rows = rows
         self.columns = columns
         self.coalesced = coalesced
-        self.watched = ()
         self.values = self.blocks = None
 
     def __reduce__(self):
@@ -110,8 +115,9 @@ class Pattern:
         and lists are copied; where only one tensor is int32, an int64 copy of it serves.
         """
         positions, coordinates = one_width(index_tensor(positions), index_tensor(coordinates))
+        positions, coordinates = _without_base(positions), _without_base(coordinates)
         batched = positions.dim() == 2
-        pattern = Pattern(
+        return Pattern(
             positions,
             coordinates,
             CSR,
@@ -120,8 +126,6 @@ class Pattern:
             columns,
             False,
         )
-        pattern.watched = (positions, coordinates)
-        return pattern
 
     @staticmethod
     def coo(indices, shape, coalesced=False):
@@ -130,22 +134,17 @@ class Pattern:
         In any order; entries that name one element are summed. `coalesced` says that they are
         sorted and name each element once.
         """
-        indices = index_tensor(indices)
+        indices = _without_base(index_tensor(indices))
         *items, rows, columns = shape
         items = items[0] if items else -1
-        pattern = Pattern(indices, indices, COO, items, rows, columns, coalesced)
-        pattern.watched = (indices,)
-        return pattern
+        return Pattern(indices, indices, COO, items, rows, columns, coalesced)
 
     @staticmethod
     def of(A):
         """The pattern of a sparse tensor or a SciPy array. Raises TypeError for others."""
-        # No tensor is watched: a writer of A's values moves the counter of its indices, too.
         layout = getattr(A, "layout", None)
         if layout is torch.sparse_coo:
-            pattern = Pattern.coo(A._indices(), A.shape, A.is_coalesced())
-            pattern.watched = ()
-            return pattern
+            return Pattern.coo(A._indices(), A.shape, A.is_coalesced())
         if layout in BLOCKED:
             return _of_blocks(A)
         if layout not in (torch.sparse_csr, torch.sparse_csc):
@@ -180,7 +179,7 @@ class Pattern:
             self.columns,
             self.coalesced,
         )
-        pattern.watched, pattern.values = self.watched, self.values
+        pattern.values = self.values
         return pattern
 
     @property
@@ -191,13 +190,6 @@ class Pattern:
         if self.form & COO:
             return torch.sparse_coo
         return torch.sparse_csc if self.form & TRANSPOSED else torch.sparse_csr
-
-    def watches(self):
-        """The watched tensors that share memory with the index tensors, which may be copies."""
-        if not self.watched:
-            return ()
-        memory = self.positions.data_ptr(), self.coordinates.data_ptr()
-        return [x for x in self.watched if x.data_ptr() in memory and not x.is_inference()]
 
     def to(self, *args, **kwargs):
         """The pattern on another device, or with int32 or int64 indices; takes what Tensor.to does.
@@ -216,7 +208,7 @@ class Pattern:
             x.to(device if device is not None else x.device, dtype or x.dtype, non_blocking)
             for x in tensors
         ]
-        pattern = Pattern(
+        return Pattern(
             moved[0],
             moved[-1],
             self.form,
@@ -225,9 +217,6 @@ class Pattern:
             self.columns,
             self.coalesced,
         )
-        copies = [new for new, old in zip(moved, tensors, strict=True) if new is not old]
-        pattern.watched = (*self.watched, *copies)
-        return pattern
 
     @property
     def shape(self):
@@ -255,6 +244,8 @@ class Pattern:
 
     def version(self):
         """A number that changes when torch writes to the index tensors."""
+        if _counting:
+            return _writes.version(self.positions, self.coordinates)
         try:
             return self.positions._version + self.coordinates._version
         except RuntimeError:  # inference tensors do not count
@@ -315,5 +306,22 @@ class Pattern:
 def _restored(positions, coordinates, numbers, blocks):
     """A pattern that was pickled."""
     pattern = Pattern(positions, coordinates, *numbers)
-    pattern.watched, pattern.blocks = (positions, coordinates), blocks
+    pattern.blocks = blocks
     return pattern
+
+
+def require_as_of(pattern, version):
+    """Raises RuntimeError where the pattern was another when `pattern.version()` was that."""
+    numbers = pattern.numbers()
+    if numbers[-1] == version:
+        return
+    try:
+        same = _is_as_of(pattern.positions, pattern.coordinates, *numbers, version)
+    except (ValueError, RuntimeError):  # it is none any more
+        same = False
+    if not same:
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: the index tensors of {pattern} were written to after the forward that "
+            "used them. Write to a copy, and make a new matrix of it"
+        )

@@ -6,7 +6,6 @@ of its CSR constructor makes a dense matrix; these are neither.
 
 import operator
 import weakref
-from typing import NamedTuple
 
 import torch
 from torch.autograd import Function
@@ -15,14 +14,13 @@ from ._gradients import before_gradient
 from ._layouts import BLOCKED, as_tensor, index_tensor
 from ._matrix import Matrix, is_tensor_or_matrix, needs_matrix, on_indices, outside_graphs
 from ._pattern import COO, Pattern
+from ._writes import count, keep
 
 _is_compiling = torch.compiler.is_compiling
 
 # id of a sparse tensor that a graph uses -> (weak reference whose end is the entry's, the node
 # that made its values, weakly, a function that gives them or None).
 shared_values = {}
-# address of the values -> {id of a tensor on them: _Made}.
-made_of = {}
 
 
 def take_apart(A):
@@ -131,11 +129,8 @@ def _parts(A):
     if A.requires_grad and torch.is_grad_enabled():
         pattern = Pattern.of(A)
         pattern.values = values = _shared(A)
-    else:
-        pattern, values = take_apart(A)
-    if made_of:
-        pattern.watched = indices_of_made(A, values)
-    return pattern, values
+        return pattern, values
+    return take_apart(A)
 
 
 def _shared(A):
@@ -197,54 +192,6 @@ def matrix_of(pattern, values, is_read=False):
     if needs_matrix(values):
         return Matrix(pattern, values)
     return from_values(pattern, values, is_read)
-
-
-class _Made(NamedTuple):
-    """What a tensor was made of, which shares its memory but not its count of writes."""
-
-    tensor: weakref.ref
-    indices: tuple
-    source: weakref.ref  # the values
-    values: torch.Tensor  # detached from their graph
-
-
-def remember(A, pattern, values):
-    """Has derivatives that read A notice writes to what A was made of."""
-    address = values.data_ptr()
-    if address == 0:
-        return
-    key, on_it = id(A), made_of.setdefault(address, {})
-
-    def forget(reference):
-        if key in on_it and on_it[key].tensor is reference:
-            del on_it[key]
-            if not on_it and made_of.get(address) is on_it:
-                del made_of[address]
-
-    latest = next(reversed(on_it.values()), None)
-    same = latest is not None and latest.source() is values
-    kept = latest.values if same else values.detach()
-    on_it[key] = _Made(weakref.ref(A, forget), pattern.watched, weakref.ref(values), kept)
-
-
-def indices_of_made(A, values):
-    """The index tensors that A, which has these values, was made of."""
-    on_it = made_of.get(values.data_ptr())
-    if on_it is None:
-        return ()
-    own = on_it.get(id(A))  # otherwise A is another tensor of the same memory
-    found = on_it.values() if own is None else [own]
-    return tuple({id(x): x for made in found for x in made.indices}.values())
-
-
-def sources(tensors):
-    """The values that users gave and whose memory these tensors have: to be saved beside them."""
-    found = {}
-    for tensor in tensors:
-        for made in made_of.get(tensor.data_ptr(), {}).values():
-            if not made.values.is_inference():
-                found[id(made.values)] = made.values
-    return found.values()
 
 
 # ===-- Gradients ------------------------------------------------------------===#
@@ -335,10 +282,14 @@ def _values_tensor(values):
 
 
 def _make(pattern, values):
+    values = values.reshape(-1)
     if needs_matrix(values):
-        return Matrix(pattern, values.reshape(-1))
-    A = from_values(pattern, values.reshape(-1))
-    remember(A, pattern, values)
+        return Matrix(pattern, values)
+    A = from_values(pattern, values)
+    made_of = pattern.positions, pattern.coordinates, values
+    count(*made_of)
+    if pattern.form == COO or pattern.items != -1:
+        keep(A, *made_of)  # torch keeps what a CSR matrix is made of
     return A
 
 
@@ -386,7 +337,7 @@ def coo(indices, values, shape):
         pattern = Pattern.coo(indices, shape)
         # In a graph, operators validate when they run.
         coalesced = not _is_compiling() and pattern.validate() == 0
-        return Pattern.coo(indices.long(), shape, coalesced)
+        return Pattern.coo(pattern.positions.long(), shape, coalesced)
 
     if values.shape != indices.shape[1:]:
         raise ValueError(

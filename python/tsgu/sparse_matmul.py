@@ -5,30 +5,28 @@ import weakref
 import torch
 from torch.autograd import Function, forward_ad
 
-from . import _library
+from . import _library, _writes
 from ._autograd import operator, stand_in, transforming
 from ._gradients import before_gradient
 from ._layouts import as_tensor, is_sparse
 from ._linear_solve import same_dtype
 from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, outside_graphs
-from ._pattern import CSR, Pattern
+from ._pattern import CSR, Pattern, require_as_of
 from ._tensors import (
     add_gradients,
     copy_gradient,
     from_values,
-    indices_of_made,
     is_used,
-    made_of,
     parts,
     put_together,
     shared_values,
-    sources,
     take_apart,
 )
 
 __all__ = ["SparseMatMul", "sparse_mm"]
 
 _CSR = torch.sparse_csr
+_counting = _writes.counting
 _is_compiling = torch.compiler.is_compiling
 _is_grad_enabled = torch.is_grad_enabled
 _transforms_active = torch._C._are_functorch_transforms_active
@@ -68,7 +66,7 @@ def _operator(pattern):
 
 
 def _multiply(A, B):
-    """Pattern (or what makes one) and values of A, and the product, without autograd."""
+    """Pattern (or what makes one), its version and values of A; the product, without autograd."""
     if A.layout is _CSR and A.dim() == 2:
         # The common case, written out: its cost is that of its calls into torch.
         positions, coordinates, values = A.crow_indices(), A.col_indices(), A.values()
@@ -77,11 +75,15 @@ def _multiply(A, B):
         if positions.numel() != rows + 1:
             Pattern(*pattern).reject(A.shape)
         # As Pattern.version: the parts of a tensor share one counter.
-        version = -1 if A.is_inference() else 2 * A._version
+        if _counting:
+            version = _writes.version(positions, coordinates)
+        else:
+            version = -1 if A.is_inference() else 2 * A._version
         result = _run2(_PRODUCT.number, positions, coordinates, columns, version, values, B)
-        return pattern, values, result
+        return pattern, version, values, result
     pattern, values = take_apart(A)
-    return pattern, values, _operator(pattern).program.run((pattern,), values, B)
+    result = _operator(pattern).program.run((pattern,), values, B)
+    return pattern, pattern.version(), values, result
 
 
 def _made(pattern):
@@ -97,7 +99,7 @@ class SparseMatMul(Function):
 
     @staticmethod
     def forward(ctx, A, B):
-        ctx.pattern, values, result = _multiply(A, B)
+        ctx.pattern, ctx.version, values, result = _multiply(A, B)
         needs_A, needs_B = ctx.needs_input_grad
         # The gradient of A reads B, that of B reads A.
         if needs_B:
@@ -108,10 +110,8 @@ class SparseMatMul(Function):
             ctx.of = weakref.ref(A)
             is_used(A, ctx)
         saved = A if needs_B else None, B if needs_A else None
-        if made_of:
-            ctx.pattern = _made(ctx.pattern)
-            ctx.pattern.watched = indices_of_made(A, values)
-            saved += *ctx.pattern.watches(), *(sources([values]) if needs_B else ())
+        if _counting and needs_B:
+            saved += (*_writes.sources([values]),)
         ctx.save_for_backward(*saved)
         return result
 
@@ -120,6 +120,7 @@ class SparseMatMul(Function):
         A, B = ctx.saved_tensors[:2]  # the others only have to be unwritten
         needs_A, needs_B = ctx.needs_input_grad
         pattern = _made(ctx.pattern)
+        require_as_of(pattern, ctx.version)
         if needs_A:
             before_gradient(ctx, add_gradients, copy_gradient)
         if cotangent.stride(-1) != 1:
@@ -216,7 +217,7 @@ def sparse_mm(A, B):
             return _by_parts(A, B)
         if _is_grad_enabled() and (needs_A or B.requires_grad):
             return _apply(A, B)
-        return _multiply(A, B)[2]
+        return _multiply(A, B)[3]
     except Exception as error:
         # Looked at only now: the common case need not pay for it.
         matrix = as_tensor(A)

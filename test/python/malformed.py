@@ -196,7 +196,7 @@ WITHOUT_POSITIONS = {
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
-    *("Pattern.layout", "Pattern.watches"),
+    "Pattern.layout",
     "values",  # those that torch stores
     *("Operator.depends_on", "Operator.is_independent", "Operator.cotangent", "Operator.tangent"),
     *("Operator.plan", "Operator.attach", "Operator.refused", "Operator.tangent_of"),

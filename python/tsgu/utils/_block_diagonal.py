@@ -43,7 +43,6 @@ def _pattern_on(layout, positions, coordinates, block, shape):
         )
     by_columns = layout in BY_COLUMNS
     pattern = Pattern.csr(positions, coordinates, shape[-2 if by_columns else -1])
-    pattern.watched = ()  # They are nobody else's.
     return pattern.transposed() if by_columns else pattern
 
 
@@ -109,9 +108,7 @@ def _coo_diagonal(patterns, shapes, shape):
             _refuse_blocks(patterns)
     offsets = torch.stack([_spread(_starts(size)[:-1], counts, indices) for size in sizes])
     coalesced = all(pattern.coalesced for pattern in patterns)
-    pattern = Pattern.coo(indices + offsets, shape, coalesced)
-    pattern.watched = ()
-    return pattern
+    return Pattern.coo(indices + offsets, shape, coalesced)
 
 
 def _joined_positions(positions, counts):
@@ -210,7 +207,6 @@ def _split_coo(pattern, shapes):
     patterns = []
     for shape, piece in zip(shapes, indices.split(counts, 1), strict=True):
         patterns.append(Pattern.coo(piece.contiguous(), shape, pattern.coalesced))
-        patterns[-1].watched = ()
     return patterns, counts, order
 
 

@@ -135,13 +135,6 @@ def convert_coo_to_csr_indices_values(coo_indices, num_rows, values=None, *, ite
     return crow, col, permutation if values is None else values[permutation]
 
 
-def _new_csr(positions, coordinates, columns):
-    """The pattern of index tensors that are nobody else's: writes to them need not be watched."""
-    pattern = Pattern.csr(positions, coordinates, columns)
-    pattern.watched = ()
-    return pattern
-
-
 @outside_graphs
 def convert_coo_to_csr(coo):
     """A COO matrix (n, m), or batch (b, n, m) of equal numbers of entries, as CSR.
@@ -159,7 +152,7 @@ def convert_coo_to_csr(coo):
     items = None if pattern.items == -1 else pattern.items
 
     def make():
-        return _new_csr(*_compressed(pattern.positions, pattern.rows, items), pattern.columns)
+        return Pattern.csr(*_compressed(pattern.positions, pattern.rows, items), pattern.columns)
 
     return matrix_of(on_indices(make), values)
 
@@ -202,7 +195,7 @@ def stack_csr(tensors, dim=0):
     def make():
         positions = torch.stack([pattern.positions for pattern in patterns])
         coordinates = torch.stack([pattern.coordinates for pattern in patterns])
-        pattern = _new_csr(positions, coordinates, tensors[0].shape[1])
+        pattern = Pattern.csr(positions, coordinates, tensors[0].shape[1])
         if not _is_compiling():
             pattern.validate()
         return pattern
