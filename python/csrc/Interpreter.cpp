@@ -53,24 +53,34 @@ extern "C" TSGU_API void tsgu_torch_raise_kept() {
 // Callbacks of the runtime
 //===----------------------------------------------------------------------===//
 
-/// What a callable of ours returned, or -1 if it raised.
+/// The int that a callable returned, or -1 if it raised.
+template <typename... Arguments>
+static int32_t call(const Interpreter &python, void *callable,
+                    const char *format, Arguments... arguments) {
+  const int state = python.ensure();
+  void *result = python.call(callable, format, arguments...);
+  long answer = -1;
+  if (result) {
+    answer = python.asLong(result);
+    python.decrease(result);
+  }
+  if (keep(python))
+    answer = -1;
+  python.release(state);
+  return static_cast<int32_t>(answer);
+}
+
 template <typename... Arguments>
 static int32_t call(void *Interpreter::*callable, const char *format,
                     Arguments... arguments) {
   const Interpreter *python = current.load();
-  if (!python)
-    return -1;
-  const int state = python->ensure();
-  void *result = python->call(python->*callable, format, arguments...);
-  long answer = -1;
-  if (result) {
-    answer = python->asLong(result);
-    python->decrease(result);
-  }
-  if (keep(*python))
-    answer = -1;
-  python->release(state);
-  return static_cast<int32_t>(answer);
+  return python ? call(*python, python->*callable, format, arguments...) : -1;
+}
+
+bool tsgu::torch_plugin::callPython(void *callable, int64_t argument) {
+  const Interpreter *python = current.load();
+  return !python ||
+         call(*python, callable, "L", static_cast<long long>(argument)) != -1;
 }
 
 static unsigned long long address(const void *pointer) {
@@ -95,6 +105,36 @@ static int32_t callProgress(int64_t id, int64_t iteration, int64_t columns,
 static int32_t callOutcome(int64_t id, const tsgu_outcome *outcome) {
   return call(&Interpreter::outcome, "LK", static_cast<long long>(id),
               address(outcome));
+}
+
+//===----------------------------------------------------------------------===//
+// What torch tells Python alone
+//===----------------------------------------------------------------------===//
+
+/// Whether an answer is True; gives up the reference to it.
+static bool isTrue(const Interpreter &python, void *answer) {
+  const bool yes = answer && python.asLong(answer) == 1;
+  if (answer)
+    python.decrease(answer);
+  return yes;
+}
+
+/// Whether torch allocated both tensors. The kernel of an operator whose errors
+/// torch drops: so it runs nothing in which Python would look for signals.
+extern "C" TSGU_API bool tsgu_torch_owns(void *positions, void *coordinates) {
+  const Interpreter *python = current.load();
+  for (void *tensor : {positions, coordinates}) {
+    void *storage = python
+                        ? python->callMethod(tensor, "untyped_storage", nullptr)
+                        : nullptr;
+    if (!storage)
+      return false;
+    void *answer = python->callMethod(storage, "resizable", nullptr);
+    python->decrease(storage);
+    if (!isTrue(*python, answer))
+      return false;
+  }
+  return true;
 }
 
 //===----------------------------------------------------------------------===//

@@ -31,8 +31,13 @@ struct Interpreter {
   void (*decrease)(void *);                 ///< Py_DecRef
   void (*fetch)(void **, void **, void **); ///< PyErr_Fetch
   void (*restore)(void *, void *, void *);  ///< PyErr_Restore
+  ///< PyObject_CallMethod
+  void *(*callMethod)(void *, const char *, const char *, ...);
   void *solve, *progress, *outcome;
 };
+
+/// Calls a callable that returns an int. False: it raised, which is kept.
+bool callPython(void *callable, int64_t argument);
 
 } // namespace tsgu::torch_plugin
 

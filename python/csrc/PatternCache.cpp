@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "PatternCache.h"
+#include "Interpreter.h"
 #include "Queue.h"
 
 #include <algorithm>
@@ -192,8 +193,8 @@ std::shared_ptr<CachedPattern> PatternCache::find(IndexArrays &arrays) {
     return pattern;
   arrays.counted = arrays.version >= 0 && sweep.load() && arrays.isTorchs();
   auto pattern = withRoom(arrays.place(), [&] { return make(arrays); });
-  if (Sweeper sweeper = sweep.load(); sweeper && hasDoubled())
-    sweeper(0);
+  if (sweep.load() && hasDoubled())
+    sweepOut(false);
   return pattern;
 }
 
@@ -366,10 +367,17 @@ bool PatternCache::hasDoubled() {
   return true;
 }
 
+/// Has Python find out what nobody else holds. Fails where a signal's handler
+/// raises meanwhile.
+void PatternCache::sweepOut(bool memoryRanOut) {
+  void *sweeper = sweep.load();
+  if (sweeper && !callPython(sweeper, memoryRanOut))
+    fail(ErrorKind::Interrupted, "interrupted by the caller");
+}
+
 /// Gives up what no call uses, which is made again when it is needed.
 void PatternCache::makeRoom() {
-  if (Sweeper sweeper = sweep.load())
-    sweeper(1);
+  sweepOut(true);
   std::list<Alias> removed; // freed last, under no lock
   std::lock_guard<std::mutex> lock(access);
   for (auto it = aliases.begin(); it != aliases.end();) {
@@ -444,9 +452,8 @@ extern "C" TSGU_API void tsgu_torch_cache_clear() {
   PatternCache::get().clear();
 }
 
-extern "C" TSGU_API void
-tsgu_torch_cache_set_sweeper(PatternCache::Sweeper sweeper) {
-  PatternCache::get().setSweeper(sweeper);
+extern "C" TSGU_API void tsgu_torch_cache_set_sweeper(void *callable) {
+  PatternCache::get().setSweeper(callable);
 }
 
 extern "C" TSGU_API void tsgu_torch_cache_drop(const int64_t *entries,

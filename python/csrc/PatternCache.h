@@ -61,8 +61,7 @@ public:
   /// and when a device's memory ran out (1), to have torch give back what it
   /// does not use, too. Only Python can see who holds what: the stable ABI has
   /// no reference counts.
-  using Sweeper = void (*)(int32_t memoryRanOut);
-  void setSweeper(Sweeper sweeper) { sweep = sweeper; }
+  void setSweeper(void *callable) { sweep = callable; }
   std::vector<CachedTensor> tensors();
   void drop(const int64_t *entries, int64_t count);
 
@@ -134,6 +133,7 @@ private:
   std::list<Alias> insert(Alias alias);
   void remove(std::list<Alias>::iterator it, std::list<Alias> &removed);
   bool hasDoubled();
+  void sweepOut(bool memoryRanOut);
   void makeRoom();
   int64_t bytes() const;
 
@@ -146,10 +146,10 @@ private:
   std::unordered_multimap<uint64_t, std::weak_ptr<CachedPattern>> byContent;
   size_t liveContents = 0; ///< of byContent, when that was last counted
   CacheCounters count;
-  int64_t aliasedBytes = 0; ///< of all aliases
-  int64_t numbered = 0;     ///< aliases ever made
-  std::atomic<Sweeper> sweep = nullptr;
-  size_t sweptEntries = 0; ///< after the last sweep
+  int64_t aliasedBytes = 0;            ///< of all aliases
+  int64_t numbered = 0;                ///< aliases ever made
+  std::atomic<void *> sweep = nullptr; ///< NULL: Python ends
+  size_t sweptEntries = 0;             ///< after the last sweep
   int64_t sweptBytes = 0;
 };
 

@@ -132,8 +132,7 @@ _declare(plugin, "tsgu_torch_after_fork_in_child", None, ctypes.c_uint64)
 _declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)
-_SWEEPER = ctypes.CFUNCTYPE(None, ctypes.c_int32)
-_declare(plugin, "tsgu_torch_cache_set_sweeper", None, _SWEEPER)
+_declare(plugin, "tsgu_torch_cache_set_sweeper", None, _POINTER)
 _declare(plugin, "tsgu_torch_cache_drop", None, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64)
 _declare(
     plugin,
@@ -175,8 +174,13 @@ _OF_KIND = {
 }
 
 # Raises what a callable or a signal handler raised while the library called Python.
-_raise_kept = ctypes.PyDLL(str(directory / f"libtsgu_torch{_SUFFIX}")).tsgu_torch_raise_kept
+_with_gil = ctypes.PyDLL(str(directory / f"libtsgu_torch{_SUFFIX}"))
+_raise_kept = _with_gil.tsgu_torch_raise_kept
 _raise_kept.restype = None
+
+# Whether torch allocated the memory of both tensors.
+owns = _with_gil.tsgu_torch_owns
+owns.argtypes, owns.restype = (ctypes.py_object, ctypes.py_object), ctypes.c_bool
 
 
 def check(status):
@@ -252,14 +256,14 @@ def counters():
 def set_sweeper(function):
     """Has `function(0)` called when the pattern cache has doubled, until Python ends.
 
-    And `function(1)` when a device's memory ran out.
+    And `function(1)` when a device's memory ran out. It returns 0; what it raises is raised by
+    whoever called the library.
     """
-    sweeper = _SWEEPER(function)
-    plugin.tsgu_torch_cache_set_sweeper(sweeper)
+    plugin.tsgu_torch_cache_set_sweeper(id(function))
 
-    def end(kept=sweeper):
+    def end(kept=function):
         # The plugin must not call into a dying Python, nor hold tensors of it: torch aborts there.
-        plugin.tsgu_torch_cache_set_sweeper(_SWEEPER())
+        plugin.tsgu_torch_cache_set_sweeper(None)
         plugin.tsgu_torch_cache_clear()
 
     atexit.register(end)
@@ -285,6 +289,7 @@ class _Interpreter(ctypes.Structure):
             "Py_DecRef",
             "PyErr_Fetch",
             "PyErr_Restore",
+            "PyObject_CallMethod",
             "solve",
             "progress",
             "outcome",

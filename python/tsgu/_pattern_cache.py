@@ -6,7 +6,6 @@ whether it is the last to do so shows only here, in reference counts. A wrong an
 costs a look-up by content, or memory up to the cache's limit; never a wrong result.
 """
 
-import contextlib
 import sys
 from collections import Counter
 
@@ -15,6 +14,9 @@ import torch
 from . import _library
 
 _storage_use_count = torch._C._storage_Use_Count
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+_function_modes = torch._C._len_torch_function_stack
+_transforms_active = torch._C._are_functorch_transforms_active
 
 
 def _storage(tensor):
@@ -30,13 +32,7 @@ _PYTHON_COUNT = sys.getrefcount(_PROBE)
 
 
 _OPERATORS = torch.library.Library("tsgu", "FRAGMENT")
-
-
-def _owned_by_torch(positions, coordinates):
-    return positions.untyped_storage().resizable() and coordinates.untyped_storage().resizable()
-
-
-_OPERATORS.impl("owned_by_torch", _owned_by_torch, "CompositeExplicitAutograd")
+_OPERATORS.impl("owned_by_torch", _library.owns, "CompositeExplicitAutograd")
 
 
 def _tensors_by_storage(tensors):
@@ -64,12 +60,12 @@ def drop_unused():
 
 
 def _sweep(memory_ran_out):
-    # Under a mode that takes over operators it fails: then at the next occasion.
-    with contextlib.suppress(Exception):
+    # Under what takes over operators it would fail: then at the next occasion.
+    if not (_dispatch_modes() or _function_modes() or _transforms_active()):
         drop_unused()
     if memory_ran_out:
-        with contextlib.suppress(Exception):
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()
+    return 0
 
 
 _library.set_sweeper(_sweep)

@@ -57,12 +57,34 @@ def after(seconds, error=TimerError):
     assert not lost and not _callbacks._thread.runs
 
 
+def until_late():
+    """Goes on until a signal that is lost must have come."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        yield
+
+
 def assert_works():
     A = line(30, 3.0)
     b = torch.ones(30, dtype=torch.float64)
     X, info = tsgu.sparse_generic_solve(A, b, "cg", return_info=True)
     assert info.converged
     torch.testing.assert_close(A.to_dense() @ X, b)
+
+
+# ===-- Calls -----------------------------------------------------------------===#
+
+
+def test_signals_while_patterns_are_seen_for_the_first_time():
+    """Where torch is asked whose memory it is, and what else keeps the tensors of old ones."""
+    A = tsgu.csr(torch.arange(11), torch.arange(10), torch.ones(10), (10, 10))
+    rhs = torch.ones(10, 1)
+    for k in range(200):
+        with after(0.001 + 1e-5 * k, (KeyboardInterrupt, TimerError)[k % 2]):
+            for _ in until_late():
+                new = torch.sparse_csr_tensor(A.crow_indices().clone(), A.col_indices(), A.values())
+                tsgu.sparse_mm(new, rhs)
+    assert_works()
 
 
 # ===-- Callbacks -------------------------------------------------------------===#
@@ -75,7 +97,7 @@ def test_signals_while_a_callback_is_told(method, on_fail):
     A, b = line(300), torch.ones(300, dtype=torch.float64)
     for k in range(12):
         with after(0.003 + 0.0007 * k, (KeyboardInterrupt, TimerError)[k % 2]):
-            while True:  # Some end sooner than others.
+            for _ in until_late():  # Some end sooner than others.
                 options = {**ENDLESS, "on_fail": on_fail, "callback": lambda *_: None}
                 with contextlib.suppress(tsgu.ConvergenceError):
                     tsgu.sparse_generic_solve(A, b, method, **options)
@@ -119,7 +141,7 @@ def test_backward_passes():
         A, b * 0, "cg", on_fail="raise", callback=lambda *_: None, **ENDLESS
     )
     with after(0.05, KeyboardInterrupt):
-        while True:
+        for _ in until_late():
             with contextlib.suppress(tsgu.ConvergenceError):
                 torch.autograd.grad(x.sum(), leaves, retain_graph=True)
     assert_works()
