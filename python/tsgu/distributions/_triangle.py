@@ -1,0 +1,88 @@
+"""Which entries of a sparse matrix are those of a lower triangle, found once for a pattern."""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from .._matrix import Matrix, on_indices
+from .._pattern import COO, CSR, TRANSPOSED, Pattern
+from .._tensors import parts
+
+
+class Triangle(NamedTuple):
+    """Where a lower triangle stands among the elements of a pattern; entries name elements."""
+
+    pattern: Pattern | None  # of the entries of the triangle, None: the matrix's own
+    elements: int
+    element: torch.Tensor | None  # entry -> element, where several entries name one
+    kept: torch.Tensor | None  # the elements in the triangle, None: all
+    on_diagonal: torch.Tensor  # the elements on the diagonal
+    rows: torch.Tensor | None  # their rows, those of all items counted through, None: 0, 1, ...
+    above: torch.Tensor  # the coordinates of elements above the diagonal
+
+    @staticmethod
+    def of(A, strict):
+        """That of a matrix or batch, with its diagonal or (strict) below it."""
+        pattern, _ = parts(A)
+        return on_indices(lambda: _find(pattern, strict))
+
+    def matrix(self, A):
+        """The triangle and the values of all elements of the matrix; differentiable."""
+        pattern, values = parts(A)
+        if self.element is not None:
+            zeros = values.new_zeros(self.elements)
+            values = zeros.index_put((self.element,), values, accumulate=True)
+        of_triangle = values if self.kept is None else values[self.kept]
+        return Matrix(self.pattern or pattern, of_triangle), values
+
+    def coordinates(self, A):
+        """(item if batched, row, column) of each element of the matrix."""
+        pattern, _ = parts(A)
+        return on_indices(
+            lambda: coordinates(pattern if self.element is None else _unique(pattern))
+        )
+
+    def diagonal(self, values, shape):
+        """The diagonal, (n,) or (b, n), of these values of the elements; 0 where none is stored."""
+        diagonal = values[self.on_diagonal]
+        if self.rows is not None:
+            zeros = values.new_zeros(math.prod(shape[:-1]))
+            diagonal = zeros.index_put((self.rows,), diagonal)
+        return diagonal.view(shape[:-1])
+
+
+def _unique(pattern):
+    return pattern.canonical()[0]
+
+
+def coordinates(pattern):
+    """(item if batched, row, column) of each entry."""
+    if pattern.form & TRANSPOSED:
+        *item, column, row = pattern.transposed().entry_indices()
+        return torch.stack([*item, row, column])
+    return pattern.entry_indices()
+
+
+def _find(pattern, strict):
+    own, element = pattern, None
+    order = pattern.validate()
+    if order == 2:
+        pattern, element = pattern.canonical()
+    indices = coordinates(pattern)
+    *item, row, column = indices
+    on_diagonal = (row == column).nonzero().squeeze(1)
+    rows = row[on_diagonal]
+    if item:
+        rows = rows + item[0][on_diagonal] * pattern.shape[-1]
+    if torch.equal(rows, torch.arange(math.prod(pattern.shape[:-1]), device=rows.device)):
+        rows = None
+    above = indices[:, row < column]
+    kept = row > column if strict else row >= column
+    if kept.all():
+        kept, pattern = None, None if pattern is own else pattern
+    else:
+        is_sorted = order == 2 or (order == 0 and pattern.form in (CSR, COO))
+        pattern = Pattern.coo(indices[:, kept], pattern.shape, coalesced=is_sorted)
+        kept = kept.nonzero().squeeze(1)
+    return Triangle(pattern, row.numel(), element, kept, on_diagonal, rows, above)
