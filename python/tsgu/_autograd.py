@@ -284,7 +284,8 @@ def _backward(ctx, cotangent):
         return tuple(gradients)
     saved = ctx.saved_tensors
     for pattern, version in zip(ctx.patterns, ctx.versions, strict=True):
-        require_as_of(pattern, version)
+        if pattern.version() != version:
+            require_as_of(pattern, version)
     operands = [None] * len(shapes)
     for k, operand in zip(plan.saved, saved, strict=False):  # more may follow
         operands[k] = operand

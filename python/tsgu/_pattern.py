@@ -15,7 +15,7 @@ from ._layouts import (
 # Values of Form in IndexArrays.h.
 CSR, COO, TRANSPOSED = 0, 1, 2
 
-_validate = torch.ops.tsgu.validate.default
+_validate = torch.ops.tsgu.validate.default._op
 _row_positions = torch.ops.tsgu.row_positions.default
 _is_as_of = torch.ops.tsgu.is_as_of.default
 _is_compiling = torch.compiler.is_compiling

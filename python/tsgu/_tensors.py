@@ -13,7 +13,7 @@ from torch.autograd import Function
 from ._gradients import before_gradient
 from ._layouts import BLOCKED, as_tensor, index_tensor
 from ._matrix import Matrix, is_tensor_or_matrix, needs_matrix, on_indices, outside_graphs
-from ._pattern import COO, Pattern
+from ._pattern import COO, CSR, Pattern
 from ._writes import count, keep
 
 _is_compiling = torch.compiler.is_compiling
@@ -42,6 +42,10 @@ def _flat_values(A, pattern):
 
 def put_together(pattern, values):
     """The sparse tensor of these values, without autograd."""
+    if pattern.form == CSR and pattern.items == -1:
+        return torch.sparse_csr_tensor(
+            pattern.positions, pattern.coordinates, values, pattern.shape, check_invariants=False
+        )
     layout = pattern.layout
     if layout is torch.sparse_coo:
         return torch.sparse_coo_tensor(
@@ -282,7 +286,8 @@ def _values_tensor(values):
 
 
 def _make(pattern, values):
-    values = values.reshape(-1)
+    if values.dim() != 1:
+        values = values.reshape(-1)
     if needs_matrix(values):
         return Matrix(pattern, values)
     A = from_values(pattern, values)

@@ -6,36 +6,39 @@ has their memory, but a count of its own; whoever uses it asks their counts as w
 
 import weakref
 
-# address -> {id of a tensor there that somebody may write to: weak reference to it}.
+# address -> weak references to the tensors there that somebody may write to, often one.
 counting = {}
 # id of a sparse tensor -> (weak reference to it, what keeps its memory's counts alive).
 _kept = {}
 
 
 class _Reference(weakref.ref):
-    __slots__ = ("address", "key")
+    __slots__ = ("address",)
 
 
 def _forget(reference):
-    known = counting.get(reference.address)
-    if known is not None and known.get(reference.key) is reference:
-        del known[reference.key]
-        if not known and counting.get(reference.address) is known:
-            del counting[reference.address]
+    address = reference.address
+    known = counting.get(address, ())
+    left = tuple([other for other in known if other is not reference])
+    if left:
+        counting[address] = left
+    elif known:
+        del counting[address]
 
 
 def count(*tensors):
     """Has the uses of other tensors on this memory see what is written through these."""
     for tensor in tensors:
-        address, key = tensor.data_ptr(), id(tensor)
-        if address == 0:
-            continue
-        known = counting.setdefault(address, {})
-        reference = known.get(key)
-        if reference is None or reference() is not tensor:
-            reference = _Reference(tensor, _forget)
-            reference.address, reference.key = address, key
-            known[key] = reference
+        address = tensor.data_ptr()
+        known = counting.get(address, ())
+        for reference in known:
+            if reference() is tensor:
+                break
+        else:
+            if address:
+                reference = _Reference(tensor, _forget)
+                reference.address = address
+                counting[address] = (*counting.get(address, ()), reference)
 
 
 def keep(A, *tensors):
@@ -49,30 +52,26 @@ def keep(A, *tensors):
     _kept[key] = weakref.ref(A, forget), tensors
 
 
-def _on(tensor):
-    """The tensors that are known to count writes to a tensor's memory."""
-    known = counting.get(tensor.data_ptr())
-    if not known:
-        return ()
-    return [found for reference in [*known.values()] if (found := reference()) is not None]
-
-
 def version(positions, coordinates):
     """A number that changes when torch writes to index tensors; -1 where it does not count."""
+    first, second = counting.get(positions.data_ptr(), ()), counting.get(coordinates.data_ptr(), ())
     own = others = 0
-    is_shared = False
     try:
-        for index in (positions, coordinates):
-            on_it = _on(index)
-            is_shared = is_shared or bool(on_it)
-            if not any(other is index for other in on_it):
-                own += index._version
-            for other in on_it:
-                others += other._version
+        if not first and not second:
+            return positions._version + coordinates._version
+        for index, known in ((positions, first), (coordinates, second)):
+            counts = index._version
+            for reference in known:
+                other = reference()
+                if other is index:
+                    counts = 0
+                if other is not None:
+                    others += other._version
+            own += counts
     except RuntimeError:  # inference tensors do not count
         return -1
     # A tensor that nobody wrote to since it was made has the number of what it was made of.
-    return others + (own << 32) if is_shared else own
+    return others + (own << 32)
 
 
 def sources(tensors):
@@ -80,6 +79,6 @@ def sources(tensors):
     return [
         other.detach()
         for tensor in tensors
-        for other in _on(tensor)
-        if other is not tensor and not other.is_inference()
+        for reference in counting.get(tensor.data_ptr(), ())
+        if (other := reference()) is not None and other is not tensor and not other.is_inference()
     ]

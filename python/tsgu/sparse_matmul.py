@@ -120,7 +120,9 @@ class SparseMatMul(Function):
         A, B = ctx.saved_tensors[:2]  # the others only have to be unwritten
         needs_A, needs_B = ctx.needs_input_grad
         pattern = _made(ctx.pattern)
-        require_as_of(pattern, ctx.version)
+        version = pattern.version()
+        if version != ctx.version:
+            require_as_of(pattern, ctx.version)
         if needs_A:
             before_gradient(ctx, add_gradients, copy_gradient)
         if cotangent.stride(-1) != 1:
@@ -131,7 +133,7 @@ class SparseMatMul(Function):
         values = _unread(pattern) if A is None else ctx.values
         dense = stand_in(ctx.shape, cotangent) if B is None else B
         if pattern.form == CSR and pattern.items == -1:
-            return _backward_csr(pattern, values, dense, cotangent, needs_A, needs_B)
+            return _backward_csr(pattern, version, values, dense, cotangent, needs_A, needs_B)
         product, gradient_A, gradient_B = _operator(pattern), None, None
         if needs_A:
             run = product.cotangent(0).derived.program.run
@@ -142,10 +144,10 @@ class SparseMatMul(Function):
         return gradient_A, gradient_B
 
 
-def _backward_csr(pattern, values, B, cotangent, needs_A, needs_B):
+def _backward_csr(pattern, version, values, B, cotangent, needs_A, needs_B):
     """The common case of backward, written out like that of _multiply."""
     positions, coordinates, columns = pattern.positions, pattern.coordinates, pattern.columns
-    arguments = positions, coordinates, columns, pattern.version(), values, B, cotangent
+    arguments = positions, coordinates, columns, version, values, B, cotangent
     on_pattern = gradient_B = None
     try:
         if needs_A and needs_B:
