@@ -106,8 +106,10 @@ class SparseMatMul(Function):
             ctx.values = values
         if not needs_A:
             ctx.shape = B.shape
-        elif not A.is_leaf:
-            ctx.of = weakref.ref(A)
+        elif A.is_leaf:
+            ctx.leaf = A
+        else:
+            ctx.leaf, ctx.of = None, weakref.ref(A)
             is_used(A, ctx)
         saved = A if needs_B else None, B if needs_A else None
         if _counting and needs_B:
@@ -123,8 +125,8 @@ class SparseMatMul(Function):
         version = pattern.version()
         if version != ctx.version:
             require_as_of(pattern, ctx.version)
-        if needs_A:
-            before_gradient(ctx, add_gradients, copy_gradient)
+        if needs_A and (ctx.leaf is None or ctx.leaf.grad is not None):
+            before_gradient(ctx, add_gradients, copy_gradient)  # torch keeps a leaf's first itself
         if cotangent.stride(-1) != 1:
             cotangent = cotangent.contiguous()
         if _is_grad_enabled() or transforming():
