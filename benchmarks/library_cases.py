@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+import tsgu
 from matrices import rmat, stencil
 
 _N, _NNZ, _P, _ITEMS = 1024, 4096, 64, 128
@@ -266,13 +267,19 @@ def _helper(function, arguments):
 
 def _generator(function, *arguments, module="utils", **keywords):
     def make(library):
-        return lambda: getattr(library.utils, function)(*arguments, **keywords), ()
+        home = importlib.import_module(f"{library.__name__}.{module}")
+        return lambda: getattr(home, function)(*arguments, **keywords), ()
 
     return make
 
 
 def _blocks(layout):
     return [_random(layout).detach() for _ in range(_ITEMS)]
+
+
+def _joined(layout):
+    blocks = _blocks(layout)
+    return [tsgu.utils.sparse_block_diag(*blocks), *(A.shape for A in blocks)]
 
 
 def _unsorted_indices():
@@ -287,6 +294,11 @@ for _layout in ("coo", "csr"):
         _helper("sparse_block_diag", lambda k=_layout: _blocks(k)),
     )
     Case(
+        f"sparse_block_diag_split into 128, {_layout}",
+        _helper("sparse_block_diag_split", lambda k=_layout: _joined(k)),
+        same=False,  # a tuple
+    )
+    Case(
         f"rand_sparse {_layout}",
         _generator("rand_sparse", (_N, _N), _NNZ, _torch_layout),
         same=False,
@@ -296,8 +308,24 @@ for _layout in ("coo", "csr"):
         _generator("rand_sparse_tri", (_N, _N), _NNZ, _torch_layout),
         same=False,
     )
+    Case(
+        f"rand_sparse {_layout}, batch",
+        _generator("rand_sparse", (_ITEMS, _N, _N), _NNZ, _torch_layout),
+        same=False,
+        large=True,
+    )
     Case(f"sparse_eye {_layout}", _generator("sparse_eye", (_N, _N), layout=_torch_layout))
 Case("stack_csr of 128", _helper("stack_csr", lambda: [_blocks("csr")]))
+Case(
+    "make_spd_sparse, 4,096 entries",
+    _generator(
+        "make_spd_sparse",
+        *(_N, torch.sparse_csr, torch.float32, torch.int64, "cpu"),
+        nz=_N * _N - _NNZ,
+        module="utils.random_sparse",
+    ),
+    same=False,
+)
 Case("convert_coo_to_csr", _helper("convert_coo_to_csr", lambda: [_random("coo").detach()]))
 
 # ===-- Distributions and encoders --------------------------------------------===#

@@ -258,7 +258,7 @@ def test_refused_blocks(tensors, error, text):
     "positions,coordinates,text",
     [
         ([1, 1, 2], [0, 1], "position"),
-        ([0, 3, 2], [0, 1], "row 0"),
+        ([0, 1, 3], [0, 1], "row 1"),
         ([0, 1, 2], [0, 2], "column 2"),
         ([0, 1, 2], [-1, 1], "column -1"),
     ],

@@ -22,11 +22,26 @@ def _starts(sizes):
     return [0, *itertools.accumulate(sizes)]
 
 
-def _spread(numbers, counts, like):
-    """Each number as often as its count says, as an index tensor."""
-    numbers, counts = (torch.tensor(x, device=like.device).long() for x in (numbers, counts))
-    # The size is given: a device need not be waited for.
-    return numbers.repeat_interleave(counts, output_size=like.shape[-1])
+def _joined(pieces, numbers):
+    """The index tensors one after the other, each plus its number."""
+    joined = torch.cat(pieces)
+    # One call for all of them; many small ones are faster than the threads of one large one.
+    torch._foreach_add_(joined.split([piece.numel() for piece in pieces]), numbers)
+    return joined
+
+
+def _are_below(pieces, extents):
+    """Whether the indices in each tensor are nonnegative and below its extent."""
+    ends = [
+        (*piece.aminmax(), extent)
+        for piece, extent in zip(pieces, extents, strict=True)
+        if piece.numel()
+    ]
+    if not ends:
+        return True
+    low, high, extents = zip(*ends, strict=True)
+    extents = torch.tensor(extents, device=low[0].device)
+    return bool(((torch.stack(low) >= 0) & (torch.stack(high) < extents)).all())
 
 
 # ===-- Compressed layouts --------------------------------------------------------===#
@@ -87,10 +102,6 @@ def _check_blocks(tensors):
             raise ValueError(f"all tensors must be sparse matrices (n, m), not {tuple(A.shape)}")
 
 
-def _is_within(coordinates, extents):
-    return bool(((coordinates >= 0) & (coordinates < extents)).all())
-
-
 def _refuse_blocks(patterns):
     """Raises the error of the corrupt one among the patterns."""
     for pattern in patterns:
@@ -99,34 +110,21 @@ def _refuse_blocks(patterns):
 
 
 def _coo_diagonal(patterns, shapes, shape):
-    indices = torch.cat([pattern.positions for pattern in patterns], 1)
-    counts = [pattern.entries for pattern in patterns]
-    sizes = [[block[k] for block in shapes] for k in (0, 1)]
-    if not _is_compiling():
-        extents = torch.stack([_spread(size, counts, indices) for size in sizes])
-        if not _is_within(indices, extents):
+    lines = []
+    for k in (0, 1):
+        index = [pattern.positions[k] for pattern in patterns]
+        sizes = [block[k] for block in shapes]
+        if not (_is_compiling() or _are_below(index, sizes)):
             _refuse_blocks(patterns)
-    offsets = torch.stack([_spread(_starts(size)[:-1], counts, indices) for size in sizes])
+        lines.append(_joined(index, _starts(sizes)[:-1]))
     coalesced = all(pattern.coalesced for pattern in patterns)
-    return Pattern.coo(indices + offsets, shape, coalesced)
+    return Pattern.coo(torch.stack(lines), shape, coalesced)
 
 
-def _joined_positions(positions, counts):
-    """Positions of matrices below each other, or None where a matrix's describe none."""
-    lengths = [line.numel() for line in positions]
-    every = torch.cat(positions).long()
-    every = every + _spread(_starts(counts)[:-1], lengths, every)
-    firsts, ends = (torch.tensor(_starts(x), device=every.device) for x in (lengths, counts))
-    if not _is_compiling():
-        are_ends = (
-            torch.stack([every[firsts[:-1]], every[firsts[1:] - 1]]) == ends.unfold(0, 2, 1).T
-        )
-        if not ((every.diff() >= 0).all() and are_ends.all()):
-            return None
-    # The first position of each but the first matrix is the last one of the matrix above.
-    rows = torch.arange(1, every.numel() - len(positions) + 1, device=every.device)
-    below = rows + _spread(range(len(positions)), [n - 1 for n in lengths], rows)
-    return every[torch.cat([firsts[:1], below])]
+def _are_whole(positions, counts):
+    """Whether they begin at 0 and end with their count: what lies between stays as it is."""
+    firsts, lasts = ([line[k] for line in positions] for k in (slice(0, 1), slice(-1, None)))
+    return not torch.cat(firsts).any() and torch.cat(lasts).tolist() == counts
 
 
 def _compressed_diagonal(layout, patterns, shapes, shape):
@@ -135,13 +133,15 @@ def _compressed_diagonal(layout, patterns, shapes, shape):
         raise ValueError(f"all tensors must have blocks of one shape, not {sorted(set(blocks))}")
     across = [_along_and_across(layout, matrix, blocks[0])[1] for matrix in shapes]
     counts = [index.numel() for index in coordinates]
-    ends, index = _joined_positions(positions, counts), torch.cat(coordinates)
-    if ends is None or not (_is_compiling() or _is_within(index, _spread(across, counts, index))):
+    if not _is_compiling() and not (
+        _are_whole(positions, counts) and _are_below(coordinates, across)
+    ):
         _refuse_blocks(patterns)
-    index = index + _spread(_starts(across)[:-1], counts, index)
-    narrow = all(line.dtype is torch.int32 for line in positions)
-    if narrow and max(*shape, sum(counts)) < 1 << 31:
-        ends, index = ends.int(), index.int()
+    if any(line.dtype is torch.int64 for line in positions) or max(*shape, sum(counts)) >= 1 << 31:
+        positions, coordinates = ([x.long() for x in lines] for lines in (positions, coordinates))
+    below = [line[1:] for line in positions]
+    ends = _joined([positions[0][:1], *below], [0, *_starts(counts)[:-1]])
+    index = _joined(coordinates, _starts(across)[:-1])
     return _pattern_on(layout, ends, index, blocks[0], shape)
 
 
@@ -153,7 +153,8 @@ def sparse_block_diag(*tensors):
     Entries keep their order, duplicates included. A single one is returned as it is.
 
     Raises TypeError for what is no tensor, ValueError where there are none, or they have several
-    layouts, or are no matrices; PatternError for a corrupt one.
+    layouts, or are no matrices; PatternError for a corrupt one whose block would look as if it were
+    not. (Positions that decrease stay in the result, and whatever reads it refuses them.)
     """
     tensors = [as_tensor(A) for A in tensors]
     _check_blocks(tensors)
@@ -210,6 +211,14 @@ def _split_coo(pattern, shapes):
     return patterns, counts, order
 
 
+def _first_outside(layout, block, positions, coordinates, low, high):
+    """Row and column of the first entry whose coordinate is not within the bounds of its block."""
+    k = ((coordinates < low) | (coordinates >= high)).nonzero()[0, 0]
+    place = [torch.searchsorted(positions, k, right=True).item() - 1, coordinates[k].item()]
+    row, column = place[::-1] if layout in BY_COLUMNS else place
+    return (row * block[0], column * block[1]) if block else (row, column)
+
+
 def _split_compressed(pattern, shapes):
     layout = pattern.layout
     positions, coordinates, block = _lines(pattern)
@@ -217,22 +226,26 @@ def _split_compressed(pattern, shapes):
         if block and (shape[0] % block[0] or shape[1] % block[1]):
             raise ValueError(f"a block of shape {shape} is not made of blocks of shape {block}")
     along, across = zip(*(_along_and_across(layout, s, block) for s in shapes), strict=True)
-    starts = _starts(along)
+    starts, firsts = _starts(along), _starts(across)
     bounds = positions[torch.tensor(starts, device=positions.device)].tolist()
     counts = [end - start for start, end in itertools.pairwise(bounds)]
-    firsts = _starts(across)
-    low, high = (_spread(x, counts, coordinates) for x in (firsts[:-1], firsts[1:]))
-    outside = (coordinates < low) | (coordinates >= high)
-    if outside.any():
-        k = outside.nonzero()[0, 0]
-        place = [torch.searchsorted(positions, k, right=True).item() - 1, coordinates[k].item()]
-        row, column = place[::-1] if layout in BY_COLUMNS else place
-        _refuse_outside(*((row * block[0], column * block[1]) if block else (row, column)))
-    index = (coordinates - low).to(coordinates.dtype)
-    patterns = []
-    for k, piece in enumerate(index.split(counts)):
-        ends = positions[starts[k] : starts[k + 1] + 1] - bounds[k]
-        patterns.append(_pattern_on(layout, ends, piece.clone(), block, shapes[k]))
+    if bounds[0] != 0 or bounds[-1] != coordinates.numel() or min(counts) < 0:
+        pattern.validate()
+    # In memory of their own.
+    pieces = torch._foreach_sub(coordinates.split(counts), firsts[:-1])
+    if not _are_below(pieces, across):
+        pattern.validate()
+        low, high = (
+            torch.tensor(x).repeat_interleave(torch.tensor(counts)).to(coordinates.device)
+            for x in (firsts[:-1], firsts[1:])
+        )
+        _refuse_outside(*_first_outside(layout, block, positions, coordinates, low, high))
+    lines = [positions[start : end + 1] for start, end in itertools.pairwise(starts)]
+    lines = torch._foreach_sub(lines, bounds[:-1])
+    patterns = [
+        _pattern_on(layout, line, piece, block, shape)
+        for line, piece, shape in zip(lines, pieces, shapes, strict=True)
+    ]
     size = math.prod(block)
     return patterns, [count * size for count in counts], None
 
@@ -246,15 +259,15 @@ def sparse_block_diag_split(T, *shapes):
 
     Raises TypeError for what is no tensor, ValueError for another layout, shapes that are not
     (n, m) or do not add up to T's, and an entry outside of the blocks, naming it; PatternError for
-    a corrupt T.
+    a corrupt T, as `sparse_block_diag` does.
     """
     T, shapes = as_tensor(T), [tuple(shape) for shape in shapes]
     _check_split(T, shapes)
     pattern, values = parts(T)
 
     def make():
-        pattern.validate()
         if pattern.layout is torch.sparse_coo:
+            pattern.validate()
             return _split_coo(pattern, shapes)
         return _split_compressed(pattern, shapes)
 

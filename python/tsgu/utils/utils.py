@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 _WIDTHS = (torch.int32, torch.int64)
-_is_compiling = torch.compiler.is_compiling
 
 
 # ===-- Indices -----------------------------------------------------------------===#
@@ -175,9 +174,9 @@ def stack_csr(tensors, dim=0):
     for A in tensors:
         if not is_tensor_or_matrix(A):
             raise TypeError(f"tensors must be CSR tensors, not {type(A).__name__}")
-    shapes = {tuple(A.shape) for A in tensors}
+    shapes = {A.shape for A in tensors}
     if len(shapes) > 1:
-        raise ValueError(f"all tensors must have one shape, not {sorted(shapes)}")
+        raise ValueError(f"all tensors must have one shape, not {sorted(map(tuple, shapes))}")
     if any(A.layout is not torch.sparse_csr for A in tensors):
         raise ValueError(f"all tensors must be CSR, not {[A.layout for A in tensors]}")
     if tensors[0].dim() != 2:
@@ -195,10 +194,7 @@ def stack_csr(tensors, dim=0):
     def make():
         positions = torch.stack([pattern.positions for pattern in patterns])
         coordinates = torch.stack([pattern.coordinates for pattern in patterns])
-        pattern = Pattern.csr(positions, coordinates, tensors[0].shape[1])
-        if not _is_compiling():
-            pattern.validate()
-        return pattern
+        return Pattern.csr(positions, coordinates, tensors[0].shape[1])
 
     return matrix_of(on_indices(make), torch.cat(values))
 
@@ -236,9 +232,10 @@ def sparse_eye(
     diagonal = torch.arange(n, **where)
     values = torch.ones(*items, n, dtype=values_dtype, device=device)
     if layout is torch.sparse_csr:
-        positions = torch.arange(n + 1, **where).expand(*items, n + 1).contiguous()
-        coordinates = diagonal.expand(*items, n).contiguous()
-        eye = torch.sparse_csr_tensor(positions, coordinates, values, size, check_invariants=False)
+        positions = torch.arange(n + 1, **where)
+        if items:
+            positions, diagonal = (x.repeat(*items, 1) for x in (positions, diagonal))
+        eye = torch.sparse_csr_tensor(positions, diagonal, values, size, check_invariants=False)
     else:
         indices = torch.stack([diagonal, diagonal])
         if items:
@@ -247,4 +244,4 @@ def sparse_eye(
         eye = torch.sparse_coo_tensor(
             indices, values.flatten(), size, is_coalesced=True, check_invariants=False
         )
-    return eye.requires_grad_(requires_grad)
+    return eye.requires_grad_() if requires_grad else eye
