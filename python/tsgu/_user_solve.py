@@ -4,6 +4,7 @@ import torch
 
 from ._callbacks import Callables, adopted
 from ._lazy import lazy
+from ._linear_solve import run
 from ._pattern import COO, CSR, Pattern
 from ._solver import solver
 from ._tensors import put_together
@@ -71,6 +72,11 @@ def _from_coordinates(indices, rows, columns, like):
     return Pattern.csr(positions, indices[1].to(positions.dtype), columns)
 
 
+def judged(rtol):
+    """The tolerance of a handle for a user's callable: without one every result will do."""
+    return rtol if isinstance(rtol, (int, float)) and 0 < rtol < 1 else 0
+
+
 class UserSolve:
     """What a handle's solves do: call `solve` with A and B, or for an adjoint A^H and B.
 
@@ -88,15 +94,21 @@ class UserSolve:
     def matrices(self):
         return _matrices(self.pattern)
 
-    def handle_maker(self, on_fail, rtol=None):
+    def handle_maker(self, on_fail, rtol=None, atol=None):
         """For `run` of _linear_solve: a handle whose solves these are."""
 
         def make(callables):
             callables = callables or Callables()
             callables.solve = self
-            return solver("callable", rtol=rtol, on_fail=on_fail, callables=callables)
+            return solver("callable", rtol=rtol, atol=atol, on_fail=on_fail, callables=callables)
 
         return make
+
+    def run(self, values, B, on_fail, rtol=0, atol=None):
+        """x of A x = B, differentiable; judged by its residual unless rtol is 0."""
+        B = B.unsqueeze(-1) if self.vector else B
+        x, _ = run(self.pattern, values, B, self.handle_maker(on_fail, rtol, atol))
+        return x.squeeze(-1) if self.vector else x
 
     def __call__(self, mode, item, values, b, x):
         if self.is_ours:

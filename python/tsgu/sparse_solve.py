@@ -20,7 +20,7 @@ from ._matrix import is_hybrid, is_tensor_or_matrix, outside_graphs
 from ._methods import Wanted, check_keywords, recognise
 from ._solver import solver
 from ._tensors import parts
-from ._user_solve import UserSolve
+from ._user_solve import UserSolve, judged
 
 __all__ = [
     "SparseGenericSolve",
@@ -143,11 +143,6 @@ def _callable(solve, n):
     return solve, recognise(solve) is not None
 
 
-def _judged(rtol):
-    """The tolerance of a handle for a user's callable: without one every result will do."""
-    return rtol if isinstance(rtol, (int, float)) and 0 < rtol < 1 else 0
-
-
 def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
     n = pattern.shape[-1]
     forward, is_ours = _callable(solve, n)
@@ -156,7 +151,7 @@ def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
         adjoint, adjoint_is_ours = _callable(transpose_solve, n)
         takes_A, is_ours = not adjoint_is_ours, is_ours or adjoint_is_ours
     user = UserSolve(forward, adjoint, kwargs, pattern, vector, takes_A, is_ours)
-    return user.handle_maker(on_fail, rtol=_judged(kwargs.get("rtol")))
+    return user.handle_maker(on_fail, rtol=judged(kwargs.get("rtol")))
 
 
 def _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail):

@@ -193,6 +193,7 @@ WITHOUT_POSITIONS = {
     *("utils.CGInfo", "utils.sparse_eye", "utils.rand_sparse", "utils.rand_sparse_tri"),
     *("utils.cov_nagao_test", "utils.mean_hotelling_t2_test"),
     "utils.convert_coo_to_csr_indices_values",  # does not know how many columns there are
+    *("jax.have_jax", "jax.t2j", "jax.j2t", "jax.j2t_coo", "jax.j2t_csr"),
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
@@ -294,6 +295,8 @@ def calls_of_solves(A):
         "sparse_generic_lstsq: damped": lambda: lstsq(A, B, damp=0.5),
         "sparse_generic_lstsq: by a callable": lambda: lstsq(A, B, lstsq=lambda A, B: B),
         "SparseGenericLstsq": lambda: tsgu.SparseGenericLstsq.apply(A, B),
+        "jax.sparse_solve_j4t": lambda: tsgu.jax.sparse_solve_j4t(A, B),
+        "jax.SparseSolveJ4T": lambda: tsgu.jax.SparseSolveJ4T.apply(A, B),
     }
     for method in ("cg", "bicgstab", "minres", "gmres", "cgs"):
         calls[f"sparse_generic_solve: {method}"] = lambda m=method: solve(A, B, m)
@@ -323,10 +326,24 @@ def calls_of_solves(A):
     return calls
 
 
+def calls_of_bridges(A):
+    """The same for a matrix."""
+    import tsgu
+
+    if A.layout is torch.sparse_coo:
+        return {"jax.t2j_coo": lambda: tsgu.jax.t2j_coo(A)}
+    return {
+        "jax.t2j_csr": lambda: tsgu.jax.t2j_csr(A),
+        "jax.spmm_t4j": lambda: tsgu.jax.spmm_t4j(A),
+    }
+
+
 def calls(A):
     if not isinstance(A, torch.Tensor):
         return calls_of_pattern(A)
     found = calls_of_products(A)
+    if A.dim() == 2:
+        found |= calls_of_bridges(A)
     if A.shape[-1] == A.shape[-2]:
         found |= calls_of_solves(A)
     return found

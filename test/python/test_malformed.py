@@ -30,7 +30,9 @@ def test_malformed_input_is_refused(case, outcomes):
 def test_every_public_function_is_called(outcomes):
     import tsgu
 
-    names = set(tsgu.__all__) | {f"utils.{name}" for name in tsgu.utils.__all__}
+    names = set(tsgu.__all__)
+    for part in ("utils", "jax"):
+        names |= {f"{part}.{name}" for name in getattr(tsgu, part).__all__}
     for owner in (tsgu.Pattern, tsgu.Operator):
         members = {name for name in vars(owner) if not name.startswith("_")}
         slots = set(getattr(owner, "__slots__", ()))

@@ -361,19 +361,11 @@ outside_graphs(PairwiseEncoder.forward)
 
 def deprecated(module, name):
     """What the module's __getattr__ gives for a name, with a warning where it is deprecated."""
-    instead = "is deprecated and will be removed in a future version. Use "
-    instead += "calc_pairwise_coo_indices_nd instead."
-    if name == "calc_pairwise_coo_indices":
-        text = f"{name} {instead}"
-    elif name == "calc_pariwise_coo_indices":
-        text = (
-            f"{name} (typo) {instead} Note: This function name contains a typo; use "
-            "calc_pairwise_coo_indices for the corrected spelling."
-        )
-    else:
+    if name not in ("calc_pairwise_coo_indices", "calc_pariwise_coo_indices"):
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     from . import pairwise_voxel_encoder
 
+    text = f"{name} is deprecated: calc_pairwise_coo_indices_nd takes volumes of any dimension"
     warnings.warn(text, DeprecationWarning, stacklevel=3)
     return pairwise_voxel_encoder.calc_pairwise_coo_indices
 

@@ -25,9 +25,7 @@ class PairwiseVoxelEncoder(PairwiseEncoder):
 
     def __init__(self, radius, volume_shape, *arguments, **keywords):
         warnings.warn(
-            "PairwiseVoxelEncoder is deprecated and will be removed in a future version. Use "
-            "PairwiseEncoder instead, which supports arbitrary N-dimensional spatial "
-            "relationships.",
+            "PairwiseVoxelEncoder is deprecated: PairwiseEncoder takes volumes of any dimension",
             DeprecationWarning,
             stacklevel=2,
         )
