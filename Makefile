@@ -52,6 +52,7 @@ bench: build $(VENV)/.bench ## measure; BENCH=quick takes minutes instead of an 
 	$(PYTHON) benchmarks/spmm.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/krylov.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/triangular.py --mode $(BENCH) --build $(BUILD)
+	$(PYTHON) benchmarks/patterns.py --mode $(BENCH)
 	$(PYTHON) benchmarks/library.py --mode $(BENCH) --build $(BUILD)
 
 gpu-report: build ## registers, spills, occupancy of every GPU kernel; needs no GPU
