@@ -14,9 +14,11 @@ import tsgu
 from tsgu._compat import linalg_solve_triangular_compat
 
 MODULES = [
-    *("_compat", "sparse_matmul", "sparse_solve", "sparse_lstsq", "utils"),
-    *("utils.utils", "utils.random_sparse", "utils.dist_stats_helpers"),
-    *("utils.bicgstab", "utils.linear_cg", "utils.minres", "utils.lsmr"),
+    *("_compat", "sparse_matmul", "sparse_solve", "sparse_lstsq", "sparse_logsumexp"),
+    *("indexed_matmul", "utils", "utils.bicgstab", "utils.linear_cg", "utils.minres"),
+    *("utils.lsmr", "utils.utils", "utils.random_sparse", "utils.dist_stats_helpers"),
+    *("distributions", "distributions.sparse_multivariate_normal", "distributions.constraints"),
+    *("encoders", "encoders.pairwise_encoder", "encoders.pairwise_voxel_encoder"),
 ]
 SHARED = [f"tsgu.utils.{name}" for name in ("bicgstab", "cgs", "gmres", "linear_cg", "lsmr")]
 
@@ -28,7 +30,9 @@ def test_every_module_is_importable(name):
         assert getattr(module, public) is not None
 
 
-@pytest.mark.parametrize("name", ["tsgu.sparse_softmax", "tsgu.utils.minres", *SHARED])
+@pytest.mark.parametrize(
+    "name", ["tsgu.sparse_softmax", "tsgu.sparse_logsumexp", "tsgu.utils.minres", *SHARED]
+)
 def test_a_function_and_its_module_share_a_name(name):
     parent, _, child = name.rpartition(".")
     function = getattr(importlib.import_module(parent), child)
@@ -72,6 +76,13 @@ from torchsparsegradutils.utils.bicgstab import _DEFAULT, bicgstab as again
 import torchsparsegradutils.utils.linear_cg
 assert sparse_mm is tsgu.sparse_mm and bicgstab is again is tsgu.utils.bicgstab
 assert callable(torchsparsegradutils.utils.linear_cg)
+import torchsparsegradutils.utils.random_sparse
+from torchsparsegradutils.sparse_logsumexp import _bidir_2d
+from torchsparsegradutils.encoders.pairwise_encoder import _gen_coords
+assert _bidir_2d is sys.modules["tsgu.sparse_logsumexp"]._bidir_2d
+assert _gen_coords is sys.modules["tsgu.encoders.pairwise_encoder"]._gen_coords
+assert torchsparsegradutils.sparse_logsumexp is tsgu.sparse_logsumexp
+assert callable(tsgu.sparse_logsumexp)
 assert len({id(m) for n, m in sys.modules.items() if n.endswith(".utils.minres")}) == 1
 
 before, finders = dict(sys.modules), list(sys.meta_path)
@@ -102,6 +113,25 @@ assert tsgu.late.same is same is torchsparsegradutils.late.same
 assert sys.modules["tsgu.late.other"] is sys.modules["torchsparsegradutils.late.other"]
 """
 
+# Two names of one module, which the folder that is given has where the package does not.
+SOLVERS = """
+import sys
+import tsgu
+tsgu.__path__.append(sys.argv[1])
+tsgu.install_as("sparse_solver")
+tsgu.install_as("torch_sparse_solve")
+import sparse_solver, torch_sparse_solve
+from sparse_solver import SparseSolver
+from torch_sparse_solve import solve
+assert sparse_solver is torch_sparse_solve is tsgu.direct
+assert SparseSolver is tsgu.direct.SparseSolver and solve is tsgu.direct.solve
+assert "torchsparsegradutils" not in sys.modules
+try:
+    import torch_sparse_solve.nothing
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
 TOO_LATE = """
 import sys, types
 sys.modules["torchsparsegradutils"] = real = types.ModuleType("torchsparsegradutils")
@@ -123,6 +153,11 @@ def test_modules_under_another_name():
 
 def test_modules_that_are_loaded_later(tmp_path):
     run_script(LATER, str(tmp_path))
+
+
+def test_a_module_under_two_names(tmp_path):
+    (tmp_path / "direct.py").write_text("class SparseSolver: pass\ndef solve(): pass")
+    assert "is not a package" in run_script(SOLVERS, str(tmp_path))
 
 
 def test_a_library_that_was_imported_before():

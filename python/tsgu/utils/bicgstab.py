@@ -19,7 +19,7 @@ _logger.disabled = True
 
 
 class BICGSTABSettings(NamedTuple):
-    """What bicgstab takes besides the system; see there."""
+    """What bicgstab takes besides the system; see there. Nothing is sent to the logger."""
 
     matvec_max: int | None = None
     abstol: float = 1e-8

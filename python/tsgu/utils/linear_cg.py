@@ -17,7 +17,10 @@ __all__ = ["CGInfo", "LinearCGSettings", "linear_cg"]
 
 
 class LinearCGSettings(NamedTuple):
-    """cg_tolerance is relative to the norm of the right-hand side; see linear_cg."""
+    """cg_tolerance is relative to the norm of the right-hand side; see linear_cg.
+
+    verbose_linalg has no effect.
+    """
 
     max_cg_iterations: int = 1000
     max_lanczos_quadrature_iterations: int = 20

@@ -11,7 +11,10 @@ __all__ = ["MINRESSettings", "minres"]
 
 
 class MINRESSettings(NamedTuple):
-    """minres_tolerance is relative to the norm of the right-hand side; see minres."""
+    """minres_tolerance is relative to the norm of the right-hand side; see minres.
+
+    verbose_linalg has no effect.
+    """
 
     max_cg_iterations: int = 1000
     minres_tolerance: float = 1e-4
