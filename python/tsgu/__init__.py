@@ -24,6 +24,7 @@ from ._pattern import Pattern
 from ._solver import SolveInfo, solver
 from ._tensors import coo, csr, values
 from ._user_programs import load_program, operator, programs
+from .direct import SparseSolve, SparseSolver
 from .sparse_logsumexp import sparse_bidir_logsumexp, sparse_logsumexp
 from .sparse_lstsq import SparseGenericLstsq, sparse_generic_lstsq
 from .sparse_matmul import SparseMatMul, sparse_mm
@@ -50,6 +51,8 @@ __all__ = [
     "SparseGenericLstsq",
     "SparseGenericSolve",
     "SparseMatMul",
+    "SparseSolve",
+    "SparseSolver",
     "SparseTriangularSolve",
     "__version__",
     "coo",

@@ -20,7 +20,18 @@ import torch
 
 from . import _library
 
-METHODS = ("triangular", "cg", "bicgstab", "minres", "gmres", "cgs", "lsmr", "callable")
+METHODS = (
+    "triangular",
+    "cg",
+    "bicgstab",
+    "minres",
+    "gmres",
+    "cgs",
+    "lsmr",
+    "callable",
+    "lu",
+    "cholesky",
+)
 REASONS = {
     1: "converged",
     -1: "iteration limit",

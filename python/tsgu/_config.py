@@ -50,6 +50,7 @@ def show_config():
             "scratch bytes": process.scratch_bytes,
             "solver analyses": process.analyses,
             "preconditioner setups": process.setups,
+            "factorizations": process.factorizations,
             "pattern cache hits": cache.hits,
             "pattern cache hits by content": cache.content_hits,
             "pattern cache misses": cache.built,

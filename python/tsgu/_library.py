@@ -78,6 +78,7 @@ class Counters(ctypes.Structure):
         ("scratch_bytes", ctypes.c_int64),
         ("analyses", ctypes.c_uint64),
         ("setups", ctypes.c_uint64),
+        ("factorizations", ctypes.c_uint64),
         ("device_launches", ctypes.c_uint64),
     ]
 

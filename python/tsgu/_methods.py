@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-SQUARE = ("cg", "bicgstab", "minres", "gmres", "cgs")
+DIRECT = ("lu", "cholesky")
+SQUARE = ("cg", "bicgstab", "minres", "gmres", "cgs", *DIRECT)
 
 _functions = {}  # solver function -> (method, its keyword arguments -> Wanted)
 
@@ -34,6 +35,13 @@ class Wanted(NamedTuple):
     def members(self):
         """Those that were given."""
         return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def check_direct(method, wanted):
+    """Raises ValueError for what a call asks of a method that has no use for it."""
+    for name in ("preconditioner", "maxiter", "restart", "x0", "callback"):
+        if getattr(wanted, name) is not None:
+            raise ValueError(f"{method!r} does not iterate, and takes no {name}")
 
 
 def check_keywords(function, given, allowed):

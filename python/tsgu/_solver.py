@@ -75,9 +75,10 @@ def solver(
 ):
     """A solver handle: an int64 tensor that the programs with solves take as an operand.
 
-    method: "triangular", "cg", "bicgstab", "minres", "gmres", "cgs" or "lsmr". A solve stops when
-    norm(b - A x) <= max(rtol norm(b), atol) in every column; rtol is by default 1e-5 in single
-    and 1e-8 in double precision. maxiter: by default 10 n. preconditioner: None, "jacobi",
+    method: "triangular", "cg", "bicgstab", "minres", "gmres", "cgs", "lsmr", "lu" or "cholesky". A
+    solve stops when norm(b - A x) <= max(rtol norm(b), atol) in every column; rtol is by default
+    1e-5 in single and 1e-8 in double precision. lu and cholesky stop when the residual is as small
+    as rounding makes it. maxiter: by default 10 n. preconditioner: None, "jacobi",
     "block_jacobi" (with block_size, 8), "ssor" (with relaxation, 1), "ilu0", "ic0" or "amg".
     restart, 30, belongs to gmres, damp and scale_columns to lsmr, upper and unitriangular (ones,
     and no stored diagonal) to triangular. on_fail: "warn", "raise" (ConvergenceError) or "ignore".

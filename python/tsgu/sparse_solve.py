@@ -1,4 +1,4 @@
-"""Solves with a sparse matrix: triangular ones, and by iterative methods."""
+"""Solves with a sparse matrix: triangular, by iterative and by direct methods."""
 
 import functools
 import inspect
@@ -17,7 +17,7 @@ from ._linear_solve import (
     same_dtype,
 )
 from ._matrix import is_hybrid, is_tensor_or_matrix, outside_graphs
-from ._methods import Wanted, check_keywords, recognise
+from ._methods import DIRECT, Wanted, check_direct, check_keywords, recognise
 from ._solver import solver
 from ._tensors import parts
 from ._user_solve import UserSolve, judged
@@ -97,7 +97,7 @@ def sparse_triangular_solve(A, B, upper=True, unitriangular=False, transpose=Fal
     return _triangular_solve(A, same_dtype(A, B), upper, unitriangular, transpose)
 
 
-# ===-- By iterative methods and users' callables ------------------------------===#
+# ===-- By iterative and direct methods, and users' callables ------------------===#
 
 
 def _default(n):
@@ -125,6 +125,8 @@ def _own_plan(solve, transpose_solve, kwargs, given, n):
     if wanted is None:  # what a function of ours does itself
         return None
     wanted = wanted._replace(**given)
+    if method in DIRECT:
+        check_direct(method, wanted)
     # Only those with a name have a transpose: others are the function's own affair.
     if callable(solve) and not isinstance(wanted.preconditioner, (str, type(None))):
         return None
@@ -201,23 +203,30 @@ def sparse_generic_solve(
     on_fail="warn",
     **kwargs,
 ):
-    """The solution X of A X = B by an iterative method, differentiable in both to any order.
+    """The solution X of A X = B, differentiable in both to any order.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n) whose items may
     have different numbers of entries (COO), or a SciPy array. B: strided, (n,) or (n, p); for a
     batch (b, n) or (b, n, p). X has B's shape and A's dtype.
 
     solve: "cg" (A Hermitian positive definite), "minres" (Hermitian), "bicgstab", "gmres", "cgs";
-    one of the functions linear_cg, minres, bicgstab, gmres, cgs of tsgu.utils, whose keyword
+    "cholesky" (Hermitian positive definite, both triangles stored) or "lu", which factorise A; one
+    of the functions linear_cg, minres, bicgstab, gmres, cgs of tsgu.utils, whose keyword
     arguments are then taken; or any callable `solve(A, B, **kwargs) -> X`. Without it, GMRES up
     to n = 256 and BiCGSTAB beyond, neither of which needs A to be symmetric.
 
-    Our methods stop when norm(b - A x) <= max(rtol norm(b), atol) in every column of B, for the
-    residual recomputed from x; rtol is by default 1e-5 in single and 1e-8 in double precision.
-    preconditioner: "jacobi", "block_jacobi", "ssor", "ilu0", "ic0" or "amg". x0: where to start.
-    callback(iteration, residuals) is called after every iteration and stops the solve where it
-    returns True; such a solve did not converge. Their gradients come from the same method on A^H
-    with the same options.
+    Our iterative methods stop when norm(b - A x) <= max(rtol norm(b), atol) in every column of B,
+    for the residual recomputed from x; rtol is by default 1e-5 in single and 1e-8 in double
+    precision. preconditioner: "jacobi", "block_jacobi", "ssor", "ilu0", "ic0" or "amg". x0: where
+    to start. callback(iteration, residuals) is called after every iteration and stops the solve
+    where it returns True; such a solve did not converge. Their gradients come from the same method
+    on A^H with the same options.
+
+    "lu" and "cholesky" factorise a matrix once for its values, found again by their content: for
+    gradients of any order, further right-hand sides and solves with the same values. X is refined
+    until norm(b - A x) is a few roundings of norm(|A| |x| + |b|), which is the goal beside those
+    that rtol and atol set; so X is as accurate as the condition of A allows. They are Eigen's
+    SimplicialLDLT, which reads the lower triangle once both are found to agree, and SparseLU.
 
     A callable gets A in the user's layout and B (detached copies, B of as many dimensions as the
     user's) and all other keyword arguments; of a batch one item after the other. Gradients call
@@ -229,7 +238,10 @@ def sparse_generic_solve(
     not reach its goal, here and in gradients. return_info=True: (X, SolveInfo).
 
     Raises ValueError or TypeError for operands and options that do not fit, PatternError for a
-    corrupt A, SingularMatrixError where a preconditioner meets a zero pivot.
+    corrupt A, SingularMatrixError where a preconditioner meets a zero pivot, and from a direct
+    method for a matrix that is singular to working precision or not positive definite; all name
+    the row. ValueError from a direct method for NaN or infinity in A, and from "cholesky" for a
+    matrix that is not Hermitian.
     """
     A = as_tensor(A)
     check_operands(A, B, square=True)

@@ -15,6 +15,7 @@
 #include "Signature.h"
 #include "SystemCheck.h"
 #include "device/Device.h"
+#include "direct/Factorization.h"
 #include "solvers/Preconditioners.h"
 #include "solvers/Solve.h"
 #include "triangular/Triangular.h"
@@ -223,6 +224,7 @@ void tsgu_get_counters(tsgu_counters *counters) {
   counters->scratch_bytes = Scratch::kept();
   counters->analyses = triangularAnalyses();
   counters->setups = preconditionerSetups();
+  counters->factorizations = factorizations();
   counters->device_launches = Device::launches();
 }
 

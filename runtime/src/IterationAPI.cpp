@@ -47,7 +47,8 @@ void checkOptions(const tsgu_solver &solver,
     if (wrong)
       fail(Status::InvalidArgument, "iteration: ", what);
   };
-  refuse(solver.method == TSGU_TRIANGULAR || solver.method == TSGU_CALLBACK,
+  refuse(solver.method == TSGU_TRIANGULAR || solver.method == TSGU_CALLBACK ||
+             isDirect(solver.method),
          "method must be one that iterates");
   refuse(solver.preconditioner != 0 || solver.scale_columns != 0,
          "preconditioner and scale_columns need a matrix; for a closure they "

@@ -297,8 +297,12 @@ def calls_of_solves(A):
         "SparseGenericLstsq": lambda: tsgu.SparseGenericLstsq.apply(A, B),
         "jax.sparse_solve_j4t": lambda: tsgu.jax.sparse_solve_j4t(A, B),
         "jax.SparseSolveJ4T": lambda: tsgu.jax.SparseSolveJ4T.apply(A, B),
+        "SparseSolve": lambda: tsgu.SparseSolve.apply(A, B),
+        "SparseSolver": lambda: tsgu.SparseSolver.apply(A, B),
+        "direct.solve": lambda: tsgu.direct.solve(A, B),
+        "direct.Solve": lambda: tsgu.direct.Solve.apply(A, B),
     }
-    for method in ("cg", "bicgstab", "minres", "gmres", "cgs"):
+    for method in ("cg", "bicgstab", "minres", "gmres", "cgs", "lu", "cholesky"):
         calls[f"sparse_generic_solve: {method}"] = lambda m=method: solve(A, B, m)
     for name in PRECONDITIONERS:
         calls[f"sparse_generic_solve: {name}"] = lambda p=name: solve(A, B, "cg", preconditioner=p)

@@ -32,7 +32,9 @@ typedef enum tsgu_method {
   TSGU_GMRES = 4,    /* restarted; Saad, Schultz 1986 */
   TSGU_CGS = 5,      /* Sonneveld 1989 */
   TSGU_LSMR = 6,     /* least squares; Fong, Saunders 2011 */
-  TSGU_CALLBACK = 7  /* the caller's own solver, see tsgu_callbacks */
+  TSGU_CALLBACK = 7, /* the caller's own solver, see tsgu_callbacks */
+  TSGU_LU = 8,       /* any square matrix; partial pivoting */
+  TSGU_CHOLESKY = 9  /* Hermitian positive definite, both triangles stored */
 } tsgu_method;
 
 typedef enum tsgu_preconditioner {
@@ -69,10 +71,10 @@ typedef enum tsgu_on_fail {
 
 /* The value of a solver operand (`!tsgu.solver` in programs): what to do, as 16
  * words of 8 bytes, so that it travels as an array of int64. What a solver
- * works out from a pattern (analyses) or from values (preconditioners) is kept
- * with the pattern, found again by structure or by content, so that the same
- * handle serves a solve, its adjoint, and their derivatives. All zeros is a
- * lower triangular solve with a stored diagonal. */
+ * works out from a pattern (analyses) or from values (preconditioners, factors)
+ * is kept with the pattern, found again by structure or by content, so that the
+ * same handle serves a solve, its adjoint, and their derivatives. All zeros is
+ * a lower triangular solve with a stored diagonal. */
 typedef struct tsgu_solver {
   int64_t method;         /* tsgu_method */
   int64_t upper;          /* triangular: 0 lower, 1 upper; entries on the other
@@ -82,7 +84,9 @@ typedef struct tsgu_solver {
   int64_t block_size;     /* block Jacobi; 0: 8 */
   double relaxation;      /* SSOR, in (0, 2); 0: 1 */
   double rtol, atol;      /* norm(b - A x) <= max(rtol norm(b), atol);
-                             rtol < 0: 1e-5 for f32 and c64, 1e-8 otherwise */
+                             rtol < 0: 1e-5 for f32 and c64, 1e-8 otherwise.
+                             LU and Cholesky: or, and by default only, a few
+                             rounding errors of |A| |x| + |b| */
   int64_t max_iterations; /* 0: 10 n, at most 100,000 */
   int64_t restart;        /* GMRES; 0: 30 */
   double damp;            /* LSMR: adds damp^2 norm(x)^2 */

@@ -282,6 +282,7 @@ typedef struct tsgu_counters {
   int64_t scratch_bytes;    /* scratch kept for reuse */
   uint64_t analyses;        /* of patterns, by solvers */
   uint64_t setups;          /* preconditioners computed from values */
+  uint64_t factorizations;  /* of matrices, by direct methods */
   uint64_t device_launches; /* kernels started on devices and the emulator */
 } tsgu_counters;
 TSGU_API void tsgu_get_counters(tsgu_counters *counters);

@@ -6,11 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Preconditioners.h"
+#include "../ContentCache.h"
 #include "preconditioners/Makers.h"
-
-#include <algorithm>
-#include <cstring>
-#include <vector>
 
 namespace tsgu::runtime {
 
@@ -26,45 +23,12 @@ namespace {
 template <typename T> struct Kept {
   int64_t blockSize = 0;
   double relaxation = 0;
-  Block values;
+  KeptValues<T> values;
   std::unique_ptr<Preconditioner<T>> made;
   CountedBytes counted;
-};
 
-/// The latest of one kind, for one item of a pattern. Two, so that solves with
-/// two matrices may alternate; who uses one keeps it alive.
-template <typename T> class Cache : public Attachment {
-public:
-  using Entry = std::shared_ptr<const Kept<T>>;
-
-  /// The entry that `fits`, which is then the latest; or NULL.
-  template <typename F> Entry find(F &&fits) {
-    std::lock_guard guard(lock);
-    auto found = std::find_if(entries.begin(), entries.end(), fits);
-    if (found == entries.end())
-      return nullptr;
-    std::rotate(entries.begin(), found, found + 1);
-    return entries.front();
-  }
-
-  void insert(Entry entry) {
-    std::lock_guard guard(lock);
-    entries.insert(entries.begin(), std::move(entry));
-    if (entries.size() > 2)
-      entries.pop_back();
-  }
-
-  int64_t bytes() const override {
-    std::lock_guard guard(lock);
-    int64_t sum = 0;
-    for (const Entry &entry : entries)
-      sum += entry->values.bytes() + entry->made->bytes();
-    return sum;
-  }
-
-private:
-  mutable ForkSafeMutex lock;
-  std::vector<Entry> entries;
+  explicit Kept(const Matrix<T> &A) : values(A) {}
+  int64_t bytes() const { return values.bytes() + made->bytes(); }
 };
 
 template <typename T>
@@ -89,11 +53,6 @@ Made<T> make(int64_t kind, const Matrix<T> &A, const Kept<T> &options,
   }
 }
 
-/// The type of T in a key.
-template <typename T> constexpr uint64_t typeCode() {
-  return (isComplex<T> ? 2 : 0) + (sizeof(Real<T>) == 8 ? 1 : 0);
-}
-
 } // namespace
 
 template <typename T>
@@ -109,27 +68,22 @@ makePreconditioner(const tsgu_solver &solver, const Matrix<T> &A,
          "one of ",
          A.rows(), " x ", A.columns());
 
-  auto kept = std::make_shared<Kept<T>>();
-  if (kind == TSGU_BLOCK_JACOBI)
-    kept->blockSize = solver.block_size ? solver.block_size : 8;
-  if (kind == TSGU_SSOR)
-    kept->relaxation = solver.relaxation != 0 ? solver.relaxation : 1;
-
-  const Layout &csr = A.pattern->csr();
-  const int64_t first = csr.position(A.firstRow());
-  const int64_t count = csr.position(A.firstRow() + A.rows()) - first;
-  const int64_t bytes = multiply(count, sizeof(T));
-  const auto cache = A.pattern->attachments().template get<Cache<T>>(
+  const int64_t blockSize = kind != TSGU_BLOCK_JACOBI ? 0
+                            : solver.block_size       ? solver.block_size
+                                                      : 8;
+  const double relaxation = kind != TSGU_SSOR        ? 0
+                            : solver.relaxation != 0 ? solver.relaxation
+                                                     : 1;
+  using Cache = ContentCache<Kept<T>>;
+  const auto cache = A.pattern->attachments().template get<Cache>(
       attachmentKey(AttachmentKind::Preconditioner,
                     static_cast<uint64_t>(A.item) << 8 | kind << 2 |
                         typeCode<T>()),
-      [] { return std::make_shared<Cache<T>>(); });
+      [] { return std::make_shared<Cache>(2, 0); });
 
   auto same = [&](const auto &entry) {
-    return entry->blockSize == kept->blockSize &&
-           entry->relaxation == kept->relaxation &&
-           (bytes == 0 ||
-            std::memcmp(entry->values.data(), A.values + first, bytes) == 0);
+    return entry->blockSize == blockSize && entry->relaxation == relaxation &&
+           entry->values.areThoseOf(A);
   };
   auto result = [](std::shared_ptr<const Kept<T>> entry) {
     const Preconditioner<T> *made = entry->made.get();
@@ -138,13 +92,10 @@ makePreconditioner(const tsgu_solver &solver, const Matrix<T> &A,
   if (auto found = cache->find(same))
     return result(std::move(found));
 
-  kept->values = Block(bytes);
-  if (bytes)
-    std::memcpy(kept->values.data(), A.values + first, bytes);
-  const Matrix<T> copy{A.pattern, A.item,
-                       kept->values.template as<T>() - first};
-  kept->made = make(kind, copy, *kept, executor);
-  kept->counted.set(bytes + kept->made->bytes());
+  auto kept = std::make_shared<Kept<T>>(A);
+  kept->blockSize = blockSize, kept->relaxation = relaxation;
+  kept->made = make(kind, kept->values.of(A), *kept, executor);
+  kept->counted.set(kept->bytes());
   setups.fetch_add(1, std::memory_order_relaxed);
   cache->insert(kept);
   return result(std::move(kept));

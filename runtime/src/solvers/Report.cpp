@@ -18,8 +18,8 @@ namespace {
 
 const char *nameOf(int64_t method) {
   static const char *const names[] = {
-      "triangular solve",   "CG", "BiCGSTAB", "MINRES", "GMRES", "CGS", "LSMR",
-      "the caller's solver"};
+      "triangular solve",    "CG", "BiCGSTAB", "MINRES", "GMRES", "CGS", "LSMR",
+      "the caller's solver", "LU", "Cholesky"};
   return names[method];
 }
 
@@ -54,6 +54,12 @@ const char *whatHappened(int64_t reason) {
 
 std::string whatToTry(const tsgu_solver &solver, int64_t reason) {
   const bool preconditioned = solver.preconditioner != TSGU_NO_PRECONDITIONER;
+  if (isDirect(solver.method) && reason == TSGU_STAGNATED)
+    return "The matrix is so badly conditioned that refinement does not help; "
+           "try double precision or, if it is nearly singular, LSMR";
+  if (isDirect(solver.method) && reason == TSGU_NOT_FINITE)
+    return "Look for NaN and infinity in the right-hand side; if there are "
+           "none, the solution is beyond the range of its type";
   switch (reason) {
   case TSGU_ITERATION_LIMIT:
     return preconditioned || solver.method == TSGU_LSMR

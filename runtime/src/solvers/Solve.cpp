@@ -33,7 +33,7 @@ static void checkReal(const char *name, double value, bool fits,
 
 void checkSolver(const tsgu_solver &s) {
   constexpr int64_t large = int64_t{1} << 48;
-  checkRange("method", s.method, TSGU_TRIANGULAR, TSGU_CALLBACK);
+  checkRange("method", s.method, TSGU_TRIANGULAR, TSGU_CHOLESKY);
   checkRange("upper", s.upper, 0, 1);
   checkRange("unit_diagonal", s.unit_diagonal, 0, 1);
   checkRange("preconditioner", s.preconditioner, TSGU_NO_PRECONDITIONER,
@@ -66,9 +66,10 @@ static void checkMethod(const Problem &problem) {
     return require(method == TSGU_TRIANGULAR, "a triangular solve",
                    "TSGU_TRIANGULAR");
   case SolveInfo::General:
-    return require(method != TSGU_TRIANGULAR && method != TSGU_LSMR,
-                   "a solve with a square matrix",
-                   "CG, BICGSTAB, MINRES, GMRES, CGS or CALLBACK");
+    return require(
+        method != TSGU_TRIANGULAR && method != TSGU_LSMR,
+        "a solve with a square matrix",
+        "LU, CHOLESKY, CG, BICGSTAB, MINRES, GMRES, CGS or CALLBACK");
   case SolveInfo::LeastSquares:
   case SolveInfo::NormalEquations:
     return require(method == TSGU_LSMR || method == TSGU_CALLBACK,
@@ -125,6 +126,8 @@ static void solveItem(const Problem &problem, int64_t item,
     requireStrict(*problem.pattern, item, problem.solver->upper != 0);
   if (xLength == 0 || problem.columns == 0)
     return;
+  if (isDirect(problem.solver->method))
+    return solveDirectly<T>(problem, A, b, x, executor);
   if (problem.kind != SolveInfo::Triangular)
     return solveIteratively<T>(problem, A, b, x, executor);
   const Triangle triangle{problem.solver->upper != 0,

@@ -33,6 +33,11 @@ struct Problem {
 /// CallbackError; Interrupted.
 void solve(const Problem &problem, const tsgu_executor &executor);
 
+/// Of a tsgu_method: one that factorises.
+constexpr bool isDirect(int64_t method) {
+  return method == TSGU_LU || method == TSGU_CHOLESKY;
+}
+
 /// Throws InvalidArgument, naming the option, its value and what is allowed.
 void checkSolver(const tsgu_solver &solver);
 
@@ -41,6 +46,12 @@ template <typename T>
 void solveIteratively(const Problem &problem, const Matrix<T> &A,
                       Vectors<const T> b, Vectors<T> x,
                       const tsgu_executor &executor);
+
+/// By a factorisation, and refinement (direct/DirectSolve.cpp).
+template <typename T>
+void solveDirectly(const Problem &problem, const Matrix<T> &A,
+                   Vectors<const T> b, Vectors<T> x,
+                   const tsgu_executor &executor);
 
 /// Tells the outcome callback, or throws, as the solver says.
 void conclude(const tsgu_solver &solver, const tsgu_outcome &outcome);

@@ -252,7 +252,8 @@ TEST_F(Misuse, OfStart) {
   EXPECT_EQ(tsgu_iteration_start(&solver, nullptr, &bTensor, &xTensor, nullptr,
                                  nullptr),
             TSGU_INVALID_ARGUMENT);
-  for (int64_t method : {TSGU_TRIANGULAR, TSGU_CALLBACK}) {
+  for (int64_t method :
+       {TSGU_TRIANGULAR, TSGU_CALLBACK, TSGU_LU, TSGU_CHOLESKY}) {
     solver.method = method;
     EXPECT_EQ(start(), TSGU_INVALID_ARGUMENT);
   }

@@ -1,0 +1,213 @@
+//===- DirectSolve.cpp - Solves by a factorisation ------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A solution is refined until its residual is what rounding leaves of
+// |A| |x| + |b|: it then solves a matrix that differs from A by roundings, and
+// is as accurate as the condition of A allows. Columns go by panels of a fixed
+// width, which threads share out.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Callbacks.h"
+#include "../Parallel.h"
+#include "../Scratch.h"
+#include "../solvers/Report.h"
+#include "Factorization.h"
+#include "Residual.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace tsgu::runtime {
+namespace {
+
+constexpr int64_t panelWidth = 16;
+/// Right-hand sides are scaled to the matrix's size unless they are within so
+/// many powers of two of it.
+constexpr int moderate = 40;
+constexpr int mostSteps = 5;
+/// In roundings of the terms: a residual that needs no refinement, and one that
+/// is accepted.
+constexpr double smallResidual = 4, acceptedResidual = 100;
+
+/// The solve of some columns, and how they end.
+template <typename T> class Panel {
+public:
+  Panel(const Problem &problem, const Matrix<T> &A,
+        const Factorization<T> &factors, Vectors<const T> b, Vectors<T> x)
+      : solver(*problem.solver), mode(problem.mode), A(A), factors(factors),
+        exponent(factors.exponent), b(b), x(x),
+        count(multiply(b.length, b.count)),
+        memory(multiply(count, 3 * sizeof(T) + 2 * sizeof(Wide<T>))),
+        scales(b.count) {
+    residual = reinterpret_cast<Wide<T> *>(memory.data());
+    newResidual = residual + count;
+    right = reinterpret_cast<T *>(newResidual + count);
+    solution = right + count, candidate = solution + count;
+  }
+
+  void run(Result &result, int64_t first) {
+    scaleColumns();
+    factors.solve(mode, block<const T>(right), block<T>(solution));
+    measure(solution, residual, norms);
+    std::vector<int64_t> steps(b.count);
+    while (needsRefinement() && refine(steps))
+      ;
+    finish();
+    for (int64_t j = 0; j < b.count; ++j)
+      judge(j, result, first + j, steps[j]);
+  }
+
+private:
+  template <typename V> Vectors<V> block(V *data) const {
+    return {data, b.length, b.count, b.count};
+  }
+
+  void scaleColumns() {
+    const std::vector<double> most = largest(b);
+    std::vector<PowerOfTwo<Real<T>>> factor;
+    for (int64_t j = 0; j < b.count; ++j) {
+      const bool usable = most[j] > 0 && std::isfinite(most[j]);
+      const int by = usable ? exponent - std::ilogb(most[j]) : 0;
+      scales[j] = std::abs(by) <= moderate ? 0 : by;
+      factor.emplace_back(scales[j]);
+    }
+    for (int64_t i = 0; i < b.length; ++i)
+      for (int64_t j = 0; j < b.count; ++j)
+        right[i * b.count + j] = factor[j](b.row(i)[j]);
+  }
+
+  void measure(const T *of, Wide<T> *r, std::vector<ResidualNorms> &found) {
+    const auto &sizes =
+        mode == Mode::N ? factors.rowScale : factors.columnScale;
+    computeResidual(A, mode, sizes, exponent, b.count, right, of, r, found);
+  }
+
+  static constexpr double rounding = std::numeric_limits<Real<T>>::epsilon();
+
+  bool needsRefinement() const {
+    return std::any_of(norms.begin(), norms.end(), [](const auto &of) {
+      return of.relative > smallResidual * rounding;
+    });
+  }
+
+  /// Whether another step may help.
+  bool refine(std::vector<int64_t> &steps) {
+    std::vector<double> up(b.count);
+    for (int64_t j = 0; j < b.count; ++j)
+      up[j] = norms[j].residual > 0 && std::isfinite(norms[j].residual)
+                  ? std::ldexp(1.0, -std::ilogb(norms[j].residual))
+                  : 1;
+    // `candidate` is the right-hand side first.
+    for (int64_t k = 0; k < count; ++k)
+      candidate[k] = static_cast<T>(residual[k] * up[k % b.count]);
+    const Scratch corrections(multiply(count, sizeof(T)));
+    T *correction = reinterpret_cast<T *>(corrections.data());
+    factors.solve(mode, block<const T>(candidate), block<T>(correction));
+    for (int64_t k = 0; k < count; ++k)
+      candidate[k] =
+          static_cast<T>(static_cast<Wide<T>>(solution[k]) +
+                         static_cast<Wide<T>>(correction[k]) / up[k % b.count]);
+    measure(candidate, newResidual, newNorms);
+    bool again = false;
+    std::vector<char> better(b.count);
+    for (int64_t j = 0; j < b.count; ++j) {
+      better[j] = newNorms[j].relative < norms[j].relative;
+      again |= newNorms[j].relative < norms[j].relative / 2;
+      if (better[j])
+        norms[j] = newNorms[j], ++steps[j];
+    }
+    for (int64_t k = 0; k < count; ++k)
+      if (better[k % b.count])
+        solution[k] = candidate[k], residual[k] = newResidual[k];
+    return again && *std::max_element(steps.begin(), steps.end()) < mostSteps;
+  }
+
+  /// x in the units of b, and the residuals of those that lost digits there.
+  void finish() {
+    std::vector<PowerOfTwo<Real<T>>> factor, back;
+    for (int scale : scales)
+      factor.emplace_back(-scale), back.emplace_back(scale);
+    lost.assign(b.count, 0), overflown.assign(b.count, 0);
+    for (int64_t i = 0; i < b.length; ++i)
+      for (int64_t j = 0; j < b.count; ++j) {
+        const T before = solution[i * b.count + j];
+        const T value = x.row(i)[j] = factor[j](before);
+        if (scales[j] == 0)
+          continue;
+        overflown[j] |= !isFinite(value);
+        lost[j] |= isLost(before, value);
+        solution[i * b.count + j] = back[j](value);
+      }
+    if (std::count(lost.begin(), lost.end(), 1) > 0)
+      measure(solution, residual, norms);
+  }
+
+  void judge(int64_t j, Result &result, int64_t at, int64_t steps) const {
+    const ResidualNorms &of = norms[j];
+    const auto unit = [&](double norm) {
+      return std::ldexp(norm, exponent - scales[j]);
+    };
+    const double goal =
+        std::max({std::max(solver.rtol, 0.0) * unit(of.b), solver.atol,
+                  acceptedResidual * rounding * unit(of.terms)});
+    result.iterations[at] = steps;
+    result.residuals[at] = unit(of.residual), result.goals[at] = goal;
+    result.reasons[at] = overflown[j] || !std::isfinite(of.residual)
+                             ? TSGU_NOT_FINITE
+                         : result.residuals[at] <= goal ? TSGU_CONVERGED
+                         : lost[j]                      ? TSGU_UNDERFLOW
+                                                        : TSGU_STAGNATED;
+  }
+
+  const tsgu_solver &solver;
+  Mode mode;
+  const Matrix<T> &A;
+  const Factorization<T> &factors;
+  int exponent;
+  Vectors<const T> b;
+  Vectors<T> x;
+  int64_t count;
+  Scratch memory;
+  T *right, *solution, *candidate;
+  Wide<T> *residual, *newResidual;
+  std::vector<int> scales; ///< Columns are multiplied by 2^scales.
+  std::vector<ResidualNorms> norms, newNorms;
+  std::vector<char> lost, overflown;
+};
+
+} // namespace
+
+template <typename T>
+void solveDirectly(const Problem &problem, const Matrix<T> &A,
+                   Vectors<const T> b, Vectors<T> x,
+                   const tsgu_executor &executor) {
+  const auto factors = factorize(problem.solver->method, A);
+  Result result;
+  result.begin(b.count);
+  const int64_t panels = (b.count + panelWidth - 1) / panelWidth;
+  parallelFor(executor, panels, [&](int64_t begin, int64_t end) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+      const int64_t first = panel * panelWidth;
+      const int64_t width = std::min(panelWidth, b.count - first);
+      Panel<T>(problem, A, *factors,
+               {b.data + first, b.length, width, b.stride},
+               {x.data + first, x.length, width, x.stride})
+          .run(result, first);
+    }
+  });
+  report<T>(problem, A, result);
+}
+
+#define INSTANTIATE(T)                                                         \
+  template void solveDirectly(const Problem &, const Matrix<T> &,              \
+                              Vectors<const T>, Vectors<T>,                    \
+                              const tsgu_executor &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime

@@ -1,0 +1,140 @@
+//===- Factorization.cpp - Factorisations, made once for their values -----===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Factorization.h"
+#include "../Callbacks.h"
+#include "../ContentCache.h"
+#include "../solvers/Product.h"
+#include "../solvers/preconditioners/Rows.h"
+
+#include <cmath>
+#include <limits>
+
+namespace tsgu::runtime {
+
+static std::atomic<uint64_t> made{0};
+
+uint64_t factorizations() { return made.load(std::memory_order_relaxed); }
+
+template <typename R> R scaleOf(R size) {
+  constexpr int most = sizeof(R) == 4 ? 80 : 900;
+  return size > 0 ? std::ldexp(R(1), std::clamp(-std::ilogb(size), -most, most))
+                  : R(1);
+}
+
+namespace {
+
+/// For one item; the bytes are those of all items of a pattern together.
+constexpr size_t mostKept = 128;
+constexpr int64_t mostBytes = int64_t{64} << 20;
+
+template <typename T> struct Kept {
+  KeptValues<T> values;
+  Factors<T> factors;
+  CountedBytes counted;
+
+  explicit Kept(const Matrix<T> &A) : values(A) {}
+  int64_t bytes() const { return values.bytes() + factors->bytes(); }
+};
+
+/// The size of the largest entry. Throws for one that is not finite.
+template <typename T>
+double largestEntry(const char *name, const Matrix<T> &A) {
+  const Layout &csr = A.pattern->csr();
+  const T *entry = A.values + csr.position(A.firstRow());
+  const T *end = A.values + csr.position(A.firstRow() + A.rows());
+  double most = 0;
+  for (; entry < end && isFinite(*entry); ++entry)
+    most = std::max({most, std::abs(double(std::real(*entry))),
+                     std::abs(double(std::imag(*entry)))});
+  if (entry == end)
+    return most;
+  const std::string item =
+      A.pattern->rank() == 3 ? " of item " + std::to_string(A.item) : "";
+  fail(Status::InvalidArgument, name, ": the matrix", item, " has ",
+       firstNotFinite(A),
+       "; a matrix with NaN or infinity cannot be factorised");
+}
+
+template <typename T> int exponentOf(double largest) {
+  constexpr int moderate = 40;
+  constexpr int room = std::numeric_limits<Real<T>>::max_exponent / 4 * 3;
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  return std::abs(exponent) <= moderate ? 0 : std::clamp(exponent, -room, room);
+}
+
+/// A pivot that is small may be so because of the matrix's scales alone, or by
+/// a few rounding errors nothing: the condition tells.
+template <typename T>
+void requireRegular(bool cholesky, const Matrix<T> &A,
+                    const Factorization<T> &factors) {
+  using Limits = std::numeric_limits<Real<T>>;
+  if (factors.weakestPivot > std::sqrt(Limits::epsilon()))
+    return;
+  if (reciprocalCondition(A, factors) >= double(Limits::epsilon()))
+    return;
+  const std::string row = nameOfRow(A, factors.weakestRow);
+  if (cholesky)
+    fail(Status::Singular, "cholesky: the matrix is not positive definite to ",
+         "working precision: all but ", factors.weakestPivot,
+         " of the diagonal of ", row,
+         " is cancelled by the rows eliminated before it; try \"lu\" or, if "
+         "the matrix is singular, sparse_generic_lstsq");
+  fail(Status::Singular,
+       "lu: the matrix is singular to working precision: ", row,
+       " is all but a combination of other rows (its pivot is ",
+       factors.weakestPivot, "); try sparse_generic_lstsq");
+}
+
+template <typename T> Factors<T> make(int64_t method, const Matrix<T> &A) {
+  const bool cholesky = method == TSGU_CHOLESKY;
+  const double largest = largestEntry(cholesky ? "cholesky" : "lu", A);
+  checkInterrupt();
+  Factors<T> factors = cholesky ? factorizeCholesky(A) : factorizeLU(A);
+  factors->exponent = exponentOf<T>(largest);
+  checkInterrupt();
+  requireRegular(cholesky, A, *factors);
+  made.fetch_add(1, std::memory_order_relaxed);
+  return factors;
+}
+
+} // namespace
+
+template <typename T>
+std::shared_ptr<const Factorization<T>> factorize(int64_t method,
+                                                  const Matrix<T> &A) {
+  using Cache = ContentCache<Kept<T>>;
+  const auto cache = A.pattern->attachments().template get<Cache>(
+      attachmentKey(AttachmentKind::Factorization,
+                    static_cast<uint64_t>(A.item) << 8 |
+                        static_cast<uint64_t>(method) << 2 | typeCode<T>()),
+      [&] {
+        return std::make_shared<Cache>(mostKept,
+                                       mostBytes / A.pattern->items());
+      });
+  auto result = [](std::shared_ptr<const Kept<T>> entry) {
+    const Factorization<T> *factors = entry->factors.get();
+    return std::shared_ptr<const Factorization<T>>(std::move(entry), factors);
+  };
+  if (auto found = cache->find(
+          [&](const auto &entry) { return entry->values.areThoseOf(A); }))
+    return result(std::move(found));
+  auto kept = std::make_shared<Kept<T>>(A);
+  kept->factors = make(method, kept->values.of(A));
+  kept->counted.set(kept->bytes());
+  cache->insert(kept);
+  return result(std::move(kept));
+}
+
+template float scaleOf(float);
+template double scaleOf(double);
+#define INSTANTIATE(T)                                                         \
+  template std::shared_ptr<const Factorization<T>> factorize(                  \
+      int64_t, const Matrix<T> &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime

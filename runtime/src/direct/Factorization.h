@@ -1,0 +1,70 @@
+//===- Factorization.h - A factorised matrix --------------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_DIRECT_FACTORIZATION_H
+#define TSGU_SRC_DIRECT_FACTORIZATION_H
+
+#include "../Matrix.h"
+
+#include <memory>
+#include <vector>
+
+namespace tsgu::runtime {
+
+/// The factors of R A C, where R and C are powers of two that bring the entries
+/// to the size of 1. Immutable: any number of threads may solve with it.
+template <typename T> class Factorization {
+public:
+  virtual ~Factorization() = default;
+
+  /// x = op(A)^-1 b; x and b do not overlap. What becomes of a column does not
+  /// depend on the others.
+  virtual void solve(Mode mode, Vectors<const T> b, Vectors<T> x) const = 0;
+  virtual int64_t bytes() const = 0;
+
+  /// R and C.
+  std::vector<Real<T>> rowScale, columnScale;
+  /// Of the largest entry of A where that is far from 0, within what leaves
+  /// room for solutions; else 0.
+  int exponent = 0;
+  /// The row of A whose pivot is the smallest, of a matrix with entries of 1.
+  int64_t weakestRow = -1;
+  Real<T> weakestPivot = 1;
+};
+
+/// The factorisation of A by TSGU_LU or TSGU_CHOLESKY. Kept with the pattern
+/// and found again by the content of the values, bit by bit; a few are kept,
+/// and the analysis of the pattern serves them all. Throws InvalidArgument for
+/// an entry that is not finite, or for a matrix that is not Hermitian where it
+/// must be; Singular, naming a row of A, for one that is singular to working
+/// precision or not positive definite.
+template <typename T>
+std::shared_ptr<const Factorization<T>> factorize(int64_t method,
+                                                  const Matrix<T> &A);
+
+/// Factorisations made in this process.
+uint64_t factorizations();
+
+//===-- One function for each method, on a matrix of at least one row -----===//
+
+template <typename T> using Factors = std::unique_ptr<Factorization<T>>;
+/// Cholesky.cpp.
+template <typename T> Factors<T> factorizeCholesky(const Matrix<T> &A);
+/// LU.cpp.
+template <typename T> Factors<T> factorizeLU(const Matrix<T> &A);
+
+/// An estimate of 1 / (norm1(R A C) norm1((R A C)^-1)): Condition.cpp.
+template <typename T>
+double reciprocalCondition(const Matrix<T> &A, const Factorization<T> &factors);
+
+/// A power of two that brings `size` to between 1 and 2, unless it is so small
+/// or large that right-hand sides could not be multiplied by it; 1 for 0.
+template <typename R> R scaleOf(R size);
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_DIRECT_FACTORIZATION_H

@@ -1,0 +1,245 @@
+//===- LU.cpp - Any square matrix, by Eigen's SparseLU --------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What is factorised is M = (P R A C)^T, whose columns are the rows of A, so
+// that a pivot belongs to a row of A; P by Eigen's COLAMD. Partial pivoting:
+// the largest entry that is left of the row.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Callbacks.h"
+#include "../solvers/preconditioners/Rows.h"
+#include "Factorization.h"
+
+#include <Eigen/SparseLU>
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+namespace tsgu::runtime {
+namespace {
+
+// Factors may have more entries than 32 bits can count.
+using Index = int64_t;
+using Indices = Eigen::Matrix<Index, Eigen::Dynamic, 1>;
+template <typename T> using Sparse = Eigen::SparseMatrix<T, 0, Index>;
+
+/// What the pattern says: rows of A as they are eliminated, and the tree of M's
+/// columns.
+struct Elimination : Attachment {
+  Indices order, tree;
+
+  int64_t bytes() const override {
+    return (order.size() + tree.size()) * static_cast<int64_t>(sizeof(Index));
+  }
+};
+
+/// Eigen's factors, whose analysis is that of all values on a pattern. M comes
+/// in the order of its elimination: for another one, Eigen would write to
+/// memory that it has not checked to be there.
+template <typename T>
+class EigenLU
+    : public Eigen::SparseLU<Sparse<T>, Eigen::NaturalOrdering<Index>> {
+public:
+  void factorize(const Sparse<T> &M, const Elimination &from) {
+    this->m_etree = from.tree;
+    this->m_analysisIsOk = true;
+    this->m_info = Eigen::InvalidInput; // Left so where memory ends at once.
+    Eigen::SparseLU<Sparse<T>, Eigen::NaturalOrdering<Index>>::factorize(M);
+    this->m_mat = Sparse<T>(M.rows(), M.cols()); // It keeps a copy.
+  }
+
+  /// Also of a factorisation that ended early, behind column k.
+  T pivot(Index k) const {
+    const auto &store = this->m_glu;
+    return store.lusup(store.xlusup(k) + k - store.xsup(store.supno(k)));
+  }
+
+  int64_t bytes() const {
+    const auto &store = this->m_glu;
+    return (store.lusup.size() + store.ucol.size()) *
+               static_cast<int64_t>(sizeof(T)) +
+           (store.lsub.size() + store.usub.size() + 10 * this->cols()) *
+               static_cast<int64_t>(sizeof(Index));
+  }
+};
+
+/// Powers of two that make the largest entry of each row, then of each column
+/// be between 1 and 2. Throws for a row or column without one.
+template <typename T>
+void setScales(const Matrix<T> &A, Factorization<T> &factors) {
+  const auto n = static_cast<size_t>(A.rows());
+  auto &rows = factors.rowScale, &columns = factors.columnScale;
+  rows.assign(n, 0), columns.assign(n, 0);
+  auto require = [&](bool fits, const char *what, size_t i) {
+    if (fits)
+      return;
+    const std::string item =
+        A.pattern->rank() == 3 ? " of item " + std::to_string(A.item) : "";
+    fail(Status::Singular, "lu: the matrix is singular: ", what, " ", i, item,
+         " has no entry other than 0; try sparse_generic_lstsq");
+  };
+  withRows(A, [&](auto *positions, auto *coordinates) {
+    for (size_t i = 0; i < n; ++i) {
+      Real<T> most = 0;
+      for (int64_t e = positions[i]; e < positions[i + 1]; ++e)
+        most = std::max(most, std::abs(A.values[e]));
+      require(most > 0, "row", i);
+      rows[i] = scaleOf(most);
+      for (int64_t e = positions[i]; e < positions[i + 1]; ++e) {
+        Real<T> &size = columns[coordinates[e]];
+        size = std::max(size, std::abs(A.values[e]) * rows[i]);
+      }
+    }
+  });
+  for (size_t j = 0; j < n; ++j) {
+    require(columns[j] > 0, "column", j);
+    columns[j] = scaleOf(columns[j]);
+  }
+}
+
+/// The rows of A from order[0] on as columns; `valueOf` an entry its value.
+template <typename T, typename V, typename F>
+Sparse<V> columnsOf(const Matrix<T> &A, const Indices &order, F &&valueOf) {
+  const Index n = A.rows();
+  Sparse<V> M(n, n);
+  withRows(A, [&](auto *positions, auto *coordinates) {
+    M.resizeNonZeros(positions[n] - positions[0]);
+    Index to = 0;
+    for (Index k = 0; k < n; ++k) {
+      M.outerIndexPtr()[k] = to;
+      const Index row = order(k);
+      for (Index e = positions[row]; e < positions[row + 1]; ++e, ++to) {
+        M.innerIndexPtr()[to] = coordinates[e];
+        M.valuePtr()[to] = valueOf(row, coordinates[e], e);
+      }
+    }
+    M.outerIndexPtr()[n] = to;
+  });
+  return M;
+}
+
+/// As SparseLU::analyzePattern.
+template <typename T> std::shared_ptr<Elimination> analyse(const Matrix<T> &A) {
+  auto made = std::make_shared<Elimination>();
+  const Index n = A.rows();
+  const auto structure = [&](const Indices &order) {
+    return columnsOf<T, float>(A, order,
+                               [](Index, Index, Index) { return 1.0F; });
+  };
+  Indices order = Indices::LinSpaced(n, 0, n - 1);
+  Eigen::PermutationMatrix<Eigen::Dynamic, Eigen::Dynamic, Index> places;
+  Eigen::COLAMDOrdering<Index>()(structure(order), places);
+  for (Index i = 0; i < n; ++i)
+    order(places.indices()(i)) = i;
+  checkInterrupt();
+  Indices firstRows, tree, post;
+  auto M = structure(order);
+  Eigen::internal::coletree(M, tree, firstRows);
+  Eigen::internal::treePostorder(n, tree, post);
+  made->order.resize(n), made->tree.resize(n + 1);
+  for (Index k = 0; k < n; ++k)
+    made->order(post(k)) = order(k);
+  for (Index k = 0; k < n; ++k)
+    made->tree(post(k)) = post(tree(k));
+  made->tree(n) = n;
+  return made;
+}
+
+template <typename T> class LU : public Factorization<T> {
+public:
+  explicit LU(const Matrix<T> &A)
+      : analysis(A.pattern->attachments().template get<Elimination>(
+            attachmentKey(AttachmentKind::Elimination,
+                          static_cast<uint64_t>(A.item) << 8 | TSGU_LU),
+            [&] { return analyse(A); })) {
+    setScales(A, *this);
+    factors.factorize(columnsOf<T, T>(A, analysis->order,
+                                      [&](Index i, Index j, Index e) {
+                                        return A.values[e] * this->rowScale[i] *
+                                               this->columnScale[j];
+                                      }),
+                      *analysis);
+    if (factors.info() != Eigen::Success)
+      failAt(A);
+    for (Index k = 0; k < A.rows(); ++k) {
+      const Real<T> pivot = std::abs(factors.pivot(k));
+      if (pivot < this->weakestPivot || this->weakestRow < 0)
+        this->weakestPivot = pivot, this->weakestRow = analysis->order(k);
+    }
+  }
+
+  // A^-1 = C M^-T P R, A^-T = R P^T M^-1 C, A^-H = conj(A^-T).
+  void solve(Mode mode, Vectors<const T> b, Vectors<T> x) const override {
+    const bool conjugated = mode == Mode::C;
+    using Dense = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+    Dense from(b.length, b.count), to(b.length, b.count);
+    for (Index k = 0; k < b.length; ++k) {
+      const Index i = mode == Mode::N ? analysis->order(k) : k;
+      const Real<T> scale =
+          mode == Mode::N ? this->rowScale[i] : this->columnScale[i];
+      for (Index j = 0; j < b.count; ++j) {
+        const T value = b.row(i)[j] * scale;
+        from(k, j) = conjugated ? conjugate(value) : value;
+      }
+    }
+    checkInterrupt();
+    // Its views of the transpose only read, but are not const.
+    if (mode == Mode::N)
+      to = const_cast<EigenLU<T> &>(factors).transpose().solve(from);
+    else
+      to = factors.solve(from);
+    for (Index k = 0; k < b.length; ++k) {
+      const Index i = mode == Mode::N ? k : analysis->order(k);
+      const Real<T> scale =
+          mode == Mode::N ? this->columnScale[i] : this->rowScale[i];
+      for (Index j = 0; j < b.count; ++j) {
+        const T value = to(k, j) * scale;
+        x.row(i)[j] = conjugated ? conjugate(value) : value;
+      }
+    }
+  }
+
+  int64_t bytes() const override {
+    return factors.bytes() +
+           static_cast<int64_t>(this->rowScale.size() * 2 * sizeof(Real<T>));
+  }
+
+private:
+  /// Only its message says where it ended: at which column, from 1.
+  [[noreturn]] void failAt(const Matrix<T> &A) const {
+    const std::string message = factors.lastErrorMessage();
+    const size_t digits = message.find_last_not_of("0123456789") + 1;
+    const Index k = std::atoll(message.c_str() + digits);
+    if (factors.info() == Eigen::InvalidInput || k < 1 || k > A.rows())
+      fail(Status::OutOfMemory, "lu: out of memory for the factors");
+    // Rounding may have hidden an earlier row's, and left this one without any.
+    constexpr auto nothing = 1000 * std::numeric_limits<Real<T>>::epsilon();
+    Index at = k - 1;
+    for (Index earlier = 0; earlier < k - 1 && at == k - 1; ++earlier)
+      if (std::abs(factors.pivot(earlier)) < nothing)
+        at = earlier;
+    fail(Status::Singular,
+         "lu: the matrix is singular: ", nameOfRow(A, analysis->order(at)),
+         " is a combination of the rows eliminated before it; try "
+         "sparse_generic_lstsq");
+  }
+
+  std::shared_ptr<const Elimination> analysis;
+  EigenLU<T> factors;
+};
+
+} // namespace
+
+template <typename T> Factors<T> factorizeLU(const Matrix<T> &A) {
+  return std::make_unique<LU<T>>(A);
+}
+#define INSTANTIATE(T) template Factors<T> factorizeLU(const Matrix<T> &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime

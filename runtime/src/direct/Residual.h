@@ -1,0 +1,41 @@
+//===- Residual.h - What a solution leaves of a right-hand side -*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_DIRECT_RESIDUAL_H
+#define TSGU_SRC_DIRECT_RESIDUAL_H
+
+#include "../Matrix.h"
+
+#include <vector>
+
+namespace tsgu::runtime {
+
+/// In double precision, whatever the matrix is in.
+template <typename T>
+using Wide = std::conditional_t<isComplex<T>, std::complex<double>, double>;
+
+/// Of one column, in 2-norms.
+struct ResidualNorms {
+  double residual = 0; ///< b - op(A) x.
+  double terms = 0;    ///< |op(A)| |x| + |b|: what it is rounded with.
+  double b = 0;
+  /// residual / terms, each row divided by its size in the matrix.
+  double relative = 0;
+};
+
+/// r = b - op(A) x, and its norms by column. `scale`: the inverse sizes of the
+/// rows of op(A). b, x and r are contiguous blocks of `columns` columns. Norms
+/// are multiplied by 2^-exponent, and could overflow without.
+template <typename T>
+void computeResidual(const Matrix<T> &A, Mode mode,
+                     const std::vector<Real<T>> &scale, int exponent,
+                     int64_t columns, const T *b, const T *x, Wide<T> *r,
+                     std::vector<ResidualNorms> &norms);
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_DIRECT_RESIDUAL_H
