@@ -6,6 +6,8 @@ has their memory, but a count of its own; whoever uses it asks their counts as w
 
 import weakref
 
+from torch._C import _functorch
+
 # address -> weak references to the tensors there that somebody may write to, often one.
 counting = {}
 # id of a sparse tensor -> (weak reference to it, what keeps its memory's counts alive).
@@ -74,11 +76,18 @@ def version(positions, coordinates):
     return others + (own << 32)
 
 
+def _address(tensor):
+    """Of what the wrappers of transforms, which may have ended, are around."""
+    while _functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = _functorch.get_unwrapped(tensor)
+    return tensor.data_ptr()
+
+
 def sources(tensors):
     """What counts writes to the memory of these tensors: to be saved beside them."""
     return [
         other.detach()
         for tensor in tensors
-        for reference in counting.get(tensor.data_ptr(), ())
+        for reference in counting.get(_address(tensor), ())
         if (other := reference()) is not None and other is not tensor and not other.is_inference()
     ]

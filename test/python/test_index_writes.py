@@ -223,3 +223,23 @@ def test_a_tensor_made_of_written_tensors_is_not_compared_again():
         tsgu.sparse_mm(tsgu.csr(positions, columns, values, (3, 3)), B).sum().backward()
     gained = tsgu.show_config()["pattern cache hits"] - hits
     assert gained == 5 * 4 - 1
+
+
+def test_a_derivative_that_is_taken_after_its_transform():
+    """Its tensors are wrapped still, and what counts writes is asked for their memory."""
+    A = tsgu.csr([0, 2, 3], [0, 1, 1], torch.rand(3, requires_grad=True), (2, 2))
+    values = torch.rand(3, dtype=torch.float64)
+
+    def softmax(values):
+        A = tsgu.csr([0, 2, 3], [0, 1, 1], values, (2, 2))
+        return tsgu.values(tsgu.sparse_softmax(A, -1))
+
+    result, pull = torch.func.vjp(softmax, values)
+    cotangent = torch.arange(3.0).double()
+    (actual,) = pull(cotangent)
+    first, second = torch.softmax(values[:2], 0), values.new_ones(1)
+    expected = torch.cat([first, second]) * cotangent
+    expected[:2] -= first * expected[:2].sum()
+    expected[2] = 0
+    torch.testing.assert_close(actual, expected)
+    assert A._nnz() == 3  # alive until here
