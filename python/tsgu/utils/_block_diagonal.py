@@ -1,5 +1,6 @@
 """Block diagonal matrices of sparse matrices, and their blocks."""
 
+import functools
 import itertools
 import math
 
@@ -12,6 +13,7 @@ from .._pattern import Pattern
 from .._tensors import matrix_of, parts
 
 _is_compiling = torch.compiler.is_compiling
+_transforms_active = torch._C._are_functorch_transforms_active
 
 
 # ===-- Pieces of index tensors ---------------------------------------------------===#
@@ -69,6 +71,23 @@ def _lines(pattern):
     return positions, coordinates, tuple(shape[-2:])
 
 
+def apart(tensors):
+    """(positions, coordinates, shape of a block, values) of each of the compressed matrices."""
+    csr = torch.sparse_csr
+    plain = all(
+        type(A) is torch.Tensor and A.layout is csr and not A.requires_grad for A in tensors
+    )
+    if plain and not (_is_compiling() or _transforms_active()):
+        # As below, without a pattern of each: many small ones take as long as their entries.
+        found = [(A.crow_indices(), A.col_indices(), (), A.values()) for A in tensors]
+        if all(
+            line.shape == (A.shape[0] + 1,) and values.dim() == 1
+            for A, (line, _, _, values) in zip(tensors, found, strict=True)
+        ):
+            return found
+    return [(*_lines(pattern), values) for pattern, values in map(parts, tensors)]
+
+
 def _along_and_across(layout, shape, block):
     """How many compressed lines a matrix has, and how many coordinates there are in one."""
     rows, columns = shape
@@ -102,20 +121,20 @@ def _check_blocks(tensors):
             raise ValueError(f"all tensors must be sparse matrices (n, m), not {tuple(A.shape)}")
 
 
-def _refuse_blocks(patterns):
-    """Raises the error of the corrupt one among the patterns."""
-    for pattern in patterns:
-        pattern.validate()
+def _refuse_blocks(tensors):
+    """Raises the error of the corrupt one among them."""
+    for A in tensors:
+        parts(A)[0].validate()
     raise PatternError("a block's index tensors describe no sparse matrix")
 
 
-def _coo_diagonal(patterns, shapes, shape):
+def _coo_diagonal(tensors, patterns, shapes, shape):
     lines = []
     for k in (0, 1):
         index = [pattern.positions[k] for pattern in patterns]
         sizes = [block[k] for block in shapes]
         if not (_is_compiling() or _are_below(index, sizes)):
-            _refuse_blocks(patterns)
+            _refuse_blocks(tensors)
         lines.append(_joined(index, _starts(sizes)[:-1]))
     coalesced = all(pattern.coalesced for pattern in patterns)
     return Pattern.coo(torch.stack(lines), shape, coalesced)
@@ -127,8 +146,8 @@ def _are_whole(positions, counts):
     return not torch.cat(firsts).any() and torch.cat(lasts).tolist() == counts
 
 
-def _compressed_diagonal(layout, patterns, shapes, shape):
-    positions, coordinates, blocks = zip(*map(_lines, patterns), strict=True)
+def _compressed_diagonal(tensors, positions, coordinates, blocks, shapes, shape):
+    layout = tensors[0].layout
     if len(set(blocks)) > 1:
         raise ValueError(f"all tensors must have blocks of one shape, not {sorted(set(blocks))}")
     across = [_along_and_across(layout, matrix, blocks[0])[1] for matrix in shapes]
@@ -136,7 +155,7 @@ def _compressed_diagonal(layout, patterns, shapes, shape):
     if not _is_compiling() and not (
         _are_whole(positions, counts) and _are_below(coordinates, across)
     ):
-        _refuse_blocks(patterns)
+        _refuse_blocks(tensors)
     if any(line.dtype is torch.int64 for line in positions) or max(*shape, sum(counts)) >= 1 << 31:
         positions, coordinates = ([x.long() for x in lines] for lines in (positions, coordinates))
     below = [line[1:] for line in positions]
@@ -160,15 +179,14 @@ def sparse_block_diag(*tensors):
     _check_blocks(tensors)
     if len(tensors) == 1:
         return tensors[0]
-    layout, shapes = tensors[0].layout, [tuple(A.shape) for A in tensors]
+    shapes = [tuple(A.shape) for A in tensors]
     shape = tuple(map(sum, zip(*shapes, strict=True)))
-    patterns, values = zip(*map(parts, tensors), strict=True)
-
-    def make():
-        if layout is torch.sparse_coo:
-            return _coo_diagonal(patterns, shapes, shape)
-        return _compressed_diagonal(layout, patterns, shapes, shape)
-
+    if tensors[0].layout is torch.sparse_coo:
+        patterns, values = zip(*map(parts, tensors), strict=True)
+        make = functools.partial(_coo_diagonal, tensors, patterns, shapes, shape)
+    else:
+        *arrays, values = zip(*apart(tensors), strict=True)
+        make = functools.partial(_compressed_diagonal, tensors, *arrays, shapes, shape)
     return matrix_of(on_indices(make), torch.cat(values))
 
 

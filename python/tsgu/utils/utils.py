@@ -13,7 +13,7 @@ from .._layouts import as_tensor
 from .._matrix import is_tensor_or_matrix, on_indices, outside_graphs
 from .._pattern import Pattern
 from .._tensors import matrix_of, parts
-from ._block_diagonal import sparse_block_diag, sparse_block_diag_split
+from ._block_diagonal import apart, sparse_block_diag, sparse_block_diag_split
 
 __all__ = [
     "convert_coo_to_csr",
@@ -183,8 +183,8 @@ def stack_csr(tensors, dim=0):
         raise ValueError(f"all tensors must have shape (n, m), not {tuple(tensors[0].shape)}")
     if dim not in (0, -3):
         raise ValueError(f"dim must be 0, the one that a CSR batch has its items on, not {dim}")
-    patterns, values = zip(*map(parts, tensors), strict=True)
-    counts = {pattern.entries for pattern in patterns}
+    positions, coordinates, _, values = zip(*apart(tensors), strict=True)
+    counts = {index.numel() for index in coordinates}
     if len(counts) > 1:
         raise ValueError(
             f"the items of a CSR batch have equal numbers of entries, and these have "
@@ -192,9 +192,8 @@ def stack_csr(tensors, dim=0):
         )
 
     def make():
-        positions = torch.stack([pattern.positions for pattern in patterns])
-        coordinates = torch.stack([pattern.coordinates for pattern in patterns])
-        return Pattern.csr(positions, coordinates, tensors[0].shape[1])
+        arrays = torch.stack(positions), torch.stack(coordinates)
+        return Pattern.csr(*arrays, tensors[0].shape[1])
 
     return matrix_of(on_indices(make), torch.cat(values))
 
