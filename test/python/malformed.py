@@ -194,6 +194,8 @@ WITHOUT_POSITIONS = {
     *("utils.cov_nagao_test", "utils.mean_hotelling_t2_test"),
     "utils.convert_coo_to_csr_indices_values",  # does not know how many columns there are
     *("jax.have_jax", "jax.t2j", "jax.j2t", "jax.j2t_coo", "jax.j2t_csr"),
+    *("cupy.have_cupy", "cupy.c2t_coo", "cupy.c2t_csr", "cupy._get_array_modules"),
+    *("cupy._torch_to_backend", "cupy._backend_to_torch"),
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
@@ -295,6 +297,8 @@ def calls_of_solves(A):
         "sparse_generic_lstsq: damped": lambda: lstsq(A, B, damp=0.5),
         "sparse_generic_lstsq: by a callable": lambda: lstsq(A, B, lstsq=lambda A, B: B),
         "SparseGenericLstsq": lambda: tsgu.SparseGenericLstsq.apply(A, B),
+        "cupy.sparse_solve_c4t": lambda: tsgu.cupy.sparse_solve_c4t(A, B),
+        "cupy.SparseSolveC4T": lambda: tsgu.cupy.SparseSolveC4T.apply(A, B),
         "jax.sparse_solve_j4t": lambda: tsgu.jax.sparse_solve_j4t(A, B),
         "jax.SparseSolveJ4T": lambda: tsgu.jax.SparseSolveJ4T.apply(A, B),
         "SparseSolve": lambda: tsgu.SparseSolve.apply(A, B),
@@ -335,8 +339,12 @@ def calls_of_bridges(A):
     import tsgu
 
     if A.layout is torch.sparse_coo:
-        return {"jax.t2j_coo": lambda: tsgu.jax.t2j_coo(A)}
+        return {
+            "jax.t2j_coo": lambda: tsgu.jax.t2j_coo(A),
+            "cupy.t2c_coo": lambda: tsgu.cupy.t2c_coo(A),
+        }
     return {
+        "cupy.t2c_csr": lambda: tsgu.cupy.t2c_csr(A),
         "jax.t2j_csr": lambda: tsgu.jax.t2j_csr(A),
         "jax.spmm_t4j": lambda: tsgu.jax.spmm_t4j(A),
     }
