@@ -82,9 +82,9 @@ def _checked(x, layout, name):
 def t2c_csr(x_torch):
     """A CSR tensor (n, m) as a csr_matrix of CuPy or SciPy, on the same memory.
 
-    SciPy itself copies int64 indices to int32 where these do. All is copied where entries are not sorted
-    and unique: SciPy's functions would make them so in place. Raises PatternError for a corrupt
-    tensor.
+    SciPy itself copies int64 indices to int32 where these do. All is copied where entries are not
+    sorted and unique: SciPy's functions would make them so in place. Raises PatternError for a
+    corrupt tensor.
     """
     pattern = _checked(x_torch, torch.sparse_csr, "t2c_csr")
     xp, sparse = _get_array_modules(x_torch)
