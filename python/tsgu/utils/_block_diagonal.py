@@ -129,15 +129,14 @@ def _refuse_blocks(tensors):
 
 
 def _coo_diagonal(tensors, patterns, shapes, shape):
-    lines = []
-    for k in (0, 1):
-        index = [pattern.positions[k] for pattern in patterns]
-        sizes = [block[k] for block in shapes]
-        if not (_is_compiling() or _are_below(index, sizes)):
+    indices = torch.cat([pattern.positions for pattern in patterns], 1)
+    counts = [pattern.entries for pattern in patterns]
+    for line, sizes in zip(indices, zip(*shapes, strict=True), strict=True):
+        pieces = line.split(counts)
+        if not (_is_compiling() or _are_below(pieces, sizes)):
             _refuse_blocks(tensors)
-        lines.append(_joined(index, _starts(sizes)[:-1]))
-    coalesced = all(pattern.coalesced for pattern in patterns)
-    return Pattern.coo(torch.stack(lines), shape, coalesced)
+        torch._foreach_add_(pieces, _starts(sizes)[:-1])
+    return Pattern.coo(indices, shape, all(pattern.coalesced for pattern in patterns))
 
 
 def _are_whole(positions, counts):
