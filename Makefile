@@ -55,6 +55,7 @@ bench: build $(VENV)/.bench ## measure; BENCH=quick takes minutes instead of an 
 	$(PYTHON) benchmarks/patterns.py --mode $(BENCH)
 	$(PYTHON) benchmarks/library.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/encoders.py --mode $(BENCH) --build $(BUILD)
+	$(PYTHON) benchmarks/direct.py --mode $(BENCH) --build $(BUILD)
 
 gpu-report: build ## registers, spills, occupancy of every GPU kernel; needs no GPU
 	$(PYTHON) benchmarks/gpu_report.py --build $(BUILD) --jobs $(JOBS)

@@ -4,10 +4,10 @@ import torch
 from torch.autograd import Function
 
 from ._layouts import as_tensor, is_sparse
-from ._linear_solve import same_dtype
+from ._linear_solve import check_on_cpu, program_for, same_dtype
 from ._matrix import is_tensor_or_matrix, outside_graphs
-from ._tensors import coo
-from .sparse_solve import sparse_generic_solve
+from ._solver import solver
+from ._tensors import coo, parts
 
 __all__ = ["Solve", "SparseSolve", "SparseSolver", "solve"]
 
@@ -33,13 +33,18 @@ def _check(A, B):
 
 def _solve(A, B, method):
     _check(A, B)
+    check_on_cpu(A, B)
     B = same_dtype(A, B, "b")
-    if B.dim() <= A.dim():
-        return sparse_generic_solve(A, B, method)
+    pattern, values = parts(A)
+    program, handle = program_for(pattern), solver(method)
+    if B.dim() < A.dim():
+        return program.call((pattern,), handle, values, B.unsqueeze(-1)).squeeze(-1)
+    if B.dim() == A.dim():
+        return program.call((pattern,), handle, values, B)
     # Many right-hand sides for one matrix: all become columns.
     *items, rows, columns = B.shape
     joined = B.reshape(-1, rows, columns).movedim(0, 1).reshape(rows, -1)
-    X = sparse_generic_solve(A, joined, method)
+    X = program.call((pattern,), handle, values, joined)
     return X.unflatten(1, (-1, columns)).movedim(1, 0).reshape(*items, rows, columns)
 
 

@@ -1,0 +1,166 @@
+"""Measures direct solves beside cholespy: the gradient of norm(A^-1 b)^2, A cyclic tridiagonal.
+
+cholespy stands in an autograd Function as sparse_solver has it: the factor is kept and used again
+where indices and values are those of the last matrix. Writes DIRECT.md and direct.json beside this
+file (in quick mode into the build folder).
+"""
+
+import argparse
+import itertools
+import os
+import warnings
+from pathlib import Path
+
+# Idle threads of OpenMP would spin on the cores of the next candidate.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+import cholespy
+import torch
+
+import tsgu
+from measure import Run, interleave
+from report import facts, goals_table, judged, mean, milliseconds, table, write
+
+warnings.filterwarnings("ignore")
+
+_HERE = Path(__file__).resolve().parent
+_SIZES = (256, 1024, 4096, 16384, 65536)
+
+
+class Cholespy(torch.autograd.Function):
+    """A^-1 b and its gradients on the pattern of A, a coalesced COO tensor."""
+
+    kept = None
+
+    @classmethod
+    def solver_of(cls, A):
+        indices, values = A._indices(), A._values()
+        if cls.kept is not None:
+            old_indices, old_values, solver = cls.kept
+            if torch.equal(indices, old_indices) and torch.equal(values, old_values):
+                return solver
+        rows, columns = indices.int().numpy()
+        kind = cholespy.MatrixType.COO
+        solver = cholespy.CholeskySolverD(A.shape[0], rows, columns, values.numpy(), kind)
+        cls.kept = indices, values.clone(), solver
+        return solver
+
+    @staticmethod
+    def forward(ctx, A, b):
+        A, b = A.detach(), b.detach()
+        ctx.A, ctx.solver = A, Cholespy.solver_of(A)
+        x = torch.empty_like(b)
+        ctx.solver.solve(b.numpy(), x.numpy())
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        y = torch.empty_like(g)
+        ctx.solver.solve(g.contiguous().numpy(), y.numpy())
+        indices = ctx.A._indices()
+        values = -y[indices[0]] * x[indices[1]]
+        return torch.sparse_coo_tensor(indices, values, ctx.A.shape, is_coalesced=True), y
+
+
+SOLVERS = {"tsgu": tsgu.SparseSolver.apply, "cholespy": Cholespy.apply}
+
+
+def _matrix(n):
+    i = torch.arange(n)
+    right, left = torch.roll(i, -1), torch.roll(i, 1)
+    indices = torch.stack([i.repeat(3), torch.cat([i, right, left])])
+    values = torch.cat([torch.full((n,), 2.1), torch.full((2 * n,), -1.0)]).double()
+    return torch.sparse_coo_tensor(indices, values, (n, n)).coalesce()
+
+
+def _step(solve, A, b):
+    return torch.autograd.grad(solve(A, b).square().sum(), (A, b))
+
+
+def _calls(n):
+    """what -> {name: call}."""
+    A, b = _matrix(n), torch.randn(n, dtype=torch.float64, requires_grad=True)
+    A.requires_grad_()
+    indices, values = A.detach().indices(), A.detach().values()
+    factors = (1 + k / 1e6 for k in itertools.count())
+
+    def changed(solve):
+        new = torch.sparse_coo_tensor(indices, values * next(factors), (n, n), is_coalesced=True)
+        _step(solve, new.requires_grad_(), b)
+
+    return {
+        "same values": {name: (lambda s=s: _step(s, A, b)) for name, s in SOLVERS.items()},
+        "changed values": {name: (lambda s=s: changed(s)) for name, s in SOLVERS.items()},
+    }
+
+
+def _check(n):
+    A, b = _matrix(n).requires_grad_(), torch.randn(n, dtype=torch.float64, requires_grad=True)
+    ours, theirs = (_step(solve, A, b) for solve in SOLVERS.values())
+    for left, right in zip(ours, theirs, strict=True):
+        left, right = (x._values() if x.is_sparse else x for x in (left, right))
+        error = ((left - right).abs().max() / right.abs().max()).item()
+        if not error < 1e-11:
+            raise SystemExit(f"n = {n}: gradients differ by {error:.1e}")
+
+
+def _ratio(row):
+    return row["times"]["cholespy"]["median"] / row["times"]["tsgu"]["median"]
+
+
+def _page(results, goals):
+    lines = [
+        [f"{row['n']:,}", row["what"], milliseconds(row["times"]["tsgu"])]
+        + [milliseconds(row["times"]["cholespy"]), f"{_ratio(row):.2f}"]
+        for row in results["rows"]
+    ]
+    return f"""\
+# Direct solves beside cholespy
+
+{facts(results)}
+The gradient of norm(A^-1 b)^2 in A, on its pattern, and in b: forward and backward, float64, A a
+cyclic tridiagonal matrix (COO). Candidates take turns in one process, their gradients compared
+first; milliseconds, best / median, ratios of medians. `cholespy` is an autograd Function that keeps
+the factor of the last matrix; with the same values neither factorises again, with changed ones
+cholespy analyses and factorises, tsgu factorises on the analysis that it keeps with the pattern.
+
+## Goals
+
+{goals_table(goals)}
+## Steps
+
+{table(["n", "", "tsgu", "cholespy", "cholespy/tsgu"], lines)}"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--mode", choices=["full", "quick"], default="full")
+    parser.add_argument("--build", type=Path, default=Path("build"))
+    arguments = parser.parse_args()
+    quick = arguments.mode == "quick"
+    torch.manual_seed(0)
+    run, rows = Run(), []
+    for n in _SIZES[:3] if quick else _SIZES:
+        _check(n)
+        for what, calls in _calls(n).items():
+            timings = interleave(calls, 5 if quick else 30)
+            times = {name: vars(timing) for name, timing in timings.items()}
+            rows.append({"n": n, "what": what, "times": times})
+            print(f"{n:>6} {what:<15} cholespy/tsgu {_ratio(rows[-1]):.2f}", flush=True)
+    versions = {"tsgu": tsgu.__version__, "torch": torch.__version__, "cholespy": "2.2.0"}
+    results = run.facts(arguments.mode, versions, []) | {"rows": rows}
+    goals = [
+        (f"cholespy / tsgu, {what}, {summary}", [_ratio(r) for r in rows if r["what"] == what])
+        for what in ("same values", "changed values")
+        for summary in ("worst", "geometric mean")
+    ]
+    goals = judged(
+        [(text, ratios, ">=", 2, min if "worst" in text else mean) for text, ratios in goals]
+    )
+    write("direct", results, _page(results, goals), goals, arguments.build if quick else _HERE)
+
+
+if __name__ == "__main__":
+    main()
