@@ -7,12 +7,16 @@ into the build folder).
 import argparse
 import importlib
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 import warnings
 from pathlib import Path
+
+# Idle threads of OpenMP would spin on the cores that others need.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import torch
 
@@ -103,7 +107,7 @@ def main():
 
 A step is encoder -> lower factor of a precision -> one `rsample` -> gradient of the values, in
 float32; `peak` is what it and its operands take at most, beyond what the process had before. The
-encoder is made once.
+encoder is made once. Both sides take all threads, on whatever else the machine does.
 
 {table(header, rows)}"""
     folder = _HERE if arguments.mode == "full" else arguments.build
