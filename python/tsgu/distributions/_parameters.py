@@ -7,7 +7,7 @@ import torch
 from .. import _callbacks
 from .._layouts import is_sparse
 from .._matrix import is_hybrid, is_tensor_or_matrix
-from .constraints import sparse_lower_cholesky, sparse_lower_triangular
+from .constraints import may_have_nan, sparse_lower_cholesky, sparse_lower_triangular
 
 
 def check_vectors(loc, diagonal):
@@ -73,9 +73,10 @@ def _first_false(valid):
 
 
 def _check_loc(loc):
-    valid = loc == loc  # not NaN
-    if not valid.all():
-        raise ValueError(f"loc must be real, and loc[{_first_false(valid)}] is NaN")
+    if may_have_nan(loc):
+        valid = loc == loc
+        if not valid.all():
+            raise ValueError(f"loc must be real, and loc[{_first_false(valid)}] is NaN")
 
 
 def _check_diagonal(D):
@@ -88,9 +89,8 @@ def _check_diagonal(D):
         )
 
 
-def _warn_of_diagonal(name, A, triangle):
-    _, values = triangle.matrix(A)
-    if (values[triangle.on_diagonal] != 1).any():
+def _warn_of_diagonal(name, stored):
+    if (stored != 1).any():
         warnings.warn(
             f"{name} stores a diagonal, which L D L^T takes as ones: leave it out, or give no "
             "diagonal for L L^T",
@@ -110,9 +110,10 @@ def check_values(loc, diagonal, name, A, triangle):
         _check_loc(loc)
         if diagonal is not None:
             _check_diagonal(diagonal)
+        _, values = triangle.matrix(A)
         constraint = sparse_lower_cholesky if diagonal is None else sparse_lower_triangular
-        wrong = constraint.first_violation(name, A, triangle)
+        wrong = constraint.first_violation(name, A, triangle, values)
         if wrong is not None:
             raise ValueError(f"{name} must be lower triangular and invertible: {wrong}")
-        if diagonal is not None:
-            _warn_of_diagonal(name, A, triangle)
+        if diagonal is not None and triangle.on_diagonal.numel():
+            _warn_of_diagonal(name, values[triangle.on_diagonal])

@@ -71,18 +71,21 @@ def _find(pattern, strict):
         pattern, element = pattern.canonical()
     indices = coordinates(pattern)
     *item, row, column = indices
-    on_diagonal = (row == column).nonzero().squeeze(1)
-    rows = row[on_diagonal]
-    if item:
-        rows = rows + item[0][on_diagonal] * pattern.shape[-1]
-    if torch.equal(rows, torch.arange(math.prod(pattern.shape[:-1]), device=rows.device)):
-        rows = None
-    above = indices[:, row < column]
-    kept = row > column if strict else row >= column
-    if kept.all():
+    below = row - column
+    least = below.min().item() if below.numel() else pattern.shape[-1]
+    on_diagonal = (below == 0).nonzero().squeeze(1)
+    rows = None
+    # Sorted, they are in order.
+    if order == 1 or on_diagonal.numel() < math.prod(pattern.shape[:-1]):
+        rows = row[on_diagonal]
+        if item:
+            rows = rows + item[0][on_diagonal] * pattern.shape[-1]
+    above = indices[:, below < 0] if least < 0 else indices[:, :0]
+    if least >= strict:
         kept, pattern = None, None if pattern is own else pattern
     else:
+        kept = below >= strict
         is_sorted = order == 2 or (order == 0 and pattern.form in (CSR, COO))
         pattern = Pattern.coo(indices[:, kept], pattern.shape, coalesced=is_sorted)
         kept = kept.nonzero().squeeze(1)
-    return Triangle(pattern, row.numel(), element, kept, on_diagonal, rows, above)
+    return Triangle(pattern, below.numel(), element, kept, on_diagonal, rows, above)

@@ -9,6 +9,12 @@ from ._triangle import Triangle
 __all__ = ["sparse_lower_cholesky", "sparse_lower_triangular"]
 
 
+def may_have_nan(x):
+    """False where there is none; quick."""
+    total = x.sum().item()
+    return total != total  # also of infinities of both signs
+
+
 class _SparseLowerTriangular(Constraint):
     """No entry above the diagonal, and none that is NaN: (n, n), or a batch (b, n, n)."""
 
@@ -25,19 +31,16 @@ class _SparseLowerTriangular(Constraint):
             satisfied[tuple(places[:-2])] = False
         return satisfied
 
-    def first_violation(self, name, A, triangle):
-        """What is wrong with A, in words, or None."""
-        with torch.no_grad():
-            _, values = triangle.matrix(A)
-            for text, places in self._violations(triangle, A, values):
-                place = ", ".join(str(int(k)) for k in places[:, 0])
-                return text.format(f"{name}[{place}]")
+    def first_violation(self, name, A, triangle, values):
+        """What is wrong with A, whose elements have these values, in words, or None."""
+        for text, places in self._violations(triangle, A, values):
+            place = ", ".join(str(int(k)) for k in places[:, 0])
+            return text.format(f"{name}[{place}]")
         return None
 
     def _violations(self, triangle, A, values):
         """(text, coordinates (rank, count)) of what is wrong."""
-        nan = values.isnan()
-        if nan.any():
+        if may_have_nan(values) and (nan := values.isnan()).any():
             yield "{} is NaN", triangle.coordinates(A)[:, nan]
         if triangle.above.shape[1]:
             yield "{} is stored above the diagonal", triangle.above
@@ -48,8 +51,9 @@ class _SparseLowerCholesky(_SparseLowerTriangular):
 
     def _violations(self, triangle, A, values):
         yield from super()._violations(triangle, A, values)
-        zero = (triangle.diagonal(values, A.shape) == 0).nonzero().T
-        if zero.shape[1]:
+        diagonal = triangle.diagonal(values, A.shape)
+        if not diagonal.all():
+            zero = (diagonal == 0).nonzero().T
             yield "{} is zero or not stored", torch.cat([zero, zero[-1:]])
 
 
