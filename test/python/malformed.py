@@ -273,6 +273,28 @@ def read(A):
     return tsgu.sparse_mm(A, torch.ones(*A.shape[:-2], A.shape[-1], 2))
 
 
+def calls_of_distributions(A):
+    """The same for a square matrix or a batch of them."""
+    from tsgu import distributions
+
+    loc = torch.zeros(A.shape[:-1])
+    normal, ones = distributions.SparseMultivariateNormal, torch.ones_like(loc)
+    native = distributions.SparseMultivariateNormalNative
+    return {
+        "distributions.SparseMultivariateNormal": lambda: normal(loc, scale_tril=A),
+        "distributions.SparseMultivariateNormal: unchecked": lambda: normal(
+            loc, precision_tril=A, validate_args=False
+        ),
+        "distributions.SparseMultivariateNormal: beside D": lambda: normal(
+            loc, ones, precision_tril=A, validate_args=False
+        ),
+        "distributions.SparseMultivariateNormalNative": lambda: native(loc, A),
+        "distributions.constraints: check": lambda: (
+            distributions.constraints.sparse_lower_cholesky.check(A)
+        ),
+    }
+
+
 PRECONDITIONERS = ("jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg")
 
 
@@ -306,6 +328,7 @@ def calls_of_solves(A):
         "direct.solve": lambda: tsgu.direct.solve(A, B),
         "direct.Solve": lambda: tsgu.direct.Solve.apply(A, B),
     }
+    calls |= calls_of_distributions(A)
     for method in ("cg", "bicgstab", "minres", "gmres", "cgs", "lu", "cholesky"):
         calls[f"sparse_generic_solve: {method}"] = lambda m=method: solve(A, B, m)
     for name in PRECONDITIONERS:
