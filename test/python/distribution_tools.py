@@ -108,16 +108,17 @@ class Case:
 
 def rebuilder(A):
     """A function of values that gives the tensor of A's pattern with them; none for blocks."""
+    shape = tuple(A.shape)
     if A.layout is torch.sparse_coo:
         indices = A._indices()
-        return lambda values: tsgu.coo(indices, values, A.shape)
+        return lambda values: tsgu.coo(indices, values, shape)
     if A.layout is torch.sparse_csc:
         turned = rebuilder(A.mT)
         return lambda values: turned(values).mT
     if A.layout is not torch.sparse_csr:
         return None
     positions, columns = A.crow_indices(), A.col_indices()
-    return lambda values: tsgu.csr(positions, columns, values.view(columns.shape), A.shape)
+    return lambda values: tsgu.csr(positions, columns, values.view(columns.shape), shape)
 
 
 def make(kind, form, n=6, dtype=torch.float64, batch=()):

@@ -258,3 +258,32 @@ def test_samples_of_many_values_under_vmap():
 
     expected = torch.stack([case.dense(values, case.loc).entropy() for values in many])
     assert_close(torch.vmap(entropy)(many), expected, TERMS)
+
+
+def test_compiled_functions():
+    """Where entries are is found between graphs; the rest is in them."""
+    case = make("csr64", FORMS[2], 4)
+    values, loc = case.parameters
+    x = torch.randn(4, dtype=torch.float64)
+
+    def functional(values, loc):
+        mine = case.sparse(values, loc)
+        return mine.log_prob(x) + mine.entropy()
+
+    results = []
+    for call in (functional, torch.compile(functional, backend="aot_eager")):
+        total = call(values, loc)
+        results.append((total.detach(), *torch.autograd.grad(total, [values, loc])))
+    for actual, expected in zip(*results, strict=True):
+        assert_close(actual, expected)
+    torch._dynamo.reset()
+    with pytest.raises(torch._dynamo.exc.Unsupported, match="depends on index tensors"):
+        torch.compile(functional, backend="aot_eager", fullgraph=True)(values, loc)
+
+
+@pytest.mark.parametrize("kind", ["coo", "ragged coo", "csr64"])
+def test_compiled_methods(kind):
+    case = make(kind, FORMS[1], 4)
+    mine = SparseMultivariateNormal(case.loc, case.D, **{case.name: case.A})
+    x = torch.randn_like(case.loc)
+    assert_close(torch.compile(mine.log_prob, backend="aot_eager")(x), mine.log_prob(x))

@@ -1,6 +1,7 @@
 """Normal distributions with sparse factors, beside torch's with dense ones."""
 
 import dataclasses
+import pickle
 import warnings
 
 import pytest
@@ -319,6 +320,15 @@ def test_repr():
         "SparseMultivariateNormal(loc: torch.Size([3]), diagonal: torch.Size([3]), "
         "precision_tril: torch.Size([3, 3]))"
     )
+
+
+@forms
+def test_pickled(form):
+    case = make("ragged coo", form)
+    mine = SparseMultivariateNormal(case.loc, case.D, **{case.name: case.A})
+    again = pickle.loads(pickle.dumps(mine))
+    assert repr(again) == repr(mine)
+    assert torch.equal(again.log_prob(case.loc + 1), mine.log_prob(case.loc + 1))
 
 
 def test_within_other_distributions():

@@ -22,6 +22,7 @@ class Triangle(NamedTuple):
     above: torch.Tensor  # the coordinates of elements above the diagonal
 
     @staticmethod
+    @torch.compiler.disable(reason="where a triangle's entries are depends on index tensors")
     def of(A, strict):
         """That of a matrix or batch, with its diagonal or (strict) below it."""
         pattern, _ = parts(A)
