@@ -16,6 +16,15 @@ from tsgu.distributions.sparse_multivariate_normal import _batch_sparse_mv
 forms = pytest.mark.parametrize("form", FORMS, ids=FORM_IDS)
 
 
+@pytest.fixture(autouse=True)
+def validated():
+    """torch's default, which torch.compile turns off for the whole process."""
+    wanted = torch.distributions.Distribution._validate_args
+    torch.distributions.Distribution.set_default_validate_args(True)
+    yield
+    torch.distributions.Distribution.set_default_validate_args(wanted)
+
+
 def eye(n=3, items=None, dtype=torch.float32):
     lead = () if items is None else (items,)
     return torch.eye(n, dtype=dtype).expand(*lead, n, n).to_sparse()
@@ -187,12 +196,9 @@ def test_samples_are_validated():
 
 def test_validation_follows_the_default_of_torch():
     torch.distributions.Distribution.set_default_validate_args(False)
-    try:
-        SparseMultivariateNormal(zeros(3), -torch.ones(3), eye())
-        with pytest.raises(ValueError, match="diagonal must be positive"):
-            SparseMultivariateNormal(zeros(3), -torch.ones(3), eye(), validate_args=True)
-    finally:
-        torch.distributions.Distribution.set_default_validate_args(True)
+    SparseMultivariateNormal(zeros(3), -torch.ones(3), eye())
+    with pytest.raises(ValueError, match="diagonal must be positive"):
+        SparseMultivariateNormal(zeros(3), -torch.ones(3), eye(), validate_args=True)
 
 
 def test_different_event_shapes():

@@ -35,7 +35,8 @@ class SparseMultivariateNormal(Distribution):
     divergences, take n solves or products in blocks of 32 columns, and their gradients compute
     the blocks anew.
 
-    validate_args, on unless Python runs with -O or torch's default was changed: a NaN, D <= 0, a
+    validate_args, by default as torch's own (on; off with python -O, and in a process in which
+    torch.compile was called, which turns torch's default off): a NaN, D <= 0, a
     zero on the diagonal of L and entries above the diagonal are ValueErrors; unvalidated, entries
     above the diagonal are not read, and D <= 0 gives NaN. Values are not looked at in transforms of
     torch.func and compiled graphs.
