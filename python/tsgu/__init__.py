@@ -25,6 +25,7 @@ from ._solver import SolveInfo, solver
 from ._tensors import coo, csr, values
 from ._user_programs import load_program, operator, programs
 from .direct import SparseSolve, SparseSolver
+from .indexed_matmul import gather_mm, segment_mm
 from .sparse_logsumexp import sparse_bidir_logsumexp, sparse_logsumexp
 from .sparse_lstsq import SparseGenericLstsq, sparse_generic_lstsq
 from .sparse_matmul import SparseMatMul, sparse_mm
@@ -57,10 +58,12 @@ __all__ = [
     "__version__",
     "coo",
     "csr",
+    "gather_mm",
     "install_as",
     "load_program",
     "operator",
     "programs",
+    "segment_mm",
     "show_config",
     "solver",
     "sparse_bidir_logsumexp",

@@ -188,7 +188,16 @@ def _():
 WITHOUT_POSITIONS = {
     *("BreakdownError", "CallbackError", "CompileError", "ConvergenceError", "ConvergenceWarning"),
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
-    *("install_as", "show_config", "solver", "load_program", "operator", "programs"),
+    *(
+        "install_as",
+        "gather_mm",
+        "segment_mm",
+        "show_config",
+        "solver",
+        "load_program",
+        "operator",
+        "programs",
+    ),
     *("utils.BICGSTABSettings", "utils.LinearCGSettings", "utils.MINRESSettings"),
     *("utils.CGInfo", "utils.sparse_eye", "utils.rand_sparse", "utils.rand_sparse_tri"),
     *("utils.cov_nagao_test", "utils.mean_hotelling_t2_test"),
