@@ -10,7 +10,8 @@ import re
 
 import torch
 from torch._functorch.utils import enable_single_level_autograd_function
-from torch.autograd import Function, forward_ad
+from torch.autograd import forward_ad
+from torch.autograd.function import _SingleLevelFunction
 
 from ._autograd import batched, operator, stand_in
 from ._matrix import mapped_indices, outside_graphs
@@ -76,7 +77,7 @@ def _fake(signature, patterns, operands):
 # ===-- Derivatives ---------------------------------------------------------===#
 
 
-class _Node(Function):
+class _Node(_SingleLevelFunction):
     """A run of a registered operator, differentiable as the program's family is.
 
     Not by torch.library.register_autograd, whose Functions no transform of torch.func takes, and
@@ -119,7 +120,7 @@ class _Node(Function):
         return operator(ctx.path).tangent_of(run, operands, result, tangents)
 
 
-_node = super(Function, _Node).apply
+_node = _Node.apply
 
 
 def _runner(patterns):
