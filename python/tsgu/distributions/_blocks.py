@@ -52,8 +52,8 @@ def _rows(first, n, batch_shape, like):
 class _InBlocks(Function):
     """Computes blocks one after the other, and in backward anew, each with its gradients.
 
-    One node for all: the small nodes of a graph for each, as torch's checkpoints keep, would lie
-    between the blocks in memory, and the allocator could not use it again.
+    One node for all: with a graph for each, as torch's checkpoints keep it, the process grew as if
+    all blocks were kept.
     """
 
     @staticmethod
