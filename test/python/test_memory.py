@@ -62,8 +62,8 @@ print(json.dumps({
 """
 
 
-# What the allocator keeps at the ends of large buffers, a part of a huge page each.
-SLACK = 8 << 20
+# What the allocator keeps at the ends of some eight large buffers, at most a huge page each.
+SLACK = 16 << 20
 
 
 @pytest.mark.parametrize("layout", ["csr32", "csr64", "coo64"])
