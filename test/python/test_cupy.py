@@ -200,6 +200,51 @@ def test_a_solve_that_did_not_converge():
         sparse_solve_c4t(A, b, "gmres")
 
 
+@pytest.mark.parametrize("solve", [None, "spsolve", mine])
+def test_a_gradient_that_did_not_converge(solve):
+    """Also where only the adjoint iterates."""
+    solve = _taking_any(solve) if callable(solve) else solve
+    A, b = matrices.invertible("csr64", 30), torch.randn(30, dtype=torch.float64)
+    b.requires_grad_()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        x = sparse_solve_c4t(A, b, solve, "cgs", maxiter=1)
+        good = sparse_solve_c4t(A, b, solve, "cgs")
+        torch.autograd.grad(good.sum(), b)
+    with pytest.warns(tsgu.ConvergenceWarning):
+        torch.autograd.grad(x.sum(), b)
+    x = sparse_solve_c4t(A, b, solve, "cgs", maxiter=1, on_fail="raise")
+    with pytest.raises(tsgu.ConvergenceError):
+        torch.autograd.grad(x.sum(), b)
+
+
+TOLERANCES = [
+    {"rtol": 0, "atol": 1e-10},
+    {"tol": np.float32(1e-6)},
+    {"rtol": torch.tensor(1e-6)},
+]
+
+
+@pytest.mark.parametrize("given", TOLERANCES)
+def test_every_tolerance_is_judged_by(given):
+    A, b = matrices.invertible("csr64", 30), torch.randn(30, dtype=torch.float64)
+    with pytest.raises(tsgu.ConvergenceError):
+        sparse_solve_c4t(A, b, "cgs", maxiter=1, on_fail="raise", **given)
+    x = sparse_solve_c4t(A, b, "cgs", on_fail="raise", **given)
+    goal = max(float(given.get("rtol", given.get("tol"))) * b.norm(), given.get("atol", 0))
+    assert (b - A.to_dense() @ x).norm() <= goal
+
+
+def test_what_callables_may_not_return():
+    A, B = matrices.invertible("csr64", 4), torch.randn(4, 3, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"must return X of shape \(4, 3\), not \(3, 4\)"):
+        sparse_solve_c4t(A, B, lambda A, b: mine(A, b).T)
+    with pytest.raises(TypeError, match="must return real numbers, not torch.complex128"):
+        sparse_solve_c4t(A, B, lambda A, b: mine(A, b) * 1j)
+    column = sparse_solve_c4t(A, B[:, 0], lambda A, b: mine(A, b)[:, None])
+    oracle.assert_close(column, torch.linalg.solve(A.to_dense(), B[:, 0]), terms=1 << 12)
+
+
 def test_refusals():
     A, b = matrices.invertible("csr64", 4), torch.randn(4, dtype=torch.float64)
     B = torch.randn(4, 2, dtype=torch.float64)
@@ -289,6 +334,13 @@ def test_conversions_that_are_refused():
         t2c_csr(matrices.coo(3, 4))
     with pytest.raises(TypeError, match="t2c_coo takes a torch.sparse_coo tensor"):
         t2c_coo(matrices.csr(3, 4))
+    square = scipy.sparse.eye_array(3)
+    with pytest.raises(TypeError, match="c2t_csr takes a csr matrix .* not one of format csc"):
+        c2t_csr(square.tocsc())
+    with pytest.raises(TypeError, match="c2t_coo takes a coo matrix .* not one of format csr"):
+        c2t_coo(square.tocsr())
+    with pytest.raises(TypeError, match="c2t_coo takes a coo matrix .* not one of type ndarray"):
+        c2t_coo(np.eye(3))
     with pytest.raises(ValueError, match="takes a matrix of numbers"):
         t2c_csr(matrices.batched_csr(2, 3, 4))
     corrupt = torch.sparse_csr_tensor([0, 1, 2], [0, 9], [1.0, 1.0], (2, 3), check_invariants=False)
@@ -339,11 +391,11 @@ class Sparse:
 
 
 class Csr(Sparse):
-    pass
+    format = "csr"
 
 
 class Coo(Sparse):
-    pass
+    format = "coo"
 
 
 Csr.__module__ = Coo.__module__ = "cupyx.scipy.sparse"

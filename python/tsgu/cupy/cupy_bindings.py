@@ -79,6 +79,14 @@ def _checked(x, layout, name):
     return Pattern.of(x)
 
 
+def _check_format(x, format, name):
+    """Raises TypeError for what is not a matrix of this format: a CSC's parts look like a CSR's."""
+    found = getattr(x, "format", None)
+    if found != format:
+        what = f"format {found}" if found else f"type {type(x).__name__}"
+        raise TypeError(f"{name} takes a {format} matrix of CuPy or SciPy, not one of {what}")
+
+
 def t2c_csr(x_torch):
     """A CSR tensor (n, m) as a csr_matrix of CuPy or SciPy, on the same memory.
 
@@ -119,8 +127,9 @@ def t2c_coo(x_torch):
 def c2t_csr(x_cupy):
     """A CSR matrix of CuPy or SciPy as a CSR tensor on its memory.
 
-    Raises PatternError where its indices are those of no such matrix.
+    Raises TypeError for other formats, PatternError for indices that are those of no such matrix.
     """
+    _check_format(x_cupy, "csr", "c2t_csr")
     parts = x_cupy.indptr, x_cupy.indices, x_cupy.data
     return csr(*map(_backend_to_torch, parts), tuple(x_cupy.shape))
 
@@ -128,7 +137,8 @@ def c2t_csr(x_cupy):
 def c2t_coo(x_cupy):
     """A COO matrix of CuPy or SciPy as a COO tensor on its values.
 
-    Raises PatternError where its indices lie outside of its shape.
+    Raises TypeError for other formats, PatternError for indices outside of its shape.
     """
+    _check_format(x_cupy, "coo", "c2t_coo")
     indices = torch.stack([_backend_to_torch(index).long() for index in (x_cupy.row, x_cupy.col)])
     return coo(indices, _backend_to_torch(x_cupy.data), tuple(x_cupy.shape))

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import inspect
+import sys
 import warnings
 
 import torch
@@ -15,7 +16,7 @@ from .._linear_solve import check_operands, same_dtype
 from .._matrix import outside_graphs
 from .._methods import default_tolerance
 from .._tensors import parts
-from .._user_solve import UserSolve, judged
+from .._user_solve import UserSolve
 from .cupy_bindings import (
     _backend_to_torch,
     _get_array_modules,
@@ -62,8 +63,7 @@ def _through_backend(solve, device):
             for name, x in kwargs.items()
         }
         x = solve(_to_backend(A), _torch_to_backend(b, xp), **kwargs)
-        x = _backend_to_torch(x[0] if isinstance(x, tuple) else x).cpu()
-        return x.reshape(b.shape).to(b.dtype)
+        return _backend_to_torch(x[0] if isinstance(x, tuple) else x).cpu()
 
     return run
 
@@ -149,6 +149,16 @@ def _check_keywords(kwargs):
             _warn(f"the keyword argument {name!r} is not used: the solvers take {_KEYWORDS}")
 
 
+def _goal(solvers, kwargs, dtype):
+    """rtol of every residual, 0 where no result is judged."""
+    tolerance = kwargs.get("rtol", kwargs.get("tol"))
+    if tolerance is None:
+        iterates = any(isinstance(solve, str) and solve in _ITERATIVE for solve in solvers)
+        return default_tolerance(dtype) if iterates else 0
+    # A handle takes zero for no judgement; who asks for zero relies on atol. Zero satisfies one.
+    return max(float(tolerance), sys.float_info.min) if tolerance < 1 else 0
+
+
 def _by_name(solve, device, adjoint=False):
     """A function of tensors for a name, None or a callable."""
     if callable(solve):
@@ -174,13 +184,11 @@ def _solve(A, B, solve, transpose_solve, kwargs, on_fail):
         )
     if values.is_cuda:  # programs with a solve run on the CPU; what it calls does not
         pattern, values, B = pattern.to("cpu"), values.cpu(), B.cpu()
-    tolerance = kwargs.get("rtol", kwargs.get("tol"))
-    if tolerance is None and solve in _ITERATIVE:
-        tolerance = default_tolerance(A.dtype)
     if solve in (None, "spsolve") and transpose_solve in (None, "spsolve"):
-        user, tolerance = _DirectSolve(pattern, vector, device), None
+        user, rtol = _DirectSolve(pattern, vector, device), 0
     else:
         adjoint = solve if transpose_solve is None else transpose_solve
+        rtol = _goal((solve, adjoint), kwargs, A.dtype)
         user = UserSolve(
             _by_name(solve, device),
             _by_name(adjoint, device, adjoint=True),
@@ -189,7 +197,7 @@ def _solve(A, B, solve, transpose_solve, kwargs, on_fail):
             vector,
             takes_A=callable(transpose_solve),
         )
-    return user.run(values, B, on_fail, judged(tolerance), kwargs.get("atol")).to(device)
+    return user.run(values, B, on_fail, rtol, kwargs.get("atol")).to(device)
 
 
 class SparseSolveC4T(Function):
@@ -207,17 +215,18 @@ def sparse_solve_c4t(A, B, solve=None, transpose_solve=None, *, on_fail="warn", 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array.
     B: strided, (n,) or (n, p); for a batch (b, n) or (b, n, p). X has B's shape and A's dtype.
 
-    solve: None or "spsolve", LU factors, which serve all columns, gradients and items with the same
-    values; "cg", "cgs", "minres" or "gmres" for one column; or a callable `(A, b, **kwargs) -> x`
-    (or (x, info)), which gets a csr_matrix or, of a COO tensor, a coo_matrix, and an array of B's
-    shape. Gradients solve with A^H by the same method. An explicit transpose_solve is a name of
-    the same, or a callable that is called with A itself and has to act as its adjoint.
+    solve: None or "spsolve", LU factors, which serve all columns and gradients; "cg", "cgs",
+    "minres" or "gmres" for one column; or a callable `(A, b, **kwargs) -> x` (or (x, info)), which
+    gets a csr_matrix or, of a COO tensor, a coo_matrix, and an array of B's shape. Gradients solve
+    with A^H by the same method. An explicit transpose_solve is a name of the same, or a callable
+    that is called with A itself and has to act as its adjoint.
 
     kwargs: tol or rtol (by default that of `sparse_generic_solve`), atol, maxiter, x0, M (its
     adjoint for gradients) and callback, for the iterative methods; callables get all of them. Where
-    a tolerance is known, norm(b - A x) <= max(rtol norm(b), atol) has to hold for the residual
-    computed anew from x; on_fail: "warn" (ConvergenceWarning), "raise" (ConvergenceError) or
-    "ignore" what does not, here and in gradients.
+    a named method iterates or a tolerance is given, norm(b - A x) <= max(rtol norm(b), atol) has to
+    hold for the residual computed anew from each x, unless both directions are direct; on_fail:
+    "warn" (ConvergenceWarning), "raise" (ConvergenceError) or "ignore" what does not, here and in
+    gradients.
 
     On a GPU the solver's own work is done there; products of gradients are computed on the CPU.
     Raises ImportError without the libraries, ValueError or TypeError for operands that do not fit,
