@@ -5,7 +5,6 @@ where indices and values are those of the last matrix. Writes DIRECT.md and dire
 file (in quick mode into the build folder).
 """
 
-import argparse
 import itertools
 import os
 import warnings
@@ -19,7 +18,7 @@ import torch
 
 import tsgu
 from measure import Run, interleave
-from report import facts, goals_table, judged, mean, milliseconds, table, write
+from report import command_line, facts, goals_table, judged, mean, milliseconds, table, write
 
 warnings.filterwarnings("ignore")
 
@@ -135,9 +134,7 @@ cholespy analyses and factorises, tsgu factorises on the analysis that it keeps 
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--mode", choices=["full", "quick"], default="full")
-    parser.add_argument("--build", type=Path, default=Path("build"))
+    parser = command_line(__doc__)
     arguments = parser.parse_args()
     quick = arguments.mode == "quick"
     torch.manual_seed(0)

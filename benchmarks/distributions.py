@@ -5,7 +5,6 @@ its own, in turns, so that its memory is its own. Writes DISTRIBUTIONS.md and di
 beside this file (unless complete: into the build folder).
 """
 
-import argparse
 import importlib
 import importlib.metadata
 import json
@@ -17,7 +16,7 @@ import warnings
 from pathlib import Path
 
 from measure import Run, Timing
-from report import facts, goals_table, judged, mean, milliseconds, table, write
+from report import command_line, facts, goals_table, judged, mean, milliseconds, table, write
 
 _HERE = Path(__file__).resolve().parent
 _LIBRARIES = {"tsgu": "tsgu", "old": "torchsparsegradutils"}
@@ -188,9 +187,7 @@ radius.
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--mode", choices=["full", "quick"], default="full")
-    parser.add_argument("--build", type=Path, default=Path("build"))
+    parser = command_line(__doc__)
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--child", nargs=2)
     arguments = parser.parse_args()

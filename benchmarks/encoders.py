@@ -4,7 +4,6 @@ So that peaks of memory are each side's own. Writes ENCODERS.md beside this file
 into the build folder).
 """
 
-import argparse
 import importlib
 import json
 import os
@@ -20,7 +19,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import torch
 
-from report import table
+from report import command_line, table
 
 _HERE = Path(__file__).resolve().parent
 _SIDES = ("tsgu", "torchsparsegradutils")
@@ -82,9 +81,7 @@ def _cases(mode):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--mode", choices=["full", "quick"], default="full")
-    parser.add_argument("--build", type=Path, default=Path("build"))
+    parser = command_line(__doc__)
     parser.add_argument("--measure", nargs=5)
     arguments = parser.parse_args()
     if arguments.measure:

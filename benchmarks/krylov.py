@@ -5,7 +5,6 @@ Writes KRYLOV.md and krylov.json beside this file (unless complete: into the bui
 checking every candidate's solution. All take turns in this one process.
 """
 
-import argparse
 import ctypes
 import dataclasses
 import os
@@ -25,7 +24,7 @@ import tsgu
 from krylov_peers import METHODS, Eigen, SciPy, System, Tsgu, convection, poisson, product
 from krylov_solves import gradient_calls, multigrid
 from measure import Run, elapsed, keep_memory, turns
-from report import write
+from report import command_line, write
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
@@ -232,9 +231,7 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--mode", choices=_PLANS, default="full")
-    parser.add_argument("--build", type=Path, default=_HERE.parent / "build")
+    parser = command_line(__doc__)
     parts = ("large", "small", "gradient", "amg")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     arguments = parser.parse_args()

@@ -4,7 +4,6 @@ Both take turns in this process, on the same tensors, after their results were c
 LIBRARY.md and library.json beside this file (unless complete: into the build folder).
 """
 
-import argparse
 import os
 import warnings
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 import tsgu
 from library_cases import CASES, load_library
 from measure import Run, interleave
-from report import facts, goals_table, judged, mean, milliseconds, table, write
+from report import command_line, facts, goals_table, judged, mean, milliseconds, table, write
 
 warnings.filterwarnings("ignore")
 
@@ -113,9 +112,7 @@ all operands; `backward` of the old library on larger ones takes memory for entr
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--mode", choices=["full", "quick"], default="full")
-    parser.add_argument("--build", type=Path, default=Path("build"))
+    parser = command_line(__doc__)
     parser.add_argument("--only", default="", help="cases whose name contains this")
     arguments = parser.parse_args()
     run, rows, absent = Run(), [], []

@@ -1,10 +1,20 @@
-"""What the pages of all measurements share: facts of the run, tables, goals, and the files."""
+"""What all measurements share: the command line, facts of the run, tables, goals, the files."""
 
+import argparse
 import json
 import math
 import operator
+from pathlib import Path
 
 _MET = {"<=": operator.le, ">=": operator.ge}
+
+
+def command_line(doc):
+    """A parser of --mode and --build, whose description is the first line of `doc`."""
+    parser = argparse.ArgumentParser(description=doc.split("\n")[0])
+    parser.add_argument("--mode", choices=["full", "quick"], default="full")
+    parser.add_argument("--build", type=Path, default=Path(__file__).resolve().parents[1] / "build")
+    return parser
 
 
 def mean(ratios):

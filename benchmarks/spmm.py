@@ -4,7 +4,6 @@ Writes RESULTS.md and results.json beside this file (unless complete: into the b
 checking every kernel against SciPy. All rivals take turns in this one process.
 """
 
-import argparse
 import ctypes
 import dataclasses
 import gc
@@ -29,7 +28,7 @@ import tsgu
 from measure import Run, interleave
 from oracle import Oracle
 from peers import MKL, Hand, Problem, Tsgu
-from report import write
+from report import command_line, write
 from roofline import Roofs
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -178,9 +177,7 @@ def overheads(mode):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--mode", choices=_PLANS, default="full")
-    parser.add_argument("--build", type=Path, default=_HERE.parent / "build")
+    parser = command_line(__doc__)
     parser.add_argument("--matrices", nargs="+", choices=matrices.NAMES, default=matrices.NAMES)
     arguments = parser.parse_args()
 

@@ -4,7 +4,6 @@ Writes TRIANGULAR.md and triangular.json beside this file (unless complete: into
 after checking every candidate against SciPy. All take turns in this one process.
 """
 
-import argparse
 import ctypes
 import dataclasses
 import gc
@@ -26,7 +25,7 @@ import csr
 import triangles
 import triangular_report
 from measure import Run, interleave
-from report import write
+from report import command_line, write
 from triangular_peers import Eigen, HintedMKL, OneShot, Prepared, Serial, System, Torch
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -140,9 +139,7 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--mode", choices=_PLANS, default="full")
-    parser.add_argument("--build", type=Path, default=_HERE.parent / "build")
+    parser = command_line(__doc__)
     parser.add_argument("--matrices", nargs="+", choices=triangles.NAMES)
     parser.add_argument("--widths", nargs="+", type=int, choices=(1, 32))
     parser.add_argument("--threads", nargs="+", type=int)

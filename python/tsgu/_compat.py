@@ -1,4 +1,4 @@
-"""The triangular solve under the name and with the arguments of earlier libraries."""
+"""What code that was written for earlier libraries or versions of torch expects."""
 
 import torch
 
@@ -19,3 +19,9 @@ def linalg_solve_triangular_compat(A, B, *, upper, unitriangular=False, transpos
     if transpose:
         A, upper = A.mT, not upper
     return torch.linalg.solve_triangular(A, B, upper=upper, unitriangular=unitriangular)
+
+
+def check_nested_tensors():
+    """Raises the error of versions of torch that the functions here never worked with."""
+    if torch.torch_version.TorchVersion(str(torch.__version__)) < (2, 4):
+        raise NotImplementedError("PyTorch version is too old for nested tensors")

@@ -1,5 +1,8 @@
 """A user's own solver as the method of a handle: `solve(A, B, **kwargs) -> X`."""
 
+import math
+import sys
+
 import torch
 
 from ._callbacks import Callables, adopted
@@ -72,9 +75,21 @@ def _from_coordinates(indices, rows, columns, like):
     return Pattern.csr(positions, indices[1].to(positions.dtype), columns)
 
 
-def judged(rtol):
-    """The tolerance of a handle for a user's callable: without one every result will do."""
-    return rtol if isinstance(rtol, (int, float)) and 0 < rtol < 1 else 0
+def _number(tolerance):
+    """A tolerance as a float; NaN for none, or for what only the callable understands."""
+    try:
+        return float(tolerance)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _goals(rtol, atol):
+    """The tolerances of a handle for a user's callable: without rtol every result will do."""
+    rtol, atol = _number(rtol), _number(atol)
+    if not 0 <= rtol < 1:
+        return {"rtol": 0}
+    # A handle takes zero for none; who asks for zero relies on atol, or on x being exact.
+    return {"rtol": max(rtol, sys.float_info.min), "atol": atol if atol > 0 else 0}
 
 
 class UserSolve:
@@ -95,17 +110,18 @@ class UserSolve:
         return _matrices(self.pattern)
 
     def handle_maker(self, on_fail, rtol=None, atol=None):
-        """For `run` of _linear_solve: a handle whose solves these are."""
+        """For `run` of _linear_solve: a handle of these solves, judged where rtol is a number."""
 
         def make(callables):
             callables = callables or Callables()
             callables.solve = self
-            return solver("callable", rtol=rtol, atol=atol, on_fail=on_fail, callables=callables)
+            goals = _goals(rtol, atol)
+            return solver("callable", **goals, on_fail=on_fail, callables=callables)
 
         return make
 
-    def run(self, values, B, on_fail, rtol=0, atol=None):
-        """x of A x = B, differentiable; judged by its residual unless rtol is 0."""
+    def run(self, values, B, on_fail, rtol=None, atol=None):
+        """x of A x = B, differentiable; judged by its residual where rtol is a number."""
         B = B.unsqueeze(-1) if self.vector else B
         x, _ = run(self.pattern, values, B, self.handle_maker(on_fail, rtol, atol))
         return x.squeeze(-1) if self.vector else x

@@ -2,17 +2,13 @@
 
 import torch
 
+from ._compat import check_nested_tensors
+
 __all__ = ["gather_mm", "segment_mm"]
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 # Multiplications of a segment from which on a call for it alone costs nothing beside them.
 _LARGE = 1 << 21
-
-
-def check_nested_tensors():
-    """Raises the error of versions of torch that the functions here never worked with."""
-    if torch.torch_version.TorchVersion(str(torch.__version__)) < (2, 4):
-        raise NotImplementedError("PyTorch version is too old for nested tensors")
 
 
 def _check(a, b, assignment, name, by_rows):

@@ -20,7 +20,7 @@ from ._matrix import is_hybrid, is_tensor_or_matrix, outside_graphs
 from ._methods import DIRECT, Wanted, check_direct, check_keywords, recognise
 from ._solver import solver
 from ._tensors import parts
-from ._user_solve import UserSolve, judged
+from ._user_solve import UserSolve
 
 __all__ = [
     "SparseGenericSolve",
@@ -153,7 +153,7 @@ def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
         adjoint, adjoint_is_ours = _callable(transpose_solve, n)
         takes_A, is_ours = not adjoint_is_ours, is_ours or adjoint_is_ours
     user = UserSolve(forward, adjoint, kwargs, pattern, vector, takes_A, is_ours)
-    return user.handle_maker(on_fail, rtol=judged(kwargs.get("rtol")))
+    return user.handle_maker(on_fail, kwargs.get("rtol"), kwargs.get("atol"))
 
 
 def _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail):

@@ -187,3 +187,36 @@ def _csr_of(positions, coordinates, shape, values):
 def right_side(A, columns=2):
     """B of A X = B."""
     return torch.randn(*A.shape[:-1], columns, dtype=A.dtype)
+
+
+def definite(kind, n, dtype=torch.float64, per_row=2):
+    """A Hermitian positive definite matrix, or a ragged batch, of a kind of ALL."""
+    A = invertible("ragged coo" if kind in BATCHES else "coo", n, dtype, per_row)
+    dense = A.to_dense() / 4
+    stored = dense != 0
+    dense = dense + dense.mH + 8 * torch.eye(n, dtype=dtype)
+    if kind not in BATCHES:
+        sparse = dense.to_sparse_coo()
+        if kind == "uncoalesced":  # every entry in two halves, the last first
+            indices, values = sparse.indices().flip(1), sparse.values().flip(0) / 2
+            both = torch.cat([indices, indices], 1), torch.cat([values, values])
+            return torch.sparse_coo_tensor(*both, dense.shape)
+        if kind == "coo":
+            return sparse
+        sparse = sparse.to_sparse_csr()
+        index = torch.int32 if "32" in kind else torch.int64
+        rows, columns = sparse.crow_indices().to(index), sparse.col_indices().to(index)
+        return torch.sparse_csr_tensor(rows, columns, sparse.values(), dense.shape)
+    if "csr" not in kind:
+        return dense.to_sparse_coo()
+    # One pattern: the items of a batch of CSR have as many entries.
+    stored = (stored | stored.mT).any(0).expand(dense.shape)
+    sparse = torch.where(stored, dense, 0)
+    pattern = stored[0].double().to_sparse_csr()
+    index = torch.int32 if "32" in kind else torch.int64
+    return torch.sparse_csr_tensor(
+        pattern.crow_indices().to(index).expand(len(dense), -1).contiguous(),
+        pattern.col_indices().to(index).expand(len(dense), -1).contiguous(),
+        sparse[stored].view(len(dense), -1),
+        dense.shape,
+    )

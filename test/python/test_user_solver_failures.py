@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from solve_tools import MineError, lapack
@@ -124,6 +125,15 @@ def test_not_a_number_from_a_callable():
     assert X.isnan().all() and info.reasons == ("not finite",) and not info.converged
 
 
+TOLERANCES = [
+    {"rtol": 1e-6},
+    {"rtol": np.float32(1e-6)},
+    {"rtol": torch.tensor(1e-6)},
+    {"rtol": 0, "atol": 1e-9},
+    {"rtol": 0},
+]
+
+
 def test_inaccurate_callables_are_judged_where_a_tolerance_was_given():
     A = matrices.invertible("csr64", 6)
     b = torch.ones(6, dtype=torch.float64)
@@ -139,8 +149,11 @@ def test_inaccurate_callables_are_judged_where_a_tolerance_was_given():
         tsgu.sparse_generic_solve(A, b, rough, rtol=1e-6)
     tsgu.sparse_generic_solve(A, b, rough, rtol=1e-2, on_fail="raise")
     tsgu.sparse_generic_solve(A, b, rough, rtol=7.0, on_fail="raise")  # the callable's own idea
-    with pytest.raises(tsgu.ConvergenceError):
-        tsgu.sparse_generic_solve(A, b, rough, rtol=1e-6, on_fail="raise")
+    for given in TOLERANCES:
+        with pytest.raises(tsgu.ConvergenceError):
+            tsgu.sparse_generic_solve(A, b, rough, **given, on_fail="raise")
+    for given in ({"rtol": 0, "atol": 1.0}, {"rtol": 1e-9, "atol": 1.0}, {"rtol": "mine"}):
+        tsgu.sparse_generic_solve(A, b, rough, **given, on_fail="raise")
 
 
 def test_one_of_ours_for_the_solve_another_for_the_adjoint():

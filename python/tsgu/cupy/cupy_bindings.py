@@ -1,36 +1,21 @@
 """Arrays and sparse matrices of CuPy, or of NumPy and SciPy, as tensors of torch, and back."""
 
-import importlib
-import importlib.util
+import functools
 import warnings
 
 import torch
 
 from .._callbacks import level
+from .._optional import is_installed, load
 from .._pattern import Pattern
 from .._tensors import coo, csr
 
 __all__ = ["c2t_coo", "c2t_csr", "have_cupy", "t2c_coo", "t2c_csr"]
 
 
-def _is_installed(name):
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ImportError:
-        return False
-
-
-have_cupy = _is_installed("cupy")
-
-
-def _load(name, install):
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"tsgu.cupy needs {name} here, which cannot be imported ({error}): pip install "
-            f"{install}"
-        ) from error
+have_cupy = is_installed("cupy")
+_load = functools.partial(load, user="tsgu.cupy")
+_cupy = functools.partial(_load, install="cupy-cuda12x")
 
 
 def _is_on_gpu(x):
@@ -43,8 +28,8 @@ def _is_on_gpu(x):
 def _get_array_modules(x):
     """(cupy, cupyx.scipy.sparse) for what is on a GPU, (numpy, scipy.sparse) for all else."""
     if _is_on_gpu(x):
-        return _load("cupy", "cupy-cuda12x"), _load("cupyx.scipy.sparse", "cupy-cuda12x")
-    return _load("numpy", "numpy"), _load("scipy.sparse", "scipy")
+        return _cupy("cupy"), _cupy("cupyx.scipy.sparse")
+    return _load("numpy", install="numpy"), _load("scipy.sparse", install="scipy")
 
 
 # ===-- Dense -----------------------------------------------------------------===#
@@ -60,7 +45,7 @@ def _backend_to_torch(array):
     """An array as a tensor, on the same memory where torch takes it as it is."""
     if _is_on_gpu(array):
         return torch.from_dlpack(array)
-    array = _load("numpy", "numpy").asarray(array)
+    array = _load("numpy", install="numpy").asarray(array)
     # torch knows no negative strides, and warns of memory that must not be written to.
     if not array.flags.writeable or any(step < 0 for step in array.strides):
         array = array.copy()

@@ -3,7 +3,6 @@
 import functools
 import importlib
 import inspect
-import sys
 import warnings
 
 import torch
@@ -149,14 +148,11 @@ def _check_keywords(kwargs):
             _warn(f"the keyword argument {name!r} is not used: the solvers take {_KEYWORDS}")
 
 
-def _goal(solvers, kwargs, dtype):
-    """rtol of every residual, 0 where no result is judged."""
-    tolerance = kwargs.get("rtol", kwargs.get("tol"))
-    if tolerance is None:
-        iterates = any(isinstance(solve, str) and solve in _ITERATIVE for solve in solvers)
-        return default_tolerance(dtype) if iterates else 0
-    # A handle takes zero for no judgement; who asks for zero relies on atol. Zero satisfies one.
-    return max(float(tolerance), sys.float_info.min) if tolerance < 1 else 0
+def _tolerance(solvers, kwargs, dtype):
+    """rtol of every residual, if any."""
+    given = kwargs.get("rtol", kwargs.get("tol"))
+    iterates = any(isinstance(solve, str) and solve in _ITERATIVE for solve in solvers)
+    return default_tolerance(dtype) if given is None and iterates else given
 
 
 def _by_name(solve, device, adjoint=False):
@@ -185,10 +181,10 @@ def _solve(A, B, solve, transpose_solve, kwargs, on_fail):
     if values.is_cuda:  # programs with a solve run on the CPU; what it calls does not
         pattern, values, B = pattern.to("cpu"), values.cpu(), B.cpu()
     if solve in (None, "spsolve") and transpose_solve in (None, "spsolve"):
-        user, rtol = _DirectSolve(pattern, vector, device), 0
+        user, rtol = _DirectSolve(pattern, vector, device), None
     else:
         adjoint = solve if transpose_solve is None else transpose_solve
-        rtol = _goal((solve, adjoint), kwargs, A.dtype)
+        rtol = _tolerance((solve, adjoint), kwargs, A.dtype)
         user = UserSolve(
             _by_name(solve, device),
             _by_name(adjoint, device, adjoint=True),

@@ -2,8 +2,6 @@
 
 import warnings
 
-import torch
-
 from .pairwise_encoder import (
     PairwiseEncoder,
     _checked_shape,
@@ -33,20 +31,10 @@ class PairwiseVoxelEncoder(PairwiseEncoder):
         super().__init__(radius, volume_shape, *arguments, **keywords)
 
 
-def calc_pairwise_coo_indices(
-    radius,
-    volume_shape,
-    diag=False,
-    upper=None,
-    channel_voxel_relation="indep",
-    dtype=torch.int64,
-    device=torch.device("cpu"),  # noqa: B008
-):
+def calc_pairwise_coo_indices(radius, volume_shape, *arguments, **keywords):
     """calc_pairwise_coo_indices_nd for volumes (C, H, D, W). Deprecated."""
     _check_4d(volume_shape)
-    return calc_pairwise_coo_indices_nd(
-        radius, volume_shape, diag, upper, channel_voxel_relation, dtype, device
-    )
+    return calc_pairwise_coo_indices_nd(radius, volume_shape, *arguments, **keywords)
 
 
 calc_pariwise_coo_indices = calc_pairwise_coo_indices

@@ -1,12 +1,13 @@
 """Arrays and sparse matrices of JAX as tensors of torch, and back."""
 
 import contextlib
-import importlib.util
+import sys
 import warnings
 
 import torch
 
 from .._callbacks import level
+from .._optional import is_installed, load
 from .._pattern import Pattern
 from .._tensors import coo, csr
 from ..sparse_matmul import sparse_mm
@@ -16,27 +17,14 @@ __all__ = ["have_jax", "j2t", "j2t_coo", "j2t_csr", "spmm_t4j", "t2j", "t2j_coo"
 _WIDE = (torch.float64, torch.complex128, torch.int64, torch.uint64)
 
 
-def _is_installed(name):
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ImportError:
-        return False
-
-
-have_jax = _is_installed("jax")
+have_jax = is_installed("jax")
 
 
 def load_jax():
     """JAX. Raises ImportError, which says what to install, where it is not."""
-    try:
-        import jax
-        import jax.experimental.sparse
-        import jax.scipy.sparse.linalg
-    except ImportError as error:
-        raise ImportError(
-            f"tsgu.jax needs JAX, which cannot be imported ({error}): pip install jax"
-        ) from error
-    return jax
+    for part in ("jax.experimental.sparse", "jax.scipy.sparse.linalg"):
+        load(part, "tsgu.jax", "jax")
+    return sys.modules["jax"]
 
 
 def keeps(dtype):

@@ -10,7 +10,7 @@ from .._linear_solve import check_operands
 from .._matrix import outside_graphs
 from .._methods import default_tolerance
 from .._tensors import parts
-from .._user_solve import UserSolve, judged
+from .._user_solve import UserSolve
 from .jax_bindings import j2t, keeps, load_jax, t2j, t2j_coo, t2j_csr
 
 __all__ = ["SparseSolveJ4T", "sparse_solve_j4t"]
@@ -116,8 +116,10 @@ def _solve(A, B, solve, transpose_solve, kwargs, on_fail):
         vector=B.dim() < A.dim(),
         takes_A=False,
     )
-    tolerance = kwargs.get("tol", default_tolerance(A.dtype) if _own(solve) else None)
-    return user.run(values, B, on_fail, judged(tolerance), kwargs.get("atol"))
+    tolerance = kwargs.get("tol")
+    if tolerance is None and (_own(solve) or _own(transpose_solve)):
+        tolerance = default_tolerance(A.dtype)
+    return user.run(values, B, on_fail, tolerance, kwargs.get("atol"))
 
 
 class SparseSolveJ4T(Function):
@@ -147,7 +149,8 @@ def sparse_solve_j4t(A, B, solve=None, transpose_solve=None, *, on_fail="warn", 
     default that of `sparse_generic_solve`. Where tol is known, each column has to reach
     norm(b - A x) <= max(tol norm(b), atol) for the residual computed anew from x: `info` is not
     read, for JAX's says nothing. on_fail: "warn" (ConvergenceWarning), "raise" (ConvergenceError)
-    or "ignore" what does not, here and in gradients.
+    or "ignore" what does not, here and in gradients. It is known where it is given, and where a
+    solver of JAX does the solve or its adjoint.
 
     Double precision stays double, whatever JAX's switch for it says, and leaves the switch as it
     is. Raises ImportError without JAX, ValueError or TypeError for operands that do not fit, and

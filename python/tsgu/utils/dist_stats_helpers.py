@@ -6,17 +6,13 @@ criteria for covariance matrix, Ann. Statist. 1 (1973).
 
 import torch
 
+from .._optional import load
+
 __all__ = ["cov_nagao_test", "mean_hotelling_t2_test"]
 
 
 def _stats(function):
-    try:
-        import scipy.stats
-    except ImportError as error:
-        raise ImportError(
-            f"{function} takes a quantile from scipy.stats: install SciPy (pip install scipy)"
-        ) from error
-    return scipy.stats
+    return load("scipy.stats", function, "scipy")
 
 
 def _check(confidence_level, **tensors):

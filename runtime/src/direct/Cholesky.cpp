@@ -12,8 +12,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Callbacks.h"
+#include "../Rows.h"
 #include "../Scratch.h"
-#include "../solvers/preconditioners/Rows.h"
 #include "Factorization.h"
 
 #include <Eigen/SparseCholesky>
@@ -222,11 +222,9 @@ void requireHermitian(const Matrix<T> &A, const Elimination &analysis,
         if (difference == T(0) ||
             std::abs(difference * scale[i] * scale[j]) <= rounding)
           continue;
-        const std::string item =
-            A.pattern->rank() == 3 ? " of item " + std::to_string(A.item) : "";
-        fail(Status::InvalidArgument, "cholesky: the matrix", item,
-             " is not Hermitian: entry (", i, ", ", j, ") is ", here,
-             ", entry (", j, ", ", i, ") is ",
+        fail(Status::InvalidArgument, "cholesky: the matrix",
+             ofItem(*A.pattern, A.item), " is not Hermitian: entry (", i, ", ",
+             j, ") is ", here, ", entry (", j, ", ", i, ") is ",
              other < 0 ? "not stored" : (std::ostringstream() << there).str(),
              "; store both triangles of the same matrix, or use \"lu\"");
       }

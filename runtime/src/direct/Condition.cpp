@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../solvers/preconditioners/Rows.h"
+#include "../Rows.h"
 #include "Factorization.h"
 
 #include <cmath>

@@ -8,8 +8,8 @@
 #include "Factorization.h"
 #include "../Callbacks.h"
 #include "../ContentCache.h"
+#include "../Rows.h"
 #include "../solvers/Product.h"
-#include "../solvers/preconditioners/Rows.h"
 
 #include <cmath>
 #include <limits>
@@ -53,10 +53,8 @@ double largestEntry(const char *name, const Matrix<T> &A) {
                      std::abs(double(std::imag(*entry)))});
   if (entry == end)
     return most;
-  const std::string item =
-      A.pattern->rank() == 3 ? " of item " + std::to_string(A.item) : "";
-  fail(Status::InvalidArgument, name, ": the matrix", item, " has ",
-       firstNotFinite(A),
+  fail(Status::InvalidArgument, name, ": the matrix",
+       ofItem(*A.pattern, A.item), " has ", firstNotFinite(A),
        "; a matrix with NaN or infinity cannot be factorised");
 }
 

@@ -12,7 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Callbacks.h"
-#include "../solvers/preconditioners/Rows.h"
+#include "../Rows.h"
 #include "Factorization.h"
 
 #include <Eigen/SparseLU>
@@ -79,9 +79,8 @@ void setScales(const Matrix<T> &A, Factorization<T> &factors) {
   auto require = [&](bool fits, const char *what, size_t i) {
     if (fits)
       return;
-    const std::string item =
-        A.pattern->rank() == 3 ? " of item " + std::to_string(A.item) : "";
-    fail(Status::Singular, "lu: the matrix is singular: ", what, " ", i, item,
+    fail(Status::Singular, "lu: the matrix is singular: ", what, " ", i,
+         ofItem(*A.pattern, A.item),
          " has no entry other than 0; try sparse_generic_lstsq");
   };
   withRows(A, [&](auto *positions, auto *coordinates) {

@@ -7,8 +7,8 @@
 
 #include "Residual.h"
 #include "../Callbacks.h"
+#include "../Rows.h"
 #include "../Scratch.h"
-#include "../solvers/preconditioners/Rows.h"
 
 #include <cmath>
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Triangular.h"
+#include "../Rows.h"
 #include "../Scratch.h"
 #include "Analysis.h"
 #include "Choice.h"
@@ -48,11 +49,8 @@ template <typename T>
       ++k;
     if (k < end && A.values[k] != T(0))
       continue;
-    std::ostringstream item;
-    if (A.pattern->rank() == 3)
-      item << " of item " << A.item;
     fail(Status::Singular, "the ", upper ? "upper" : "lower", " triangle",
-         item.str(), " is singular: the diagonal of row ", i,
+         ofItem(*A.pattern, A.item), " is singular: the diagonal of row ", i,
          k < end ? " is 0; store a nonzero value there"
                  : " is not stored; store a nonzero value there, or ask for a "
                    "unit diagonal");
@@ -414,12 +412,10 @@ void requireStrict(Pattern &pattern, int64_t item, bool upper) {
   const int64_t row = analysisOf(pattern, item, upper)->firstStored();
   if (row < 0)
     return;
-  const std::string where =
-      pattern.rank() == 3 ? " of item " + std::to_string(item) : "";
   fail(Status::InvalidArgument,
        "First input should be strictly triangular (i.e. unit diagonals is "
        "implicit): the diagonal of row ",
-       row, where,
+       row, ofItem(pattern, item),
        " is stored; leave the diagonal out, or solve with the stored one, "
        "unitriangular=False");
 }

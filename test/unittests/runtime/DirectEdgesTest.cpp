@@ -224,6 +224,13 @@ TEST_P(Both, NotFinite) {
   }
 }
 
+template <typename T>
+std::vector<T> scaled(std::vector<T> values, int exponent) {
+  for (T &value : values)
+    value = std::ldexp(value, exponent);
+  return values;
+}
+
 /// Matrices and right-hand sides of every size have the same relative accuracy.
 TEST_P(Both, EveryScale) {
   const int64_t n = 100, p = 2;
@@ -233,13 +240,9 @@ TEST_P(Both, EveryScale) {
   for (const int matrixScale : {-1000, -660, -60, 0, 60, 660, 1000})
     for (const int scale : {-1000, -660, -60, 0, 60, 660, 1000}) {
       Sparse<double> scaledA = grid<double>(10, 0.1);
-      std::vector<double> scaledB = b;
-      for (double &value : scaledA.values)
-        value = std::ldexp(value, matrixScale);
-      for (double &value : scaledB)
-        value = std::ldexp(value, scale);
+      scaledA.values = scaled(A.values, matrixScale);
       const auto solved =
-          solve(solverOf(GetParam(), -1), TSGU_N, scaledA, scaledB, p);
+          solve(solverOf(GetParam(), -1), TSGU_N, scaledA, scaled(b, scale), p);
       ASSERT_EQ(solved.status, TSGU_OK) << tsgu_last_error();
       if (std::abs(scale - matrixScale) > 1010) {
         // What the type has no room for, said rather than returned as good.
@@ -264,13 +267,9 @@ TEST_P(Both, EveryScaleOfSingles) {
       if (std::abs(scale - matrixScale) > 120)
         continue;
       Sparse<float> scaledA = grid<float>(6, 0.1);
-      std::vector<float> scaledB = b;
-      for (float &value : scaledA.values)
-        value = std::ldexp(value, matrixScale);
-      for (float &value : scaledB)
-        value = std::ldexp(value, scale);
+      scaledA.values = scaled(A.values, matrixScale);
       const auto solved =
-          solve(solverOf(GetParam(), -1), TSGU_N, scaledA, scaledB, 1);
+          solve(solverOf(GetParam(), -1), TSGU_N, scaledA, scaled(b, scale), 1);
       ASSERT_EQ(solved.status, TSGU_OK) << tsgu_last_error();
       EXPECT_EQ(told.worst, TSGU_CONVERGED)
           << told.explanation << " " << matrixScale << " " << scale;

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../../Rows.h"
 #include "Makers.h"
-#include "Rows.h"
 
 namespace tsgu::runtime {
 namespace {

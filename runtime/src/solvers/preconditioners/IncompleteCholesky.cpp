@@ -15,8 +15,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "../../triangular/Triangular.h"
+#include "Diagonal.h"
 #include "Makers.h"
-#include "Rows.h"
 
 namespace tsgu::runtime {
 namespace {

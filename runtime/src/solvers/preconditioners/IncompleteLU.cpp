@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Diagonal.h"
 #include "Makers.h"
-#include "Rows.h"
 #include "TrianglePair.h"
 
 namespace tsgu::runtime {

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Diagonal.h"
 #include "Makers.h"
-#include "Rows.h"
 
 namespace tsgu::runtime {
 namespace {

@@ -14,6 +14,7 @@
 #define EIGEN_MPL2_ONLY
 #define EIGEN_DONT_PARALLELIZE
 
+#include "Diagonal.h"
 #include "Makers.h"
 #include "multigrid/Coarsening.h"
 #include "multigrid/Cycle.h"

@@ -5,16 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_ROWS_H
-#define TSGU_SRC_SOLVERS_PRECONDITIONERS_ROWS_H
+#ifndef TSGU_SRC_ROWS_H
+#define TSGU_SRC_ROWS_H
 
-#include "../../Matrix.h"
-#include "../../Parallel.h"
+#include "Matrix.h"
+#include "Parallel.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
-#include <vector>
 
 namespace tsgu::runtime {
 
@@ -30,33 +28,14 @@ decltype(auto) withRows(const Matrix<T> &A, F &&function) {
   });
 }
 
-/// "row 3", "row 3 of item 2".
-template <typename T> std::string nameOfRow(const Matrix<T> &A, int64_t row) {
-  std::string name = "row " + std::to_string(row);
-  if (A.pattern->rank() == 3)
-    name += " of item " + std::to_string(A.item);
-  return name;
+/// " of item 2", or nothing for a matrix that is not of a batch.
+inline std::string ofItem(const Pattern &pattern, int64_t item) {
+  return pattern.rank() == 3 ? " of item " + std::to_string(item) : "";
 }
 
-/// Where the diagonal is in each row. Throws Singular if it is missing or zero.
-template <typename T>
-std::vector<int64_t> findDiagonal(const Matrix<T> &A, const char *user) {
-  std::vector<int64_t> diagonal(A.rows());
-  withRows(A, [&](auto *positions, auto *coordinates) {
-    for (int64_t i = 0; i < A.rows(); ++i) {
-      auto *begin = coordinates + positions[i];
-      auto *end = coordinates + positions[i + 1];
-      auto *found = std::lower_bound(begin, end, i);
-      const bool stored = found != end && *found == i;
-      diagonal[i] = found - coordinates;
-      if (!stored || A.values[diagonal[i]] == T(0))
-        fail(Status::Singular, user, ": the diagonal of ", nameOfRow(A, i),
-             stored ? " is zero" : " is not stored",
-             "; reorder the rows so that no diagonal entry is zero, or use "
-             "another preconditioner");
-    }
-  });
-  return diagonal;
+/// "row 3", "row 3 of item 2".
+template <typename T> std::string nameOfRow(const Matrix<T> &A, int64_t row) {
+  return "row " + std::to_string(row) + ofItem(*A.pattern, A.item);
 }
 
 /// function(begin, end) over ranges of `rows` rows of about `work` operations
@@ -74,4 +53,4 @@ void forRows(const tsgu_executor &executor, int64_t rows, int64_t work,
 
 } // namespace tsgu::runtime
 
-#endif // TSGU_SRC_SOLVERS_PRECONDITIONERS_ROWS_H
+#endif // TSGU_SRC_ROWS_H
