@@ -4,6 +4,12 @@ from ._matrix import on_indices
 from ._pattern import Pattern
 
 
+def summed(values, element, count):
+    """For each of so many elements the sum of the values of the entries that name it."""
+    # Not index_add, which adds in any order on devices.
+    return values.new_zeros(count).index_put((element,), values, accumulate=True)
+
+
 def coalesced(pattern, values):
     """A coalesced COO pattern and the values on it, in which those of duplicates are summed.
 
@@ -14,6 +20,4 @@ def coalesced(pattern, values):
         if pattern.layout is canonical.layout:
             canonical = Pattern.coo(pattern.positions, pattern.shape, coalesced=True)
         return canonical, values
-    # Not index_add, which adds in any order on devices.
-    zeros = values.new_zeros(canonical.entries)
-    return canonical, zeros.index_put((element,), values, accumulate=True)
+    return canonical, summed(values, element, canonical.entries)

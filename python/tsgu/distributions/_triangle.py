@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from .._coalesced import summed
 from .._matrix import Matrix, on_indices
 from .._pattern import COO, CSR, TRANSPOSED, Pattern
 from .._tensors import parts
@@ -32,8 +33,7 @@ class Triangle(NamedTuple):
         """The triangle and the values of all elements of the matrix; differentiable."""
         pattern, values = parts(A)
         if self.element is not None:
-            zeros = values.new_zeros(self.elements)
-            values = zeros.index_put((self.element,), values, accumulate=True)
+            values = summed(values, self.element, self.elements)
         of_triangle = values if self.kept is None else values[self.kept]
         return Matrix(self.pattern or pattern, of_triangle), values
 

@@ -10,8 +10,8 @@ _LARGEST = 2**63 - 1
 def distinct(items, count, population, device="cpu", generator=None):
     """`count` distinct numbers below `population` for each item, in order: (items, count), int64.
 
-    Every set is as likely as every other one. Takes O(items count) memory, and time for sorting
-    them.
+    Every set is as likely as every other one, but for population / 2^63. Takes O(items count)
+    memory, and time for sorting them.
     """
     if count > population // 2:
         # What is left out is fewer, and the population not much larger than what is kept.
@@ -32,7 +32,7 @@ def distinct(items, count, population, device="cpu", generator=None):
 def _enough_draws(count, population):
     """A number of draws that have `count` distinct ones among them but for bad luck.
 
-    As many as that takes on average, and seven standard deviations.
+    As many as that takes on average, and a margin.
     """
     if count == 0:
         return 0

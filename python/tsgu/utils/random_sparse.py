@@ -1,5 +1,7 @@
 """Sparse matrices at random: their elements are distinct, and every choice of them as likely.
 
+(But for n m / 2^63, by which a remainder of 63 random bits favours some.)
+
 Numbers come from torch's generator (torch.manual_seed), or from `generator`. All take O(entries)
 memory, and time for sorting them.
 """
