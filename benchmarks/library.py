@@ -64,17 +64,36 @@ def _measure(case, libraries, samples):
     if difference is not None and not difference < case.tolerance:
         raise SystemExit(f"{case.name}: results differ by {difference:.1e}")
     for what, candidates in calls.items():
-        if candidates:
+        if candidates and (refusal := _refusal(candidates["old"])):
+            yield {"case": case.name, "group": case.group, "what": what, "refusal": refusal}
+        elif candidates:
             timings = interleave(candidates, samples, few={"old": 1})
             times = {name: vars(timing) for name, timing in timings.items()}
             yield {"case": case.name, "group": case.group, "what": what, "times": times}
+
+
+def _refusal(call):
+    """What the old library raises, if anything: some of its derivatives are missing."""
+    try:
+        call()
+    except RuntimeError as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 def _ratio(row):
     return row["times"]["old"]["best"] / row["times"]["tsgu"]["best"]
 
 
+def _line(row):
+    if "refusal" in row:
+        return f"old raises: {row['refusal']}"
+    ours, theirs = (1e3 * row["times"][name]["best"] for name in ("tsgu", "old"))
+    return f"tsgu {ours:9.3f} ms  old {theirs:9.3f} ms  x{_ratio(row):.2f}"
+
+
 def _goals(rows):
+    rows = [row for row in rows if "times" in row]
     ratios = [_ratio(row) for row in rows]
     sums = [_ratio(row) for row in rows if row["group"] == "logsumexp, large"]
     return judged(
@@ -91,7 +110,13 @@ def _page(results, goals):
         [row["case"], row["what"], *(milliseconds(row["times"][n]) for n in ("tsgu", "old"))]
         + [f"{_ratio(row):.2f}"]
         for row in results["rows"]
+        if "times" in row
     ]
+    refused = "".join(
+        f"- {row['case']}, {row['what']}: {row['refusal']}\n"
+        for row in results["rows"]
+        if "refusal" in row
+    )
     header = ["function", "", "tsgu", "old", "old/tsgu"]
     return f"""\
 # The library that it replaces, side by side
@@ -108,7 +133,10 @@ all operands; `backward` of the old library on larger ones takes memory for entr
 {goals_table(goals)}
 ## Functions
 
-{table(header, lines)}"""
+{table(header, lines)}
+What the old library raises instead:
+
+{refused}"""
 
 
 def main():
@@ -122,12 +150,7 @@ def main():
             continue
         for row in _measure(case, libraries, 5 if arguments.mode == "quick" else 20):
             rows.append(row)
-            times = row["times"]
-            print(
-                f"{row['case']:<44} {row['what']:<19} tsgu {1e3 * times['tsgu']['best']:9.3f} ms"
-                f"  old {1e3 * times['old']['best']:9.3f} ms  x{_ratio(row):.2f}",
-                flush=True,
-            )
+            print(f"{row['case']:<44} {row['what']:<19}", _line(row), flush=True)
     versions = {"tsgu": tsgu.__version__, "torch": torch.__version__}
     versions["torchsparsegradutils"] = libraries["torchsparsegradutils"].__version__
     results = run.facts(arguments.mode, versions, absent) | {"rows": rows}

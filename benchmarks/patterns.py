@@ -1,7 +1,7 @@
 """Measures what a new pattern costs: 1e6 x 1e6 with 5e6 entries, first and later products.
 
-Prints a table. `--other PYTHON LIB` sets another build (the folders of its package and of its
-libraries) beside this one: each in a process of its own, in turns.
+Prints a table, best / median. `--other PYTHON LIB` sets another build (the folders of its package
+and of its libraries) beside this one: each in a process of its own, in turns.
 """
 
 import argparse
@@ -80,14 +80,15 @@ def main():
     )
     for kind in _KINDS:
         times = {name: [] for name in builds}
-        for _ in range(11 if arguments.mode == "full" else 3):
+        for _ in range(31 if arguments.mode == "full" else 3):
             for name, process in builds.items():
                 process.stdin.write(kind + "\n")
                 process.stdin.flush()
                 times[name].append(json.loads(process.stdout.readline()))
         for name, samples in times.items():
-            medians = [statistics.median(step) for step in zip(*samples[1:], strict=True)]
-            print(f"| {kind} | {name} | " + " | ".join(f"{ms:.1f}" for ms in medians) + " |")
+            steps = zip(*samples[1:], strict=True)
+            texts = [f"{min(step):.1f} / {statistics.median(step):.1f}" for step in steps]
+            print(f"| {kind} | {name} | " + " | ".join(texts) + " |")
     for process in builds.values():
         process.stdin.close()
         process.wait()
