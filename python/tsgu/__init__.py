@@ -20,9 +20,9 @@ from ._aliases import install_as
 from ._autograd import Operator
 from ._callbacks import ConvergenceWarning
 from ._config import __version__, show_config
+from ._constructors import coo, csr, values
 from ._pattern import Pattern
 from ._solver import SolveInfo, solver
-from ._tensors import coo, csr, values
 from ._user_programs import load_program, operator, programs
 from .direct import SparseSolve, SparseSolver
 from .indexed_matmul import gather_mm, segment_mm

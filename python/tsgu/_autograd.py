@@ -12,7 +12,7 @@ from torch.autograd import Function, forward_ad
 
 from ._lazy import lazy
 from ._library import CompileError
-from ._matrix import without_levels
+from ._modes import without_levels
 from ._pattern import Pattern, require_as_of
 from ._program import program
 from ._writes import counting, sources

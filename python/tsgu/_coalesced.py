@@ -1,6 +1,6 @@
 """The same matrix with its entries in order and each element named once."""
 
-from ._matrix import on_indices
+from ._modes import on_indices
 from ._pattern import Pattern
 
 

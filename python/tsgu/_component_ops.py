@@ -14,7 +14,7 @@ from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 
 from ._autograd import batched, operator, stand_in
-from ._matrix import mapped_indices, outside_graphs
+from ._modes import mapped_indices, outside_graphs
 from ._pattern import CSR, Pattern
 from ._program import library_signatures
 

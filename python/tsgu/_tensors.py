@@ -4,17 +4,14 @@ Differentiable to any order. torch's own `values()` is not twice differentiable,
 of its CSR constructor makes a dense matrix; these are neither.
 """
 
-import operator
 import weakref
 
 import torch
 from torch.autograd import Function
 
 from ._gradients import before_gradient
-from ._layouts import BLOCKED, as_tensor, index_tensor
-from ._matrix import Matrix, is_tensor_or_matrix, needs_matrix, on_indices, outside_graphs
+from ._layouts import BLOCKED
 from ._pattern import COO, CSR, Pattern
-from ._writes import count, keep
 
 _is_compiling = torch.compiler.is_compiling
 
@@ -55,7 +52,7 @@ def put_together(pattern, values):
             is_coalesced=pattern.coalesced,
             check_invariants=False,
         )
-    positions, coordinates, shape = _compressed(pattern)
+    positions, coordinates, shape = compressed(pattern)
     if values.shape != shape:
         values = values.view(shape)
     if layout is torch.sparse_csr:
@@ -67,7 +64,7 @@ def put_together(pattern, values):
     )
 
 
-def _compressed(pattern):
+def compressed(pattern):
     """Index tensors and shape of the values of a tensor on the pattern, which is not COO."""
     if pattern.blocks is not None:
         return pattern.blocks[1:]
@@ -113,12 +110,12 @@ _from_values = super(Function, _FromValues).apply
 
 
 def parts(A):
-    """The pattern and the values, (entries,), of a sparse tensor; differentiable.
+    """The pattern and the values, (entries,), of a sparse tensor or Matrix; differentiable.
 
     All uses of a tensor share its values while one of them is left, so that their gradients add
     up as dense tensors, and A gets one gradient.
     """
-    if type(A) is Matrix:
+    if not isinstance(A, torch.Tensor):  # a Matrix
         return A.pattern, A.values
     if _is_compiling():
         return take_apart(A)  # of constants: a graph has no other sparse tensors
@@ -191,13 +188,6 @@ def from_values(pattern, values, is_read=False):
     return _from_values(pattern, values, is_read)
 
 
-def matrix_of(pattern, values, is_read=False):
-    """As from_values; a Matrix where no sparse tensor can be."""
-    if needs_matrix(values):
-        return Matrix(pattern, values)
-    return from_values(pattern, values, is_read)
-
-
 # ===-- Gradients ------------------------------------------------------------===#
 
 
@@ -222,7 +212,7 @@ def values_on(pattern, cotangent):
     ):
         return values
     if pattern.layout is not torch.sparse_coo:
-        if all(map(_same, _compressed(pattern)[:2], _compressed(other)[:2])):
+        if all(map(_same, compressed(pattern)[:2], compressed(other)[:2])):
             return values
     elif pattern.entries == 0 or other.entries % pattern.entries == 0:
         # torch adds COO gradients by concatenation.
@@ -245,107 +235,3 @@ def add_gradients(A, old, new):
 def copy_gradient(gradient):
     pattern, values = parts(gradient)
     return from_values(pattern, values.clone())
-
-
-# ===-- Public --------------------------------------------------------------===#
-
-
-@outside_graphs
-def values(A):
-    """The values of a sparse tensor, differentiable to any order.
-
-    A: CSR or CSC (n, m), values (entries,); or (b, n, m), values (b, entries of an item); COO of
-    either shape, values (entries,), one for each stored entry, duplicates included; BSR or BSC
-    with blocks (p, q), values (blocks, p, q) or (b, blocks of an item, p, q). Or a SciPy array. The
-    gradient of A is sparse, in A's layout and on A's pattern.
-
-    Raises TypeError for what is not sparse, ValueError for a hybrid tensor.
-    """
-    A = as_tensor(A)
-    if not is_tensor_or_matrix(A):
-        raise TypeError("A must be a torch.Tensor")
-    pattern, flat = parts(A)
-    if pattern.layout is torch.sparse_coo:
-        return flat
-    return flat.view(_compressed(pattern)[2])
-
-
-def _checked_shape(shape):
-    """The shape as a tuple."""
-    try:
-        sizes = tuple(n if isinstance(n, torch.SymInt) else operator.index(n) for n in shape)
-    except TypeError:
-        raise TypeError(f"shape must be a tuple (n, m) or (b, n, m), not {shape!r}") from None
-    if len(sizes) not in (2, 3):
-        raise ValueError(f"a sparse tensor has shape (n, m) or (b, n, m), not {sizes}")
-    return sizes
-
-
-def _values_tensor(values):
-    return values if isinstance(values, torch.Tensor) else torch.tensor(values)
-
-
-def _make(pattern, values):
-    if values.dim() != 1:
-        values = values.reshape(-1)
-    if needs_matrix(values):
-        return Matrix(pattern, values)
-    A = from_values(pattern, values)
-    made_of = pattern.positions, pattern.coordinates, values
-    count(*made_of)
-    if pattern.form == COO or pattern.items != -1:
-        keep(A, *made_of)  # torch keeps what a CSR matrix is made of
-    return A
-
-
-def csr(positions, coordinates, values, shape):
-    """A CSR tensor, differentiable in the values to any order.
-
-    positions (n + 1,), coordinates and values (entries,) for shape (n, m); all with a leading
-    dimension of items for shape (b, n, m). Tensors are shared, arrays and lists copied; indices
-    are int32 or int64, and int64 where only one is.
-
-    Raises PatternError where they describe no matrix of this shape, naming the row and column.
-    """
-    shape, values = _checked_shape(shape), _values_tensor(values)
-    positions, coordinates = index_tensor(positions), index_tensor(coordinates)
-
-    def make(positions, coordinates):
-        pattern = Pattern.csr(positions, coordinates, shape[-1])
-        if pattern.shape != shape:
-            pattern.reject(shape)
-        if not _is_compiling():  # in a graph, operators do when they run
-            pattern.validate()
-        return pattern
-
-    if values.shape != coordinates.shape:
-        raise ValueError(
-            f"values of shape {tuple(values.shape)} do not match coordinates of shape "
-            f"{tuple(coordinates.shape)}"
-        )
-    return _make(on_indices(make, positions, coordinates), values)
-
-
-def coo(indices, values, shape):
-    """A COO tensor, differentiable in the values to any order.
-
-    indices (2, entries) for shape (n, m), (3, entries) for (b, n, m), where items may have
-    different numbers of entries; values (entries,). In any order; entries that name one element
-    are summed, and each has its own gradient. torch keeps COO indices as int64. Tensors are shared,
-    arrays and lists copied.
-
-    Raises PatternError where an index lies outside the shape.
-    """
-    shape, values, indices = _checked_shape(shape), _values_tensor(values), index_tensor(indices)
-
-    def make(indices):
-        pattern = Pattern.coo(indices, shape)
-        # In a graph, operators validate when they run.
-        coalesced = not _is_compiling() and pattern.validate() == 0
-        return Pattern.coo(pattern.positions.long(), shape, coalesced)
-
-    if values.shape != indices.shape[1:]:
-        raise ValueError(
-            f"values of shape {tuple(values.shape)} do not match {indices.shape[1]} entries"
-        )
-    return _make(on_indices(make, indices), values)

@@ -3,11 +3,13 @@
 import torch
 from torch.autograd import Function
 
+from ._constructors import coo
 from ._layouts import as_tensor, is_sparse
 from ._linear_solve import check_on_cpu, program_for, same_dtype
-from ._matrix import is_tensor_or_matrix, outside_graphs
+from ._matrix import is_tensor_or_matrix
+from ._modes import outside_graphs
 from ._solver import solver
-from ._tensors import coo, parts
+from ._tensors import parts
 
 __all__ = ["Solve", "SparseSolve", "SparseSolver", "solve"]
 

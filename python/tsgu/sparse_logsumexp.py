@@ -7,7 +7,8 @@ import torch
 from ._autograd import operator
 from ._compat import check_nested_tensors
 from ._layouts import as_tensor, is_sparse
-from ._matrix import is_hybrid, is_tensor_or_matrix, on_indices, outside_graphs
+from ._matrix import is_hybrid, is_tensor_or_matrix
+from ._modes import on_indices, outside_graphs
 from ._tensors import parts
 
 __all__ = ["sparse_bidir_logsumexp", "sparse_logsumexp"]

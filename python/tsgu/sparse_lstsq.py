@@ -9,8 +9,8 @@ from torch.autograd import Function
 from ._coalesced import coalesced
 from ._layouts import as_tensor
 from ._linear_solve import check_operands, run, same_dtype
-from ._matrix import outside_graphs
 from ._methods import checks_keywords
+from ._modes import outside_graphs
 from ._solver import solver
 from ._tensors import parts
 from ._user_solve import UserSolve

@@ -10,7 +10,8 @@ from ._autograd import operator, stand_in, transforming
 from ._gradients import before_gradient
 from ._layouts import as_tensor, is_sparse
 from ._linear_solve import same_dtype
-from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, outside_graphs
+from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix
+from ._modes import outside_graphs
 from ._pattern import CSR, Pattern, require_as_of
 from ._tensors import (
     add_gradients,

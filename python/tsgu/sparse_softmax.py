@@ -5,8 +5,9 @@ import torch
 from ._autograd import operator
 from ._coalesced import coalesced
 from ._layouts import as_tensor, is_sparse
-from ._matrix import is_tensor_or_matrix, outside_graphs
-from ._tensors import matrix_of, parts
+from ._matrix import is_tensor_or_matrix, matrix_of
+from ._modes import outside_graphs
+from ._tensors import parts
 
 __all__ = ["sparse_softmax"]
 

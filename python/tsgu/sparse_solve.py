@@ -16,8 +16,9 @@ from ._linear_solve import (
     run,
     same_dtype,
 )
-from ._matrix import is_hybrid, is_tensor_or_matrix, outside_graphs
+from ._matrix import is_hybrid, is_tensor_or_matrix
 from ._methods import DIRECT, Wanted, check_direct, check_keywords, recognise
+from ._modes import outside_graphs
 from ._solver import solver
 from ._tensors import parts
 from ._user_solve import UserSolve

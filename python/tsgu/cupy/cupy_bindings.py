@@ -6,9 +6,9 @@ import warnings
 import torch
 
 from .._callbacks import level
+from .._constructors import coo, csr
 from .._optional import is_installed, load
 from .._pattern import Pattern
-from .._tensors import coo, csr
 
 __all__ = ["c2t_coo", "c2t_csr", "have_cupy", "t2c_coo", "t2c_csr"]
 

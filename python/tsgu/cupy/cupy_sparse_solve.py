@@ -12,8 +12,8 @@ from .._callbacks import level
 from .._layouts import BLOCKED, as_tensor
 from .._library import SingularMatrixError
 from .._linear_solve import check_operands, same_dtype
-from .._matrix import outside_graphs
 from .._methods import default_tolerance
+from .._modes import outside_graphs
 from .._tensors import parts
 from .._user_solve import UserSolve
 from .cupy_bindings import (

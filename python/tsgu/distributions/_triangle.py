@@ -6,7 +6,8 @@ from typing import NamedTuple
 import torch
 
 from .._coalesced import summed
-from .._matrix import Matrix, on_indices
+from .._matrix import Matrix
+from .._modes import on_indices
 from .._pattern import COO, CSR, TRANSPOSED, Pattern
 from .._tensors import parts
 

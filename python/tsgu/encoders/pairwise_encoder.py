@@ -8,9 +8,9 @@ import warnings
 import torch
 from torch import nn
 
-from .._matrix import outside_graphs
+from .._matrix import matrix_of
+from .._modes import outside_graphs
 from .._pattern import Pattern
-from .._tensors import matrix_of
 
 __all__ = ["PairwiseEncoder", "calc_pairwise_coo_indices_nd"]
 

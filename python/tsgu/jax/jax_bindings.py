@@ -7,9 +7,9 @@ import warnings
 import torch
 
 from .._callbacks import level
+from .._constructors import coo, csr
 from .._optional import is_installed, load
 from .._pattern import Pattern
-from .._tensors import coo, csr
 from ..sparse_matmul import sparse_mm
 
 __all__ = ["have_jax", "j2t", "j2t_coo", "j2t_csr", "spmm_t4j", "t2j", "t2j_coo", "t2j_csr"]

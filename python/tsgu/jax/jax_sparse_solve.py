@@ -7,8 +7,8 @@ from torch.autograd import Function
 
 from .._layouts import BLOCKED, as_tensor
 from .._linear_solve import check_operands
-from .._matrix import outside_graphs
 from .._methods import default_tolerance
+from .._modes import outside_graphs
 from .._tensors import parts
 from .._user_solve import UserSolve
 from .jax_bindings import j2t, keeps, load_jax, t2j, t2j_coo, t2j_csr

@@ -8,9 +8,10 @@ import torch
 
 from .._layouts import BLOCKED, BY_COLUMNS, as_tensor, is_sparse
 from .._library import PatternError
-from .._matrix import Matrix, is_tensor_or_matrix, on_indices, outside_graphs
+from .._matrix import Matrix, is_tensor_or_matrix, matrix_of
+from .._modes import on_indices, outside_graphs
 from .._pattern import Pattern
-from .._tensors import matrix_of, parts
+from .._tensors import parts
 
 _is_compiling = torch.compiler.is_compiling
 _transforms_active = torch._C._are_functorch_transforms_active

@@ -10,9 +10,10 @@ import torch
 
 from .._coalesced import coalesced
 from .._layouts import as_tensor
-from .._matrix import is_tensor_or_matrix, on_indices, outside_graphs
+from .._matrix import is_tensor_or_matrix, matrix_of
+from .._modes import on_indices, outside_graphs
 from .._pattern import Pattern
-from .._tensors import matrix_of, parts
+from .._tensors import parts
 from ._block_diagonal import apart, sparse_block_diag, sparse_block_diag_split
 
 __all__ = [
