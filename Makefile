@@ -72,6 +72,7 @@ lint: setup ## formatting and Python lint
 	$(CXX_SOURCES) | xargs -r clang-format-22 --dry-run -Werror
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
+	$(PYTHON) scripts/check_rooms.py
 
 tidy: build ## clang-tidy over every translation unit (minutes)
 	git ls-files 'runtime/*.cpp' 'lib/*.cpp' 'tools/*.cpp' 'python/*.cpp' | \

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Contexts.h"
-#include "../Parallel.h"
+#include "device/Contexts.h"
+#include "base/Parallel.h"
 
 namespace tsgu::runtime {
 

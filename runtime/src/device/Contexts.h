@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_DEVICE_CONTEXTS_H
 #define TSGU_SRC_DEVICE_CONTEXTS_H
 
-#include "Driver.h"
+#include "device/Driver.h"
 
 #include <atomic>
 #include <cstdint>

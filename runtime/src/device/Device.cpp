@@ -5,15 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Device.h"
-#include "../Parallel.h"
-#include "Contexts.h"
-#include "Emulator.h"
-#include "Modules.h"
+#include "device/Device.h"
+#include "base/Parallel.h"
+#include "device/Contexts.h"
+#include "device/Modules.h"
 #include "tsgu/Error.h"
 
 #include <array>
 #include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
 
 namespace tsgu::runtime {
 
@@ -114,8 +116,8 @@ Device &Device::cuda(int32_t number) {
 }
 
 Device &Device::emulator() {
-  static Device &device =
-      *new Device(*new State(emulatorDriver(), 0, 0, TSGU_TARGET_EMULATOR, 4));
+  static Device &device = *new Device(
+      *new State(*emulatorLibrary().driver, 0, 0, TSGU_TARGET_EMULATOR, 4));
   return device;
 }
 
@@ -274,6 +276,23 @@ void Device::release(void *memory) noexcept {
       // Nobody can be told; a context that is gone took its memory along.
       continue;
     }
+}
+
+//===----------------------------------------------------------------------===//
+// Checks of the emulator
+//===----------------------------------------------------------------------===//
+
+EmulatorChecks::EmulatorChecks(std::span<const Region> regions)
+    : checks(emulatorLibrary().beginChecks(regions.data(), regions.size())) {
+  if (!checks)
+    fail(Status::OutOfMemory, "out of memory for the emulator's checks");
+}
+
+EmulatorChecks::~EmulatorChecks() { emulatorLibrary().endChecks(checks); }
+
+bool EmulatorChecks::wanted() {
+  const char *value = secure_getenv("TSGU_EMULATOR_CHECKS");
+  return value && std::strcmp(value, "1") == 0;
 }
 
 } // namespace tsgu::runtime

@@ -15,10 +15,11 @@
 #ifndef TSGU_SRC_DEVICE_DEVICE_H
 #define TSGU_SRC_DEVICE_DEVICE_H
 
+#include "device/EmulatorLibrary.h"
 #include "tsgu/CompilerInterface.h"
+#include "tsgu/tsgu.h"
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <utility>
 
@@ -80,6 +81,14 @@ private:
   State &state;
 };
 
+/// A device with the caller's queue on it.
+struct Place {
+  Device &device;
+  const tsgu_queue &queue;
+
+  void *stream() const { return queue.stream; }
+};
+
 /// Memory on a device, owned: for what is kept (a pattern's layouts), not for
 /// the scratch of one run.
 class DeviceBlock {
@@ -122,12 +131,8 @@ private:
 /// other devices.
 class EmulatorChecks {
 public:
-  struct Region {
-    const void *begin;
-    int64_t bytes;
-    bool written; ///< Whether it may be written to.
-    const char *name;
-  };
+  using Region = EmulatedMemory;
+  /// Throws OutOfMemory.
   explicit EmulatorChecks(std::span<const Region> regions);
   ~EmulatorChecks();
   EmulatorChecks(const EmulatorChecks &) = delete;
@@ -136,8 +141,7 @@ public:
   static bool wanted();
 
 private:
-  std::unique_ptr<class MemoryChecks> checks;
-  class MemoryChecks *outer;
+  MemoryChecks *checks;
 };
 
 } // namespace tsgu::runtime

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Driver.h"
-#include "../Parallel.h"
+#include "device/Driver.h"
+#include "base/Parallel.h"
 #include "tsgu/Error.h"
 
 #include <atomic>

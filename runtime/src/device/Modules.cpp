@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Modules.h"
-#include "../Parallel.h"
+#include "device/Modules.h"
+#include "base/Parallel.h"
 
 #include <cstring>
 

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_DEVICE_MODULES_H
 #define TSGU_SRC_DEVICE_MODULES_H
 
-#include "Driver.h"
+#include "device/Driver.h"
 #include "tsgu/CompilerInterface.h"
 
 #include <atomic>

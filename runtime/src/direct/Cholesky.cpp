@@ -11,10 +11,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Callbacks.h"
-#include "../Rows.h"
-#include "../Scratch.h"
-#include "Factorization.h"
+#include "base/Callbacks.h"
+#include "base/Scratch.h"
+#include "direct/Factorization.h"
+#include "pattern/Rows.h"
 
 #include <Eigen/SparseCholesky>
 

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Rows.h"
-#include "Factorization.h"
+#include "direct/Factorization.h"
+#include "pattern/Rows.h"
 
 #include <cmath>
 

@@ -12,12 +12,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Callbacks.h"
-#include "../Parallel.h"
-#include "../Scratch.h"
-#include "../solvers/Report.h"
-#include "Factorization.h"
-#include "Residual.h"
+#include "base/Callbacks.h"
+#include "base/Parallel.h"
+#include "base/Scratch.h"
+#include "direct/Factorization.h"
+#include "direct/Residual.h"
+#include "solvers/Report.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Factorization.h"
-#include "../Callbacks.h"
-#include "../ContentCache.h"
-#include "../Rows.h"
-#include "../solvers/Product.h"
+#include "direct/Factorization.h"
+#include "base/Callbacks.h"
+#include "pattern/ContentCache.h"
+#include "pattern/Rows.h"
+#include "solvers/Product.h"
 
 #include <cmath>
 #include <limits>

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_DIRECT_FACTORIZATION_H
 #define TSGU_SRC_DIRECT_FACTORIZATION_H
 
-#include "../Matrix.h"
+#include "pattern/Matrix.h"
 
 #include <memory>
 #include <vector>

@@ -11,9 +11,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Callbacks.h"
-#include "../Rows.h"
-#include "Factorization.h"
+#include "base/Callbacks.h"
+#include "direct/Factorization.h"
+#include "pattern/Rows.h"
 
 #include <Eigen/SparseLU>
 

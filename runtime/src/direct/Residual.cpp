@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Residual.h"
-#include "../Callbacks.h"
-#include "../Rows.h"
-#include "../Scratch.h"
+#include "direct/Residual.h"
+#include "base/Callbacks.h"
+#include "base/Scratch.h"
+#include "pattern/Rows.h"
 
 #include <cmath>
 

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_DIRECT_RESIDUAL_H
 #define TSGU_SRC_DIRECT_RESIDUAL_H
 
-#include "../Matrix.h"
+#include "pattern/Matrix.h"
 
 #include <vector>
 

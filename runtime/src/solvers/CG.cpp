@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Iteration.h"
+#include "solvers/Iteration.h"
 
 #include <cmath>
 #include <limits>

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Iteration.h"
-#include "Shadow.h"
+#include "solvers/Iteration.h"
+#include "solvers/Shadow.h"
 
 namespace tsgu::runtime {
 namespace {

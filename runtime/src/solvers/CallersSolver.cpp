@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Callbacks.h"
-#include "Krylov.h"
-#include "Product.h"
-#include "Refinement.h"
-#include "Report.h"
+#include "base/Callbacks.h"
+#include "solvers/Krylov.h"
+#include "solvers/Product.h"
+#include "solvers/Refinement.h"
+#include "solvers/Report.h"
 
 #include <cmath>
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Closure.h"
-#include "Product.h"
+#include "solvers/Closure.h"
+#include "solvers/Product.h"
 
 namespace tsgu::runtime {
 

@@ -13,8 +13,8 @@
 #ifndef TSGU_SRC_SOLVERS_CLOSURE_H
 #define TSGU_SRC_SOLVERS_CLOSURE_H
 
-#include "Krylov.h"
-#include "LeastSquares.h"
+#include "solvers/Krylov.h"
+#include "solvers/LeastSquaresRefinement.h"
 
 #include <optional>
 

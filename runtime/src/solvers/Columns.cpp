@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Columns.h"
+#include "solvers/Columns.h"
 #include "tsgu/solvers.h"
 
 #include <algorithm>

@@ -14,7 +14,7 @@
 #ifndef TSGU_SRC_SOLVERS_COLUMNS_H
 #define TSGU_SRC_SOLVERS_COLUMNS_H
 
-#include "../Matrix.h"
+#include "pattern/Matrix.h"
 
 #include <vector>
 

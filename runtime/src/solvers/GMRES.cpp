@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Iteration.h"
+#include "solvers/Iteration.h"
 
 #include <cmath>
 #include <limits>

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Iteration.h"
-#include "../Callbacks.h"
-#include "Solve.h"
+#include "solvers/Iteration.h"
+#include "base/Callbacks.h"
+#include "solvers/Solve.h"
 
 #include <cmath>
 

@@ -13,8 +13,8 @@
 #ifndef TSGU_SRC_SOLVERS_ITERATION_H
 #define TSGU_SRC_SOLVERS_ITERATION_H
 
-#include "Task.h"
-#include "VectorOps.h"
+#include "solvers/Task.h"
+#include "solvers/VectorOps.h"
 
 #include <deque>
 

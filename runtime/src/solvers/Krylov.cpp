@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Krylov.h"
-#include "../Callbacks.h"
-#include "Preconditioners.h"
-#include "Product.h"
-#include "Refinement.h"
-#include "Report.h"
-#include "Solve.h"
+#include "solvers/Krylov.h"
+#include "base/Callbacks.h"
+#include "solvers/Preconditioners.h"
+#include "solvers/Product.h"
+#include "solvers/Refinement.h"
+#include "solvers/Report.h"
+#include "solvers/Solve.h"
 
 namespace tsgu::runtime {
 

@@ -8,8 +8,8 @@
 #ifndef TSGU_SRC_SOLVERS_KRYLOV_H
 #define TSGU_SRC_SOLVERS_KRYLOV_H
 
-#include "Iteration.h"
-#include "Solve.h"
+#include "solvers/Iteration.h"
+#include "solvers/Solve.h"
 
 namespace tsgu::runtime {
 

@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Iteration.h"
+#include "solvers/Iteration.h"
 
 #include <cmath>
 #include <limits>

@@ -15,7 +15,7 @@
 #ifndef TSGU_SRC_SOLVERS_PACK_H
 #define TSGU_SRC_SOLVERS_PACK_H
 
-#include "../Numbers.h"
+#include "base/Numbers.h"
 
 #include <utility>
 

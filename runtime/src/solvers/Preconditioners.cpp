@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Preconditioners.h"
-#include "../ContentCache.h"
-#include "preconditioners/Makers.h"
+#include "solvers/Preconditioners.h"
+#include "pattern/ContentCache.h"
+#include "solvers/preconditioners/Makers.h"
 
 namespace tsgu::runtime {
 

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_H
 
-#include "../Matrix.h"
+#include "pattern/Matrix.h"
 
 namespace tsgu::runtime {
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Product.h"
-#include "../Ranges.h"
+#include "solvers/Product.h"
+#include "pattern/Ranges.h"
 
 #include <cmath>
 #include <sstream>

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SOLVERS_PRODUCT_H
 #define TSGU_SRC_SOLVERS_PRODUCT_H
 
-#include "Iteration.h"
+#include "solvers/Iteration.h"
 
 #include <memory>
 

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Refinement.h"
+#include "solvers/Refinement.h"
 
 #include <cmath>
 #include <limits>

@@ -14,8 +14,8 @@
 #ifndef TSGU_SRC_SOLVERS_REFINEMENT_H
 #define TSGU_SRC_SOLVERS_REFINEMENT_H
 
-#include "Columns.h"
-#include "Iteration.h"
+#include "solvers/Columns.h"
+#include "solvers/Iteration.h"
 
 namespace tsgu::runtime {
 

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Report.h"
-#include "Product.h"
-#include "Symmetry.h"
+#include "solvers/Report.h"
+#include "solvers/Product.h"
+#include "solvers/Symmetry.h"
 
 #include <algorithm>
 #include <cmath>

@@ -8,8 +8,8 @@
 #ifndef TSGU_SRC_SOLVERS_REPORT_H
 #define TSGU_SRC_SOLVERS_REPORT_H
 
-#include "Refinement.h"
-#include "Solve.h"
+#include "solvers/Refinement.h"
+#include "solvers/Solve.h"
 
 #include <string>
 

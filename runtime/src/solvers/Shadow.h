@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SOLVERS_SHADOW_H
 #define TSGU_SRC_SOLVERS_SHADOW_H
 
-#include "Iteration.h"
+#include "solvers/Iteration.h"
 
 #include <cmath>
 #include <limits>

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Solve.h"
-#include "../Callbacks.h"
-#include "../triangular/Triangular.h"
+#include "solvers/Solve.h"
+#include "base/Callbacks.h"
+#include "triangular/Triangular.h"
 
 #include <cmath>
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Symmetry.h"
-#include "VectorOps.h"
+#include "solvers/Symmetry.h"
+#include "solvers/VectorOps.h"
 
 #include <cmath>
 #include <limits>

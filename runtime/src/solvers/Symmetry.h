@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SOLVERS_SYMMETRY_H
 #define TSGU_SRC_SOLVERS_SYMMETRY_H
 
-#include "../Matrix.h"
+#include "pattern/Matrix.h"
 
 #include <string>
 

@@ -15,10 +15,10 @@
 #ifndef TSGU_SRC_SOLVERS_VECTOROPS_H
 #define TSGU_SRC_SOLVERS_VECTOROPS_H
 
-#include "../Matrix.h"
-#include "../Parallel.h"
-#include "../Scratch.h"
-#include "Pack.h"
+#include "base/Parallel.h"
+#include "base/Scratch.h"
+#include "pattern/Matrix.h"
+#include "solvers/Pack.h"
 
 #include <algorithm>
 #include <cstring>

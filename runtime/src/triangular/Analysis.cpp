@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Analysis.h"
+#include "triangular/Analysis.h"
 
 #include <algorithm>
 

@@ -15,9 +15,9 @@
 #ifndef TSGU_SRC_TRIANGULAR_ANALYSIS_H
 #define TSGU_SRC_TRIANGULAR_ANALYSIS_H
 
-#include "../ForkSafeMutex.h"
-#include "Sweep.h"
-#include "Triangular.h"
+#include "base/ForkSafeMutex.h"
+#include "triangular/Sweep.h"
+#include "triangular/Triangular.h"
 
 namespace tsgu::runtime {
 

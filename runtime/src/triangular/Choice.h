@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_CHOICE_H
 #define TSGU_SRC_TRIANGULAR_CHOICE_H
 
-#include "../Crowding.h"
+#include "base/Crowding.h"
 
 #include <atomic>
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Ranges.h"
-#include "Analysis.h"
+#include "pattern/Ranges.h"
+#include "triangular/Analysis.h"
 
 #include <algorithm>
 #include <cstring>

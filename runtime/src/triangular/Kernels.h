@@ -8,8 +8,8 @@
 #ifndef TSGU_SRC_TRIANGULAR_KERNELS_H
 #define TSGU_SRC_TRIANGULAR_KERNELS_H
 
-#include "../Matrix.h"
-#include "Sweep.h"
+#include "pattern/Matrix.h"
+#include "triangular/Sweep.h"
 
 namespace tsgu::runtime {
 

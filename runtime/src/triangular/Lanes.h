@@ -13,7 +13,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_LANES_H
 #define TSGU_SRC_TRIANGULAR_LANES_H
 
-#include "Scalars.h"
+#include "triangular/Scalars.h"
 
 #include <cstring>
 

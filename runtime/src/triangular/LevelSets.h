@@ -16,7 +16,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_LEVELSETS_H
 #define TSGU_SRC_TRIANGULAR_LEVELSETS_H
 
-#include "../Memory.h"
+#include "base/Memory.h"
 
 #include <vector>
 

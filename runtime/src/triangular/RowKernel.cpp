@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Kernels.h"
-#include "Lanes.h"
+#include "triangular/Kernels.h"
+#include "triangular/Lanes.h"
 
 #include <algorithm>
 

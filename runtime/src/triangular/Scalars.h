@@ -13,7 +13,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_SCALARS_H
 #define TSGU_SRC_TRIANGULAR_SCALARS_H
 
-#include "../Numbers.h"
+#include "base/Numbers.h"
 
 #include <limits>
 

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Steps.h"
+#include "triangular/Steps.h"
 
 #include <sched.h>
 

@@ -19,7 +19,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_STEPS_H
 #define TSGU_SRC_TRIANGULAR_STEPS_H
 
-#include "../Parallel.h"
+#include "base/Parallel.h"
 
 #include <limits>
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Sweep.h"
-#include "../Arithmetic.h"
+#include "triangular/Sweep.h"
+#include "base/Arithmetic.h"
 
 #include <algorithm>
 

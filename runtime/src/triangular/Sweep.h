@@ -24,10 +24,10 @@
 #ifndef TSGU_SRC_TRIANGULAR_SWEEP_H
 #define TSGU_SRC_TRIANGULAR_SWEEP_H
 
-#include "../Layout.h"
-#include "../Parallel.h"
-#include "Lanes.h"
-#include "LevelSets.h"
+#include "base/Parallel.h"
+#include "pattern/Layout.h"
+#include "triangular/Lanes.h"
+#include "triangular/LevelSets.h"
 
 #include <memory>
 #include <vector>

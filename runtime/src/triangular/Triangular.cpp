@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Triangular.h"
-#include "../Rows.h"
-#include "../Scratch.h"
-#include "Analysis.h"
-#include "Choice.h"
-#include "Kernels.h"
-#include "Scalars.h"
-#include "Steps.h"
+#include "triangular/Triangular.h"
+#include "base/Scratch.h"
+#include "pattern/Rows.h"
+#include "triangular/Analysis.h"
+#include "triangular/Choice.h"
+#include "triangular/Kernels.h"
+#include "triangular/Scalars.h"
+#include "triangular/Steps.h"
 
 #include <algorithm>
 

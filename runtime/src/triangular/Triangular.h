@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_TRIANGULAR_H
 #define TSGU_SRC_TRIANGULAR_TRIANGULAR_H
 
-#include "../Matrix.h"
+#include "pattern/Matrix.h"
 
 namespace tsgu::runtime {
 

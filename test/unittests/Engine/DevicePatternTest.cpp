@@ -10,9 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Pattern.h"
-#include "device/DeviceKernels.h"
-#include "device/DeviceLaunch.h"
+#include "pattern/DeviceKernels.h"
+#include "pattern/Pattern.h"
+#include "program/DeviceLaunch.h"
 #include "tsgu/Error.h"
 
 #include <gtest/gtest.h>

@@ -14,8 +14,8 @@
 #ifndef TSGU_TEST_DEVICERUNS_H
 #define TSGU_TEST_DEVICERUNS_H
 
-#include "../runtime/StandInCuda.h"
-#include "CompilerLibrary.h"
+#include "../runtime/device/StandInCuda.h"
+#include "base/CompilerLibrary.h"
 #include "device/Device.h"
 #include "tsgu/tsgu.h"
 

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../../Rows.h"
-#include "Makers.h"
+#include "pattern/Rows.h"
+#include "solvers/preconditioners/Makers.h"
 
 namespace tsgu::runtime {
 namespace {

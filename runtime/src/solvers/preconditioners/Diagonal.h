@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_DIAGONAL_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_DIAGONAL_H
 
-#include "../../Rows.h"
+#include "pattern/Rows.h"
 
 #include <vector>
 

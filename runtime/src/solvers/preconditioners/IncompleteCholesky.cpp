@@ -14,9 +14,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../../triangular/Triangular.h"
-#include "Diagonal.h"
-#include "Makers.h"
+#include "solvers/preconditioners/Diagonal.h"
+#include "solvers/preconditioners/Makers.h"
+#include "triangular/Triangular.h"
 
 namespace tsgu::runtime {
 namespace {

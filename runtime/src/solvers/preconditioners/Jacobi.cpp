@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Diagonal.h"
-#include "Makers.h"
+#include "solvers/preconditioners/Diagonal.h"
+#include "solvers/preconditioners/Makers.h"
 
 namespace tsgu::runtime {
 namespace {

@@ -13,7 +13,7 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_MAKERS_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_MAKERS_H
 
-#include "../Preconditioners.h"
+#include "solvers/Preconditioners.h"
 
 namespace tsgu::runtime {
 

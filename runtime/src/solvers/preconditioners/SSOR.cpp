@@ -14,9 +14,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Diagonal.h"
-#include "Makers.h"
-#include "TrianglePair.h"
+#include "solvers/preconditioners/Diagonal.h"
+#include "solvers/preconditioners/Makers.h"
+#include "solvers/preconditioners/TrianglePair.h"
 
 namespace tsgu::runtime {
 namespace {

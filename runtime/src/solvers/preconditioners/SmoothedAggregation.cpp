@@ -14,10 +14,10 @@
 #define EIGEN_MPL2_ONLY
 #define EIGEN_DONT_PARALLELIZE
 
-#include "Diagonal.h"
-#include "Makers.h"
-#include "multigrid/Coarsening.h"
-#include "multigrid/Cycle.h"
+#include "solvers/preconditioners/Diagonal.h"
+#include "solvers/preconditioners/Makers.h"
+#include "solvers/preconditioners/multigrid/Coarsening.h"
+#include "solvers/preconditioners/multigrid/Cycle.h"
 
 #include <Eigen/LU>
 #include <Eigen/QR>

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_TRIANGLEPAIR_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_TRIANGLEPAIR_H
 
-#include "../../triangular/Triangular.h"
+#include "triangular/Triangular.h"
 
 #include <vector>
 

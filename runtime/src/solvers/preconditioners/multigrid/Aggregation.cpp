@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Makers.h"
-#include "Coarsening.h"
+#include "solvers/preconditioners/Makers.h"
+#include "solvers/preconditioners/multigrid/Coarsening.h"
 
 namespace tsgu::runtime::multigrid {
 

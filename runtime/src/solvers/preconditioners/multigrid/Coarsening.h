@@ -14,7 +14,7 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_MULTIGRID_COARSENING_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_MULTIGRID_COARSENING_H
 
-#include "Sparse.h"
+#include "solvers/preconditioners/multigrid/Sparse.h"
 
 namespace tsgu::runtime::multigrid {
 

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Cycle.h"
-#include "../../../Scratch.h"
-#include "../Makers.h"
+#include "solvers/preconditioners/multigrid/Cycle.h"
+#include "base/Scratch.h"
+#include "solvers/preconditioners/Makers.h"
 
 namespace tsgu::runtime::multigrid {
 namespace {

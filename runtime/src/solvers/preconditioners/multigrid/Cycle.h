@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_MULTIGRID_CYCLE_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_MULTIGRID_CYCLE_H
 
-#include "Sparse.h"
+#include "solvers/preconditioners/multigrid/Sparse.h"
 
 namespace tsgu::runtime::multigrid {
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Sparse.h"
-#include "../Makers.h"
+#include "solvers/preconditioners/multigrid/Sparse.h"
+#include "solvers/preconditioners/Makers.h"
 
 #include <limits>
 

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_MULTIGRID_SPARSE_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_MULTIGRID_SPARSE_H
 
-#include "../../../Rows.h"
+#include "pattern/Rows.h"
 
 namespace tsgu::runtime::multigrid {
 

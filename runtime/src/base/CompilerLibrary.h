@@ -1,0 +1,35 @@
+//===- CompilerLibrary.h - libtsgu-compiler, opened when needed -*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_BASE_COMPILERLIBRARY_H
+#define TSGU_SRC_BASE_COMPILERLIBRARY_H
+
+#include "tsgu/CompilerInterface.h"
+#include "tsgu/Manifest.h"
+
+#include <string>
+
+namespace tsgu::runtime {
+
+// The compiler is used under processLock() alone: a fork finds it at rest.
+// All functions throw CompileFailed with what the compiler reported.
+
+/// Opens the compiler from this file. Throws InvalidArgument if another one is
+/// in use already.
+void openCompiler(const std::string &library);
+
+void addProgram(const std::string &name, const std::string &text);
+Manifest signatureOf(const std::string &path);
+const tsgu_object &compile(const std::string &path,
+                           const tsgu_specialization &specialization);
+
+/// Zero while no compiler is open.
+void compilerCounters(uint64_t &compiled, uint64_t &loaded);
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_BASE_COMPILERLIBRARY_H

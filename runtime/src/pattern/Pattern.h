@@ -1,0 +1,139 @@
+//===- Pattern.h - An immutable sparsity pattern ----------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_PATTERN_PATTERN_H
+#define TSGU_SRC_PATTERN_PATTERN_H
+
+#include "base/Attachments.h"
+#include "base/ForkSafeMutex.h"
+#include "pattern/DeviceLayouts.h"
+#include "pattern/Layout.h"
+#include "tsgu/tsgu.h"
+
+#include <atomic>
+#include <mutex>
+
+namespace tsgu::runtime {
+
+/// A canonical, validated pattern: its CSR layout, and the transposed one from
+/// its first use on. Nothing of the caller's is kept, and indices are int32
+/// wherever they fit. Thread-safe.
+class Pattern {
+public:
+  /// As tsgu_pattern_from_csr and _from_coo, with one reference held.
+  static Pattern *fromCSR(int32_t rank, const int64_t *shape, tsgu_type type,
+                          const void *positions, const void *coordinates,
+                          int64_t stored);
+  static Pattern *fromCOO(int32_t rank, const int64_t *shape, tsgu_type type,
+                          const void *const *coordinates, int64_t stored);
+
+  /// The same from arrays in a device's memory. What the pattern computes stays
+  /// there; the layouts of the host are not to be had.
+  static Pattern *fromCSROn(const struct Place &place, int32_t rank,
+                            const int64_t *shape, tsgu_type type,
+                            const void *positions, const void *coordinates,
+                            int64_t stored);
+  static Pattern *fromCOOOn(const struct Place &place, int32_t rank,
+                            const int64_t *shape, tsgu_type type,
+                            const void *const *coordinates, int64_t stored);
+
+  void retain() { references.fetch_add(1, std::memory_order_relaxed); }
+  void release();
+
+  int32_t rank() const { return dims; }
+  int64_t extent(int32_t dim) const { return extents[dim]; }
+  int64_t items() const { return dims == 3 ? extents[0] : 1; }
+  int64_t rows() const { return extents[dims - 2]; }
+  int64_t columns() const { return extents[dims - 1]; }
+  int64_t stored() const { return canonical.stored; }
+  int64_t entries() const { return given; }
+  /// NULL: the entries were given in canonical order.
+  const int64_t *entryMap() const {
+    return home ? deviceMap.as<int64_t>() : map.as<int64_t>();
+  }
+  ElementType indexType() const { return canonical.indexType; }
+  ElementType derivedIndexType() const {
+    return runtime::derivedIndexType(rows(), columns(), stored());
+  }
+
+  const Layout &csr() const { return canonical; }
+  /// Rows and columns exchanged; computed once.
+  const Layout &transposed();
+  /// By level order; NULL: CSR. Throws InvalidArgument for other orders.
+  const Layout &layout(const int32_t *order);
+
+  /// The layouts in the memory of a device. The emulator's memory is the
+  /// host's, and so it serves every pattern of the host. Throws InvalidArgument
+  /// where the pattern is elsewhere.
+  DeviceLayouts &layoutsOn(Device &device);
+  /// NULL: on the host.
+  Device *device() const { return home; }
+  /// What the device sums by; only with an entry map on a device.
+  const EntrySums &entrySums() const { return sums; }
+  /// Throws InvalidArgument for a pattern that is on a device.
+  void requireHost() const;
+
+  /// What solvers keep here.
+  Attachments &attachments() { return kept; }
+
+  /// Memory owned, that of devices included.
+  int64_t bytes() const;
+
+  /// Patterns alive, and what they own together.
+  static uint64_t alive();
+  static int64_t bytesAlive();
+
+private:
+  Pattern(int32_t rank, const int64_t *shape, int64_t entries);
+  ~Pattern();
+  Pattern(const Pattern &) = delete;
+
+  /// I: the indices given; O: the pattern's own.
+  template <typename I, typename O>
+  void importCSR(const I *positions, const I *coordinates);
+  template <typename I, typename O>
+  void importCOO(const void *const *coordinates);
+  void adopt(ElementType type, struct Canonical made);
+  void setCanonical(ElementType type, const void *positions,
+                    const void *coordinates, int64_t stored);
+  void copyFrom(const struct Place &place, const Pattern &host);
+  void own(int64_t bytes);
+
+  /// int32 if it can also number the rows of all items.
+  static ElementType ownIndexType(int32_t rank, const int64_t *shape,
+                                  int64_t stored);
+  static ElementType checkCSRArrays(int32_t rank, const int64_t *shape,
+                                    tsgu_type type, const void *positions,
+                                    const void *coordinates, int64_t stored);
+  static ElementType checkCOOArrays(int32_t rank, const int64_t *shape,
+                                    tsgu_type type,
+                                    const void *const *coordinates,
+                                    int64_t stored);
+
+  std::atomic<int64_t> references{1};
+  int32_t dims;
+  int64_t extents[3] = {0, 0, 0};
+  int64_t given;
+  Layout canonical;
+  Block positionBlock, coordinateBlock, map;
+  std::atomic<int64_t> owned{0};
+
+  Device *home = nullptr;
+  DeviceBlock devicePositions, deviceCoordinates, deviceMap;
+  EntrySums sums; ///< With deviceMap.
+  std::unique_ptr<DeviceLayouts> placed;
+  std::atomic<const DeviceLayouts *> placedReady{nullptr};
+
+  Attachments kept;
+  ForkSafeMutex transposing;
+  std::atomic<const Layout *> transposedReady{nullptr};
+  OwnedLayout transposedMemory;
+};
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_PATTERN_PATTERN_H

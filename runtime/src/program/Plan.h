@@ -1,0 +1,93 @@
+//===- Plan.h - What all calls of a compiled program share ------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_PROGRAM_PLAN_H
+#define TSGU_SRC_PROGRAM_PLAN_H
+
+#include "program/Signature.h"
+#include "tsgu/CompilerInterface.h"
+
+namespace tsgu::runtime {
+
+/// Kernels of up to so many arguments and sizes are called without memory.
+inline constexpr size_t usualArguments = 48;
+inline constexpr size_t usualSizes = 96;
+
+/// How a pointer moves with one partitioned loop.
+struct Step {
+  enum Kind : uint8_t {
+    None,  ///< It does not.
+    Row,   ///< By one index per iteration.
+    Item,  ///< By the positions of one item per iteration.
+    Stride ///< By the stride of dimension `dim`.
+  };
+  Kind kind = None;
+  int32_t dim = 0;
+};
+
+struct ArgumentPlan {
+  int32_t layout = -1; ///< >= 0: the positions or coordinates of this layout.
+  bool coordinates = false;
+  int32_t slot = -1; ///< Otherwise the data of this buffer.
+  int64_t elementSize = 0;
+  Step steps[2];
+};
+
+struct StagePlan {
+  const Stage *stage = nullptr;
+
+  // Kernel.
+  tsgu_kernel kernel = nullptr; ///< NULL on a device.
+  uint32_t number = 0;          ///< Among the program's kernels.
+  std::vector<ArgumentPlan> arguments;
+  bool parallel = false;
+  bool wholeItems = false; ///< Of the layout that weighs, no rows are cut out.
+
+  // Steps of the runtime.
+  int32_t source = -1, destination = -1;
+  int32_t values = -1; ///< Of Solve: the matrix.
+  int64_t elementSize = 0;
+  /// An identity may be left out: nothing writes to either buffer afterwards.
+  bool mayAlias = false;
+};
+
+/// Buffers of a program in one list: operands, result, scratch.
+int32_t slotOf(const Manifest &manifest, const Buffer &buffer);
+
+/// A manifest with its kernels, taken apart for Launch.
+class Plan {
+public:
+  /// Throws CompileFailed when kernels and manifest do not fit each other.
+  explicit Plan(const tsgu_object &object);
+  Plan(const Plan &) = delete;
+
+  const Manifest &manifest() const { return m; }
+  const tsgu_object &object() const { return compiled; }
+  /// Whether the kernels are for a device, not for the CPU.
+  bool isForDevice() const { return compiled.device_kernels != nullptr; }
+  std::span<const StagePlan> stages() const { return stagePlans; }
+
+  /// Throws CompileFailed unless operands, result and sizes are those of the
+  /// signature, so that a binding of one is a binding of the other.
+  void checkSignature(const Manifest &signature) const;
+
+private:
+  StagePlan planKernel(const Stage &stage, uint32_t number) const;
+  ArgumentPlan planArgument(const Argument &argument, const Stage &stage) const;
+  void planSteps(const LayoutInfo &layout, const Stage &stage,
+                 ArgumentPlan &plan) const;
+  StagePlan planStep(const Stage &stage) const;
+  bool writtenFrom(size_t stage, int32_t slot) const;
+
+  const tsgu_object &compiled;
+  Manifest m;
+  std::vector<StagePlan> stagePlans;
+};
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_PROGRAM_PLAN_H

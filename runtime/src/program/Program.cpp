@@ -1,0 +1,261 @@
+//===- Program.cpp - A program and its compiled specialisations -----------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "program/Program.h"
+#include "base/CompilerLibrary.h"
+#include "base/Parallel.h"
+#include "base/Scratch.h"
+#include "program/DeviceLaunch.h"
+#include "program/Launch.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+namespace tsgu::runtime {
+namespace {
+
+/// All programs; guarded by processLock() and never destroyed.
+struct Table {
+  std::map<std::string, Program *> byPath;
+  std::vector<Program *> fromObjects; // So that they count as in use.
+};
+
+Table &table() {
+  static Table &programs = *new Table;
+  return programs;
+}
+
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+} // namespace
+
+Program::Program(std::string itsPath, Manifest manifest)
+    : path(std::move(itsPath)), signature(std::move(manifest)),
+      json(signature.manifest().signatureJSON()) {}
+
+Program::Program(const tsgu_object &compiled)
+    : Program("", Manifest::parse(compiled.manifest, compiled.manifest_size)) {
+  object = std::make_unique<Plan>(compiled);
+}
+
+Program &Program::open(const std::string &path) {
+  Lock lock(processLock());
+  auto known = table().byPath.find(path);
+  if (known != table().byPath.end())
+    return *known->second;
+  std::unique_ptr<Program> program(new Program(path, signatureOf(path)));
+  table().byPath.emplace(path, program.get());
+  return *program.release();
+}
+
+Program &Program::fromObject(const tsgu_object &object) {
+  std::unique_ptr<Program> program(new Program(object));
+  Lock lock(processLock());
+  table().fromObjects.push_back(program.get());
+  return *program.release();
+}
+
+Program::Key Program::keyOf(const Binding &binding) const {
+  Key key;
+  key.valueType = binding.valueType;
+  key.indexType = binding.indexType;
+  key.derivedIndexType = binding.derivedIndexType;
+  size_t i = 0;
+  for (int32_t symbol : signature.widths()) {
+    int64_t width = binding.sizes[symbol];
+    key.widths[i++] = static_cast<uint16_t>(width <= maxExactWidth ? width : 0);
+  }
+  return key;
+}
+
+Program::Key Program::keyOf(const tsgu_specialization &specialization) const {
+  const Manifest &m = signature.manifest();
+  auto isIndex = [](uint8_t type) {
+    return type == TSGU_I32 || type == TSGU_I64;
+  };
+  auto isValue = [](uint8_t type) {
+    return type <= TSGU_C128 && isFloat(static_cast<ElementType>(type));
+  };
+  if (!isValue(specialization.value_type) ||
+      !isIndex(specialization.index_type) ||
+      !isIndex(specialization.derived_index_type))
+    fail(Status::InvalidArgument,
+         "a specialisation has a value type f32, "
+         "f64, c64 or c128 and index types i32 or i64");
+  if (specialization.width_count != m.symbols.size() ||
+      (specialization.width_count > 0 && !specialization.widths))
+    fail(Status::InvalidArgument, m.program, " has ", m.symbols.size(),
+         " sizes, but ", specialization.width_count, " widths are given");
+  Key key;
+  key.valueType = static_cast<ElementType>(specialization.value_type);
+  key.indexType = static_cast<ElementType>(specialization.index_type);
+  key.derivedIndexType =
+      static_cast<ElementType>(specialization.derived_index_type);
+  key.target = specialization.target;
+  key.alignment = specialization.alignment;
+  size_t i = 0;
+  for (int32_t symbol : signature.widths()) {
+    const int64_t width = specialization.widths[symbol];
+    if (width < 0 || width > maxExactWidth)
+      fail(Status::InvalidArgument, "width ", width, " of ",
+           m.symbols[symbol].name, " is not 0 (dynamic) to ", maxExactWidth);
+    key.widths[i++] = static_cast<uint16_t>(width);
+  }
+  return key;
+}
+
+bool Program::equal(const Key &a, const Key &b) const {
+  return a.target == b.target && a.alignment == b.alignment &&
+         a.valueType == b.valueType && a.indexType == b.indexType &&
+         a.derivedIndexType == b.derivedIndexType &&
+         std::equal(a.widths.begin(),
+                    a.widths.begin() + signature.widths().size(),
+                    b.widths.begin());
+}
+
+Program::Bucket &Program::bucketOf(const Key &key) {
+  uint64_t hash = static_cast<uint64_t>(key.valueType) * 4 +
+                  static_cast<uint64_t>(key.indexType) * 2 +
+                  static_cast<uint64_t>(key.derivedIndexType);
+  hash = hash * 128 + key.target + key.alignment;
+  for (size_t i = 0; i < signature.widths().size(); ++i)
+    hash = (hash ^ key.widths[i]) * 0x9E3779B97F4A7C15u;
+  return buckets[(hash >> 32) % buckets.size()];
+}
+
+const Plan *Program::find(const Key &key, const Bucket &bucket) const {
+  for (const Entry *entry = bucket.load(std::memory_order_acquire); entry;
+       entry = entry->next.get())
+    if (equal(entry->key, key))
+      return &entry->plan;
+  return nullptr;
+}
+
+const Plan &Program::planFor(const Key &key) {
+  Bucket &bucket = bucketOf(key);
+  if (const Plan *ready = find(key, bucket))
+    return *ready;
+  Lock lock(processLock());
+  if (const Plan *ready = find(key, bucket)) // Compiled while we waited.
+    return *ready;
+
+  const Manifest &m = signature.manifest();
+  int64_t widths[maxSymbols] = {};
+  size_t i = 0;
+  for (int32_t symbol : signature.widths())
+    widths[symbol] = key.widths[i++];
+  const tsgu_specialization specialization{
+      static_cast<uint8_t>(key.valueType),
+      static_cast<uint8_t>(key.indexType),
+      static_cast<uint8_t>(key.derivedIndexType),
+      widths,
+      static_cast<uint32_t>(m.symbols.size()),
+      key.target,
+      key.alignment};
+  auto entry = std::make_unique<Entry>(key, compile(path, specialization));
+  entry->plan.checkSignature(m);
+  entry->next.reset(bucket.load());
+  bucket.store(entry.get(), std::memory_order_release);
+  return entry.release()->plan;
+}
+
+int32_t Program::infer(const Arguments &arguments, int64_t *shape) const {
+  return signature.resultShape(signature.bind(arguments), shape);
+}
+
+/// Whether TSGU_DEVICE=emulator asks for the emulator in place of the CPU.
+static bool emulates() {
+  // No initialisation that another thread may be in while this one forks.
+  static std::atomic<int> known{-1};
+  int wanted = known.load(std::memory_order_relaxed);
+  if (wanted < 0) {
+    const char *device = secure_getenv("TSGU_DEVICE");
+    wanted = device && std::strcmp(device, "emulator") == 0;
+    known.store(wanted, std::memory_order_relaxed);
+  }
+  return wanted;
+}
+
+/// Solvers and ahead-of-time kernels are the CPU's.
+bool Program::runsOnDevices() const {
+  return !object &&
+         std::none_of(signature.manifest().operands.begin(),
+                      signature.manifest().operands.end(),
+                      [](const TensorInfo &operand) { return operand.solver; });
+}
+
+static bool isReal(ElementType type) {
+  return type == ElementType::F32 || type == ElementType::F64;
+}
+
+void Program::launchAt(const Place &place, const Binding &binding,
+                       const Arguments &arguments, const tsgu_tensor &result) {
+  Key key = keyOf(binding);
+  key.target = static_cast<uint8_t>(place.device.target());
+  key.alignment = alignmentOf(signature, binding, arguments, result);
+  const Plan &plan = planFor(key);
+  if (!plan.isForDevice())
+    fail(Status::CompileFailed, "the compiler gave no device kernels for ",
+         path);
+  launchOn(place, plan, binding, arguments, result);
+}
+
+/// On the emulator, whose work is done when it is put on the stream.
+static void *allocateOnHost(void *context, int64_t bytes) {
+  auto &scratch = *static_cast<std::optional<Scratch> *>(context);
+  try {
+    return scratch.emplace(bytes).data();
+  } catch (const Error &) {
+    return nullptr;
+  }
+}
+
+void Program::runOn(const Arguments &arguments, const tsgu_tensor &result,
+                    const tsgu_queue &queue) {
+  const Binding binding = signature.bind(arguments);
+  signature.checkMemory(binding, arguments, result);
+  if (elementsOf(result) == 0)
+    return;
+  if (!runsOnDevices())
+    fail(Status::InvalidArgument, signature.manifest().program,
+         object ? " was compiled ahead of time for the CPU"
+                : " has a solver, and solvers run on the CPU",
+         ": move its operands there");
+  if (!isReal(binding.valueType))
+    fail(Status::InvalidArgument, signature.manifest().program,
+         " has no form for ", elementName(binding.valueType),
+         " on a device: values there are f32 or f64");
+  launchAt({Device::cuda(queue.device), queue}, binding, arguments, result);
+}
+
+void Program::run(const Arguments &arguments, const tsgu_tensor &result,
+                  const tsgu_executor *executor) {
+  const Binding binding = signature.bind(arguments);
+  signature.checkMemory(binding, arguments, result);
+  if (elementsOf(result) == 0)
+    return;
+  if (emulates() && runsOnDevices() && isReal(binding.valueType)) {
+    std::optional<Scratch> scratch;
+    const tsgu_queue queue{0, nullptr, allocateOnHost, &scratch};
+    launchAt({Device::emulator(), queue}, binding, arguments, result);
+    return;
+  }
+  const Plan &plan = object ? *object : planFor(keyOf(binding));
+  launch(plan, binding, arguments, result, executorOr(executor));
+}
+
+std::string Program::printManifest(const tsgu_specialization *specialization) {
+  if (object)
+    return object->manifest().print();
+  if (!specialization)
+    fail(Status::InvalidArgument, "specialization is NULL");
+  return planFor(keyOf(*specialization)).manifest().print();
+}
+
+} // namespace tsgu::runtime
