@@ -60,7 +60,7 @@ def bundle(tmp_path_factory):
     sources = CHECKOUT / "benchmarks" / "gpu"
     table = folder / "libtsgu-kernels.so"
     run_script(_MAKE, str(sources), str(libraries.parent), str(table), timeout=600)
-    for name in ("libtsgu.so", "libtsgu_torch.so", "programs.json"):
+    for name in ("libtsgu.so", "libtsgu-emulator.so", "libtsgu_torch.so", "programs.json"):
         shutil.copy(libraries / name, folder)
     return folder
 
