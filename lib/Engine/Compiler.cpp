@@ -107,13 +107,15 @@ Error Compiler::State::apply(ModuleOp module, StringRef path,
   PassManager pm(context.get());
   if (derivation == "batch") {
     pm.addPass(createBatch());
+  } else if (derivation == "transpose") {
+    pm.addPass(createTranspose());
   } else if (auto options = parseDerivative(derivation)) {
     pm.addPass(createDifferentiate(*options));
   } else {
     return llvm::createStringError("'" + path + "': no derivation '" +
                                    derivation +
-                                   "'; there are batch, jvp<operand>, "
-                                   "vjp<operand> and "
+                                   "'; there are batch, transpose, "
+                                   "jvp<operand>, vjp<operand> and "
                                    "vjp<operand>given<operand>");
   }
   Diagnostics diagnostics(*context);

@@ -213,14 +213,22 @@ static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
     give(stack[k], std::move(tensors[k]));
 }
 
-/// A copy of the positions of the pattern's own CSR layout.
+/// A copy of the positions of the pattern's CSR layout. On the CPU that of a
+/// transposed matrix is one of the matrix's own layouts.
 static void rowPositionsBoxed(StableIValue *stack, uint64_t, uint64_t) {
   Arguments arguments(stack);
   PatternArguments given(arguments);
   checkForm(given.arrays);
+  const int32_t matrix[] = {1, 0}, batch[] = {0, 2, 1};
+  const int32_t *levels = nullptr;
+  given.arrays.inspect();
+  if (given.arrays.isTransposed() && given.arrays.place().isCPU()) {
+    given.arrays.form &= ~Transposed;
+    levels = given.arrays.rank() == 3 ? batch : matrix;
+  }
   auto pattern = PatternCache::get().find(given.arrays);
   tsgu_layout layout;
-  check(tsgu_pattern_layout(pattern->pattern, nullptr, &layout));
+  check(tsgu_pattern_layout(pattern->pattern, levels, &layout));
   give(stack[0], copyOf(pattern->place, layout.index_type, layout.rows + 1,
                         layout.positions));
 }

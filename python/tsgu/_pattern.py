@@ -310,13 +310,19 @@ def _restored(positions, coordinates, numbers, blocks):
     return pattern
 
 
+def _was(pattern, version):
+    return _is_as_of(pattern.positions, pattern.coordinates, *pattern.numbers(), version)
+
+
 def require_as_of(pattern, version):
     """Raises RuntimeError where the pattern was another when `pattern.version()` was that."""
-    numbers = pattern.numbers()
-    if numbers[-1] == version:
+    if pattern.version() == version:
         return
     try:
-        same = _is_as_of(pattern.positions, pattern.coordinates, *numbers, version)
+        # A transposed pattern may have been used as that of the matrix itself.
+        same = _was(pattern, version) or (
+            bool(pattern.form & TRANSPOSED) and _was(pattern.transposed(), version)
+        )
     except (ValueError, RuntimeError):  # it is none any more
         same = False
     if not same:

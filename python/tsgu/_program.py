@@ -9,7 +9,7 @@ import torch
 
 from . import _callbacks, _library
 from ._lazy import lazy
-from ._pattern import CSR
+from ._pattern import CSR, TRANSPOSED
 
 _RUN = {k: getattr(torch.ops.tsgu, f"run{k}").default._op for k in (1, 2, 3, 4, 5)}
 _RUN_FORM = {k: getattr(torch.ops.tsgu, f"run_form{k}").default._op for k in (1, 2, 3, 4, 5)}
@@ -119,6 +119,16 @@ class Program:
             self.sums_repeated,
         )
 
+    @property
+    def of_transpose(self):
+        """Runs this program on the matrix whose transpose it is given; None where it solves.
+
+        Both matrices then have one pattern, and values stay in the order in which they are stored.
+        """
+        if any(operand.solver for operand in self.signature.operands):
+            return None
+        return lambda *arguments: program(f"{self.path}/transpose").run(*arguments)
+
     @lazy
     def run(self):
         """`run(patterns, *operands)`: the result, without autograd.
@@ -128,7 +138,7 @@ class Program:
         arity = len(self.signature.operands)
         report = functools.partial(_reported, self)
         if len(self.signature.patterns) == 1 and arity in _RUN:
-            run = _bind(self.number, _RUN[arity], _RUN_FORM[arity], report)
+            run = _bind(self, _RUN[arity], _RUN_FORM[arity], report)
         else:
             run = _bind_any(self.number, report)
         if any(operand.solver for operand in self.signature.operands):
@@ -163,9 +173,13 @@ def _reported(program, operands, error):
     return error if text == str(error) else type(error)(text)
 
 
-def _bind(number, run_csr, run_form, report):
+def _bind(program, run_csr, run_form, report):
+    number, of_transpose = program.number, program.of_transpose
+
     def run(patterns, *operands):
         (pattern,) = patterns
+        if of_transpose is not None and pattern.form & TRANSPOSED:
+            return of_transpose((pattern.transposed(),), *operands)
         try:
             if pattern.form == CSR:
                 return run_csr(

@@ -293,7 +293,7 @@ def test_a_misspelt_program_names_the_nearest(weighted_row_sum):
         tsgu.operator("weigted_row_sum/batch")
     with pytest.raises(tsgu.CompileError, match=r"no program 'zzz'; tsgu.programs\(\) lists all"):
         tsgu.operator("zzz/vjp0")
-    with pytest.raises(tsgu.CompileError, match="there are batch, jvp<operand>"):
+    with pytest.raises(tsgu.CompileError, match="there are batch, transpose, jvp<operand>"):
         tsgu.operator("spmm/vjpp")
 
 

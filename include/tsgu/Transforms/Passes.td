@@ -78,6 +78,18 @@ def Batch : Pass<"tsgu-batch", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def Transpose : Pass<"tsgu-transpose", "::mlir::ModuleOp"> {
+  let summary = "take the sparse operands of a program transposed";
+  let description = [{
+    `@f_transpose` of a matrix is `@f` of its transpose; a sparse result is
+    transposed as well. So a matrix whose values are stored by columns, or a
+    reduction over columns, needs no other pattern, and layouts are chosen for
+    it as for any program. For batches, those of the items.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def Simplify : Pass<"tsgu-simplify", "::mlir::func::FuncOp"> {
   let summary = "clean up a program: unused and equal ops, elementwise fusion";
   let dependentDialects = ["::mlir::tensor::TensorDialect"];

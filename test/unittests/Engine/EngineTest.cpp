@@ -194,8 +194,8 @@ TEST_F(EngineTest, SaysWhatIsWrongWithAPath) {
   Engine engine("");
   EXPECT_EQ(getError(engine, "nonsense"), "there is no program 'nonsense'");
   EXPECT_EQ(getError(engine, "spmm/"),
-            "'spmm/': no derivation ''; there are batch, jvp<operand>, "
-            "vjp<operand> and vjp<operand>given<operand>");
+            "'spmm/': no derivation ''; there are batch, transpose, "
+            "jvp<operand>, vjp<operand> and vjp<operand>given<operand>");
   EXPECT_NE(getError(engine, "spmm/vjp2").find("has no operand 2"),
             std::string::npos);
   EXPECT_NE(getError(engine, "softmax/vjp0/vjp1")
