@@ -22,7 +22,8 @@ def operator(path):
 
     `path` is a name that `tsgu.programs()` lists, or such a name followed by derivations:
     "spmm/vjp0" is the gradient of the product in operand 0, "spmm/jvp1" its tangent along operand
-    1, "spmm/batch" the product of a batch of matrices, "spmm/batch/vjp0" the gradient of that.
+    1, "spmm/batch" the product of a batch of matrices, "spmm/batch/vjp0" the gradient of that,
+    "spmm/transpose" the product with the transpose of the matrix given.
 
     Raises CompileError where there is no such program, naming those that are spelt alike.
     """
