@@ -21,6 +21,7 @@ from ._autograd import Operator
 from ._callbacks import ConvergenceWarning
 from ._config import __version__, show_config
 from ._constructors import coo, csr, values
+from ._matrix import Matrix
 from ._pattern import Pattern
 from ._solver import SolveInfo, solver
 from ._user_programs import load_program, operator, programs
@@ -44,6 +45,7 @@ __all__ = [
     "ConvergenceError",
     "ConvergenceWarning",
     "DeviceError",
+    "Matrix",
     "Operator",
     "Pattern",
     "PatternError",

@@ -18,6 +18,7 @@ from ._program import program
 from ._writes import counting, sources
 
 _transforms_active = torch._C._are_functorch_transforms_active
+_dispatch_modes = torch._C._len_torch_dispatch_stack
 _is_compiling = torch.compiler.is_compiling
 _is_grad_enabled = torch.is_grad_enabled
 
@@ -224,7 +225,7 @@ class Operator:
         transform = _transform_function(self).apply
 
         def call(patterns, *operands):
-            if _is_compiling():
+            if _is_compiling() or _dispatch_modes():  # whose graphs want registered operators
                 return _compiled(self.path, patterns, operands)
             if _transforms_active() or forward_ad._current_level >= 0:
                 return transform(tuple(map(_without_levels, patterns)), *operands)

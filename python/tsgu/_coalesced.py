@@ -1,7 +1,7 @@
 """The same matrix with its entries in order and each element named once."""
 
 from ._modes import on_indices
-from ._pattern import Pattern
+from ._pattern import COO, Pattern
 
 
 def summed(values, element, count):
@@ -17,7 +17,7 @@ def coalesced(pattern, values):
     """
     canonical, element = on_indices(pattern.canonical)
     if element is None:
-        if pattern.layout is canonical.layout:
+        if pattern.form == COO:
             canonical = Pattern.coo(pattern.positions, pattern.shape, coalesced=True)
         return canonical, values
     return canonical, summed(values, element, canonical.entries)

@@ -21,7 +21,7 @@ from ._linear_solve import (
     transforming,
     with_shift,
 )
-from ._matrix import is_tensor_or_matrix
+from ._matrix import Matrix, is_tensor_or_matrix
 from ._pattern import Pattern
 from ._solver import solver
 from ._tensors import parts
@@ -42,7 +42,7 @@ def matrix_of(operator):
         return operator
     owner = as_tensor(getattr(operator, "__self__", None))
     products = ("matmul", "mm", "dot", "__matmul__")
-    return owner if isinstance(owner, torch.Tensor) and operator.__name__ in products else None
+    return owner if is_tensor_or_matrix(owner) and operator.__name__ in products else None
 
 
 def _refuse_nonfinite(text):
@@ -273,10 +273,8 @@ class _Problem:
 
         # A function is its own adjoint for Hermitian A; otherwise it may slow the adjoint down.
         adjoint = M
-        if isinstance(M, torch.Tensor) and not self.hermitian:
-            if is_sparse(M):
-                Pattern.of(M).validate()  # before torch computes with its positions
-            adjoint = M.to_sparse_coo().mH if is_sparse(M) else M.mH
+        if is_tensor_or_matrix(M) and not self.hermitian:
+            adjoint = Matrix.of(M).mH if is_sparse(M) else M.mH
         user = UserSolve(
             solve_with(M), solve_with(adjoint), {}, pattern, False, takes_A=False, is_ours=True
         )
@@ -389,7 +387,7 @@ class _Problem:
                 "where more is asked for than x, pass a matrix or a function"
             )
         check_operator(M, "preconditioner")
-        if not isinstance(M, torch.Tensor):
+        if not is_tensor_or_matrix(M):
             return _Preconditioned(M, block, self.vectors)
         matrix = M.detach()
         if is_sparse(matrix) and matrix.dim() == 2:

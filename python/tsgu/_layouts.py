@@ -44,6 +44,14 @@ def one_width(positions, coordinates):
     return positions, coordinates
 
 
+def same_indices(a, b):
+    """Whether two index tensors of one place have the same elements, as of the same width."""
+    if a.dtype is not b.dtype:
+        return torch.equal(a.long(), b.long())
+    is_view = a.shape == b.shape and a.stride() == b.stride() and a.data_ptr() == b.data_ptr()
+    return is_view or torch.equal(a, b)
+
+
 def as_tensor(A):
     """A sparse array or matrix of SciPy as a tensor, whose memory is its own; others as they are.
 

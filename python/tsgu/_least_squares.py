@@ -14,6 +14,7 @@ from ._linear_solve import (
     same_dtype,
     transforming,
 )
+from ._matrix import is_tensor_or_matrix
 from ._methods import default_tolerance
 from ._solver import solver
 from ._tensors import parts
@@ -26,7 +27,7 @@ def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0):
     if vector.dim() > 1:
         raise RuntimeError(f"b must be a vector, and has shape {tuple(b.shape)}")
     check_on_cpu(vector)
-    if isinstance(A, torch.Tensor):
+    if is_tensor_or_matrix(A):
         vector = same_dtype(A, vector, "b")
         n = A.shape[-1]
     B = vector.reshape(-1, 1)
@@ -57,7 +58,7 @@ def _least_squares_of_closures(A, adjoint, B, n, damp, rtol, maxiter, guess):
     x = B.new_zeros(n, 1) if guess is None else guess.detach().to(B.dtype).clone()
     handle = solver("lsmr", damp=damp, rtol=rtol, maxiter=maxiter)
     multiply, adjoint = adjoint, as_tensor(adjoint)
-    if isinstance(adjoint, torch.Tensor):
+    if is_tensor_or_matrix(adjoint):
         product = sparse_mm if is_sparse(adjoint) else torch.matmul
 
         def multiply(v):

@@ -1,13 +1,13 @@
 """x = A^-1 B on a pattern by one of our methods, or by a user's callable, differentiable."""
 
 import functools
-import warnings
 
 import torch
 
 from . import _callbacks, _library
 from ._autograd import operator, transforming
 from ._callbacks import Callables
+from ._dtypes import same_dtype as same_dtype
 from ._layouts import is_sparse as is_sparse
 from ._lazy import plain
 from ._matrix import is_tensor_or_matrix
@@ -140,24 +140,6 @@ def check_guess(x0, shape, vector):
         raise TypeError(f"x0 must be a torch.Tensor, not {type(x0).__name__}")
     if x0.shape != shape and not (vector and x0.shape == (*shape, 1)):
         raise ValueError(f"x0 must have the shape of X, {tuple(shape)}, and has {tuple(x0.shape)}")
-
-
-def same_dtype(A, B, name="B"):
-    """B in A's dtype, with a warning where it has another."""
-    if A.dtype == B.dtype:
-        return B
-    if B.is_complex() and not A.is_complex():
-        raise TypeError(
-            f"A has dtype {A.dtype} and {name} {B.dtype}, and the result would be complex: write "
-            f"A.to({B.dtype})"
-        )
-    warnings.warn(
-        f"A has dtype {A.dtype} and {name} {B.dtype}, which is converted to A's: write "
-        f"{name}.to({A.dtype}), or A.to({B.dtype})",
-        UserWarning,
-        stacklevel=_callbacks.level(),
-    )
-    return B.to(A.dtype)
 
 
 # ===-- Matrices --------------------------------------------------------------===#

@@ -1,47 +1,114 @@
-"""A sparse matrix where torch's own sparse tensors cannot go: a pattern and its values."""
+"""The one type of sparse matrices that goes wherever torch's tensors go."""
+
+import operator
+import sys
 
 import torch
+from torch.utils._pytree import GetAttrKey, register_pytree_node
 
+from . import _autograd
+from ._conversions import in_layout, to_scipy
+from ._dtypes import same_dtype
+from ._layouts import as_tensor, is_sparse
 from ._modes import needs_matrix
-from ._tensors import from_values
+from ._pattern import Pattern, dumped, loaded
+from ._pattern import restored as restored_pattern
+from ._tensors import compressed, from_values, parts
+
+_MATRIX = _autograd.operator("spmm")
+_BATCH = _autograd.operator("spmm/batch")
 
 
 class Matrix:
-    """What `csr`, `coo` and sparse results are in transforms of torch.func and compiled graphs.
+    """A sparse matrix, or batch of matrices: a pattern, and values on it that are differentiable.
 
-    torch takes no sparse tensor there. Every function of the package takes a Matrix in its place;
-    its values, (entries,), carry the derivatives. A pytree, whose one leaf is the values.
+    pattern: a `tsgu.Pattern` of shape (n, m) or (b, n, m). values: a dense tensor, (entries,), one
+    for each stored entry in the pattern's order, or in the shape that torch gives those of the
+    layout, as `tsgu.values` does; or (k, entries), a batch of k matrices on the pattern. Both are
+    shared. `Matrix.of(A)` makes one of torch's sparse tensors and SciPy's arrays.
+
+    It takes part wherever dense tensors do and torch's sparse ones cannot: it is a pytree whose one
+    leaf is `values`, so transforms of torch.func, torch.compile, torch.export and make_fx take and
+    return it, and derivatives of any order are matrices on the same pattern. It can be pickled,
+    copied and saved. It is immutable: `with_values` and `to` give others; what is written to its
+    tensors is seen here as in their other uses.
+
+    Every function of the package takes one where it takes a sparse tensor, and then returns one.
+    `A @ B`, `B @ A` and torch.matmul multiply by a dense B, of A's dtype: (m,), (m, p), or
+    (b, m, p) beside a batch; `T`, `mT` and `mH` are views.
+
+    Raises TypeError for what is no pattern or tensor, ValueError for another number of values.
+    What is wrong with the pattern or the dtype is an error where the matrix is used.
     """
 
-    __slots__ = ("pattern", "values")
+    __slots__ = ("__weakref__", "_pattern", "_values")
 
     def __init__(self, pattern, values):
-        self.pattern = pattern
-        self.values = values
+        self._pattern, self._values = pattern, _checked(pattern, values)
+
+    @staticmethod
+    def of(A):
+        """The Matrix of a torch tensor (COO, CSR, CSC, BSR or BSC), differentiable, or SciPy array.
+
+        It shares a tensor's memory; arrays are copied. Raises TypeError for what is not sparse,
+        ValueError for a hybrid tensor.
+        """
+        if type(A) is Matrix:
+            return A
+        matrix = as_tensor(A)
+        if not isinstance(matrix, torch.Tensor) or not is_sparse(matrix):
+            what = matrix.layout if isinstance(matrix, torch.Tensor) else type(A).__name__
+            raise TypeError(
+                f"Matrix.of takes a sparse tensor of torch or an array of SciPy, not {what}: a "
+                "dense tensor A is tsgu.Matrix.of(A.to_sparse_csr())"
+            )
+        return unchecked(*parts(matrix))
+
+    def __reduce__(self):
+        return _restored, (self._pattern, self._values)
+
+    # ===-- What it is -------------------------------------------------------------===#
+
+    @property
+    def pattern(self):
+        return self._pattern
+
+    @property
+    def values(self):
+        return self._values
+
+    @pattern.setter
+    def pattern(self, _):
+        raise AttributeError("a Matrix is immutable: tsgu.Matrix(pattern, A.values) is another")
+
+    @values.setter
+    def values(self, _):
+        raise AttributeError("a Matrix is immutable: A.with_values(values) is another")
 
     @property
     def layout(self):
-        return self.pattern.layout
+        """torch's layout of the pattern: that of `to_torch()`."""
+        return self._pattern.layout
 
     @property
     def shape(self):
-        return torch.Size(self.pattern.shape)
+        return torch.Size((*self._values.shape[:-1], *self._pattern.shape))
+
+    @property
+    def ndim(self):
+        return len(self.shape)
 
     @property
     def dtype(self):
-        return self.values.dtype
+        return self._values.dtype
 
     @property
     def device(self):
-        return self.values.device
+        return self._values.device
 
     @property
     def requires_grad(self):
-        return self.values.requires_grad
-
-    @property
-    def is_leaf(self):
-        return False
+        return self._values.requires_grad
 
     def size(self, dim=None):
         return self.shape if dim is None else self.shape[dim]
@@ -49,29 +116,235 @@ class Matrix:
     def dim(self):
         return len(self.shape)
 
-    def dense_dim(self):
-        return 0
-
     def is_complex(self):
-        return self.values.is_complex()
+        return self._values.is_complex()
 
     def __repr__(self):
-        return f"Matrix({self.pattern}, {self.values})"
+        if not isinstance(self._values, torch.Tensor):  # a leaf of a tree that stands for another
+            return f"Matrix({self._pattern}, {self._values!r})"
+        kind = str(self.layout).removeprefix("torch.sparse_").upper()
+        told = f"{kind}, shape={tuple(self.shape)}, entries={self._pattern.entries}"
+        told += f", dtype={self.dtype}"
+        if self.device.type != "cpu":
+            told += f", device='{self.device}'"
+        if self.requires_grad:
+            told += ", requires_grad=True"
+        return f"Matrix({told})"
 
     def __getattr__(self, name):
         raise AttributeError(
-            f"there is no {name!r} of a sparse matrix in a transform of torch.func or a compiled "
-            "graph, where torch takes no sparse tensor: use tsgu's functions, or apply torch's to "
-            "tsgu.values(A)"
+            f"a tsgu.Matrix has no {name!r}: use tsgu's functions, apply torch's to "
+            "tsgu.values(A), or go by A.to_torch()"
         )
 
+    # ===-- Others like it ---------------------------------------------------------===#
 
-torch.utils._pytree.register_pytree_node(
+    def with_values(self, values):
+        """Other values on the pattern. Raises ValueError for another number of them."""
+        return Matrix(self._pattern, values)
+
+    def detach(self):
+        return unchecked(self._pattern, self._values.detach())
+
+    def to(self, *args, **kwargs):
+        """On another device, or of another dtype; takes what Tensor.to does."""
+        values = self._values.to(*args, **kwargs)
+        pattern = self._pattern
+        if values.device != self._values.device:
+            pattern = pattern.to(values.device)
+        return unchecked(pattern, values)
+
+    @property
+    def mT(self):  # noqa: N802 (torch's name)
+        """The transpose, of each matrix of a batch: the same values on the transposed pattern."""
+        return unchecked(self._pattern.transposed(), self._values)
+
+    @property
+    def T(self):  # noqa: N802
+        """The transpose of a matrix. Raises ValueError for a batch."""
+        if self.ndim != 2:
+            raise ValueError(f"A.T is that of a matrix, not of shape {tuple(self.shape)}: use A.mT")
+        return self.mT
+
+    @property
+    def mH(self):  # noqa: N802
+        """The conjugate transpose."""
+        return unchecked(self._pattern.transposed(), self._values.conj())
+
+    def to_torch(self, layout=None, blocksize=None):
+        """A sparse tensor of torch, differentiable in the values to any order.
+
+        layout: by default that of the pattern, whose index tensors are then shared. In another one
+        entries are in order, and those that name one element are summed; torch.sparse_bsr and
+        torch.sparse_bsc take a blocksize (p, q), and store zeros where blocks have no entry.
+
+        Raises TypeError in transforms and graphs, where torch has no sparse tensor, ValueError for
+        another layout, for blocks that do not divide the shape, for a CSR or CSC batch whose items
+        have different numbers of entries, and for a batch of values on one pattern.
+        """
+        if needs_matrix(self._values):
+            raise TypeError(
+                "torch takes no sparse tensor in transforms of torch.func and compiled graphs: "
+                "pass the Matrix itself, every function of tsgu takes it"
+            )
+        return from_values(*in_layout(*parts(self), layout, blocksize))
+
+    def to_scipy(self):
+        """A copy as a sparse array of SciPy, on the CPU and without gradients.
+
+        A coo_array, csr_array, csc_array or bsr_array as the pattern's layout says (COO of BSC).
+        Raises ImportError without SciPy, ValueError for a batch.
+        """
+        if self.ndim != 2:
+            raise ValueError(
+                f"SciPy has no batches of matrices, and A has shape {tuple(self.shape)}: convert "
+                "one after the other"
+            )
+        return to_scipy(self._pattern, self._values)
+
+    # ===-- Products ---------------------------------------------------------------===#
+
+    def __matmul__(self, B):
+        return product(self, B)
+
+    def matmul(self, B):
+        """A @ B."""
+        return product(self, B)
+
+    def __rmatmul__(self, B):
+        if isinstance(B, torch.Tensor) and B.layout is torch.strided and B.dim() > 1:
+            return product(self.mT, B.mT).mT
+        return product(self.mT, B)
+
+    @property
+    def __torch_function__(self):
+        if not torch.compiler.is_dynamo_compiling():
+            _mend_reversed_products()
+        return _of_torch
+
+
+_PRODUCTS = {torch.matmul, torch.mm, torch.mv, torch.bmm, torch.sparse.mm, operator.matmul}
+_PRODUCTS |= {getattr(torch.Tensor, name) for name in ("matmul", "__matmul__", "mm", "mv", "bmm")}
+
+
+def _of_torch(function, types, args=(), kwargs=None):
+    """torch's functions of a Matrix: its products with dense tensors, by any of their names."""
+    if len(args) == 2 and not kwargs:
+        A, B = args
+        if function is torch.Tensor.__rmatmul__:
+            A, B, function = B, A, torch.matmul
+        if function in _PRODUCTS:
+            return product(A, B) if type(A) is Matrix else B.__rmatmul__(A)
+    name = getattr(function, "__name__", function)
+    raise TypeError(
+        f"torch's {name} takes no tsgu.Matrix: use tsgu's functions, apply torch's to "
+        "tsgu.values(A), or go by A.to_torch()"
+    )
+
+
+def _mend_reversed_products():
+    """Has torch.compile tell A @ B from B @ A.
+
+    It calls an operator whose left operand alone has a __torch_function__ with the operands swapped
+    and the function's reversed form, of which its table has none for this one.
+    """
+    dynamo = sys.modules.get("torch._dynamo.variables.builtin")
+    table = getattr(dynamo, "BUILTIN_TO_TENSOR_RFN_MAP", None)
+    if table is not None:  # asked for by dynamo, before it looks there
+        table.setdefault(operator.matmul, torch.Tensor.__rmatmul__)
+
+
+def _checked(pattern, values):
+    """The values as a Matrix has them."""
+    if not isinstance(pattern, Pattern):
+        raise TypeError(
+            f"tsgu.Matrix takes a tsgu.Pattern and values, not {type(pattern).__name__} first: "
+            "write tsgu.Matrix.of(A) for a sparse tensor or array"
+        )
+    if not isinstance(values, torch.Tensor) or values.layout is not torch.strided:
+        what = values.layout if isinstance(values, torch.Tensor) else type(values).__name__
+        raise TypeError(f"values must be a dense (strided) torch.Tensor, not {what}")
+    entries, shape = pattern.entries, tuple(values.shape)
+    if shape == (entries,):
+        return values
+    if pattern.layout is not torch.sparse_coo and shape == tuple(compressed(pattern)[2]):
+        return values.reshape(-1)
+    if len(shape) == 2 and shape[1] == entries:
+        return values
+    raise ValueError(
+        f"values of shape {shape} do not match {pattern}: they must have shape ({entries},), or "
+        f"(k, {entries}) for a batch of values"
+    )
+
+
+def unchecked(pattern, values):
+    """A Matrix of values that fit, or stand for others in a tree."""
+    matrix = Matrix.__new__(Matrix)
+    matrix._pattern, matrix._values = pattern, values
+    return matrix
+
+
+def _restored(pattern, values):
+    """A Matrix that was pickled."""
+    return unchecked(pattern, values)
+
+
+register_pytree_node(
     Matrix,
     lambda matrix: ([matrix.values], matrix.pattern),
-    lambda values, pattern: Matrix(pattern, values[0]),
+    lambda values, pattern: unchecked(pattern, values[0]),
     serialized_type_name="tsgu.Matrix",
+    to_dumpable_context=dumped,
+    from_dumpable_context=loaded,
+    flatten_with_keys_fn=lambda matrix: (
+        [(GetAttrKey("values"), matrix.values)],
+        matrix.pattern,
+    ),
 )
+torch.serialization.add_safe_globals([_restored, restored_pattern])
+
+
+# ===-- Products -----------------------------------------------------------------===#
+
+
+def product(A, B):
+    """A B with a dense B: (m,), (m, p), or with one more dimension in front, as A may have."""
+    if not isinstance(B, torch.Tensor) or B.layout is not torch.strided:
+        _refuse(A, B)
+    if B.dtype is not A.dtype:
+        B = same_dtype(A, B)
+    if B.dim() == 1:
+        return product(A, B.unsqueeze(-1)).squeeze(-1)
+    pattern, values = A.pattern, A.values
+    if B.dim() < 1 or B.shape[-2] != pattern.shape[-1]:
+        _refuse_shapes(A, B)
+    if pattern.items == -1:
+        both = B.dim() == 3 and values.dim() == 2
+        if B.dim() > 3 or (both and len(B) != len(values)):
+            _refuse_shapes(A, B)
+        return _MATRIX.call((pattern,), values, B)
+    if B.dim() == 2:
+        B = B.expand(pattern.items, -1, -1)
+    if B.dim() > 4 or B.shape[-3] != pattern.items:
+        _refuse_shapes(A, B)
+    return _BATCH.call((pattern,), values, B)
+
+
+def _refuse(A, B):
+    if type(B) is Matrix or (isinstance(B, torch.Tensor) and is_sparse(B)) or as_tensor(B) is not B:
+        dense = "B.to_torch().to_dense()" if type(B) is Matrix else "B.to_dense()"
+        raise TypeError(f"the product of two sparse matrices is not there yet: write A @ {dense}")
+    raise TypeError(f"a tsgu.Matrix multiplies by a dense torch.Tensor, not by {type(B).__name__}")
+
+
+def _refuse_shapes(A, B):
+    raise ValueError(
+        f"A of shape {tuple(A.shape)} and B of shape {tuple(B.shape)} have no product: B must have "
+        f"shape ({A.shape[-1]},), ({A.shape[-1]}, p), or beside a batch (b, {A.shape[-1]}, p)"
+    )
+
+
+# ===-- Kinds ----------------------------------------------------------------------===#
 
 
 def is_tensor_or_matrix(A):
@@ -86,8 +359,18 @@ def is_hybrid(A):
         return A.dense_dim() != 0
 
 
-def matrix_of(pattern, values, is_read=False):
-    """As from_values; a Matrix where no sparse tensor can be."""
-    if needs_matrix(values):
-        return Matrix(pattern, values)
+def of_torch(A, layout):
+    """What to write for a Matrix where only a tensor of torch will do, as the end of an error."""
+    return f": write A.to_torch({layout})" if type(A) is Matrix else ""
+
+
+def matrix_among(matrices):
+    """One of them that is a Matrix, or None."""
+    return next((A for A in matrices if type(A) is Matrix), None)
+
+
+def matrix_of(pattern, values, like=None, is_read=False):
+    """As from_values; a Matrix where `like` is one, and where no sparse tensor can be."""
+    if type(like) is Matrix or needs_matrix(values):
+        return unchecked(pattern, values)
     return from_values(pattern, values, is_read)

@@ -1,5 +1,7 @@
 """The sparsity pattern of an operand, as the index tensors that describe it."""
 
+import math
+
 import torch
 
 from . import _library, _writes
@@ -10,6 +12,7 @@ from ._layouts import (
     compressed_indices,
     index_tensor,
     one_width,
+    same_indices,
 )
 
 # Values of Form in IndexArrays.h.
@@ -63,7 +66,7 @@ def _of_blocks(A):
     column = column * width + torch.arange(width, device=row.device)
     indices = torch.stack(torch.broadcast_tensors(*item, row, column)).flatten(1)
     pattern = Pattern.coo(indices, tuple(A.shape))
-    pattern.blocks = (A.layout, *compressed_indices(A), A.values().shape)
+    pattern.stored_blocks = (A.layout, *compressed_indices(A), A.values().shape)
     return pattern
 
 
@@ -80,7 +83,7 @@ class Pattern:
     """
 
     # values: those that the uses of a sparse tensor share, kept alive (see _tensors.parts).
-    # blocks: layout, index tensors and shape of the values of a tensor of dense blocks.
+    # stored_blocks: layout, index tensors and shape of the values of a tensor of dense blocks.
     __slots__ = (
         "positions",
         "coordinates",
@@ -90,7 +93,7 @@ class Pattern:
         "columns",
         "coalesced",
         "values",
-        "blocks",
+        "stored_blocks",
     )
 
     def __init__(self, positions, coordinates, form, items, rows, columns, coalesced):
@@ -101,11 +104,35 @@ class Pattern:
         self.rows = rows
         self.columns = columns
         self.coalesced = coalesced
-        self.values = self.blocks = None
+        self.values = self.stored_blocks = None
 
     def __reduce__(self):
         numbers = self.form, self.items, self.rows, self.columns, self.coalesced
-        return _restored, (self.positions, self.coordinates, numbers, self.blocks)
+        return restored, (self.positions, self.coordinates, numbers, self.stored_blocks)
+
+    def __eq__(self, other):
+        """Whether both have the same entries in the same order, kept in the same way."""
+        if self is other:
+            return True
+        if not isinstance(other, Pattern):
+            return NotImplemented
+        return self._kind() == other._kind() and all(
+            map(same_indices, self._index_tensors(), other._index_tensors())
+        )
+
+    def __hash__(self):
+        return hash(self._kind())
+
+    def _kind(self):
+        """All but the elements of the index tensors."""
+        numbers = self.form, self.items, self.rows, self.columns
+        return *numbers, self.layout, self.positions.device, tuple(self.coordinates.shape)
+
+    def _index_tensors(self):
+        """What tells patterns apart."""
+        if self.blocks is not None:
+            return self.blocks[1:3]
+        return self.positions, self.coordinates
 
     @staticmethod
     def csr(positions, coordinates, columns):
@@ -141,8 +168,8 @@ class Pattern:
 
     @staticmethod
     def of(A):
-        """The pattern of a sparse tensor or a SciPy array. Raises TypeError for others."""
-        layout = getattr(A, "layout", None)
+        """The pattern of a sparse tensor, Matrix or SciPy array. Raises TypeError for others."""
+        layout = A.layout if isinstance(A, torch.Tensor) else None
         if layout is torch.sparse_coo:
             return Pattern.coo(A._indices(), A.shape, A.is_coalesced())
         if layout in BLOCKED:
@@ -151,6 +178,8 @@ class Pattern:
             matrix = as_tensor(A)
             if matrix is not A:
                 return Pattern.of(matrix)
+            if isinstance(getattr(A, "pattern", None), Pattern):
+                return A.pattern
             raise TypeError(
                 f"a pattern needs a sparse tensor or array, not {layout or type(A).__name__}"
             )
@@ -170,17 +199,19 @@ class Pattern:
 
     def transposed(self):
         """The pattern of the transposed matrix; its values keep this pattern's order."""
-        pattern = Pattern(
-            self.positions,
-            self.coordinates,
-            self.form ^ TRANSPOSED,
-            self.items,
-            self.rows,
-            self.columns,
-            self.coalesced,
-        )
-        pattern.values = self.values
+        pattern = self._with(self.positions, self.coordinates, self.form ^ TRANSPOSED)
+        pattern.values, pattern.stored_blocks = self.values, self.stored_blocks
         return pattern
+
+    @property
+    def blocks(self):
+        """`stored_blocks`; None of the transpose, which is COO: blocks would be turned as well."""
+        return None if self.form & TRANSPOSED else self.stored_blocks
+
+    @property
+    def may_repeat(self):
+        """Whether entries may name one element, as far as is known without a look at them."""
+        return bool(self.form & COO) and not self.coalesced and self.stored_blocks is None
 
     @property
     def layout(self):
@@ -201,22 +232,26 @@ class Pattern:
             raise TypeError(f"index tensors are int32 or int64, not {dtype}")
         if dtype is torch.int32 and max(self.rows, self.columns, self.entries) >= 1 << 31:
             raise ValueError(f"the indices of {self} do not fit in int32")
-        tensors = [self.positions, self.coordinates]
-        if self.positions is self.coordinates:
-            tensors.pop()
-        moved = [
-            x.to(device if device is not None else x.device, dtype or x.dtype, non_blocking)
-            for x in tensors
-        ]
-        return Pattern(
-            moved[0],
-            moved[-1],
-            self.form,
-            self.items,
-            self.rows,
-            self.columns,
-            self.coalesced,
-        )
+
+        def moved(index):
+            place = index.device if device is None else device
+            return index.to(place, dtype or index.dtype, non_blocking)
+
+        positions = moved(self.positions)
+        is_one = self.positions is self.coordinates
+        coordinates = positions if is_one else moved(self.coordinates)
+        if positions is self.positions and coordinates is self.coordinates:
+            return self
+        pattern = self._with(positions, coordinates, self.form)
+        if self.stored_blocks is not None:
+            layout, *indices, shape = self.stored_blocks
+            pattern.stored_blocks = layout, *map(moved, indices), shape
+        return pattern
+
+    def _with(self, positions, coordinates, form):
+        """A pattern of other index tensors and another form, otherwise as this one."""
+        numbers = self.items, self.rows, self.columns, self.coalesced
+        return Pattern(positions, coordinates, form, *numbers)
 
     @property
     def shape(self):
@@ -229,18 +264,23 @@ class Pattern:
     @property
     def entries(self):
         """The number of values."""
-        return self.coordinates.shape[1] if self.form & COO else self.coordinates.numel()
+        return math.prod(self.coordinates.shape[1 if self.form & COO else 0 :])
 
     def entry_indices(self):
-        """The coordinates, (2, entries) or (3, entries), of the entries of a CSR or COO pattern.
+        """The coordinates, (2, entries) or (3, entries), of the entries, in their order.
 
         Raises PatternError where the index tensors describe no sparse matrix.
         """
         self.validate()
-        if self.form == COO:
-            return self.positions.long()
-        counts = self.positions.diff().reshape(-1)
-        return _indices(counts, self.coordinates.reshape(-1), self.items, self.rows)
+        if self.form & COO:
+            indices = self.positions.long()
+        else:
+            counts = self.positions.diff().reshape(-1)
+            indices = _indices(counts, self.coordinates.reshape(-1), self.items, self.rows)
+        if self.form & TRANSPOSED:
+            *item, column, row = indices
+            indices = torch.stack([*item, row, column])
+        return indices
 
     def version(self):
         """A number that changes when torch writes to the index tensors."""
@@ -303,11 +343,42 @@ class Pattern:
         return f"Pattern({kind}, shape={tuple(self.shape)}, entries={self.entries})"
 
 
-def _restored(positions, coordinates, numbers, blocks):
+def restored(positions, coordinates, numbers, blocks):
     """A pattern that was pickled."""
     pattern = Pattern(positions, coordinates, *numbers)
-    pattern.blocks = blocks
+    pattern.stored_blocks = blocks
     return pattern
+
+
+def dumped(pattern):
+    """A pattern as what JSON can hold."""
+    blocks = pattern.stored_blocks
+    if blocks is not None:
+        layout, positions, coordinates, shape = blocks
+        blocks = [str(layout), *map(_dumped_index, (positions, coordinates)), list(shape)]
+    numbers = pattern.form, pattern.items, pattern.rows, pattern.columns, pattern.coalesced
+    coordinates = None if pattern.form & COO else _dumped_index(pattern.coordinates)
+    return [_dumped_index(pattern.positions), coordinates, list(numbers), blocks]
+
+
+def loaded(context):
+    """The pattern that was dumped."""
+    positions, coordinates, numbers, blocks = context
+    positions = _loaded_index(*positions)
+    coordinates = positions if coordinates is None else _loaded_index(*coordinates)
+    if blocks is not None:
+        layout, *indices, shape = blocks
+        layout = getattr(torch, layout.removeprefix("torch."))
+        blocks = layout, *(_loaded_index(*index) for index in indices), torch.Size(shape)
+    return restored(positions, coordinates, numbers, blocks)
+
+
+def _dumped_index(index):
+    return [index.tolist(), str(index.dtype), list(index.shape)]
+
+
+def _loaded_index(elements, dtype, shape):
+    return torch.tensor(elements, dtype=getattr(torch, dtype.removeprefix("torch."))).view(shape)
 
 
 def _was(pattern, version):

@@ -10,7 +10,7 @@ import torch
 from torch.autograd import Function
 
 from ._gradients import before_gradient
-from ._layouts import BLOCKED
+from ._layouts import BLOCKED, same_indices
 from ._pattern import COO, CSR, Pattern
 
 _is_compiling = torch.compiler.is_compiling
@@ -116,6 +116,8 @@ def parts(A):
     up as dense tensors, and A gets one gradient.
     """
     if not isinstance(A, torch.Tensor):  # a Matrix
+        if A.values.dim() > 1:
+            _refuse_batch_of_values(A)
         return A.pattern, A.values
     if _is_compiling():
         return take_apart(A)  # of constants: a graph has no other sparse tensors
@@ -124,6 +126,14 @@ def parts(A):
         with torch._C._DisableFuncTorch():
             return _parts(A)
     return _parts(A)
+
+
+def _refuse_batch_of_values(A):
+    raise ValueError(
+        f"this takes one value for each entry, and A is a batch of {len(A.values)} matrices on one "
+        "pattern: apply torch.func.vmap to what is done with one, or do it one by one, with "
+        "A.with_values(A.values[0])"
+    )
 
 
 def _parts(A):
@@ -191,12 +201,6 @@ def from_values(pattern, values, is_read=False):
 # ===-- Gradients ------------------------------------------------------------===#
 
 
-def _same(a, b):
-    if a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.dtype == b.dtype:
-        return True
-    return torch.equal(a, b) if a.dtype == b.dtype else torch.equal(a.long(), b.long())
-
-
 def values_on(pattern, cotangent):
     """The values of a sparse cotangent, which must lie on `pattern`."""
     if cotangent.layout is not pattern.layout:
@@ -212,13 +216,13 @@ def values_on(pattern, cotangent):
     ):
         return values
     if pattern.layout is not torch.sparse_coo:
-        if all(map(_same, compressed(pattern)[:2], compressed(other)[:2])):
+        if all(map(same_indices, compressed(pattern)[:2], compressed(other)[:2])):
             return values
     elif pattern.entries == 0 or other.entries % pattern.entries == 0:
         # torch adds COO gradients by concatenation.
         copies = other.entries // max(pattern.entries, 1)
         pieces = other.positions.split(pattern.entries, 1) if copies > 1 else [other.positions]
-        if all(_same(pattern.positions, piece) for piece in pieces):
+        if all(same_indices(pattern.positions, piece) for piece in pieces):
             return values if copies <= 1 else values.view(copies, -1).sum(0)
     raise RuntimeError(
         f"the gradient of a sparse tensor made by tsgu arrived on another pattern "

@@ -10,7 +10,7 @@ from ._autograd import operator, stand_in, transforming
 from ._gradients import before_gradient
 from ._layouts import as_tensor, is_sparse
 from ._linear_solve import same_dtype
-from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix
+from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, product
 from ._modes import outside_graphs
 from ._pattern import CSR, Pattern, require_as_of
 from ._tensors import (
@@ -209,13 +209,15 @@ def sparse_mm(A, B):
     Raises ValueError for operands that do not fit, TypeError for other dtypes and devices,
     PatternError for a corrupt A.
     """
+    if type(A) is Matrix:
+        return product(A, B)
     try:
         batched = A.dim() != 2 or B.dim() != 2
         if batched:
             _check_operands(A, B)
         # As transforming(), written out.
         by_parts = _transforms_active() or forward_ad._current_level >= 0
-        if by_parts or type(A) is Matrix or _is_compiling():
+        if by_parts or _is_compiling():
             return _by_parts(A, B)
         needs_A = A.requires_grad
         if needs_A and (batched or A.layout is not _CSR or id(A) in shared_values):
@@ -231,7 +233,7 @@ def sparse_mm(A, B):
         _check_operands(A, B)
         if A.dtype != B.dtype:
             return sparse_mm(A, same_dtype(A, B))
-        if type(A) is not Matrix and A.layout is _CSR and _has_two_widths(A):
+        if A.layout is _CSR and _has_two_widths(A):
             return _by_parts(A, B)
         raise _library.translate(error) from None
 

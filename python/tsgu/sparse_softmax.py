@@ -5,7 +5,7 @@ import torch
 from ._autograd import operator
 from ._coalesced import coalesced
 from ._layouts import as_tensor, is_sparse
-from ._matrix import is_tensor_or_matrix, matrix_of
+from ._matrix import is_hybrid, is_tensor_or_matrix, matrix_of
 from ._modes import outside_graphs
 from ._tensors import parts
 
@@ -18,7 +18,7 @@ def _reduces_rows(A, dim):
         raise TypeError("A should be an instance of torch.Tensor")
     if not is_sparse(A):
         raise ValueError("A should be in either COO or CSR sparse format")
-    if A.dim() not in (2, 3) or A.dense_dim() != 0:
+    if A.dim() not in (2, 3) or is_hybrid(A):
         raise ValueError("A should be a 2-dimensional sparse tensor or a batch of them")
     if not -A.dim() <= dim < A.dim():
         raise IndexError(
@@ -50,7 +50,7 @@ def sparse_softmax(A, dim):
     A = as_tensor(A)
     rows = _reduces_rows(A, dim)
     pattern, values = parts(A)
-    if pattern.layout is torch.sparse_coo and not pattern.coalesced:
+    if pattern.may_repeat:
         if torch.compiler.is_compiling():
             torch._dynamo.graph_break(
                 "no graph tells whether COO entries are sorted and unique: make the pattern "
@@ -60,4 +60,4 @@ def sparse_softmax(A, dim):
         pattern, values = coalesced(pattern, values)
     softmax = operator("softmax" if pattern.items == -1 else "softmax/batch")
     along = pattern if rows else pattern.transposed()
-    return matrix_of(pattern, softmax.call((along,), values), is_read=True)
+    return matrix_of(pattern, softmax.call((along,), values), like=A, is_read=True)

@@ -208,8 +208,12 @@ WITHOUT_POSITIONS = {
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
-    "Pattern.layout",
+    *("Pattern.layout", "Pattern.blocks", "Pattern.may_repeat"),
     "values",  # those that torch stores
+    *("Matrix.of", "Matrix.with_values", "Matrix.detach", "Matrix.to"),  # as Pattern
+    *("Matrix.T", "Matrix.mT", "Matrix.mH", "Matrix.pattern", "Matrix.values", "Matrix.layout"),
+    *("Matrix.shape", "Matrix.ndim", "Matrix.dim", "Matrix.size", "Matrix.dtype", "Matrix.device"),
+    *("Matrix.requires_grad", "Matrix.is_complex"),
     *("Operator.depends_on", "Operator.is_independent", "Operator.cotangent", "Operator.tangent"),
     *("Operator.plan", "Operator.attach", "Operator.refused", "Operator.tangent_of"),
 }
@@ -223,6 +227,7 @@ def calls_of_pattern(pattern):
     count = pattern.coordinates.shape[-1] if pattern.coordinates.dim() else 1
     values, B = torch.ones(count), torch.ones(max(columns, 0), 2)
     spmm, softmax = tsgu.operator("spmm"), tsgu.operator("softmax")
+    matrix = functools.partial(tsgu.Matrix, pattern, values)
     logsumexp = tsgu.operator("logsumexp_all")
     return {
         "Operator: spmm": lambda: spmm(pattern, values, B),
@@ -236,6 +241,8 @@ def calls_of_pattern(pattern):
         "Pattern.canonical": pattern.canonical,
         "Pattern.row_counts": pattern.row_counts,
         "Pattern.entry_indices": pattern.entry_indices,
+        "Matrix: on a pattern": lambda: matrix() @ B,
+        "Matrix: to COO": lambda: matrix().mT.to_torch(torch.sparse_coo),
     }
 
 
@@ -273,6 +280,30 @@ def calls_of_products(A):
         "Pattern.canonical: of a tensor": lambda: tsgu.Pattern.of(A).canonical(),
         "Pattern.entry_indices: of a tensor": lambda: tsgu.Pattern.of(A).entry_indices(),
     }
+
+
+def calls_of_matrices(A):
+    """The same as a tsgu.Matrix."""
+    import tsgu
+
+    M = functools.partial(tsgu.Matrix.of, A)
+    B, left = torch.ones(*A.shape[:-2], A.shape[-1], 2), torch.ones(*A.shape[:-2], 2, A.shape[-2])
+    other = torch.sparse_csr if A.layout is torch.sparse_coo else torch.sparse_coo
+    calls = {
+        "Matrix: product": lambda: M() @ B,
+        "Matrix: gradients": lambda: M().with_values(M().values.clone().requires_grad_()) @ B,
+        "Matrix: from the left": lambda: left @ M(),
+        "Matrix: conjugate transpose": lambda: M().mH @ left.mT,
+        "Matrix.matmul": lambda: torch.func.vmap(M().matmul)(B.unsqueeze(0)),
+        "Matrix.to_torch": lambda: M().to_torch(other),
+        "Matrix.to_torch: its transpose": lambda: read(M().mT.to_torch()),
+        "sparse_softmax: of a Matrix": lambda: tsgu.sparse_softmax(M(), -1),
+        "sparse_logsumexp: of a Matrix": lambda: tsgu.sparse_logsumexp(M(), -1),
+        "utils.sparse_block_diag: of Matrices": lambda: read(
+            tsgu.utils.sparse_block_diag(M(), M())
+        ),
+    }
+    return calls | ({"Matrix.to_scipy": lambda: M().to_scipy()} if A.dim() == 2 else {})
 
 
 def read(A):
@@ -385,7 +416,7 @@ def calls_of_bridges(A):
 def calls(A):
     if not isinstance(A, torch.Tensor):
         return calls_of_pattern(A)
-    found = calls_of_products(A)
+    found = calls_of_products(A) | calls_of_matrices(A)
     if A.dim() == 2:
         found |= calls_of_bridges(A)
     if A.shape[-1] == A.shape[-2]:

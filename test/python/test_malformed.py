@@ -34,7 +34,7 @@ def test_every_public_function_is_called(outcomes):
     for part in ("utils", "distributions", "cupy", "jax"):
         names |= {f"{part}.{name}" for name in getattr(tsgu, part).__all__}
     names |= {f"direct.{name}" for name in set(tsgu.direct.__all__) - names}
-    for owner in (tsgu.Pattern, tsgu.Operator):
+    for owner in (tsgu.Pattern, tsgu.Operator, tsgu.Matrix):
         members = {name for name in vars(owner) if not name.startswith("_")}
         slots = set(getattr(owner, "__slots__", ()))
         names |= {f"{owner.__name__}.{name}" for name in members - slots}

@@ -281,7 +281,7 @@ def test_the_examples_of_the_readme():
     text = pathlib.Path(CHECKOUT / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (first,) = [block for block in blocks if block.startswith("import torch, tsgu")]
-    (transforms,) = [block for block in blocks if "torch.func" in block]
+    (transforms,) = [block for block in blocks if "def attention" in block]
     names = {}
     exec(first, names)  # noqa: S102
     exec(transforms, names)  # noqa: S102

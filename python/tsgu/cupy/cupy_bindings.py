@@ -7,6 +7,7 @@ import torch
 
 from .._callbacks import level
 from .._constructors import coo, csr
+from .._matrix import of_torch
 from .._optional import is_installed, load
 from .._pattern import Pattern
 
@@ -58,7 +59,7 @@ def _backend_to_torch(array):
 def _checked(x, layout, name):
     """The pattern of a matrix. Raises where it is none of this layout."""
     if not isinstance(x, torch.Tensor) or x.layout is not layout:
-        raise TypeError(f"{name} takes a {layout} tensor")
+        raise TypeError(f"{name} takes a {layout} tensor{of_torch(x, layout)}")
     if x.dim() != 2 or x.dense_dim():
         raise ValueError(f"{name} takes a matrix of numbers, not a tensor of shape {x.shape}")
     return Pattern.of(x)

@@ -8,7 +8,7 @@ import torch
 from .._coalesced import summed
 from .._matrix import Matrix
 from .._modes import on_indices
-from .._pattern import COO, CSR, TRANSPOSED, Pattern
+from .._pattern import COO, CSR, Pattern
 from .._tensors import parts
 
 
@@ -42,7 +42,7 @@ class Triangle(NamedTuple):
         """(item if batched, row, column) of each element of the matrix."""
         pattern, _ = parts(A)
         return on_indices(
-            lambda: coordinates(pattern if self.element is None else _unique(pattern))
+            lambda: (pattern if self.element is None else _unique(pattern)).entry_indices()
         )
 
     def diagonal(self, values, shape):
@@ -58,20 +58,12 @@ def _unique(pattern):
     return pattern.canonical()[0]
 
 
-def coordinates(pattern):
-    """(item if batched, row, column) of each entry."""
-    if pattern.form & TRANSPOSED:
-        *item, column, row = pattern.transposed().entry_indices()
-        return torch.stack([*item, row, column])
-    return pattern.entry_indices()
-
-
 def _find(pattern, strict):
     own, element = pattern, None
     order = pattern.validate()
     if order == 2:
         pattern, element = pattern.canonical()
-    indices = coordinates(pattern)
+    indices = pattern.entry_indices()
     *item, row, column = indices
     below = row - column
     least = below.min().item() if below.numel() else pattern.shape[-1]

@@ -8,6 +8,7 @@ import torch
 
 from .._callbacks import level
 from .._constructors import coo, csr
+from .._matrix import of_torch
 from .._optional import is_installed, load
 from .._pattern import Pattern
 from ..sparse_matmul import sparse_mm
@@ -77,7 +78,7 @@ def _index(index, largest):
 
 def _checked(x, layout, name):
     if not isinstance(x, torch.Tensor) or x.layout is not layout:
-        raise TypeError(f"{name} takes a {layout} tensor")
+        raise TypeError(f"{name} takes a {layout} tensor{of_torch(x, layout)}")
     if x.dim() != 2 or x.dense_dim():
         raise ValueError(f"{name} takes a matrix of numbers, not a tensor of shape {x.shape}")
     Pattern.of(x).validate()

@@ -8,9 +8,9 @@ import torch
 
 from .._layouts import BLOCKED, BY_COLUMNS, as_tensor, is_sparse
 from .._library import PatternError
-from .._matrix import Matrix, is_tensor_or_matrix, matrix_of
+from .._matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
 from .._modes import on_indices, outside_graphs
-from .._pattern import Pattern
+from .._pattern import TRANSPOSED, Pattern
 from .._tensors import parts
 
 _is_compiling = torch.compiler.is_compiling
@@ -129,15 +129,23 @@ def _refuse_blocks(tensors):
     raise PatternError("a block's index tensors describe no sparse matrix")
 
 
+def _coo(pattern):
+    """The indices of a COO pattern, and whether they are known to be in order and unique."""
+    if pattern.form & TRANSPOSED:
+        return pattern.positions.flip(0), False
+    return pattern.positions, pattern.coalesced
+
+
 def _coo_diagonal(tensors, patterns, shapes, shape):
-    indices = torch.cat([pattern.positions for pattern in patterns], 1)
+    indices, are_coalesced = zip(*map(_coo, patterns), strict=True)
+    indices = torch.cat(indices, 1)
     counts = [pattern.entries for pattern in patterns]
     for line, sizes in zip(indices, zip(*shapes, strict=True), strict=True):
         pieces = line.split(counts)
         if not (_is_compiling() or _are_below(pieces, sizes)):
             _refuse_blocks(tensors)
         torch._foreach_add_(pieces, _starts(sizes)[:-1])
-    return Pattern.coo(indices, shape, all(pattern.coalesced for pattern in patterns))
+    return Pattern.coo(indices, shape, all(are_coalesced))
 
 
 def _are_whole(positions, counts):
@@ -187,7 +195,7 @@ def sparse_block_diag(*tensors):
     else:
         *arrays, values = zip(*apart(tensors), strict=True)
         make = functools.partial(_compressed_diagonal, tensors, *arrays, shapes, shape)
-    return matrix_of(on_indices(make), torch.cat(values))
+    return matrix_of(on_indices(make), torch.cat(values), like=matrix_among(tensors))
 
 
 # ===-- Split ---------------------------------------------------------------------===#
@@ -212,7 +220,7 @@ def _check_split(T, shapes):
 
 def _split_coo(pattern, shapes):
     """The patterns of the blocks, and which entries they have, one block's after the other's."""
-    indices = pattern.positions
+    indices, is_coalesced = _coo(pattern)
     row_starts, column_starts = (
         torch.tensor(_starts(sizes), device=indices.device) for sizes in zip(*shapes, strict=True)
     )
@@ -225,7 +233,7 @@ def _split_coo(pattern, shapes):
     counts = torch.bincount(block, minlength=len(shapes)).tolist()
     patterns = []
     for shape, piece in zip(shapes, indices.split(counts, 1), strict=True):
-        patterns.append(Pattern.coo(piece.contiguous(), shape, pattern.coalesced))
+        patterns.append(Pattern.coo(piece.contiguous(), shape, is_coalesced))
     return patterns, counts, order
 
 
@@ -291,4 +299,5 @@ def sparse_block_diag_split(T, *shapes):
 
     patterns, counts, order = on_indices(make)
     values = values if order is None else values[order]
-    return tuple(map(matrix_of, patterns, values.split(counts)))
+    pieces = zip(patterns, values.split(counts), strict=True)
+    return tuple(matrix_of(*piece, like=T) for piece in pieces)

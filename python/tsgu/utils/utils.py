@@ -8,9 +8,9 @@ import math
 
 import torch
 
-from .._coalesced import coalesced
+from .._conversions import compressed_rows, in_layout, row_positions
 from .._layouts import as_tensor
-from .._matrix import is_tensor_or_matrix, matrix_of
+from .._matrix import is_tensor_or_matrix, matrix_among, matrix_of
 from .._modes import on_indices, outside_graphs
 from .._pattern import Pattern
 from .._tensors import parts
@@ -56,11 +56,7 @@ def _raveled(indices, extents):
     return key
 
 
-def _compress_row_indices(row_indices, num_rows):
-    """Where each row begins among row indices in order, (num_rows + 1,), in their dtype."""
-    positions = row_indices.new_zeros(num_rows + 1)
-    torch.cumsum(torch.bincount(row_indices, minlength=num_rows), 0, out=positions[1:])
-    return positions
+_compress_row_indices = row_positions
 
 
 def _demcompress_crow_indices(crow_indices, num_rows):
@@ -84,25 +80,6 @@ def _check_coo_indices(indices, num_rows):
     largest = indices[-2].amax().item()
     if largest >= num_rows:
         raise ValueError(f"row index {largest} is not below num_rows, {num_rows}")
-
-
-def _compressed(indices, num_rows, items):
-    """Positions and coordinates, per item if `items` is not None, of indices in order."""
-    row = indices[-2] if items is None else indices[0].long() * num_rows + indices[-2]
-    ends = _compress_row_indices(row, num_rows * (1 if items is None else items))
-    if items is None:
-        return ends, indices[-1]
-    starts = ends[:-1].view(items, num_rows)[:, :1] if num_rows else ends.new_zeros(items, 1)
-    ends = ends[1:].view(items, num_rows)
-    counts = (ends[:, -1:] - starts).flatten() if num_rows else ends.new_zeros(items)
-    if items and counts.amin() != counts.amax():
-        raise ValueError(
-            f"the items of a CSR batch have equal numbers of entries, and these have "
-            f"{counts.amin().item()} to {counts.amax().item()}: a COO batch may differ, and every "
-            "function takes one"
-        )
-    positions = (torch.cat([starts, ends], 1) - starts).to(indices.dtype)
-    return positions, indices[-1].view(items, counts[0] if items else 0)
 
 
 def convert_coo_to_csr_indices_values(coo_indices, num_rows, values=None, *, items=None):
@@ -130,7 +107,7 @@ def convert_coo_to_csr_indices_values(coo_indices, num_rows, values=None, *, ite
         if found > items:
             raise ValueError(f"item index {found - 1} is not below items, {items}")
     in_order, permutation = _sort_coo_indices(coo_indices)
-    crow, col = _compressed(in_order, num_rows, items)
+    crow, col = compressed_rows(in_order, num_rows, items)
     permutation = permutation.view(col.shape)
     return crow, col, permutation if values is None else values[permutation]
 
@@ -148,13 +125,7 @@ def convert_coo_to_csr(coo):
         raise ValueError(f"Unsupported layout: {layout}. It must be torch.sparse_coo")
     if coo.dim() not in (2, 3):
         raise ValueError(f"coo must have shape (n, m) or (b, n, m), not {tuple(coo.shape)}")
-    pattern, values = coalesced(*parts(coo))
-    items = None if pattern.items == -1 else pattern.items
-
-    def make():
-        return Pattern.csr(*_compressed(pattern.positions, pattern.rows, items), pattern.columns)
-
-    return matrix_of(on_indices(make), values)
+    return matrix_of(*in_layout(*parts(coo), torch.sparse_csr), like=coo)
 
 
 @outside_graphs
@@ -196,7 +167,7 @@ def stack_csr(tensors, dim=0):
         arrays = torch.stack(positions), torch.stack(coordinates)
         return Pattern.csr(*arrays, tensors[0].shape[1])
 
-    return matrix_of(on_indices(make), torch.cat(values))
+    return matrix_of(on_indices(make), torch.cat(values), like=matrix_among(tensors))
 
 
 # ===-- Identities -----------------------------------------------------------------===#
