@@ -191,6 +191,7 @@ FailureOr<Manifest> getSignature(func::FuncOp program, StringRef path) {
   signature.program = path.str();
   signature.symbols = symbols.symbols();
   signature.patterns = symbols.patterns();
+  auto storage = program->getAttrOfType<StringAttr>(storageAttr);
   auto describe = [&](Value tensor, StringRef name) {
     TensorInfo info;
     info.name = name.str();
@@ -199,7 +200,8 @@ FailureOr<Manifest> getSignature(func::FuncOp program, StringRef path) {
       info.type = ElementType::I64;
       return info;
     }
-    info.type = getElementType(tensor.getType());
+    info.type = storage ? typeNamed(storage.getValue(), ElementType::F32)
+                        : getElementType(tensor.getType());
     info.pattern = isSparse(tensor) ? symbols.patternOf(tensor) : -1;
     info.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
     return info;

@@ -279,8 +279,7 @@ Compiler::State::makeKernels(StringRef path,
                              const Target &host) {
   auto target = static_cast<tsgu_target>(specialization.target);
   bool onDevice = target != TSGU_TARGET_CPU;
-  bool complexValues = specialization.value_type == TSGU_C64 ||
-                       specialization.value_type == TSGU_C128;
+  bool complexValues = isComplexType(ElementType(specialization.value_type));
   if (onDevice && complexValues)
     return llvm::createStringError(
         "'" + path +

@@ -55,6 +55,7 @@ void addOptimizeKernels(OpPassManager &pm, const LoweringOptions &options) {
   pm.addNestedPass<func::FuncOp>(createVectorize(vectorize));
   pm.addNestedPass<func::FuncOp>(createJamNonzeros());
   pm.addNestedPass<func::FuncOp>(createSplitComplex());
+  pm.addPass(createNarrowValues());
   pm.addPass(createExpandMath());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -83,7 +84,7 @@ namespace {
 /// The same options on the command line.
 struct CommandLine : PassPipelineOptions<CommandLine> {
   Option<std::string> value{*this, "value", llvm::cl::init("f64"),
-                            llvm::cl::desc("f32, f64, c64 or c128")};
+                            llvm::cl::desc("f32, f64, f16, bf16, c64 or c128")};
   Option<unsigned> index{*this, "index", llvm::cl::init(32),
                          llvm::cl::desc("bits of the patterns' own indices")};
   Option<unsigned> derivedIndex{*this, "derived-index", llvm::cl::init(32),

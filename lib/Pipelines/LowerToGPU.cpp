@@ -25,6 +25,7 @@ void addMapToGPU(OpPassManager &pm, const LoweringOptions &options) {
   pm.addNestedPass<func::FuncOp>(createAccumulate());
   pm.addPass(createSplitRows());
   pm.addPass(createMapToGPU(map));
+  pm.addPass(createNarrowValues());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }

@@ -139,32 +139,35 @@ struct Specialize : tsgu::impl::SpecializeBase<Specialize> {
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
       if (function != *program)
         function.erase(); // Served differentiation only.
-    FloatType type;
-    if (value == "f32" || value == "c64")
-      type = Float32Type::get(&getContext());
-    else if (value == "f64" || value == "c128")
-      type = Float64Type::get(&getContext());
-    if (!type || (index != 32 && index != 64) ||
+    const ElementType element = typeNamed(value, ElementType::I32);
+    if (!isFloat(element) || (index != 32 && index != 64) ||
         (derivedIndex != 32 && derivedIndex != 64)) {
       program->emitError("cannot be specialised to value=")
           << value.getValue() << " index=" << index.getValue()
-          << " derived-index=" << derivedIndex.getValue()
-          << "; values are f32, f64, c64 or c128, indices 32 or 64 bits";
+          << " derived-index=" << derivedIndex.getValue() << "; values are "
+          << valueTypes << ", indices 32 or 64 bits";
       return signalPassFailure();
     }
-    if (failed(verifyProgram(*program)) || failed(checkNumbers(*program)))
+    if (failed(verifyProgram(*program)) ||
+        failed(checkNumbers(*program, element)))
       return signalPassFailure();
     setExtents(*program, SmallVector<int64_t>(widths.begin(), widths.end()));
-    retype(*program, type, index);
+    const ElementType computed = infoOf(element).computed;
+    const bool single =
+        computed == ElementType::F32 || computed == ElementType::C64;
     Builder builder(&getContext());
+    retype(*program, single ? builder.getF32Type() : builder.getF64Type(),
+           index);
+    if (isNarrow(element))
+      (*program)->setAttr(storageAttr, builder.getStringAttr(value));
     (*program)->setAttr(derivedIndexAttr,
                         builder.getI64IntegerAttr(derivedIndex));
   }
 
   /// A real program is not made complex here: its derivatives would be wrong.
-  LogicalResult checkNumbers(func::FuncOp program) {
+  LogicalResult checkNumbers(func::FuncOp program, ElementType wanted) {
     Type element = getElementTypeOrSelf(program.getResultTypes()[0]);
-    bool complexValue = value == "c64" || value == "c128";
+    const bool complexValue = isComplexType(wanted);
     if (complexValue == isa<ComplexType>(element))
       return success();
     program.emitError("has elements ")

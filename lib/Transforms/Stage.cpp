@@ -202,9 +202,8 @@ Cost Staging::getCost(GenericOp op, const Stage &stage, bool storedValues) {
   cost.flops.push_back({operations, iterations});
 
   bool counted = false;
-  for (auto [argument, operand] :
-       llvm::zip(stage.arguments, op->getOpOperands())) {
-    double size = elementSize(getElementType(operand.get().getType()));
+  for (const Argument &argument : stage.arguments) {
+    double size = elementSize(typeOf(manifest, argument.buffer));
     if (argument.role == Argument::Dense) {
       cost.bytes.push_back({size, argument.shape});
       continue;

@@ -110,7 +110,7 @@ Buffer StageBuffers::permuted(Value source, int32_t layout) {
   stage.kind = Stage::PermuteValues;
   stage.source = of(source);
   stage.destination = takeScratch(
-      {getElementType(source.getType()), {manifest.patterns[pattern].stored}});
+      {typeOf(manifest, stage.source), {manifest.patterns[pattern].stored}});
   stage.layout = layout;
   known.emplace_back(layout, stage.destination);
   manifest.stages.push_back(stage);

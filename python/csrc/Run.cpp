@@ -143,6 +143,9 @@ static tsgu_type bindOperands(const Program &program,
                                std::to_string(program.operands.size()) +
                                " operands, not " + std::to_string(count));
   int32_t typed = -1;
+  const bool solves = std::any_of(
+      program.operands.begin(), program.operands.end(),
+      [](const Program::Operand &operand) { return operand.solver; });
   for (int32_t k = 0; k < count; ++k) {
     TensorView &view = frame.views[k];
     view = inspect(operands[k], "operand", k);
@@ -157,9 +160,14 @@ static tsgu_type bindOperands(const Program &program,
     if (!isFloat(view.type) ||
         (typed >= 0 && view.type != frame.views[typed].type))
       fail(ErrorKind::Type, "operand " + std::to_string(k) +
-                                " must have the dtype of the others, float32, "
-                                "float64, complex64 or complex128: convert it "
-                                "with .to(dtype)");
+                                " must have the dtype of the others, " +
+                                valueDtypes + ": convert it with .to(dtype)");
+    if (solves && isNarrow(view.type))
+      fail(ErrorKind::Type, "operand " + std::to_string(k) + " is " +
+                                dtypeName(view.type) +
+                                ", and solves compute in float32, float64, "
+                                "complex64 or complex128: convert it with "
+                                ".to(torch.float32)");
     typed = k;
     bindOperand(program, frame, k, operands[k], queue);
   }

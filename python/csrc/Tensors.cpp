@@ -46,12 +46,20 @@ bool TensorView::contiguous() const {
 }
 
 /// torch's numbers of the types, by tsgu_type.
-static const std::array<int32_t, 6> &dtypes() {
-  static const std::array<int32_t, 6> numbers = {
+static const std::array<int32_t, tsgu::typeCount> &dtypes() {
+  static const std::array<int32_t, tsgu::typeCount> numbers = {
       aoti_torch_dtype_float32(),   aoti_torch_dtype_float64(),
       aoti_torch_dtype_int32(),     aoti_torch_dtype_int64(),
-      aoti_torch_dtype_complex64(), aoti_torch_dtype_complex128()};
+      aoti_torch_dtype_complex64(), aoti_torch_dtype_complex128(),
+      aoti_torch_dtype_float16(),   aoti_torch_dtype_bfloat16()};
   return numbers;
+}
+
+const char *tsgu::torch_plugin::dtypeName(tsgu_type type) {
+  constexpr const char *names[tsgu::typeCount] = {
+      "float32",   "float64",    "int32",   "int64",
+      "complex64", "complex128", "float16", "bfloat16"};
+  return names[type];
 }
 
 TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
@@ -72,9 +80,8 @@ TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
   const auto type = std::find(known.begin(), known.end(), dtype);
   if (type == known.end())
     fail(ErrorKind::Type, describe(what, index) +
-                              " has an unsupported dtype: values are float32, "
-                              "float64, complex64 or complex128, indices int32 "
-                              "or int64");
+                              " has an unsupported dtype: values are " +
+                              valueDtypes + ", indices int32 or int64");
   view.type = static_cast<tsgu_type>(type - known.begin());
 
   int64_t rank = 0;

@@ -9,6 +9,7 @@
 #define TSGU_TORCH_TENSORS_H
 
 #include "Place.h"
+#include "tsgu/ElementType.h"
 #include "tsgu/tsgu.h"
 
 #include <torch/csrc/stable/c/shim.h>
@@ -61,18 +62,26 @@ struct TensorView {
 /// The greatest rank of an operand, its batch dimension included.
 inline constexpr int32_t maxRank = 8;
 
+/// For messages: those of values.
+inline constexpr const char *valueDtypes =
+    "float32, float64, float16, bfloat16, complex64 or complex128";
+
 inline int64_t elementSize(tsgu_type type) {
-  if (type == TSGU_C128)
-    return 16;
-  return type == TSGU_F32 || type == TSGU_I32 ? 4 : 8;
+  return tsgu::elementSize(static_cast<ElementType>(type));
 }
+/// Whether values of this type are summed in another one.
+inline bool isNarrow(tsgu_type type) {
+  return tsgu::isNarrow(static_cast<ElementType>(type));
+}
+/// As torch calls the type.
+const char *dtypeName(tsgu_type type);
 /// Whether values may be of this type: real or complex.
 inline bool isFloat(tsgu_type type) {
-  return type != TSGU_I32 && type != TSGU_I64;
+  return tsgu::isFloat(static_cast<ElementType>(type));
 }
 
 /// Fails with a TypeError unless the tensor is dense, on the CPU or a CUDA
-/// device, and of type float32, float64, complex64, complex128, int32 or int64.
+/// device, and of a type that the table of ElementType.h has.
 /// `what` names the tensor in the message.
 TensorView inspect(AtenTensorHandle tensor, const char *what, int index);
 

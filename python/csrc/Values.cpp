@@ -10,18 +10,28 @@
 
 #include <algorithm>
 #include <complex>
+#include <type_traits>
+#include <vector>
+
+#include <torch/headeronly/util/BFloat16.h>
+#include <torch/headeronly/util/Half.h>
 
 using namespace tsgu::torch_plugin;
 
+/// Values of 16 bits are summed in float, and each sum is rounded once.
 template <typename T>
 static void sumEntries(const CachedPattern &pattern, int64_t batch,
                        int64_t batchStride, const void *from, void *to) {
+  using Sum = std::conditional_t<sizeof(T) == 2, float, T>;
   const T *source = static_cast<const T *>(from);
   T *target = static_cast<T *>(to);
+  std::vector<Sum> sums(static_cast<size_t>(pattern.stored));
   for (int64_t b = 0; b < batch; ++b) {
-    std::fill(target, target + pattern.stored, T(0));
+    std::fill(sums.begin(), sums.end(), Sum(0));
     for (int64_t k = 0; k < pattern.entries; ++k)
-      target[pattern.entryMap[k]] += source[k];
+      sums[pattern.entryMap[k]] += static_cast<Sum>(source[k]);
+    for (int64_t k = 0; k < pattern.stored; ++k)
+      target[k] = static_cast<T>(sums[static_cast<size_t>(k)]);
     source += batchStride;
     target += pattern.stored;
   }
@@ -43,14 +53,20 @@ static void spreadStored(const CachedPattern &pattern, int64_t batch,
 /// Calls `body` with a zero of the type.
 template <typename Body> static void withValueType(tsgu_type type, Body body) {
   switch (type) {
+  case TSGU_F16:
+    return body(torch::headeronly::Half(0));
+  case TSGU_BF16:
+    return body(torch::headeronly::BFloat16(0));
   case TSGU_F32:
     return body(float());
   case TSGU_F64:
     return body(double());
   case TSGU_C64:
     return body(std::complex<float>());
-  default:
+  case TSGU_C128:
     return body(std::complex<double>());
+  default:
+    fail(ErrorKind::Type, "indices are no values");
   }
 }
 

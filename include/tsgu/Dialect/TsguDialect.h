@@ -27,6 +27,7 @@ inline constexpr llvm::StringLiteral sampledAttr = "tsgu.sampled";
 
 /// Names of the attributes by which the lowering passes speak to each other.
 inline constexpr llvm::StringLiteral shapeAttr = "tsgu.shape";
+inline constexpr llvm::StringLiteral storageAttr = "tsgu.storage";
 inline constexpr llvm::StringLiteral derivedIndexAttr = "tsgu.derived_index";
 inline constexpr llvm::StringLiteral layoutAttr = "tsgu.layout";
 inline constexpr llvm::StringLiteral partitionAttr = "tsgu.partition";

@@ -105,7 +105,8 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"value", "value", "std::string", "\"f64\"",
-           "f32 or f64; c64 or c128 for programs over complex numbers">,
+           "f32, f64, f16 or bf16 (computed with in f32); c64 or c128 for programs "
+           "over complex numbers">,
     Option<"index", "index", "unsigned", "32",
            "bits of positions and coordinates in the patterns' own layout">,
     Option<"derivedIndex", "derived-index", "unsigned", "32",
@@ -291,6 +292,17 @@ def SplitComplex : Pass<"tsgu-split-complex", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::complex::ComplexDialect",
                            "::mlir::memref::MemRefDialect"];
+}
+
+def NarrowValues : Pass<"tsgu-narrow-values", "::mlir::ModuleOp"> {
+  let summary = "hold values of 16 bits in memory, and compute in f32";
+  let description = [{
+    Kernels compute in f32, and their buffers have that type until here. Those
+    that hold f16 or bf16 by the manifest get it: loads are extended, stores
+    round, to nearest, ties to even. So each sum is rounded once; a kernel that
+    sums in such a buffer is refused.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
 def ExpandMath : Pass<"tsgu-expand-math"> {

@@ -58,4 +58,29 @@ gpu.module @device {
     }
     gpu.return
   }
+
+  // permutation[count], from[], to[], count, from_item, to_item
+  gpu.func @permute2(%permutation: memref<?x!index>, %from: memref<?xi16>,
+      %to: memref<?xi16>, %count: index, %fromItem: index,
+      %toItem: index) kernel
+      attributes {known_block_size = array<i32: 256, 1, 1>} {
+    %thread = gpu.thread_id x
+    %block = gpu.block_id x
+    %item = gpu.block_id y
+    %threads = gpu.block_dim x
+    %first = arith.muli %block, %threads : index
+    %k = arith.addi %first, %thread : index
+    %exists = arith.cmpi ult, %k, %count : index
+    scf.if %exists {
+      %source = memref.load %permutation[%k] : memref<?x!index>
+      %j = arith.index_cast %source : !index to index
+      %fromBase = arith.muli %item, %fromItem : index
+      %toBase = arith.muli %item, %toItem : index
+      %fromAt = arith.addi %fromBase, %j : index
+      %toAt = arith.addi %toBase, %k : index
+      %element = memref.load %from[%fromAt] : memref<?xi16>
+      memref.store %element, %to[%toAt] : memref<?xi16>
+    }
+    gpu.return
+  }
 }

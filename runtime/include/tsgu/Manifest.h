@@ -16,6 +16,8 @@
 #ifndef TSGU_MANIFEST_H
 #define TSGU_MANIFEST_H
 
+#include "tsgu/ElementType.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,20 +27,6 @@ namespace tsgu {
 
 /// The version that `serialize` writes and `parse` accepts.
 inline constexpr uint32_t manifestVersion = 3;
-
-/// Values of the C type `tsgu_type`.
-enum class ElementType : uint8_t {
-  F32 = 0,
-  F64 = 1,
-  I32 = 2,
-  I64 = 3,
-  C64 = 4,
-  C128 = 5
-};
-
-/// Bytes of one element.
-int64_t elementSize(ElementType type);
-const char *elementName(ElementType type);
 
 /// A size on which the program depends: the extent of a dimension, or the
 /// number of stored entries of a pattern.
@@ -230,6 +218,9 @@ struct Manifest {
   /// For programs: a JSON object with name, patterns, operands, result.
   std::string signatureJSON() const;
 };
+
+/// The type of a buffer's elements.
+ElementType typeOf(const Manifest &manifest, const Buffer &buffer);
 
 } // namespace tsgu
 

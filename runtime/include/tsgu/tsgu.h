@@ -52,8 +52,10 @@ typedef enum tsgu_type {
   TSGU_F64 = 1,
   TSGU_I32 = 2,
   TSGU_I64 = 3,
-  TSGU_C64 = 4, /* complex: real and imaginary part, f32 each */
-  TSGU_C128 = 5 /* f64 each */
+  TSGU_C64 = 4,  /* complex: real and imaginary part, f32 each */
+  TSGU_C128 = 5, /* f64 each */
+  TSGU_F16 = 6,  /* values of 16 bits are computed with and summed in f32, */
+  TSGU_BF16 = 7  /* and results rounded once; solvers take none of them */
 } tsgu_type;
 
 /* What went wrong in this thread's last failed call: what, where (row, column,

@@ -52,9 +52,9 @@ void checkValues(const Pattern &pattern, const tsgu_tensor *values) {
   pattern.requireHost();
   requireNotNull(values, "values");
   const auto type = static_cast<ElementType>(values->type);
-  if (!isFloat(type) || values->type < TSGU_F32 || values->type > TSGU_C128)
+  if (!isSolverType(type))
     fail(Status::InvalidArgument, "values are of type ", elementName(type),
-         "; they must be f32, f64, c64 or c128");
+         "; they must be ", solverTypes);
   const int64_t stored = pattern.stored();
   checkTensor("values", values, 1, &stored, values->type);
   spanOf(*values, false, "values");

@@ -100,9 +100,8 @@ void checkShapes(const tsgu_solver &solver,
                  const tsgu_iteration_options &options, const tsgu_tensor *b,
                  const tsgu_tensor *x) {
   requireNotNull(b, "b");
-  if (b->type < TSGU_F32 || b->type > TSGU_C128 || b->type == TSGU_I32 ||
-      b->type == TSGU_I64)
-    fail(Status::InvalidArgument, "b must be of type f32, f64, c64 or c128");
+  if (!isSolverType(static_cast<ElementType>(b->type)))
+    fail(Status::InvalidArgument, "b must be of type ", solverTypes);
   const bool shifted = options.shift_count > 0;
   checkBlock("b", b, 2, b->type);
   checkBlock("x", x, shifted ? 3 : 2, b->type);

@@ -260,10 +260,12 @@ void permuteOn(Device &device, void *stream, const Layout &layout,
                int64_t elementSize, ItemValues from, ItemValues to,
                int64_t items) {
   const Calls call(device, stream, layout.permutationType);
+  const char *name = elementSize == 2   ? "permute2"
+                     : elementSize == 4 ? "permute4"
+                                        : "permute8";
   inParts(from, to, items,
           [&](ItemValues source, ItemValues target, int64_t count) {
-            call.forEach(Permute, elementSize == 4 ? "permute4" : "permute8",
-                         layout.stored,
+            call.forEach(Permute, name, layout.stored,
                          {layout.permutation, source.data, target.data,
                           layout.stored, from.itemBytes / elementSize,
                           to.itemBytes / elementSize},

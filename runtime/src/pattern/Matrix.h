@@ -16,18 +16,22 @@ namespace tsgu::runtime {
 /// As tsgu_mode: A, its transpose, its conjugate transpose.
 enum class Mode : uint8_t { N = 0, T = 1, C = 2 };
 
-/// function(T{}) for float, double, complex<float> or complex<double>.
+/// function(T{}) for float, double, complex<float> or complex<double>, the
+/// types of solvers.
 template <typename F>
 decltype(auto) withValueType(ElementType type, F &&function) {
   switch (type) {
   case ElementType::F32:
     return function(float{});
+  case ElementType::F64:
+    return function(double{});
   case ElementType::C64:
     return function(std::complex<float>{});
   case ElementType::C128:
     return function(std::complex<double>{});
   default:
-    return function(double{});
+    fail(Status::Internal, "solvers compute in ", solverTypes, ", not in ",
+         elementName(type));
   }
 }
 

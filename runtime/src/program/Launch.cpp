@@ -300,7 +300,8 @@ private:
       });
     };
     withIndexType(layout.permutationType, [&](auto index) {
-      stage.elementSize == 4   ? gather(uint32_t{}, index)
+      stage.elementSize == 2   ? gather(uint16_t{}, index)
+      : stage.elementSize == 4 ? gather(uint32_t{}, index)
       : stage.elementSize == 8 ? gather(uint64_t{}, index)
                                : gather(std::complex<double>{}, index);
     });

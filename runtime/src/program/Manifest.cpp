@@ -20,37 +20,10 @@
 
 namespace tsgu {
 
-int64_t elementSize(ElementType type) {
-  switch (type) {
-  case ElementType::F32:
-  case ElementType::I32:
-    return 4;
-  case ElementType::C128:
-    return 16;
-  case ElementType::F64:
-  case ElementType::I64:
-  case ElementType::C64:
-    break;
-  }
-  return 8;
-}
-
-const char *elementName(ElementType type) {
-  switch (type) {
-  case ElementType::F32:
-    return "f32";
-  case ElementType::F64:
-    return "f64";
-  case ElementType::I32:
-    return "i32";
-  case ElementType::I64:
-    return "i64";
-  case ElementType::C64:
-    return "c64";
-  case ElementType::C128:
-    return "c128";
-  }
-  return "no type";
+ElementType typeOf(const Manifest &m, const Buffer &buffer) {
+  return buffer.kind == Buffer::Scratch   ? m.scratch[buffer.index].type
+         : buffer.kind == Buffer::Operand ? m.operands[buffer.index].type
+                                          : m.result.type;
 }
 
 namespace {
@@ -171,12 +144,12 @@ template <typename Archive> void transfer(Archive &a, Is<Buffer> auto &x) {
 }
 
 template <typename Archive> void transfer(Archive &a, Is<TensorInfo> auto &x) {
-  a(x.name), a(x.type, ElementType::C128), a(x.pattern), a(x.shape), a(x.read),
+  a(x.name), a(x.type, ElementType::BF16), a(x.pattern), a(x.shape), a(x.read),
       a(x.resultOf), a(x.solver);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<ScratchInfo> auto &x) {
-  a(x.type, ElementType::C128), a(x.shape);
+  a(x.type, ElementType::BF16), a(x.shape);
 }
 
 template <typename Archive> void transfer(Archive &a, Is<Argument> auto &x) {

@@ -207,12 +207,6 @@ private:
     return info.pattern == pattern;
   }
 
-  ElementType typeOf(const Buffer &buffer) {
-    return buffer.kind == Buffer::Scratch   ? m.scratch[buffer.index].type
-           : buffer.kind == Buffer::Operand ? m.operands[buffer.index].type
-                                            : m.result.type;
-  }
-
   void permute(const Stage &stage) {
     require(in(stage.layout, m.layouts), "values are permuted for no layout");
     buffer(stage.source, "a permutation of values");
@@ -222,7 +216,7 @@ private:
             "a permutation of values writes to an operand");
     require(holdsValues(stage.source, pattern) &&
                 holdsValues(stage.destination, pattern) &&
-                typeOf(stage.source) == typeOf(stage.destination) &&
+                typeOf(m, stage.source) == typeOf(m, stage.destination) &&
                 (stage.source.kind != stage.destination.kind ||
                  stage.source.index != stage.destination.index),
             "a permutation takes other than values of pattern ",
@@ -279,7 +273,7 @@ private:
       shape.push_back(length);
       shape.push_back(info.columns);
       return !isSparse(buffer) && shapeOf(buffer) == shape &&
-             typeOf(buffer) == typeOf(info.values);
+             typeOf(m, buffer) == typeOf(m, info.values);
     };
     require(fits(stage.source, b) && fits(stage.destination, x),
             "a solve has vectors that do not fit its matrix");
@@ -290,7 +284,7 @@ private:
     const int32_t pattern = m.layouts[stage.layout].pattern;
     require(holdsValues(stage.source, pattern) &&
                 holdsValues(stage.destination, pattern) &&
-                typeOf(stage.source) == typeOf(stage.destination),
+                typeOf(m, stage.source) == typeOf(m, stage.destination),
             "a triangle is chosen from other than values of pattern ",
             m.patterns[pattern].name);
   }

@@ -24,12 +24,6 @@ int32_t slotOf(const Manifest &manifest, const Buffer &buffer) {
   return operands + 1 + buffer.index;
 }
 
-static ElementType typeOf(const Manifest &m, const Buffer &buffer) {
-  return buffer.kind == Buffer::Scratch   ? m.scratch[buffer.index].type
-         : buffer.kind == Buffer::Operand ? m.operands[buffer.index].type
-                                          : m.result.type;
-}
-
 /// Dimensions of a buffer without those of a batch.
 static size_t rankOf(const Manifest &m, const Buffer &buffer) {
   if (buffer.kind == Buffer::Scratch)

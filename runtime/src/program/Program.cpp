@@ -80,14 +80,13 @@ Program::Key Program::keyOf(const tsgu_specialization &specialization) const {
     return type == TSGU_I32 || type == TSGU_I64;
   };
   auto isValue = [](uint8_t type) {
-    return type <= TSGU_C128 && isFloat(static_cast<ElementType>(type));
+    return isFloat(static_cast<ElementType>(type));
   };
   if (!isValue(specialization.value_type) ||
       !isIndex(specialization.index_type) ||
       !isIndex(specialization.derived_index_type))
-    fail(Status::InvalidArgument,
-         "a specialisation has a value type f32, "
-         "f64, c64 or c128 and index types i32 or i64");
+    fail(Status::InvalidArgument, "a specialisation has a value type ",
+         valueTypes, " and index types i32 or i64");
   if (specialization.width_count != m.symbols.size() ||
       (specialization.width_count > 0 && !specialization.widths))
     fail(Status::InvalidArgument, m.program, " has ", m.symbols.size(),

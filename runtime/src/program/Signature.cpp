@@ -158,7 +158,7 @@ void Signature::bindOperand(int32_t index, const Arguments &arguments,
                            : "");
   if (tensor.rank > 0 && !tensor.shape)
     fail(Status::InvalidArgument, nameOperand(index), " has no shape");
-  if (tensor.type < TSGU_F32 || tensor.type > TSGU_C128)
+  if (!isKnownType(tensor.type))
     fail(Status::InvalidArgument, nameOperand(index), " has the unknown type ",
          static_cast<int>(tensor.type));
   const int32_t lead = tensor.rank - rank;
@@ -198,8 +198,7 @@ void Signature::bindTypes(const Arguments &arguments, Binding &binding) const {
         (!isFloat(type) && type != info.type))
       fail(Status::InvalidArgument, nameOperand(static_cast<int32_t>(i)),
            " is ", elementName(type), "; it must be ",
-           isFloat(info.type) ? "f32, f64, c64 or c128"
-                              : elementName(info.type));
+           isFloat(info.type) ? valueTypes : elementName(info.type));
     if (!isFloat(type))
       continue;
     if (decides < 0) {
@@ -216,6 +215,13 @@ void Signature::bindTypes(const Arguments &arguments, Binding &binding) const {
     if (auto type = static_cast<ElementType>(arguments.operands[i].type);
         isFloat(m.operands[i].type) && isFloat(type))
       binding.valueType = type, decides = static_cast<int32_t>(i);
+  const bool solves =
+      std::any_of(m.operands.begin(), m.operands.end(),
+                  [](const TensorInfo &info) { return info.solver; });
+  if (solves && isNarrow(binding.valueType))
+    fail(Status::InvalidArgument, nameOperand(decides), " is ",
+         elementName(binding.valueType), ", and solves compute in ",
+         solverTypes, "; convert it");
 }
 
 Binding Signature::bind(const Arguments &arguments) const {

@@ -85,11 +85,6 @@ private:
   std::vector<int32_t> widthSymbols;
 };
 
-/// Whether values may be of this type: real or complex.
-inline bool isFloat(ElementType type) {
-  return type != ElementType::I32 && type != ElementType::I64;
-}
-
 /// Words of a solver operand.
 inline constexpr int64_t solverWords = sizeof(tsgu_solver) / 8;
 static_assert(sizeof(tsgu_solver) == 128);
