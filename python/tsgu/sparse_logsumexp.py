@@ -37,9 +37,7 @@ def _check_matrix(A):
 
 def _check_dtype(A):
     if A.is_complex():
-        raise TypeError(
-            f"input should be float32 or float64, not {A.dtype}: log-sum-exp needs an order"
-        )
+        raise TypeError(f"input should be real, not {A.dtype}: log-sum-exp needs an order")
 
 
 def _axes(A, dim):
@@ -91,7 +89,7 @@ def sparse_logsumexp(input, dim, keepdim=False, include_zeros=True):
     include_zeros: entries that are not stored take part as zeros, as in torch.logsumexp of the
     dense matrix. Otherwise they count as -inf, and a row without entries gives -inf.
     input: COO (duplicates are summed first), CSR, CSC, BSR or BSC, (n, m) or a batch (b, n, m),
-    whose dimension 0 stays, float32 or float64, or a SciPy array. dim: a dimension or several.
+    whose dimension 0 stays, real, or a SciPy array. dim: a dimension or several.
     The result is dense; keepdim leaves the dimensions with size 1. Differentiable to any order;
     the gradient has input's layout and pattern. Result and derivatives are right to a few roundings
     however large the entries: they come from the largest entry and the sum of exp(entry - largest),

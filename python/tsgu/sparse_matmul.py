@@ -200,11 +200,11 @@ def sparse_mm(A, B):
     """The product A B of a sparse A and a dense B, differentiable in both to any order.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, m), or a batch (b, n, m) whose items may
-    have different numbers of entries (COO), or a SciPy array; float32, float64, complex64 or
-    complex128, indices int32 or int64. B: strided, (m, p) or (b, m, p), of A's dtype; a copy is
-    made unless its last stride is 1. The result is dense, (n, p) or (b, n, p). The gradient of A is
-    sparse, in A's layout and on A's pattern, with one entry for each stored one; only the gradients
-    asked for are computed.
+    have different numbers of entries (COO), or a SciPy array; float32, float64, complex64,
+    complex128, float16 or bfloat16 (summed in float32, rounded once), indices int32 or int64. B:
+    strided, (m, p) or (b, m, p), of A's dtype; a copy is made unless its last stride is 1. The
+    result is dense, (n, p) or (b, n, p). The gradient of A is sparse, in A's layout and on A's
+    pattern, with one entry for each stored one; only the gradients asked for are computed.
 
     Raises ValueError for operands that do not fit, TypeError for other dtypes and devices,
     PatternError for a corrupt A.

@@ -26,7 +26,7 @@ def _reduces_rows(A, dim):
             f"but got {dim})"
         )
     if A.is_complex():
-        raise TypeError(f"A should be float32 or float64, not {A.dtype}: softmax needs an order")
+        raise TypeError(f"A should be real, not {A.dtype}: softmax needs an order")
     axis = dim % A.dim() - A.dim()
     if axis == -3:
         raise ValueError("softmax over the batch dimension (0) has no meaning on a pattern")
@@ -40,7 +40,7 @@ def sparse_softmax(A, dim):
     Entries that are not stored take no part: they count as -inf, as in torch.sparse.softmax. Next
     to +inf, finite entries are 0 (torch: NaN). Result and derivatives are right to a few roundings
     however large the entries.
-    A: COO, CSR, CSC, BSR or BSC, (n, m) or a batch (b, n, m), float32 or float64, or a SciPy array.
+    A: COO, CSR, CSC, BSR or BSC, (n, m) or a batch (b, n, m), real, or a SciPy array.
     The result is a sparse tensor of A's layout and pattern, differentiable to any order; that of an
     uncoalesced A is coalesced, as its duplicates are summed first. Blocks store all their entries.
 

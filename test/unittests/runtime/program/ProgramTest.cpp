@@ -321,7 +321,7 @@ TEST_F(Refused, Types) {
                        {"operand B", "f32", "A is f64"}));
   std::vector<int64_t> integers(6);
   EXPECT_TRUE(contains(run({A}, {values, {integers, {3, 2}}}),
-                       {"operand B", "i64", "f32, f64, c64 or c128"}));
+                       {"operand B", "i64", "f32, f64, f16, bf16, c64 or c128"}));
   tsgu_tensor odd = b;
   odd.type = static_cast<tsgu_type>(9);
   EXPECT_TRUE(contains(raw(a, odd, c), {"operand B", "unknown type 9"}));
