@@ -88,9 +88,9 @@ class Operator:
     its operands: a sparse one as its values, (entries,), a dense one as it is, a solver as the
     handle that `tsgu.solver` makes; all values float32, float64, complex64 or complex128, or
     (without solvers) float16 or bfloat16, which are summed in float32 and rounded once; all on the
-    CPU, or (real ones, without solvers) all on one CUDA device. Every operand but a solver may carry one more
-    leading dimension, a batch of values on the same pattern; the result then carries it too.
-    Gradients of complex operands are conjugated, as torch's are. Differentiable in every
+    CPU, or (real ones, without solvers) all on one CUDA device. Every operand but a solver may
+    carry one more leading dimension, a batch of values on the same pattern; the result then carries
+    it too. Gradients of complex operands are conjugated, as torch's are. Differentiable in every
     operand, to every order, in reverse and forward mode, and under torch.func transforms and
     torch.compile.
 
