@@ -97,10 +97,14 @@ def test_operators_name_their_operands():
         (lambda: spmm(pattern, A.values(), B.double()), r"write B.to\(torch.float32\)"),
         (lambda: spmm(pattern, A.values(), B.cfloat()), r"write A.to\(torch.complex64\)"),
         (
-            lambda: spmm(pattern, A.values().half(), B.half()),
+            lambda: spmm(pattern, A.values().to(torch.int16), B.to(torch.int16)),
             "operand A has an unsupported dtype: values are float32",
         ),
         (lambda: solve(pattern, handle, A.values(), B.double()), "solve .* B has torch.float64"),
+        (
+            lambda: solve(pattern, handle, A.values().half(), B.half()),
+            r"operand A is float16, and solves compute in .*\.to\(torch.float32\)",
+        ),
         (lambda: solve(pattern, handle.int(), A.values(), B), "operand solver must be a solver"),
     ]
     for call, text in cases:
