@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)/python
 export TSGU_LIBRARY_DIR := $(abspath $(BUILD))/lib
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test test-long sanitize bench gpu-report gpu-bundle lint tidy format clean
+.PHONY: help setup build demo test test-long sanitize bench gpu-report gpu-bundle lint tidy docs format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -73,10 +73,14 @@ lint: setup ## formatting and Python lint
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) scripts/check_rooms.py
+	$(PYTHON) scripts/write_pages.py --check
 
 tidy: build ## clang-tidy over every translation unit (minutes)
 	git ls-files 'runtime/*.cpp' 'lib/*.cpp' 'tools/*.cpp' 'python/*.cpp' | \
 	  xargs -r -n 1 -P $(JOBS) clang-tidy-22 -p $(BUILD) --quiet
+
+docs: setup ## docs/Passes.md and docs/Ops.md from the sources
+	$(PYTHON) scripts/write_pages.py
 
 format: setup ## rewrite C++ and Python in the house style
 	$(CXX_SOURCES) | xargs -r clang-format-22 -i

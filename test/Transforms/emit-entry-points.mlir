@@ -1,4 +1,5 @@
-// RUN: tsgu-opt %programs/spmm.mlir --tsgu-lower-to-cpu='value=f32 widths=0,0,32' | FileCheck %s
+// RUN: tsgu-opt %programs/spmm.mlir --tsgu-lower-to-kernels="value=f32 widths=0,0,32" --tsgu-optimize-kernels \
+// RUN:   | tsgu-opt --pass-pipeline="builtin.module(convert-vector-to-scf,convert-scf-to-cf,expand-strided-metadata,lower-affine,convert-vector-to-llvm,finalize-memref-to-llvm,func.func(convert-math-to-llvm),convert-arith-to-llvm,convert-cf-to-llvm,convert-func-to-llvm,reconcile-unrealized-casts,tsgu-emit-entry-points,tsgu-emit-object)" | FileCheck %s
 
 // One C signature for every kernel, f(pointers, sizes). An entry unpacks them into the descriptors of
 // memrefs; the kernel itself becomes internal, and its pointers noalias.

@@ -1,4 +1,4 @@
-// RUN: tsgu-opt %programs/spmm.mlir --tsgu-lower-to-kernels='value=f32 widths=0,0,32' | FileCheck %s
+// RUN: tsgu-opt %programs/spmm.mlir --pass-pipeline="builtin.module(tsgu-specialize{value=f32 widths=0,0,32},func.func(tsgu-select-layout),tsgu-stage,func.func(tsgu-lower-sampled),sparsification-and-bufferization,func.func(convert-linalg-to-loops),canonicalize,cse,tsgu-export-abi)" | FileCheck %s
 // RUN: tsgu-opt %programs/softmax.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=0},tsgu-lower-to-kernels)' \
 // RUN:   | FileCheck %s --check-prefix=STORED
 

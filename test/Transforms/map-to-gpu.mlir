@@ -1,6 +1,6 @@
 // RUN: tsgu-opt %p/../../lib/Programs/spmm.mlir \
 // RUN:   --tsgu-lower-to-kernels="value=f32 widths=0,0,32,0" \
-// RUN:   | tsgu-opt --tsgu-to-gpu \
+// RUN:   | tsgu-opt --pass-pipeline="builtin.module(func.func(tsgu-accumulate),tsgu-split-rows,tsgu-map-to-gpu,canonicalize,cse)" \
 // RUN:   --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=SPMM
 // RUN: tsgu-opt %p/../../lib/Programs/spmm.mlir --tsgu-differentiate=wrt=0 \
 // RUN:   --tsgu-lower-to-kernels="value=f32 widths=0,0,128,0" \

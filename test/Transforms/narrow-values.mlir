@@ -1,4 +1,4 @@
-// RUN: tsgu-opt %s --tsgu-lower-to-kernels="value=bf16 widths=0,0,32" --tsgu-optimize-kernels | FileCheck %s --check-prefixes=CHECK,BF16
+// RUN: tsgu-opt %s --tsgu-lower-to-kernels="value=bf16 widths=0,0,32" --tsgu-register-tile --tsgu-narrow-values --canonicalize | FileCheck %s --check-prefixes=CHECK,BF16
 // RUN: tsgu-opt %s --tsgu-lower-to-kernels="value=f16 widths=0,0,32" --tsgu-optimize-kernels | FileCheck %s --check-prefixes=CHECK,F16
 // RUN: tsgu-opt %s --tsgu-lower-to-kernels="value=f16 widths=0,0,32" --tsgu-to-gpu | FileCheck %s --check-prefix=GPU
 // RUN: tsgu-opt %s --tsgu-lower-to-kernels="value=bf16 widths=0,0,32" --tsgu-to-gpu --tsgu-lower-to-nvvm --tsgu-print-ptx=sm=80 -o /dev/null | FileCheck %s --check-prefix=PTX

@@ -1,6 +1,8 @@
 """The Python of README.md and of the pages of docs/ runs, block after block."""
 
 import re
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -34,3 +36,9 @@ def test_blocks_run(page):
         for line, block in _blocks(page):
             code = compile("\n" * line + block, page, "exec")
             exec(code, names)
+
+
+def test_generated_pages_are_current():
+    script = CHECKOUT / "scripts" / "write_pages.py"
+    run = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
