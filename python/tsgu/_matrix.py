@@ -10,7 +10,7 @@ from . import _autograd
 from ._conversions import in_layout, to_scipy
 from ._dtypes import same_dtype
 from ._layouts import as_tensor, is_sparse
-from ._modes import needs_matrix
+from ._modes import needs_matrix, on_indices
 from ._pattern import Pattern, dumped, loaded
 from ._pattern import restored as restored_pattern
 from ._tensors import compressed, from_values, parts
@@ -355,8 +355,7 @@ def is_hybrid(A):
     """Whether entries are dense blocks."""
     if type(A) is Matrix:
         return False
-    with torch._C._DisableFuncTorch():  # whose wrappers of sparse tensors fail
-        return A.dense_dim() != 0
+    return on_indices(A.dense_dim) != 0  # transforms' wrappers of sparse tensors fail
 
 
 def of_torch(A, layout):

@@ -19,6 +19,7 @@ from ._layouts import (
 CSR, COO, TRANSPOSED = 0, 1, 2
 
 _validate = torch.ops.tsgu.validate.default._op
+_canonical = torch.ops.tsgu.canonical.default._op
 _row_positions = torch.ops.tsgu.row_positions.default
 _is_as_of = torch.ops.tsgu.is_as_of.default
 _is_compiling = torch.compiler.is_compiling
@@ -316,25 +317,33 @@ class Pattern:
             raise _library.translate(error) from None
         return ends.diff().long().view(self.shape[:-1])
 
-    def canonical(self):
-        """The same elements as a coalesced COO pattern, and entry -> element (or None).
+    def _canonical(self):
+        """The native library's positions, coordinates and entry -> element (empty: the entries).
 
         The tensors are the same at each call, so that the native library knows the pattern by
-        their storage: on a device it has no other way.
+        their storage: on a device it has no other way. With them a dictionary of what was found
+        out about the pattern, which lives as long as they do.
         """
-        with torch.inference_mode(False):  # They outlive it, and autograd may save them.
+        with torch._C._InferenceMode(False):  # They outlive it, and autograd may save them.
             try:
-                positions, coordinates, entry_map = torch.ops.tsgu.canonical(
-                    self.positions, self.coordinates, *self.numbers()
-                )
+                own = _canonical(self.positions, self.coordinates, *self.numbers())
             except (ValueError, RuntimeError) as error:
                 raise _library.translate(error) from None
-            indices = getattr(positions, "_tsgu_indices", None)
-            if indices is None or indices._version:
+        found = getattr(own[0], "_tsgu_found", None)
+        if found is None:
+            found = own[0]._tsgu_found = {}
+        return own, found
+
+    def canonical(self):
+        """The same elements as a coalesced COO pattern, and entry -> element (or None)."""
+        (positions, coordinates, entry_map), found = self._canonical()
+        indices = found.get("indices")
+        if indices is None or indices._version:
+            with torch._C._InferenceMode(False):
                 indices = _indices(positions.diff(), coordinates, self.items, self.shape[-2])
-                if indices.is_cuda:  # Other streams may use them.
-                    torch.cuda.current_stream(indices.device).synchronize()
-                positions._tsgu_indices = indices
+            if indices.is_cuda:  # Other streams may use them.
+                torch.cuda.current_stream(indices.device).synchronize()
+            found["indices"] = indices
         pattern = Pattern.coo(indices, self.shape, coalesced=True)
         return pattern, entry_map if entry_map.numel() else None
 
@@ -383,6 +392,16 @@ def _loaded_index(elements, dtype, shape):
 
 def _was(pattern, version):
     return _is_as_of(pattern.positions, pattern.coordinates, *pattern.numbers(), version)
+
+
+def found(pattern, name, find):
+    """`find()`, which is asked once for all index tensors of the pattern's content."""
+    _, known = pattern._canonical()
+    result = known.get(name)
+    if result is None:
+        with torch._C._InferenceMode(False):
+            result = known.setdefault(name, find())
+    return result
 
 
 def require_as_of(pattern, version):

@@ -40,8 +40,9 @@ def _flat_values(A, pattern):
 def put_together(pattern, values):
     """The sparse tensor of these values, without autograd."""
     if pattern.form == CSR and pattern.items == -1:
+        shape = pattern.rows, pattern.columns
         return torch.sparse_csr_tensor(
-            pattern.positions, pattern.coordinates, values, pattern.shape, check_invariants=False
+            pattern.positions, pattern.coordinates, values, shape, check_invariants=False
         )
     layout = pattern.layout
     if layout is torch.sparse_coo:

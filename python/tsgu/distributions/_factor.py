@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from .._matrix import Matrix
+from .._matrix import Matrix, unchecked
 from ..sparse_matmul import sparse_mm
 from ..sparse_solve import sparse_triangular_solve
 
@@ -61,7 +61,7 @@ class Factor(NamedTuple):
         return (self.matrix.values.clone(), *(() if self.D is None else (self.D,)))
 
     def with_tensors(self, values, D=None):
-        return self._replace(matrix=Matrix(self.matrix.pattern, values), D=D)
+        return self._replace(matrix=unchecked(self.matrix.pattern, values), D=D)
 
     @property
     def patterns(self):
@@ -76,7 +76,7 @@ class Factor(NamedTuple):
 
     def multiply_transposed(self, X):
         """L^T X."""
-        matrix = Matrix(self.matrix.pattern.transposed(), self.matrix.values)
+        matrix = unchecked(self.matrix.pattern.transposed(), self.matrix.values)
         if self.D is not None:
             return self.D.sqrt() * (_apply(sparse_mm, matrix, X) + X)
         return _apply(sparse_mm, matrix, X)
@@ -116,7 +116,7 @@ class Factor(NamedTuple):
 
     def diagonal_of_square(self):
         """The diagonal of S, (*batch_shape, n)."""
-        squares = Matrix(self.matrix.pattern, self.matrix.values.square())
+        squares = unchecked(self.matrix.pattern, self.matrix.values.square())
         shape = (*self.batch_shape, self.matrix.shape[-1])
         if self.D is None:
             ones = torch.ones((), dtype=squares.dtype, device=squares.device)

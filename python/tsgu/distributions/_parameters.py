@@ -51,7 +51,9 @@ def common_batch(given):
         if x is not None
     }
     try:
-        return torch.broadcast_shapes(*shapes.values())
+        first, *others = shapes.values()
+        same = all(shape == first for shape in others)  # the common case, and quick
+        return torch.Size(first) if same else torch.broadcast_shapes(*shapes.values())
     except RuntimeError:
         raise ValueError(
             "parameters have different batch shapes: "
@@ -106,14 +108,14 @@ def check_values(loc, diagonal, name, A, triangle):
     """
     if torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling():
         return
+    _check_loc(loc.detach())
+    if diagonal is not None:
+        _check_diagonal(diagonal.detach())
     with torch.no_grad():
-        _check_loc(loc)
-        if diagonal is not None:
-            _check_diagonal(diagonal)
         _, values = triangle.matrix(A)
         constraint = sparse_lower_cholesky if diagonal is None else sparse_lower_triangular
         wrong = constraint.first_violation(name, A, triangle, values)
-        if wrong is not None:
-            raise ValueError(f"{name} must be lower triangular and invertible: {wrong}")
-        if diagonal is not None and triangle.on_diagonal.numel():
-            _warn_of_diagonal(name, values[triangle.on_diagonal])
+    if wrong is not None:
+        raise ValueError(f"{name} must be lower triangular and invertible: {wrong}")
+    if diagonal is not None and triangle.on_diagonal.numel():
+        _warn_of_diagonal(name, values[triangle.on_diagonal])

@@ -6,10 +6,12 @@ from typing import NamedTuple
 import torch
 
 from .._coalesced import summed
-from .._matrix import Matrix
+from .._matrix import Matrix, unchecked
 from .._modes import on_indices
-from .._pattern import COO, CSR, Pattern
+from .._pattern import COO, CSR, Pattern, found
 from .._tensors import parts
+
+_is_compiling = torch.compiler.is_compiling
 
 
 class Triangle(NamedTuple):
@@ -24,19 +26,17 @@ class Triangle(NamedTuple):
     above: torch.Tensor  # the coordinates of elements above the diagonal
 
     @staticmethod
-    @torch.compiler.disable(reason="where a triangle's entries are depends on index tensors")
     def of(A, strict):
         """That of a matrix or batch, with its diagonal or (strict) below it."""
-        pattern, _ = parts(A)
-        return on_indices(lambda: _find(pattern, strict))
+        return (_of_graph if _is_compiling() else _of)(A, strict)
 
     def matrix(self, A):
         """The triangle and the values of all elements of the matrix; differentiable."""
         pattern, values = parts(A)
         if self.element is not None:
             values = summed(values, self.element, self.elements)
-        of_triangle = values if self.kept is None else values[self.kept]
-        return Matrix(self.pattern or pattern, of_triangle), values
+        of_triangle = values if self.kept is None else values.index_select(0, self.kept)
+        return unchecked(self.pattern or pattern, of_triangle), values
 
     def coordinates(self, A):
         """(item if batched, row, column) of each element of the matrix."""
@@ -47,11 +47,24 @@ class Triangle(NamedTuple):
 
     def diagonal(self, values, shape):
         """The diagonal, (n,) or (b, n), of these values of the elements; 0 where none is stored."""
-        diagonal = values[self.on_diagonal]
+        diagonal = values.index_select(0, self.on_diagonal)
         if self.rows is not None:
             zeros = values.new_zeros(math.prod(shape[:-1]))
             diagonal = zeros.index_put((self.rows,), diagonal)
         return diagonal.view(shape[:-1])
+
+
+def _of(A, strict):
+    def find():
+        pattern = A.pattern if type(A) is Matrix else Pattern.of(A)
+        return found(pattern, ("triangle", strict), lambda: _find(pattern, strict))
+
+    return on_indices(find)
+
+
+_of_graph = torch.compiler.disable(
+    _of, reason="where a triangle's entries are depends on index tensors"
+)
 
 
 def _unique(pattern):

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import operator
 
 import torch
 
@@ -10,7 +11,7 @@ from .._layouts import BLOCKED, BY_COLUMNS, as_tensor, is_sparse
 from .._library import PatternError
 from .._matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
 from .._modes import on_indices, outside_graphs
-from .._pattern import TRANSPOSED, Pattern
+from .._pattern import CSR, TRANSPOSED, Pattern
 from .._tensors import parts
 
 _is_compiling = torch.compiler.is_compiling
@@ -25,26 +26,28 @@ def _starts(sizes):
     return [0, *itertools.accumulate(sizes)]
 
 
-def _joined(pieces, numbers):
-    """The index tensors one after the other, each plus its number."""
-    joined = torch.cat(pieces)
-    # One call for all of them; many small ones are faster than the threads of one large one.
-    torch._foreach_add_(joined.split([piece.numel() for piece in pieces]), numbers)
-    return joined
-
-
-def _are_below(pieces, extents):
-    """Whether the indices in each tensor are nonnegative and below its extent."""
-    ends = [
-        (*piece.aminmax(), extent)
-        for piece, extent in zip(pieces, extents, strict=True)
+def _are_within(pieces, lows, highs):
+    """Whether the indices in each tensor are from its low on and below its high."""
+    found = [
+        (*piece.aminmax(), low, high)
+        for piece, low, high in zip(pieces, lows, highs, strict=True)
         if piece.numel()
     ]
-    if not ends:
+    if not found:
         return True
-    low, high, extents = zip(*ends, strict=True)
-    extents = torch.tensor(extents, device=low[0].device)
-    return bool(((torch.stack(low) >= 0) & (torch.stack(high) < extents)).all())
+    least, most, lows, highs = zip(*found, strict=True)
+    found = torch.stack(least + most).tolist()
+    return all(map(operator.le, lows, found)) and all(map(operator.gt, highs, found[len(lows) :]))
+
+
+def _are_below(indices, counts, extents):
+    """Whether so many indices, one piece after the other, are within [0, extent of the piece)."""
+    if not indices.numel():
+        return True
+    low, high = indices.aminmax()
+    if low >= 0 and high < min(extents):  # quick, for there may be many pieces
+        return True
+    return _are_within(indices.split(counts), len(counts) * [0], extents)
 
 
 # ===-- Compressed layouts --------------------------------------------------------===#
@@ -59,9 +62,9 @@ def _pattern_on(layout, positions, coordinates, block, shape):
                 positions, coordinates, values, shape, layout=layout, check_invariants=False
             )
         )
-    by_columns = layout in BY_COLUMNS
-    pattern = Pattern.csr(positions, coordinates, shape[-2 if by_columns else -1])
-    return pattern.transposed() if by_columns else pattern
+    if layout in BY_COLUMNS:
+        return Pattern(positions, coordinates, CSR | TRANSPOSED, -1, *shape[::-1], False)
+    return Pattern(positions, coordinates, CSR, -1, *shape, False)
 
 
 def _lines(pattern):
@@ -72,21 +75,42 @@ def _lines(pattern):
     return positions, coordinates, tuple(shape[-2:])
 
 
+def as_tensors(matrices, rule):
+    """The tensors of any sparse matrices. Raises TypeError, with the rule, for what is none."""
+    if {*map(type, matrices)} == {torch.Tensor}:  # quick, for there may be many
+        return matrices
+    matrices = [as_tensor(A) for A in matrices]
+    for A in matrices:
+        if not is_tensor_or_matrix(A):
+            raise TypeError(f"{rule}, not {type(A).__name__}")
+    return matrices
+
+
+def _are_plain(tensors):
+    """Whether nothing follows them: many small ones take as long as a pattern of each would."""
+    if _is_compiling() or _transforms_active() or {*map(type, tensors)} != {torch.Tensor}:
+        return False
+    return not any([A.requires_grad for A in tensors])
+
+
 def apart(tensors):
-    """(positions, coordinates, shape of a block, values) of each of the compressed matrices."""
-    csr = torch.sparse_csr
-    plain = all(
-        type(A) is torch.Tensor and A.layout is csr and not A.requires_grad for A in tensors
-    )
-    if plain and not (_is_compiling() or _transforms_active()):
-        # As below, without a pattern of each: many small ones take as long as their entries.
-        found = [(A.crow_indices(), A.col_indices(), (), A.values()) for A in tensors]
-        if all(
-            line.shape == (A.shape[0] + 1,) and values.dim() == 1
-            for A, (line, _, _, values) in zip(tensors, found, strict=True)
-        ):
-            return found
-    return [(*_lines(pattern), values) for pattern, values in map(parts, tensors)]
+    """Positions, coordinates, shapes of a block and values of each of the compressed matrices.
+
+    Not checked: positions may have another length than rows ask for.
+    """
+    if tensors[0].layout is torch.sparse_csr and _are_plain(tensors):
+        positions = [A.crow_indices() for A in tensors]
+        coordinates = [A.col_indices() for A in tensors]
+        return positions, coordinates, [()] * len(tensors), [A.values() for A in tensors]
+    found = [(*_lines(pattern), values) for pattern, values in map(parts, tensors)]
+    return zip(*found, strict=True)
+
+
+def refuse_corrupt(tensors):
+    """Raises the error of the corrupt one among them."""
+    for A in tensors:
+        parts(A)[0].validate()
+    raise PatternError("index tensors describe no sparse matrix")
 
 
 def _along_and_across(layout, shape, block):
@@ -100,13 +124,16 @@ def _along_and_across(layout, shape, block):
 # ===-- Block diagonals -----------------------------------------------------------===#
 
 
-def _check_blocks(tensors):
-    """Raises TypeError or ValueError for the first thing that is wrong."""
-    for A in tensors:
-        if not is_tensor_or_matrix(A):
-            raise TypeError(f"all arguments must be torch.Tensors, not {type(A).__name__}")
-    if not tensors:
-        raise ValueError("there must be at least one tensor")
+def _are_matrices(tensors):
+    """Whether they are sparse matrices of one layout."""
+    first = tensors[0].layout
+    if any(A.layout is not first or A.dim() != 2 for A in tensors) or not is_sparse(tensors[0]):
+        return False
+    return not any(type(A) is not Matrix and A.dense_dim() for A in tensors)
+
+
+def _refuse(tensors):
+    """Raises ValueError for the first thing that is wrong."""
     layouts = [A.layout for A in tensors]
     if any(layout != layouts[0] for layout in layouts):
         raise ValueError(f"all tensors must have one layout, not {layouts}")
@@ -117,59 +144,66 @@ def _check_blocks(tensors):
             raise ValueError(f"all tensors must have two sparse dimensions, not {A.sparse_dim()}")
         if A.dense_dim() != 0:
             raise ValueError(f"all tensors must have no dense dimension, not {A.dense_dim()}")
-    for A in tensors:
-        if len(A.shape) != 2 or not is_sparse(A):
-            raise ValueError(f"all tensors must be sparse matrices (n, m), not {tuple(A.shape)}")
+    shape = next(tuple(A.shape) for A in tensors if len(A.shape) != 2 or not is_sparse(A))
+    raise ValueError(f"all tensors must be sparse matrices (n, m), not {shape}")
 
 
-def _refuse_blocks(tensors):
-    """Raises the error of the corrupt one among them."""
-    for A in tensors:
-        parts(A)[0].validate()
-    raise PatternError("a block's index tensors describe no sparse matrix")
+def _coo_parts(tensors):
+    """Indices, whether they are known to be in order and unique, and values of each."""
+    if _are_plain(tensors):
+        return zip(*[(A._indices(), A.is_coalesced(), A._values()) for A in tensors], strict=True)
+    return zip(*[(*_coo(pattern), values) for pattern, values in map(parts, tensors)], strict=True)
 
 
 def _coo(pattern):
-    """The indices of a COO pattern, and whether they are known to be in order and unique."""
     if pattern.form & TRANSPOSED:
         return pattern.positions.flip(0), False
     return pattern.positions, pattern.coalesced
 
 
-def _coo_diagonal(tensors, patterns, shapes, shape):
-    indices, are_coalesced = zip(*map(_coo, patterns), strict=True)
-    indices = torch.cat(indices, 1)
-    counts = [pattern.entries for pattern in patterns]
-    for line, sizes in zip(indices, zip(*shapes, strict=True), strict=True):
-        pieces = line.split(counts)
-        if not (_is_compiling() or _are_below(pieces, sizes)):
-            _refuse_blocks(tensors)
-        torch._foreach_add_(pieces, _starts(sizes)[:-1])
-    return Pattern.coo(indices, shape, all(are_coalesced))
+def _coo_diagonal(tensors, indices, are_coalesced, shapes, shape):
+    rows, columns = zip(*[each.unbind() for each in indices], strict=True)
+    counts = 2 * [line.numel() for line in rows]
+    heights, widths = zip(*shapes, strict=True)
+    joined = torch.cat(rows + columns)
+    if not (_is_compiling() or _are_below(joined, counts, heights + widths)):
+        refuse_corrupt(tensors)
+    # One call for all; many small ones are faster than the threads of one large one.
+    starts = _starts(heights)[:-1] + _starts(widths)[:-1]
+    torch._foreach_add_(joined.split(counts), starts)
+    return Pattern.coo(joined.view(2, -1), shape, all(are_coalesced))
 
 
-def _are_whole(positions, counts):
-    """Whether they begin at 0 and end with their count: what lies between stays as it is."""
-    firsts, lasts = ([line[k] for line in positions] for k in (slice(0, 1), slice(-1, None)))
-    return not torch.cat(firsts).any() and torch.cat(lasts).tolist() == counts
+def _are_whole(positions, lengths, counts):
+    """Whether each begins at 0 and ends with its count: what lies between stays as it is."""
+    starts = _starts(lengths)
+    places = [starts[:-1], [end - 1 for end in starts[1:]]]
+    firsts, lasts = positions[torch.tensor(places, device=positions.device)].tolist()
+    return not any(firsts) and lasts == counts
 
 
 def _compressed_diagonal(tensors, positions, coordinates, blocks, shapes, shape):
     layout = tensors[0].layout
     if len(set(blocks)) > 1:
         raise ValueError(f"all tensors must have blocks of one shape, not {sorted(set(blocks))}")
-    across = [_along_and_across(layout, matrix, blocks[0])[1] for matrix in shapes]
-    counts = [index.numel() for index in coordinates]
+    sizes = [_along_and_across(layout, matrix, blocks[0]) for matrix in shapes]
+    along, across = zip(*sizes, strict=True)
+    lengths, counts = ([x.numel() for x in lines] for lines in (positions, coordinates))
+    if lengths != [rows + 1 for rows in along]:
+        refuse_corrupt(tensors)
+    positions, coordinates = torch.cat(positions), torch.cat(coordinates)
     if not _is_compiling() and not (
-        _are_whole(positions, counts) and _are_below(coordinates, across)
+        _are_whole(positions, lengths, counts) and _are_below(coordinates, counts, across)
     ):
-        _refuse_blocks(tensors)
-    if any(line.dtype is torch.int64 for line in positions) or max(*shape, sum(counts)) >= 1 << 31:
-        positions, coordinates = ([x.long() for x in lines] for lines in (positions, coordinates))
-    below = [line[1:] for line in positions]
-    ends = _joined([positions[0][:1], *below], [0, *_starts(counts)[:-1]])
-    index = _joined(coordinates, _starts(across)[:-1])
-    return _pattern_on(layout, ends, index, blocks[0], shape)
+        refuse_corrupt(tensors)
+    wide = torch.int64 in (positions.dtype, coordinates.dtype)
+    if wide or max(*shape, sum(counts)) >= 1 << 31:
+        positions, coordinates = positions.long(), coordinates.long()
+    # One call for all; many small ones are faster than the threads of one large one.
+    torch._foreach_add_(coordinates.split(counts), _starts(across)[:-1])
+    first, *ends = positions.split([n for rows in along for n in (1, rows)])
+    torch._foreach_add_(ends[::2], _starts(counts)[:-1])
+    return _pattern_on(layout, torch.cat([first, *ends[::2]]), coordinates, blocks[0], shape)
 
 
 @outside_graphs
@@ -183,17 +217,20 @@ def sparse_block_diag(*tensors):
     layouts, or are no matrices; PatternError for a corrupt one whose block would look as if it were
     not. (Positions that decrease stay in the result, and whatever reads it refuses them.)
     """
-    tensors = [as_tensor(A) for A in tensors]
-    _check_blocks(tensors)
+    tensors = as_tensors(tensors, "all arguments must be torch.Tensors")
+    if not tensors:
+        raise ValueError("there must be at least one tensor")
+    if not _are_matrices(tensors):
+        _refuse(tensors)
     if len(tensors) == 1:
         return tensors[0]
     shapes = [tuple(A.shape) for A in tensors]
     shape = tuple(map(sum, zip(*shapes, strict=True)))
     if tensors[0].layout is torch.sparse_coo:
-        patterns, values = zip(*map(parts, tensors), strict=True)
-        make = functools.partial(_coo_diagonal, tensors, patterns, shapes, shape)
+        *arrays, values = _coo_parts(tensors)
+        make = functools.partial(_coo_diagonal, tensors, *arrays, shapes, shape)
     else:
-        *arrays, values = zip(*apart(tensors), strict=True)
+        *arrays, values = apart(tensors)
         make = functools.partial(_compressed_diagonal, tensors, *arrays, shapes, shape)
     return matrix_of(on_indices(make), torch.cat(values), like=matrix_among(tensors))
 
@@ -257,9 +294,8 @@ def _split_compressed(pattern, shapes):
     counts = [end - start for start, end in itertools.pairwise(bounds)]
     if bounds[0] != 0 or bounds[-1] != coordinates.numel() or min(counts) < 0:
         pattern.validate()
-    # In memory of their own.
-    pieces = torch._foreach_sub(coordinates.split(counts), firsts[:-1])
-    if not _are_below(pieces, across):
+    pieces = coordinates.split(counts)
+    if not _are_within(pieces, firsts[:-1], firsts[1:]):
         pattern.validate()
         low, high = (
             torch.tensor(x).repeat_interleave(torch.tensor(counts)).to(coordinates.device)
@@ -267,7 +303,9 @@ def _split_compressed(pattern, shapes):
         )
         _refuse_outside(*_first_outside(layout, block, positions, coordinates, low, high))
     lines = [positions[start : end + 1] for start, end in itertools.pairwise(starts)]
+    # In memory of their own.
     lines = torch._foreach_sub(lines, bounds[:-1])
+    pieces = torch._foreach_sub(pieces, firsts[:-1])
     patterns = [
         _pattern_on(layout, line, piece, block, shape)
         for line, piece, shape in zip(lines, pieces, shapes, strict=True)

@@ -14,7 +14,13 @@ from .._matrix import is_tensor_or_matrix, matrix_among, matrix_of
 from .._modes import on_indices, outside_graphs
 from .._pattern import Pattern
 from .._tensors import parts
-from ._block_diagonal import apart, sparse_block_diag, sparse_block_diag_split
+from ._block_diagonal import (
+    apart,
+    as_tensors,
+    refuse_corrupt,
+    sparse_block_diag,
+    sparse_block_diag_split,
+)
 
 __all__ = [
     "convert_coo_to_csr",
@@ -25,6 +31,8 @@ __all__ = [
     "stack_csr",
 ]
 
+_LAYOUTS = (torch.sparse_coo, torch.sparse_csr)
+_VALUES = (torch.float32, torch.float64)
 _WIDTHS = (torch.int32, torch.int64)
 
 
@@ -142,32 +150,37 @@ def stack_csr(tensors, dim=0):
         raise TypeError(f"tensors must be a list or tuple, not {type(tensors).__name__}")
     if not tensors:
         raise ValueError("there must be at least one tensor to stack")
-    tensors = [as_tensor(A) for A in tensors]
-    for A in tensors:
-        if not is_tensor_or_matrix(A):
-            raise TypeError(f"tensors must be CSR tensors, not {type(A).__name__}")
+    tensors = as_tensors(tensors, "tensors must be CSR tensors")
     shapes = {A.shape for A in tensors}
     if len(shapes) > 1:
         raise ValueError(f"all tensors must have one shape, not {sorted(map(tuple, shapes))}")
-    if any(A.layout is not torch.sparse_csr for A in tensors):
-        raise ValueError(f"all tensors must be CSR, not {[A.layout for A in tensors]}")
-    if tensors[0].dim() != 2:
-        raise ValueError(f"all tensors must have shape (n, m), not {tuple(tensors[0].shape)}")
+    layouts = [A.layout for A in tensors]
+    if layouts.count(torch.sparse_csr) < len(layouts):
+        raise ValueError(f"all tensors must be CSR, not {layouts}")
+    (shape,) = shapes
+    if len(shape) != 2:
+        raise ValueError(f"all tensors must have shape (n, m), not {tuple(shape)}")
     if dim not in (0, -3):
         raise ValueError(f"dim must be 0, the one that a CSR batch has its items on, not {dim}")
-    positions, coordinates, _, values = zip(*apart(tensors), strict=True)
-    counts = {index.numel() for index in coordinates}
-    if len(counts) > 1:
-        raise ValueError(
-            f"the items of a CSR batch have equal numbers of entries, and these have "
-            f"{sorted(counts)}: stack them as COO, by torch.stack of A.to_sparse_coo()"
-        )
+    positions, coordinates, _, values = apart(tensors)
 
     def make():
-        arrays = torch.stack(positions), torch.stack(coordinates)
-        return Pattern.csr(*arrays, tensors[0].shape[1])
+        try:
+            pattern = Pattern.csr(torch.stack(positions), torch.stack(coordinates), shape[1])
+        except RuntimeError:  # looked at only now, for there may be many
+            counts = {index.numel() for index in coordinates}
+            if len(counts) == 1:
+                refuse_corrupt(tensors)
+            raise ValueError(
+                f"the items of a CSR batch have equal numbers of entries, and these have "
+                f"{sorted(counts)}: stack them as COO, by torch.stack of A.to_sparse_coo()"
+            ) from None
+        if pattern.rows != shape[0]:
+            refuse_corrupt(tensors)
+        return pattern
 
-    return matrix_of(on_indices(make), torch.cat(values), like=matrix_among(tensors))
+    pattern = on_indices(make)
+    return matrix_of(pattern, torch.stack(values).view(-1), like=matrix_among(tensors))
 
 
 # ===-- Identities -----------------------------------------------------------------===#
@@ -192,27 +205,27 @@ def sparse_eye(
     size = tuple(size)
     if len(size) not in (2, 3) or size[-1] != size[-2]:
         raise ValueError(f"size must be (n, n) or (b, n, n), not {size}")
-    if layout not in (torch.sparse_coo, torch.sparse_csr):
+    if layout not in _LAYOUTS:
         raise ValueError(f"layout must be torch.sparse_coo or torch.sparse_csr, not {layout}")
-    if values_dtype not in (torch.float32, torch.float64):
+    if values_dtype not in _VALUES:
         raise ValueError(f"values_dtype must be float32 or float64, not {values_dtype}")
     if indices_dtype not in _WIDTHS:
         raise ValueError(f"indices_dtype must be int32 or int64, not {indices_dtype}")
-    *items, n = size[:-1]
-    where = {"dtype": indices_dtype, "device": device}
-    diagonal = torch.arange(n, **where)
-    values = torch.ones(*items, n, dtype=values_dtype, device=device)
+    items, n = size[:-2], size[-1]
+    diagonal = torch.arange(n, dtype=indices_dtype, device=device)
+    values = diagonal.new_ones(*items, n, dtype=values_dtype)
     if layout is torch.sparse_csr:
-        positions = torch.arange(n + 1, **where)
+        positions = torch.arange(n + 1, dtype=indices_dtype, device=device)
         if items:
             positions, diagonal = (x.repeat(*items, 1) for x in (positions, diagonal))
         eye = torch.sparse_csr_tensor(positions, diagonal, values, size, check_invariants=False)
     else:
-        indices = torch.stack([diagonal, diagonal])
+        indices = torch.stack((diagonal, diagonal))
         if items:
-            item = torch.arange(items[0], **where).repeat_interleave(n)
-            indices = torch.cat([item.unsqueeze(0), indices.repeat(1, items[0])])
+            item = torch.arange(*items, dtype=indices_dtype, device=device).repeat_interleave(n)
+            indices = torch.cat([item.unsqueeze(0), indices.repeat(1, *items)])
+            values = values.flatten()
         eye = torch.sparse_coo_tensor(
-            indices, values.flatten(), size, is_coalesced=True, check_invariants=False
+            indices, values, size, is_coalesced=True, check_invariants=False
         )
     return eye.requires_grad_() if requires_grad else eye
