@@ -317,33 +317,16 @@ class Pattern:
             raise _library.translate(error) from None
         return ends.diff().long().view(self.shape[:-1])
 
-    def _canonical(self):
-        """The native library's positions, coordinates and entry -> element (empty: the entries).
-
-        The tensors are the same at each call, so that the native library knows the pattern by
-        their storage: on a device it has no other way. With them a dictionary of what was found
-        out about the pattern, which lives as long as they do.
-        """
-        with torch._C._InferenceMode(False):  # They outlive it, and autograd may save them.
-            try:
-                own = _canonical(self.positions, self.coordinates, *self.numbers())
-            except (ValueError, RuntimeError) as error:
-                raise _library.translate(error) from None
-        found = getattr(own[0], "_tsgu_found", None)
-        if found is None:
-            found = own[0]._tsgu_found = {}
-        return own, found
-
     def canonical(self):
         """The same elements as a coalesced COO pattern, and entry -> element (or None)."""
-        (positions, coordinates, entry_map), found = self._canonical()
-        indices = found.get("indices")
+        (positions, coordinates, entry_map), known = own_rows(self)
+        indices = known.get("indices")
         if indices is None or indices._version:
             with torch._C._InferenceMode(False):
                 indices = _indices(positions.diff(), coordinates, self.items, self.shape[-2])
             if indices.is_cuda:  # Other streams may use them.
                 torch.cuda.current_stream(indices.device).synchronize()
-            found["indices"] = indices
+            known["indices"] = indices
         pattern = Pattern.coo(indices, self.shape, coalesced=True)
         return pattern, entry_map if entry_map.numel() else None
 
@@ -394,9 +377,28 @@ def _was(pattern, version):
     return _is_as_of(pattern.positions, pattern.coordinates, *pattern.numbers(), version)
 
 
+def own_rows(pattern):
+    """The native library's positions, coordinates and entry -> element (empty: the entries).
+
+    Rows of all items are counted through, elements in order and unique, in 32 bits where they fit.
+    The tensors are the same at each call, so that the native library knows the pattern by their
+    storage: on a device it has no other way. With them a dictionary of what was found out about
+    the pattern, which lives as long as they do.
+    """
+    with torch._C._InferenceMode(False):  # They outlive it, and autograd may save them.
+        try:
+            own = _canonical(pattern.positions, pattern.coordinates, *pattern.numbers())
+        except (ValueError, RuntimeError) as error:
+            raise _library.translate(error) from None
+    known = getattr(own[0], "_tsgu_known", None)
+    if known is None:
+        known = own[0]._tsgu_known = {}
+    return own, known
+
+
 def found(pattern, name, find):
     """`find()`, which is asked once for all index tensors of the pattern's content."""
-    _, known = pattern._canonical()
+    _, known = own_rows(pattern)
     result = known.get(name)
     if result is None:
         with torch._C._InferenceMode(False):

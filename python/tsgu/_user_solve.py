@@ -12,7 +12,7 @@ from ._pattern import COO, CSR, Pattern
 from ._solver import solver
 from ._tensors import put_together
 
-_NORMAL, _TRANSPOSED, _ADJOINT = 0, 1, 2
+NORMAL, TRANSPOSED, ADJOINT = 0, 1, 2
 
 
 class _Matrix:
@@ -31,11 +31,11 @@ class _Matrix:
 
     def tensor(self, values, mode, like):
         """The matrix, or its transpose or adjoint, in the layout of the pattern `like`."""
-        if mode == _NORMAL:
+        if mode == NORMAL:
             return _in_layout(put_together(self.pattern, values), like)
         pattern, order = self.transposed
         values = values[order]
-        if mode == _ADJOINT:
+        if mode == ADJOINT:
             values = values.conj().resolve_conj()
         return _in_layout(put_together(pattern, values), like, turned=True)
 
@@ -137,20 +137,20 @@ class UserSolve:
         # Copies: callables may keep what they get, or write to it.
         values, b = values.clone(), b.clone(memory_format=torch.contiguous_format)
         b = b.squeeze(1) if self.vector else b
-        if mode == _NORMAL:
-            result = self.solve(matrix.tensor(values, _NORMAL, self.pattern), b, **self.kwargs)
+        if mode == NORMAL:
+            result = self.solve(matrix.tensor(values, NORMAL, self.pattern), b, **self.kwargs)
         elif not self.takes_A:
             result = self.adjoint(matrix.tensor(values, mode, self.pattern), b, **self.kwargs)
         else:
-            conjugate = mode == _TRANSPOSED and b.is_complex()
+            conjugate = mode == TRANSPOSED and b.is_complex()
             b = b.conj().resolve_conj() if conjugate else b
-            result = self.adjoint(matrix.tensor(values, _NORMAL, self.pattern), b, **self.kwargs)
+            result = self.adjoint(matrix.tensor(values, NORMAL, self.pattern), b, **self.kwargs)
             if conjugate and isinstance(result, torch.Tensor):
                 result = result.conj()
-        x.copy_(_checked(result, x))
+        x.copy_(checked_result(result, x))
 
 
-def _checked(result, x):
+def checked_result(result, x):
     if not isinstance(result, torch.Tensor):
         raise TypeError(f"solve must return a tensor X, not {type(result).__name__}")
     if result.layout is not torch.strided:

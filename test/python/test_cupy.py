@@ -109,7 +109,7 @@ def test_one_factorisation_serves_the_gradients(columns, monkeypatch):
     B = B.squeeze(1) if columns is None else B
     counted = []
     splu = linalg.splu
-    monkeypatch.setattr(linalg, "splu", lambda A: counted.append(A) or splu(A))
+    monkeypatch.setattr(linalg, "splu", lambda A, **given: counted.append(A) or splu(A, **given))
     x = sparse_solve_c4t(A, B)
     gradient = torch.autograd.grad(x, A, torch.randn_like(x), create_graph=True)[0]
     tsgu.values(gradient).square().sum().backward()
@@ -385,9 +385,16 @@ class Sparse:
         make = scipy.sparse.csr_matrix if type(self) is Csr else scipy.sparse.coo_matrix
         parts = (self.indices, self.indptr) if type(self) is Csr else ((self.row, self.col),)
         parts = [p._array if isinstance(p, Array) else tuple(x._array for x in p) for p in parts]
-        found = make((self.data._array, *parts), shape=self.shape).tocsc()
-        found.__class__ = type("csc_matrix", (type(found),), {"__module__": "cupyx"})
-        return found
+        return _of_cupy(make((self.data._array, *parts), shape=self.shape).tocsc())
+
+
+def _of_cupy(matrix):
+    matrix.__class__ = type("csc_matrix", (type(matrix),), {"__module__": "cupyx"})
+    return matrix
+
+
+def csc(arrays, shape):
+    return _of_cupy(scipy.sparse.csc_matrix(tuple(x._array for x in arrays), shape=shape))
 
 
 class Csr(Sparse):
@@ -402,8 +409,8 @@ Csr.__module__ = Coo.__module__ = "cupyx.scipy.sparse"
 
 
 class Factors:
-    def __init__(self, A):
-        self._factors = linalg.splu(scipy.sparse.csc_matrix(A))
+    def __init__(self, A, permc_spec):
+        self._factors = linalg.splu(scipy.sparse.csc_matrix(A), permc_spec)
 
     def solve(self, b, trans):
         return Array(self._factors.solve(b._array, trans))
@@ -422,7 +429,7 @@ def cupy(monkeypatch):
     made = module("cupy", from_dlpack=lambda x: Array(np.from_dlpack(x)))
     module("cupyx")
     module("cupyx.scipy")
-    module("cupyx.scipy.sparse", csr_matrix=Csr, coo_matrix=Coo)
+    module("cupyx.scipy.sparse", csr_matrix=Csr, csc_matrix=csc, coo_matrix=Coo)
     module("cupyx.scipy.sparse.linalg", splu=Factors)
     is_on_gpu = cupy_bindings._is_on_gpu
     on_gpu = lambda x: isinstance(x, torch.Tensor) or is_on_gpu(x)  # noqa: E731

@@ -10,12 +10,14 @@ from torch.autograd import Function
 
 from .._callbacks import level
 from .._layouts import BLOCKED, as_tensor
+from .._lazy import lazy
 from .._library import SingularMatrixError
 from .._linear_solve import check_operands, same_dtype
 from .._methods import default_tolerance
 from .._modes import outside_graphs
+from .._pattern import found, own_rows
 from .._tensors import parts
-from .._user_solve import UserSolve
+from .._user_solve import ADJOINT, NORMAL, UserSolve, checked_result
 from .cupy_bindings import (
     _backend_to_torch,
     _get_array_modules,
@@ -33,10 +35,6 @@ _KEYWORDS = ("tol", "rtol", "atol", "maxiter", "x0", "M", "callback")
 
 
 # ===-- In the backend --------------------------------------------------------===#
-
-
-def _linalg(sparse):
-    return importlib.import_module(f"{sparse.__name__}.linalg")
 
 
 def _to_backend(A):
@@ -57,67 +55,129 @@ def _through_backend(solve, device):
     def run(A, b, **kwargs):
         A, b = A.to(device), b.to(device)
         xp, _ = _get_array_modules(b)
-        kwargs = {
-            name: _torch_to_backend(x, xp) if isinstance(x, torch.Tensor) else x
-            for name, x in kwargs.items()
-        }
-        x = solve(_to_backend(A), _torch_to_backend(b, xp), **kwargs)
+        x = solve(_to_backend(A), _torch_to_backend(b, xp), **_arrays(kwargs, xp))
         return _backend_to_torch(x[0] if isinstance(x, tuple) else x).cpu()
 
     return run
 
 
-def _iterate(name, A, b, adjoint=False, **kwargs):
-    """x by an iterative method, which is asked for half of what x is judged by."""
-    solve = getattr(_linalg(_get_array_modules(b)[1]), name)
-    tolerance = kwargs.pop("tol", None)
-    tolerance = kwargs.pop("rtol", tolerance)
-    if tolerance is None:
-        tolerance = default_tolerance(_backend_to_torch(b).dtype) / 2
+def _arrays(kwargs, xp):
+    return {
+        name: _torch_to_backend(x, xp) if isinstance(x, torch.Tensor) else x
+        for name, x in kwargs.items()
+    }
+
+
+@functools.cache
+def _keywords_of(function):
+    return frozenset(inspect.signature(function).parameters)
+
+
+def _iterate(solve, A, b, tolerance, adjoint, tol=None, rtol=None, **kwargs):
+    """x by an iterative method, to the tolerance where none is given."""
+    rtol = tol if rtol is None else rtol
     if adjoint and kwargs.get("M") is not None:
         kwargs["M"] = _adjoint_of(kwargs["M"])
-    taken = inspect.signature(solve).parameters
-    kwargs["rtol" if "rtol" in taken else "tol"] = tolerance
+    taken = _keywords_of(solve)
+    kwargs["rtol" if "rtol" in taken else "tol"] = tolerance if rtol is None else rtol
     kwargs = {key: value for key, value in kwargs.items() if key in taken}
-    b = b.reshape(-1)
     if kwargs.get("x0") is not None:
         kwargs["x0"] = kwargs["x0"].reshape(-1).copy()
-    return solve(A.tocsr(), b, **kwargs)
+    return solve(A, b, **kwargs)[0]
 
 
-def _direct(A, b, **_):
-    return _factor(A).solve(b)
+def _is_symmetric(pattern):
+    """Whether every entry has one on the other side of the diagonal."""
+    *item, row, column = pattern.entry_indices()
+    n = pattern.shape[-1]
+    first = item[0] * n if item else 0
+    places = ((first + i) * n + j for i, j in ((row, column), (column, row)))
+    return torch.equal(*(place.unique() for place in places))
 
 
-def _factor(A):
-    """The LU factors of a matrix. Raises SingularMatrixError where it has none."""
-    sparse = _get_array_modules(A)[1]
-    try:
-        return _linalg(sparse).splu(A.tocsc())
-    except RuntimeError as error:
-        if "singular" not in str(error):
-            raise
-        raise SingularMatrixError(f"A is singular: {error}") from None
+class _Solve(UserSolve):
+    """Solves by functions of CuPy or SciPy, by name, or by callables.
 
+    Those with a name get the runtime's own rows as they are. Factors serve A's adjoint and later
+    solves, too.
+    """
 
-class _DirectSolve(UserSolve):
-    """Solves by the factors of A, which serve its adjoint and later solves, too."""
+    def __init__(self, solve, transpose_solve, kwargs, pattern, vector, device):
+        adjoint = solve if transpose_solve is None else transpose_solve
+        functions = (_through_backend(each, device) for each in (solve, adjoint))
+        super().__init__(*functions, kwargs, pattern, vector, takes_A=callable(transpose_solve))
+        self.solvers, self.device, self.factors = (solve, adjoint), device, {}
 
-    def __init__(self, pattern, vector, device):
-        super().__init__(None, None, {}, pattern, vector, takes_A=False)
-        self.device, self.known = device, {}
+    @lazy
+    def modules(self):
+        """CuPy or NumPy, its sparse matrices, and what solves with them."""
+        xp, sparse = _get_array_modules(torch.empty(0, device=self.device))
+        return xp, sparse, importlib.import_module(f"{sparse.__name__}.linalg")
 
-    def _solve(self, mode, matrix, values, b, x):
-        if not b.numel():
-            return
-        kept, factors = self.known.get(matrix, (None, None))
+    @lazy
+    def rows(self):
+        """Positions and coordinates of each item."""
+        (positions, coordinates, _), _ = own_rows(self.pattern)
+        if self.pattern.items == -1:
+            return [(positions, coordinates)]
+        n = self.pattern.shape[-1]
+        lines = [positions[n * k : n * k + n + 1] for k in range(self.pattern.items)]
+        return [(line - line[0], coordinates[line[0] : line[-1]]) for line in lines]
+
+    def _array(self, x):
+        return _torch_to_backend(x.to(self.device), self.modules[0])
+
+    def _matrix(self, item, values, layout):
+        """The matrix in "csr", or in "csc" its transpose, whose columns are the matrix's rows."""
+        positions, coordinates = self.rows[item]
+        arrays = tuple(map(self._array, (values, coordinates, positions)))
+        return getattr(self.modules[1], f"{layout}_matrix")(arrays, self.pattern.shape[-2:])
+
+    def __call__(self, mode, item, values, b, x):
+        name = self.solvers[mode != NORMAL]
+        if callable(name):
+            super().__call__(mode, item, values, b, x)
+        elif b.numel():
+            solve = self._iterated if name in _ITERATIVE else self._solved
+            b = b.clone(memory_format=torch.contiguous_format)  # They may keep it.
+            found = _backend_to_torch(solve(name, mode, item, values, b))
+            x.copy_(checked_result(found.cpu(), x))
+
+    def _iterated(self, name, mode, item, values, b):
+        xp, _, linalg = self.modules
+        A = self._matrix(item, values, "csr")
+        A = A if mode == NORMAL else A.T
+        A = A.conj() if mode == ADJOINT and values.is_complex() else A
+        # The product with one vector: of a matrix it would be that with a block of one column.
+        A = linalg.LinearOperator(A.shape, matvec=A.dot, dtype=A.dtype)
+        kwargs = _arrays(self.kwargs, xp) if self.kwargs else {}
+        # Half of what x is judged by.
+        tolerance = default_tolerance(values.dtype) / 2
+        b = self._array(b).reshape(-1)
+        return _iterate(getattr(linalg, name), A, b, tolerance, mode != NORMAL, **kwargs)
+
+    def _solved(self, _, mode, item, values, b):
+        kept, factors = self.factors.get(item, (None, None))
         if kept is None or not torch.equal(kept, values):
-            A = matrix.tensor(values.clone(), 0, self.pattern).to(self.device)
-            factors = _factor(_to_backend(A))
-            self.known[matrix] = values.clone(), factors
-        right = b.clone(memory_format=torch.contiguous_format).to(self.device)
-        array = _torch_to_backend(right, _get_array_modules(right)[0])
-        x.copy_(_backend_to_torch(factors.solve(array, "NTH"[mode])).cpu())
+            kept = values.clone()
+            factors = self._factor(self._matrix(item, kept, "csc"))
+            self.factors[item] = kept, factors
+        # Of the transpose.
+        b = b.conj().resolve_conj() if mode == ADJOINT else b
+        x = factors.solve(self._array(b), "T" if mode == NORMAL else "N")
+        return x.conj() if mode == ADJOINT else x
+
+    def _factor(self, A):
+        """The LU factors of a CSC matrix. Raises SingularMatrixError where it has none."""
+        # Where the pattern is symmetric, they have fewer entries in an order of A + A^T.
+        is_symmetric = found(self.pattern, "symmetric", lambda: _is_symmetric(self.pattern))
+        order = "MMD_AT_PLUS_A" if is_symmetric else "COLAMD"
+        try:
+            return self.modules[2].splu(A, permc_spec=order)
+        except RuntimeError as error:
+            if "singular" not in str(error):
+                raise
+            raise SingularMatrixError(f"A is singular: {error}") from None
 
 
 # ===-- In torch --------------------------------------------------------------===#
@@ -149,19 +209,12 @@ def _check_keywords(kwargs):
 
 
 def _tolerance(solvers, kwargs, dtype):
-    """rtol of every residual, if any."""
+    """rtol of every residual, if any: factors are as good as they get."""
+    if all(solve in (None, "spsolve") for solve in solvers):
+        return None
     given = kwargs.get("rtol", kwargs.get("tol"))
     iterates = any(isinstance(solve, str) and solve in _ITERATIVE for solve in solvers)
     return default_tolerance(dtype) if given is None and iterates else given
-
-
-def _by_name(solve, device, adjoint=False):
-    """A function of tensors for a name, None or a callable."""
-    if callable(solve):
-        return _through_backend(solve, device)
-    if solve in _ITERATIVE:
-        return _through_backend(functools.partial(_iterate, solve, adjoint=adjoint), device)
-    return _through_backend(_direct, device)
 
 
 def _solve(A, B, solve, transpose_solve, kwargs, on_fail):
@@ -180,19 +233,8 @@ def _solve(A, B, solve, transpose_solve, kwargs, on_fail):
         )
     if values.is_cuda:  # programs with a solve run on the CPU; what it calls does not
         pattern, values, B = pattern.to("cpu"), values.cpu(), B.cpu()
-    if solve in (None, "spsolve") and transpose_solve in (None, "spsolve"):
-        user, rtol = _DirectSolve(pattern, vector, device), None
-    else:
-        adjoint = solve if transpose_solve is None else transpose_solve
-        rtol = _tolerance((solve, adjoint), kwargs, A.dtype)
-        user = UserSolve(
-            _by_name(solve, device),
-            _by_name(adjoint, device, adjoint=True),
-            kwargs,
-            pattern,
-            vector,
-            takes_A=callable(transpose_solve),
-        )
+    user = _Solve(solve, transpose_solve, kwargs, pattern, vector, device)
+    rtol = _tolerance(user.solvers, kwargs, A.dtype)
     return user.run(values, B, on_fail, rtol, kwargs.get("atol")).to(device)
 
 
