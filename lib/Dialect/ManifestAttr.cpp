@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A dictionary with the field names of Manifest.h. `fields` names them once,
-// for writing and for reading.
+// A dictionary by the names of ManifestFields.h.
 //
 //===----------------------------------------------------------------------===//
 
 #include "tsgu/Dialect/ManifestAttr.h"
 
 #include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/ManifestFields.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -20,85 +20,24 @@ using namespace mlir;
 
 namespace tsgu {
 
-template <typename A> static void fields(A &a, Symbol &s) {
-  a("name", s.name), a("stored_of", s.storedOf), a("fixed", s.fixed);
-  a.optional("chunks_of", s.chunksOf), a.optional("long_rows_of", s.longRowsOf);
-}
-template <typename A> static void fields(A &a, PatternInfo &p) {
-  a("name", p.name), a("shape", p.shape), a("stored", p.stored);
-}
-template <typename A> static void fields(A &a, LayoutInfo &l) {
-  a("pattern", l.pattern), a("order", l.order), a("index", l.indexType);
-}
-template <typename A> static void fields(A &a, Buffer &b) {
-  a("kind", b.kind), a("index", b.index);
-}
-template <typename A> static void fields(A &a, TensorInfo &t) {
-  a("name", t.name), a("type", t.type), a("pattern", t.pattern);
-  a("shape", t.shape), a("read", t.read), a("result_of", t.resultOf);
-  a("solver", t.solver);
-}
-template <typename A> static void fields(A &a, ScratchInfo &s) {
-  a("type", s.type), a("shape", s.shape);
-}
-template <typename A> static void fields(A &a, Argument &g) {
-  a("role", g.role), a("layout", g.layout), a("buffer", g.buffer);
-  a("shape", g.shape), a("slice", g.slice), a("written", g.written);
-}
-template <typename A> static void fields(A &a, SizeRef &s) {
-  a("kind", s.kind), a("index", s.index), a("dim", s.dim);
-}
-template <typename A> static void fields(A &a, Partition &p) {
-  a("loops", p.loops), a("parallel", p.parallel);
-  a("weight_layout", p.weightLayout), a("proof", p.proof);
-}
-template <typename A> static void fields(A &a, DeviceMap &d) {
-  a("block_threads", d.blockThreads), a("dense_lanes", d.denseLanes);
-  a("entry_lanes", d.entryLanes), a("serial", d.serial);
-}
-template <typename A> static void fields(A &a, Cost::Term &t) {
-  a("factor", t.factor), a("symbols", t.symbols);
-}
-template <typename A> static void fields(A &a, Cost &c) {
-  a("flops", c.flops), a("bytes", c.bytes);
-}
-template <typename A> static void fields(A &a, SolveInfo &s) {
-  a("kind", s.kind), a("mode", s.mode), a("solver", s.solver);
-  a("values", s.values), a("columns", s.columns);
-}
-template <typename A> static void fields(A &a, Stage &s) {
-  a("kind", s.kind), a("name", s.name), a("arguments", s.arguments);
-  a("sizes", s.sizes), a("partition", s.partition), a("cost", s.cost);
-  a.optional("device", s.device);
-  a("source", s.source), a("destination", s.destination);
-  a("layout", s.layout), a("solve", s.solve);
-}
-template <typename A> static void fields(A &a, Manifest &m) {
-  a("program", m.program), a("target", m.target), a("symbols", m.symbols);
-  a("patterns", m.patterns), a("layouts", m.layouts);
-  a("operands", m.operands), a("result", m.result), a("scratch", m.scratch);
-  a("stages", m.stages);
-}
-
 namespace {
 
 struct Write {
-  Builder &builder;
+  Builder builder;
   NamedAttrList list;
 
-  template <typename T> void operator()(StringRef name, T &field) {
-    list.set(name, attribute(field));
+  template <typename T>
+  void operator()(StringRef name, const T &field, FieldInfo about = {}) {
+    if (!about.optional || !isAbsent(field))
+      list.set(name, attribute(field));
   }
-  /// Left out where it says nothing.
-  void optional(StringRef name, int32_t &field) {
-    if (field != -1)
-      (*this)(name, field);
+  static bool isAbsent(int32_t index) { return index == -1; }
+  static bool isAbsent(const StepInfo &step) { return step.name.empty(); }
+  static bool isAbsent(const DeviceMap &map) { return map.blockThreads == 0; }
+  template <typename T> static bool isAbsent(const T &) { return false; }
+  Attribute attribute(const std::string &text) {
+    return builder.getStringAttr(text);
   }
-  void optional(StringRef name, DeviceMap &field) {
-    if (field.blockThreads > 0)
-      (*this)(name, field);
-  }
-  Attribute attribute(std::string &text) { return builder.getStringAttr(text); }
   Attribute attribute(bool value) { return builder.getBoolAttr(value); }
   Attribute attribute(double value) { return builder.getF64FloatAttr(value); }
   template <typename T>
@@ -106,18 +45,16 @@ struct Write {
   Attribute attribute(T value) {
     return builder.getI64IntegerAttr(static_cast<int64_t>(value));
   }
-  Attribute attribute(std::vector<int32_t> &values) {
+  Attribute attribute(const std::vector<int32_t> &values) {
     return builder.getDenseI32ArrayAttr(values);
   }
-  template <typename T> Attribute attribute(std::vector<T> &values) {
-    SmallVector<Attribute> elements;
-    for (T &value : values)
-      elements.push_back(attribute(value));
-    return builder.getArrayAttr(elements);
+  template <typename T> Attribute attribute(const std::vector<T> &values) {
+    return builder.getArrayAttr(llvm::map_to_vector(
+        values, [&](const T &value) { return attribute(value); }));
   }
   template <typename T>
     requires std::is_class_v<T>
-  Attribute attribute(T &value) {
+  Attribute attribute(const T &value) {
     Write inner{builder, {}};
     fields(inner, value);
     return inner.list.getDictionary(builder.getContext());
@@ -126,16 +63,15 @@ struct Write {
 
 struct Read {
   DictionaryAttr dictionary;
+  size_t known = 0; ///< Entries that are fields.
   bool failed = false;
 
-  template <typename T> void operator()(StringRef name, T &field) {
+  template <typename T>
+  void operator()(StringRef name, T &field, FieldInfo about = {}) {
     Attribute attr = dictionary ? dictionary.get(name) : Attribute();
-    if (!attr || !read(attr, field))
+    known += attr != nullptr;
+    if (attr ? !read(attr, field) : !about.optional)
       failed = true;
-  }
-  template <typename T> void optional(StringRef name, T &field) {
-    if (dictionary && dictionary.contains(name))
-      (*this)(name, field);
   }
   bool read(Attribute attr, std::string &text) {
     auto string = dyn_cast<StringAttr>(attr);
@@ -153,11 +89,15 @@ struct Read {
     requires(std::is_integral_v<T> || std::is_enum_v<T>)
   bool read(Attribute attr, T &value) {
     auto number = dyn_cast<IntegerAttr>(attr);
-    if (number)
-      value = static_cast<T>(std::is_same_v<T, bool>
-                                 ? number.getValue().getZExtValue()
-                                 : number.getValue().getSExtValue());
-    return static_cast<bool>(number);
+    if (!number)
+      return false;
+    if constexpr (std::is_enum_v<T>)
+      if (number.getValue().ugt(static_cast<uint64_t>(lastOf(T()))))
+        return false;
+    value = static_cast<T>(std::is_same_v<T, bool>
+                               ? number.getValue().getZExtValue()
+                               : number.getValue().getSExtValue());
+    return true;
   }
   bool read(Attribute attr, std::vector<int32_t> &values) {
     auto array = dyn_cast<DenseI32ArrayAttr>(attr);
@@ -179,16 +119,16 @@ struct Read {
   bool read(Attribute attr, T &value) {
     Read inner{dyn_cast<DictionaryAttr>(attr)};
     fields(inner, value);
-    return !inner.failed;
+    return inner.dictionary && !inner.failed &&
+           inner.known == inner.dictionary.size();
   }
 };
 
 } // namespace
 
 void setManifest(ModuleOp module, const Manifest &manifest) {
-  Builder builder(module.getContext());
-  Manifest copy = manifest;
-  module->setAttr(manifestAttr, Write{builder, {}}.attribute(copy));
+  Write write{Builder(module.getContext()), {}};
+  module->setAttr(manifestAttr, write.attribute(manifest));
 }
 
 FailureOr<Manifest> getManifest(ModuleOp module) {

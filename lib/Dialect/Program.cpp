@@ -44,8 +44,8 @@ FlatSymbolRefAttr getPattern(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto zeros = dyn_cast<ZerosLikeOp>(op))
       value = zeros.getSource();
-    else if (auto triangle = dyn_cast<TriangleOp>(op))
-      value = triangle.getSource();
+    else if (auto step = dyn_cast<StepOpInterface>(op); step && isSparse(value))
+      value = step.getSparse();
     else if (auto generic = dyn_cast<linalg::GenericOp>(op))
       value = generic.getDpsInits()[cast<OpResult>(value).getResultNumber()];
     else

@@ -77,9 +77,10 @@ void ProgramSymbols::collect(func::FuncOp program) {
     } else if (auto zeros = dyn_cast<ZerosLikeOp>(op)) {
       add(zeros);
       uniteAll(zeros, zeros.getSource());
-    } else if (auto triangle = dyn_cast<TriangleOp>(op)) {
-      add(triangle);
-      uniteAll(triangle, triangle.getSource());
+    } else if (auto step = dyn_cast<StepOpInterface>(op);
+               step && isSparse(op->getResult(0))) {
+      add(op->getResult(0));
+      uniteAll(op->getResult(0), step.getSparse());
     } else if (auto solve = dyn_cast<SolveOpInterface>(op)) {
       Value result = op->getResult(0);
       add(result);

@@ -50,6 +50,13 @@ static LogicalResult verifyVectors(SolveOpInterface op, StringRef what,
   return success();
 }
 
+Value tsgu::detail::findSparse(ValueRange values) {
+  for (Value value : values)
+    if (sparse_tensor::getSparseTensorEncoding(value.getType()))
+      return value;
+  return {};
+}
+
 LogicalResult tsgu::detail::verifySolve(Operation *solve) {
   auto op = cast<SolveOpInterface>(solve);
   auto matrix = cast<RankedTensorType>(op.getMatrix().getType());

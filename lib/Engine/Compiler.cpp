@@ -261,12 +261,11 @@ static std::string describe(tsgu_target target, const Target &host) {
 /// are not there.
 static Error checkDeviceStages(StringRef path, const Manifest &manifest) {
   for (const Stage &stage : manifest.stages) {
-    if (stage.kind == Stage::Solve || stage.kind == Stage::KeepTriangle)
+    if (!stage.isKernel() && stage.step.name != StepInfo::permuteValues)
       return llvm::createStringError(
-          "'" + path +
-          "' solves linear systems, which has no code for devices yet; move "
-          "its operands to the CPU");
-    if (stage.kind == Stage::Kernel && stage.device.blockThreads == 0)
+          "'" + path + "' does a " + stage.step.name +
+          ", which has no code for devices yet; move its operands to the CPU");
+    if (stage.isKernel() && stage.device.blockThreads == 0)
       return llvm::createStringError("'" + path +
                                      "' has no kernels for devices");
   }

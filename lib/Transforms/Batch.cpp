@@ -67,7 +67,7 @@ private:
   Value batchEmpty(tensor::EmptyOp op);
   Value batchFill(linalg::FillOp op);
   Value batchGeneric(GenericOp op);
-  Value batchSolve(SolveOpInterface op);
+  Value batchStep(StepOpInterface op);
   Value repeat(Value tensor);
   /// The op with this result belongs to the batched part of the program.
   bool needsBatch(Operation *op);
@@ -150,10 +150,11 @@ Value Batching::repeat(Value tensor) {
       .getResult(0);
 }
 
-Value Batching::batchSolve(SolveOpInterface op) {
+Value Batching::batchStep(StepOpInterface op) {
   IRMapping mapping;
-  if (!isBatched(op.getRhs()))
-    mapping.map(op.getRhs(), repeat(op.getRhs()));
+  for (Value operand : op->getOperands())
+    if (isa<RankedTensorType>(operand.getType()) && !isBatched(operand))
+      mapping.map(operand, repeat(operand));
   Value result = builder.clone(*op, mapping)->getResult(0);
   result.setType(batchType(cast<RankedTensorType>(result.getType())));
   return result;
@@ -173,8 +174,8 @@ LogicalResult Batching::batchOp(Operation *op) {
   if (op->getNumResults() != 1 ||
       !isa<TensorType>(op->getResult(0).getType()) || !needsBatch(op))
     return success();
-  if (auto solve = dyn_cast<SolveOpInterface>(op))
-    if (!isBatched(solve.getMatrix()))
+  if (auto step = dyn_cast<StepOpInterface>(op))
+    if (Value matrix = step.getSparse(); matrix && !isBatched(matrix))
       return op->emitError("solves with one matrix for a batch of right-hand "
                            "sides: batch the matrix as well, or call the "
                            "program itself with a leading batch");
@@ -186,12 +187,7 @@ LogicalResult Batching::batchOp(Operation *op) {
             return ZerosLikeOp::create(builder, op->getLoc(),
                                        zeros.getSource());
           })
-          .Case([&](TriangleOp triangle) -> Value {
-            return TriangleOp::create(
-                builder, op->getLoc(), triangle.getSource().getType(),
-                triangle.getSolver(), triangle.getSource());
-          })
-          .Case([&](SolveOpInterface solve) { return batchSolve(solve); })
+          .Case([&](StepOpInterface step) { return batchStep(step); })
           .Case([&](GenericOp generic) { return batchGeneric(generic); });
   batched.insert(result);
   op->getResult(0).replaceAllUsesWith(result);

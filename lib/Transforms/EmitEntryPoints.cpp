@@ -379,7 +379,7 @@ void EntryPoints::finish() {
 
 LogicalResult EntryPoints::emit(const Manifest &manifest) {
   for (const Stage &stage : manifest.stages)
-    if (stage.kind == Stage::Kernel && failed(emitStage(manifest, stage)))
+    if (stage.isKernel() && failed(emitStage(manifest, stage)))
       return failure();
   finish();
   return success();

@@ -101,7 +101,7 @@ LLVM::GlobalOp Object::emitConstant(Type type, const Twine &symbol,
 LLVM::GlobalOp Object::emitKernels(const Manifest &manifest) {
   SmallVector<StringRef> names;
   for (const Stage &stage : manifest.stages)
-    if (stage.kind == Stage::Kernel)
+    if (stage.isKernel())
       names.push_back(stage.name);
   auto type = LLVM::LLVMArrayType::get(pointer, names.size());
   return emitConstant(type, name + "_kernels", LLVM::Linkage::Internal, [&] {
@@ -149,9 +149,8 @@ void Object::emit(const Manifest *manifest) {
     size = bytes.size();
     data = emitBytes({reinterpret_cast<const char *>(bytes.data()), size},
                      "_manifest");
-    count = llvm::count_if(manifest->stages, [](const Stage &stage) {
-      return stage.kind == Stage::Kernel;
-    });
+    count = llvm::count_if(manifest->stages,
+                           [](const Stage &stage) { return stage.isKernel(); });
   }
   if (auto list = module->getAttrOfType<ArrayAttr>(deviceKernelsAttr)) {
     count = list.size();

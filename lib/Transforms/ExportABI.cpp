@@ -316,7 +316,7 @@ struct ExportABI : tsgu::impl::ExportABIBase<ExportABI> {
     if (failed(manifest))
       return signalPassFailure();
     for (Stage &stage : manifest->stages) {
-      if (stage.kind != Stage::Kernel)
+      if (!stage.isKernel())
         continue;
       auto kernel = getOperation().lookupSymbol<func::FuncOp>(stage.name);
       if (!kernel) {

@@ -440,7 +440,7 @@ struct MapToGPU : tsgu::impl::MapToGPUBase<MapToGPU> {
     auto device = gpu::GPUModuleOp::create(builder, module.getLoc(), "device");
     for (Stage &stage : manifest->stages) {
       auto func = module.lookupSymbol<func::FuncOp>(stage.name);
-      if (stage.kind != Stage::Kernel || !func)
+      if (!stage.isKernel() || !func)
         continue;
       auto kernel = Kernel::get(func);
       if (failed(kernel) || !*kernel ||

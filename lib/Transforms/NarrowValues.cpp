@@ -198,7 +198,7 @@ struct NarrowValues : tsgu::impl::NarrowValuesBase<NarrowValues> {
       return signalPassFailure();
     llvm::StringMap<const Stage *> stages;
     for (const Stage &stage : manifest->stages)
-      if (stage.kind == Stage::Kernel)
+      if (stage.isKernel())
         stages[stage.name] = &stage;
     getOperation().walk([&](FunctionOpInterface kernel) {
       auto stage = stages.find(kernel.getName());

@@ -362,7 +362,6 @@ void RowSplit::makeCombineKernel() {
   Block *block = func.addEntryBlock();
 
   Stage &made = combineStage;
-  made.kind = Stage::Kernel;
   made.name = func.getName().str();
   made.partition = {{longSymbol}, true, -1, "long rows are apart"};
   addIndexArguments(made, Argument::LongRows, Argument::LongPositions);
@@ -471,7 +470,7 @@ struct SplitRows : tsgu::impl::SplitRowsBase<SplitRows> {
     std::vector<Stage> stages;
     for (const Stage &stage : manifest->stages) {
       auto func = getOperation().lookupSymbol<func::FuncOp>(stage.name);
-      if (stage.kind != Stage::Kernel || !func) {
+      if (!stage.isKernel() || !func) {
         stages.push_back(stage);
         continue;
       }

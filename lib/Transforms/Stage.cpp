@@ -37,7 +37,7 @@ using linalg::GenericOp;
 using mlir::utils::IteratorType;
 
 bool tsgu::isStage(Operation *op) {
-  return isa_and_nonnull<GenericOp, SolveOpInterface, TriangleOp>(op);
+  return isa_and_nonnull<GenericOp, StepOpInterface>(op);
 }
 
 namespace {
@@ -53,8 +53,7 @@ public:
 
 private:
   void outline(GenericOp op);
-  void addSolve(SolveOpInterface op);
-  void addTriangle(TriangleOp op);
+  void addStep(StepOpInterface op);
   bool runsOverStoredValues(GenericOp op);
   RankedTensorType kernelType(GenericOp op, OpOperand &operand,
                               const Partition &partition, bool storedValues);
@@ -263,8 +262,8 @@ void Staging::outline(GenericOp op) {
         describe(op, operand, storedValues, stage.partition));
   }
   stage.cost = getCost(op, stage, storedValues);
-  unsigned number = llvm::count_if(
-      manifest.stages, [](const Stage &s) { return s.kind == Stage::Kernel; });
+  unsigned number = llvm::count_if(manifest.stages,
+                                   [](const Stage &s) { return s.isKernel(); });
   stage.name = (program.getName() + "_k" + Twine(number)).str();
 
   builder.setInsertionPoint(program);
@@ -285,36 +284,17 @@ void Staging::outline(GenericOp op) {
   manifest.stages.push_back(std::move(stage));
 }
 
-static SolveInfo::Kind getKind(SolveOpInterface op) {
-  return llvm::TypeSwitch<Operation *, SolveInfo::Kind>(op)
-      .Case([](TriangularSolveOp) { return SolveInfo::Triangular; })
-      .Case([](LeastSquaresOp) { return SolveInfo::LeastSquares; })
-      .Case([](NormalSolveOp) { return SolveInfo::NormalEquations; })
-      .Default([](Operation *) { return SolveInfo::General; });
-}
-
-void Staging::addSolve(SolveOpInterface op) {
-  Stage stage;
-  stage.kind = Stage::Solve;
-  stage.layout = buffers.csrOf(op.getMatrix());
-  stage.solve.kind = getKind(op);
-  stage.solve.mode = static_cast<SolveInfo::Mode>(op.getMode());
-  stage.solve.solver = buffers.of(op.getSolver()).index;
-  stage.solve.values = buffers.of(op.getMatrix());
-  stage.solve.columns = symbols.of(op.getRhs()).back();
-  stage.source = buffers.of(op.getRhs());
-  stage.destination = buffers.of(op->getResult(0));
-  manifest.stages.push_back(std::move(stage));
-}
-
-void Staging::addTriangle(TriangleOp op) {
-  Stage stage;
-  stage.kind = Stage::KeepTriangle;
-  stage.layout = buffers.csrOf(op.getSource());
-  stage.solve.solver = buffers.of(op.getSolver()).index;
-  stage.source = buffers.of(op.getSource());
-  stage.destination = buffers.of(op.getResult());
-  manifest.stages.push_back(std::move(stage));
+void Staging::addStep(StepOpInterface op) {
+  StepInfo step;
+  step.name = op->getName().stripDialect().str();
+  if (Value sparse = op.getSparse())
+    step.layout = buffers.csrOf(sparse);
+  for (Value operand : op->getOperands())
+    step.reads.push_back(buffers.of(operand));
+  for (Value result : op->getResults())
+    step.writes.push_back(buffers.of(result));
+  llvm::append_range(step.numbers, op.getNumbers());
+  manifest.stages.emplace_back().step = std::move(step);
 }
 
 /// What --tsgu-select-layout says of an op: at most all its loops are cut, and
@@ -351,8 +331,7 @@ FailureOr<Manifest> Staging::build() {
   for (Operation &op : program.getBody().front()) {
     llvm::TypeSwitch<Operation *>(&op)
         .Case([&](GenericOp generic) { outline(generic); })
-        .Case([&](SolveOpInterface solve) { addSolve(solve); })
-        .Case([&](TriangleOp triangle) { addTriangle(triangle); });
+        .Case([&](StepOpInterface step) { addStep(step); });
     if (isStage(&op))
       buffers.releaseAfter(&op);
   }

@@ -15,13 +15,13 @@
 using namespace mlir;
 using namespace tsgu;
 
-/// Where nobody else reads what a triangle is taken of, that is done in place.
+/// Where nobody else reads what a step may overwrite, it does.
 static Value getStorage(Value tensor) {
   while (!isa<BlockArgument>(tensor) && tensor.hasOneUse()) {
-    auto triangle = dyn_cast<TriangleOp>(*tensor.user_begin());
-    if (!triangle)
+    auto step = dyn_cast<StepOpInterface>(*tensor.user_begin());
+    if (!step || step.getOverwritten() != tensor)
       break;
-    tensor = triangle.getResult();
+    tensor = step->getResult(0);
   }
   return tensor;
 }
@@ -106,15 +106,15 @@ Buffer StageBuffers::permuted(Value source, int32_t layout) {
     if (order == layout)
       return buffer;
   int32_t pattern = manifest.layouts[layout].pattern;
-  Stage stage;
-  stage.kind = Stage::PermuteValues;
-  stage.source = of(source);
-  stage.destination = takeScratch(
-      {typeOf(manifest, stage.source), {manifest.patterns[pattern].stored}});
-  stage.layout = layout;
-  known.emplace_back(layout, stage.destination);
-  manifest.stages.push_back(stage);
-  return stage.destination;
+  StepInfo step;
+  step.name = StepInfo::permuteValues;
+  step.layout = layout;
+  step.reads = {of(source)};
+  step.writes = {takeScratch(
+      {typeOf(manifest, step.reads[0]), {manifest.patterns[pattern].stored}})};
+  known.emplace_back(layout, step.writes[0]);
+  manifest.stages.emplace_back().step = step;
+  return step.writes[0];
 }
 
 void StageBuffers::releaseAfter(Operation *op) {

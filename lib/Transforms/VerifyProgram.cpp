@@ -318,10 +318,12 @@ static LogicalResult verifyKnownPattern(Operation *op, Value sparse) {
   return success();
 }
 
-static LogicalResult verifySolve(SolveOpInterface op) {
-  if (failed(verifyReads(op, {op.getMatrix(), op.getRhs()})))
-    return failure();
-  return verifyKnownPattern(op, op.getMatrix());
+static LogicalResult verifyStep(StepOpInterface op) {
+  for (Value operand : op->getOperands())
+    if (!isa<SolverType>(operand.getType()) && failed(verifyReads(op, operand)))
+      return failure();
+  Value sparse = op.getSparse();
+  return sparse ? verifyKnownPattern(op, sparse) : success();
 }
 
 /// A solve takes its matrix transposed, which no other op does.
@@ -363,12 +365,8 @@ static LogicalResult foldTransposes(func::FuncOp program) {
 static LogicalResult verifyOp(Operation *op) {
   if (isa<ZerosLikeOp, complex::ConstantOp>(op))
     return success();
-  if (auto solve = dyn_cast<SolveOpInterface>(op))
-    return verifySolve(solve);
-  if (auto triangle = dyn_cast<TriangleOp>(op))
-    return failed(verifyReads(op, triangle.getSource()))
-               ? failure()
-               : verifyKnownPattern(op, triangle.getSource());
+  if (auto step = dyn_cast<StepOpInterface>(op))
+    return verifyStep(step);
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return isa<ShapedType>(constant.getType())
                ? constant.emitError("must be a scalar: make other tensors "

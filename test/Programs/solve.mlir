@@ -30,10 +30,10 @@
 // RUNTIME:     @[[NAME]] = constant { ptr, i64, i64, ptr, ptr, ptr, i64 } { ptr @[[NAME]]_manifest, i64 {{[0-9]+}}, i64 0,
 // RUNTIME-NOT: define
 
-// With the right-hand side's gradient at hand the matrix's is a sampled product alone: one stage,
-// whose solver is none.
+// With the right-hand side's gradient at hand the matrix's is a sampled product alone: one kernel,
+// and no solve.
 // GIVEN:     tsgu.manifest = {{.*}}stages = [{
-// GIVEN-NOT: solver = 0 : i64
+// GIVEN-NOT: step =
 // GIVEN:     func.func @solve_vjp1given2_k0(
 // GIVEN-NOT: func.func
 

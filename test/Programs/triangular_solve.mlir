@@ -21,10 +21,10 @@
 // TRANSPOSED-NOT: define
 
 // The gradient by the right-hand side is the other solve, and nothing else.
-// RHS:     stages = [{arguments = [], {{.*}}solve = {columns = {{[0-9]+}} : i64, kind = 0 : i64, mode = 1 : i64
+// RHS:     stages = [{step = {layout = 0 : i64, name = "triangular_solve", numbers = array<i32: 1>
 // RHS-NOT: func.func
 
 // The adjoint of complex matrices is conjugated; the sampled product takes that of the solution.
-// COMPLEX:     solve = {columns = {{[0-9]+}} : i64, kind = 0 : i64, mode = 2 : i64
+// COMPLEX:     step = {layout = 0 : i64, name = "triangular_solve", numbers = array<i32: 2>
 // COMPLEX:     func.func @triangular_solve_batch_vjp1_k0({{.*}}memref<?xcomplex<f32>>
 // COMPLEX-NOT: func.func

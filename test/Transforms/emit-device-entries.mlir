@@ -12,11 +12,9 @@
   layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], scratch = [],
   operands = [{name = "x", type = 0, pattern = 0, shape = array<i32: 0, 1>, read = true, result_of = -1, solver = false}],
   result = {name = "", type = 0, pattern = -1, shape = array<i32: 0, 1>, read = true, result_of = -1, solver = false},
-  stages = [{kind = 0, name = "f_k0", cost = {flops = [], bytes = []}, layout = -1,
-    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
-    solve = {kind = 0, mode = 0, solver = -1, values = {kind = 0, index = 0}, columns = 0},
+  stages = [{name = "f_k0", cost = {flops = [], bytes = []},
     partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
-    device = {block_threads = 128, dense_lanes = 4, entry_lanes = 8, split = 0, serial = false},
+    device = {block_threads = 128, dense_lanes = 4, entry_lanes = 8, serial = false},
     sizes = [{kind = 1, index = 0, dim = 0}, {kind = 3, index = 0, dim = 0}, {kind = 2, index = 3, dim = 0},
       {kind = 4, index = 0, dim = 0}],
     arguments = [

@@ -18,9 +18,7 @@ module attributes {tsgu.manifest = {program = "f"}} {
   patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
   layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
   result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1, solver = false},
-  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
-    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
-    solve = {kind = 0, mode = 0, solver = -1, values = {kind = 0, index = 0}, columns = 0},
+  stages = [{name = "f_k0", sizes = [], cost = {flops = [], bytes = []},
     partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
     arguments = [{role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
       slice = array<i32: 0>, written = true}]}]
@@ -38,9 +36,7 @@ module attributes {tsgu.manifest = #manifest} {
   patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
   layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], operands = [], scratch = [],
   result = {name = "", type = 1, pattern = -1, shape = array<i32: 0>, read = true, result_of = -1, solver = false},
-  stages = [{kind = 0, name = "f_k0", sizes = [], cost = {flops = [], bytes = []}, layout = -1,
-    source = {kind = 0, index = 0}, destination = {kind = 0, index = 0},
-    solve = {kind = 0, mode = 0, solver = -1, values = {kind = 0, index = 0}, columns = 0},
+  stages = [{name = "f_k0", sizes = [], cost = {flops = [], bytes = []},
     partition = {loops = array<i32: 0>, parallel = true, weight_layout = 0, proof = ""},
     arguments = [{role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0>,
       slice = array<i32: 0>, written = true}]}]

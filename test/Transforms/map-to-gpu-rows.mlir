@@ -47,7 +47,7 @@ func.func @total(%x: tensor<?xf64> {tsgu.name = "x"}) -> tensor<f64> {
 // make the rows.
 
 // ITEMS: remark: [Passed] MapToGPU {{.*}}Function=spmm_batch_k0 | Remark="lanes share a dense row of the output", lanes by columns=8
-// ITEMS: name = "spmm_batch_k0", partition = {loops = array<i32: 0, 2>, parallel = true, {{.*}}weight_layout = -1
+// ITEMS: name = "spmm_batch_k0", partition = {loops = array<i32: 0, 2>, parallel = true, proof = "{{[^"]*}}"}
 // ITEMS-LABEL: gpu.func @spmm_batch_k0(
 // ITEMS:         %[[ROW:.*]] = arith.divui %{{.*}}, %arg6
 // ITEMS:         %[[ITEM:.*]] = arith.remui %{{.*}}, %arg6

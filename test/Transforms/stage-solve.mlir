@@ -5,7 +5,7 @@
 // RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize,func.func(tsgu-select-layout),tsgu-stage)' --split-input-file \
 // RUN:   | FileCheck %s
 
-// A triangular solve into a scratch buffer (by A, operand 1, of G, operand 4; as many columns as s1),
+// A triangular solve into a scratch buffer (by A, operand 1, transposed, of G, operand 4),
 // a kernel that writes the result, and the triangle of the result, kept in place. A matrix that is
 // solved with is square: both its extents are s0, and the rows of G are.
 // TRI:      tsgu.manifest = {layouts = [{index = 2 : i64, order = array<i32: 0, 1>, pattern = 0 : i64}]
@@ -13,12 +13,13 @@
 // TRI-SAME:   {name = "G", {{[^}]*}}shape = array<i32: 0, 1>
 // TRI-SAME:   patterns = [{name = "A", shape = array<i32: 0, 0>
 // TRI-SAME:   scratch = [{shape = array<i32: 0, 1>, type = 1 : i64}]
-// TRI-SAME:   stages = [{arguments = [], {{.*}}destination = {index = 0 : i64, kind = 2 : i64}, kind = 2 : i64, layout = 0 : i64,
-// TRI-SAME:     solve = {columns = 1 : i64, kind = 0 : i64, mode = 1 : i64, solver = 0 : i64, values = {index = 1 : i64, kind = 0 : i64}}, source = {index = 4 : i64, kind = 0 : i64}},
+// TRI-SAME:   stages = [{step = {layout = 0 : i64, name = "triangular_solve", numbers = array<i32: 1>,
+// TRI-SAME:     reads = [{index = 0 : i64, kind = 0 : i64}, {index = 1 : i64, kind = 0 : i64}, {index = 4 : i64, kind = 0 : i64}],
+// TRI-SAME:     writes = [{index = 0 : i64, kind = 2 : i64}]}},
 // TRI-SAME:   {arguments = [{buffer = {index = 0 : i64, kind = 2 : i64}, {{.*}}{buffer = {index = 0 : i64, kind = 1 : i64}, {{.*}}written = true}]
 // TRI-SAME:     name = "triangular_solve_vjp1_k0"
-// TRI-SAME:   {arguments = [], {{.*}}destination = {index = 0 : i64, kind = 1 : i64}, kind = 3 : i64, layout = 0 : i64,
-// TRI-SAME:     source = {index = 0 : i64, kind = 1 : i64}}]
+// TRI-SAME:   {step = {layout = 0 : i64, name = "triangle", numbers = array<i32>,
+// TRI-SAME:     reads = [{index = 0 : i64, kind = 0 : i64}, {index = 0 : i64, kind = 1 : i64}], writes = [{index = 0 : i64, kind = 1 : i64}]}}]
 
 // A least-squares solve for each item of a batch, with no kernel at all: B has as many rows as A, the
 // solution as A has columns.
@@ -26,7 +27,7 @@
 // BATCH-SAME: {name = "B", {{[^}]*}}shape = array<i32: 0, 1, 3>, {{[^}]*}}type = 0 : i64}]
 // BATCH-SAME: patterns = [{name = "A", shape = array<i32: 0, 1, 2>
 // BATCH-SAME: result = {name = "", {{[^}]*}}shape = array<i32: 0, 2, 3>
-// BATCH-SAME: stages = [{arguments = [], {{.*}}kind = 2 : i64, layout = 0 : i64, {{.*}}solve = {columns = 3 : i64, kind = 2 : i64, mode = 0 : i64
+// BATCH-SAME: stages = [{step = {layout = 0 : i64, name = "least_squares", numbers = array<i32: 0>
 // BATCH-NOT:  func.func
 
 #CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>

@@ -9,10 +9,10 @@
 // CHECK:       tsgu.manifest = {layouts = [{index = 2 : i64, order = array<i32: 1, 0>, pattern = 0 : i64}]
 // CHECK-SAME:    operands = [{name = "A", {{.*}}read = true{{.*}}}, {name = "B", {{.*}}read = false{{.*}}}, {name = "G"
 // CHECK-SAME:    scratch = [{shape = array<i32: 3>, type = 1 : i64}]
-// CHECK-SAME:    stages = [{arguments = [], {{.*}}destination = {index = 0 : i64, kind = 2 : i64}, kind = 1 : i64, layout = 0 : i64,
-// CHECK-SAME:      source = {index = 0 : i64, kind = 0 : i64}},
+// CHECK-SAME:    stages = [{step = {layout = 0 : i64, name = "permute_values", numbers = array<i32>,
+// CHECK-SAME:      reads = [{index = 0 : i64, kind = 0 : i64}], writes = [{index = 0 : i64, kind = 2 : i64}]}},
 // CHECK-SAME:    {arguments = [{buffer = {index = 2 : i64, kind = 0 : i64},
-// CHECK-SAME:      kind = 0 : i64, layout = -1 : i64, name = "spmm_vjp1_k0", partition = {loops = array<i32: 1>, parallel = true,
+// CHECK-SAME:      name = "spmm_vjp1_k0", partition = {loops = array<i32: 1>, parallel = true,
 // CHECK-LABEL: func.func @spmm_vjp1_k0(
 // CHECK-SAME:    %[[G:[a-z0-9]+]]: tensor<?x?xf64>, %[[A:[a-z0-9]+]]: tensor<?x?xf64, #[[$CSC]]>, %[[OUT:[a-z0-9]+]]: tensor<?x?xf64>)
 // CHECK-SAME:    attributes {tsgu.identity = 0.000000e+00 : f64, tsgu.kernel}

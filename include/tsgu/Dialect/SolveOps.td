@@ -46,8 +46,8 @@ def Tsgu_RankAttr : EnumAttr<Tsgu_Dialect, Tsgu_Rank, "rank"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
-class Tsgu_SolveBase<string mnemonic, list<Trait> traits = []>
-    : Op<Tsgu_Dialect, mnemonic, !listconcat(traits, [Pure, SolveOpInterface])> {
+class Tsgu_SolveBase<string mnemonic, string declarations = "">
+    : Op<Tsgu_Dialect, mnemonic, [Pure, SolveOpInterface, StepOpInterface]> {
   dag common = (ins Tsgu_SolverType:$solver, AnyRankedTensor:$matrix,
                     AnyRankedTensor:$rhs,
                     DefaultValuedAttr<Tsgu_ModeAttr, "::tsgu::Mode::N">:$mode);
@@ -59,9 +59,15 @@ class Tsgu_SolveBase<string mnemonic, list<Trait> traits = []>
   }];
   let hasFolder = 1;
   let hasCanonicalizer = 1;
+  let extraClassDeclaration = declarations # [{
+    ::llvm::SmallVector<int32_t> getNumbers() {
+      return {static_cast<int32_t>(getMode())};
+    }
+  }];
 }
 
-def Tsgu_TriangularSolveOp : Tsgu_SolveBase<"triangular_solve"> {
+def Tsgu_TriangularSolveOp : Tsgu_SolveBase<"triangular_solve",
+    [{ bool needsSquare() { return true; } }]> {
   let summary = "X = op(L)^-1 B, where L is a triangle of A";
   let description = [{
     The solver says which triangle, and whether its diagonal is stored or one.
@@ -80,10 +86,10 @@ def Tsgu_TriangularSolveOp : Tsgu_SolveBase<"triangular_solve"> {
     With G the cotangent of X, Y = op(L)^-H G is that of B. The one of op(A) is
     -Y X^H, on the entries of the triangle (`tsgu.triangle`).
   }];
-  let extraClassDeclaration = [{ bool needsSquare() { return true; } }];
 }
 
-def Tsgu_SolveOp : Tsgu_SolveBase<"solve"> {
+def Tsgu_SolveOp
+    : Tsgu_SolveBase<"solve", [{ bool needsSquare() { return true; } }]> {
   let summary = "X = op(A)^-1 B";
   let description = [{
     | | shape |
@@ -94,7 +100,6 @@ def Tsgu_SolveOp : Tsgu_SolveBase<"solve"> {
     With G the cotangent of X, Y = op(A)^-H G is that of B, and -Y X^H, at the
     stored entries, that of op(A).
   }];
-  let extraClassDeclaration = [{ bool needsSquare() { return true; } }];
 }
 
 def Tsgu_LeastSquaresOp : Tsgu_SolveBase<"least_squares"> {
@@ -126,7 +131,9 @@ def Tsgu_LeastSquaresOp : Tsgu_SolveBase<"least_squares"> {
   }];
 }
 
-def Tsgu_NormalSolveOp : Tsgu_SolveBase<"normal_solve"> {
+def Tsgu_NormalSolveOp : Tsgu_SolveBase<"normal_solve", [{
+    unsigned getRhsDim() { return isTransposed(getMode()) ? 0 : 1; }
+  }]> {
   let summary = "Z = (M^H M + damp^2)^-1 G with M = op(A)";
   let description = [{
     The inverse in derivatives of least squares. Needs M of full column rank, or
@@ -140,13 +147,11 @@ def Tsgu_NormalSolveOp : Tsgu_SolveBase<"normal_solve"> {
     With H the cotangent of Z, Y = (M^H M + damp^2)^-1 H is that of G, and
     -(M Z) Y^H - (M Y) Z^H that of M.
   }];
-  let extraClassDeclaration = [{
-    unsigned getRhsDim() { return isTransposed(getMode()) ? 0 : 1; }
-  }];
 }
 
 def Tsgu_TriangleOp
-    : Op<Tsgu_Dialect, "triangle", [Pure, AllTypesMatch<["source", "result"]>]> {
+    : Op<Tsgu_Dialect, "triangle",
+         [Pure, StepOpInterface, AllTypesMatch<["source", "result"]>]> {
   let summary = "the entries that a triangular solver reads, zeros elsewhere";
   let description = [{
     A sparse tensor on the pattern of `source`. The identity for solvers that
@@ -161,6 +166,9 @@ def Tsgu_TriangleOp
   let assemblyFormat = "$solver `,` $source attr-dict `:` type($source)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let extraClassDeclaration = [{
+    ::mlir::Value getOverwritten() { return getSource(); }
+  }];
 }
 
 #endif // TSGU_SOLVE_OPS_TD

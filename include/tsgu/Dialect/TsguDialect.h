@@ -74,6 +74,7 @@ inline Mode transpose(Mode mode) {
 }
 
 namespace detail {
+mlir::Value findSparse(mlir::ValueRange values);
 mlir::LogicalResult verifySolve(mlir::Operation *op);
 } // namespace detail
 

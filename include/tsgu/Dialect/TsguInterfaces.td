@@ -34,6 +34,28 @@ def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   ];
 }
 
+def StepOpInterface : OpInterface<"StepOpInterface"> {
+  let cppNamespace = "::tsgu";
+  let description = [{
+    An op that the runtime does, as the step of the same name: it reads the
+    operands and writes the results, in their order. At most one operand is
+    sparse, and with it the result may be.
+  }];
+  let methods = [
+    InterfaceMethod<"The sparse operand, or null.", "::mlir::Value", "getSparse",
+                    (ins), "", [{
+        return ::tsgu::detail::findSparse($_op->getOperands());
+      }]>,
+    InterfaceMethod<"What the step is told beside its buffers.",
+                    "::llvm::SmallVector<int32_t>", "getNumbers", (ins), "",
+                    [{ return {}; }]>,
+    InterfaceMethod<[{
+        The operand whose buffer the result may take, so that the step works in
+        place; null: it may not.
+      }], "::mlir::Value", "getOverwritten", (ins), "", [{ return {}; }]>,
+  ];
+}
+
 def SolveOpInterface : OpInterface<"SolveOpInterface"> {
   let cppNamespace = "::tsgu";
   let description = [{

@@ -26,7 +26,7 @@
 namespace tsgu {
 
 /// The version that `serialize` writes and `parse` accepts.
-inline constexpr uint32_t manifestVersion = 3;
+inline constexpr uint32_t manifestVersion = 4;
 
 /// A size on which the program depends: the extent of a dimension, or the
 /// number of stored entries of a pattern.
@@ -59,6 +59,8 @@ struct Buffer {
   enum Kind : uint8_t { Operand = 0, Result = 1, Scratch = 2 };
   Kind kind = Operand;
   int32_t index = 0;
+
+  bool operator==(const Buffer &) const = default;
 };
 
 /// An operand or result as the caller sees it. A sparse one is passed as its
@@ -149,32 +151,24 @@ struct Cost {
   std::vector<Term> bytes; ///< Compulsory traffic: every byte once.
 };
 
-/// A solve that the runtime does: destination = op(A)^-1 source, or another
-/// function of A and the right-hand side.
-struct SolveInfo {
-  enum Kind : uint8_t {
-    Triangular = 0,
-    General = 1,
-    LeastSquares = 2,   ///< argmin norm(source - op(A) x)^2 + damp^2 norm(x)^2
-    NormalEquations = 3 ///< (op(A)^H op(A) + damp^2)^-1 source; needs full rank
-  };
-  enum Mode : uint8_t { N = 0, T = 1, C = 2 };
-  Kind kind = Triangular;
-  Mode mode = N;
-  int32_t solver = -1; ///< Operand.
-  Buffer values;       ///< Of A, in the order of the pattern's CSR layout.
-  int32_t columns = 0; ///< Symbol: right-hand sides.
+/// What the runtime does itself: the step of this name in program/steps. What
+/// layout and numbers mean is the step's own; if that changes, so does
+/// manifestVersion.
+struct StepInfo {
+  /// The one step that stands for no op of programs.
+  static constexpr const char *permuteValues = "permute_values";
+
+  std::string name; ///< Empty: the stage is a kernel.
+  int32_t layout = -1;
+  std::vector<Buffer> reads, writes;
+  std::vector<int32_t> numbers;
 };
 
-/// A kernel call or a runtime step.
+/// A runtime step, or the call of a kernel.
 struct Stage {
-  enum Kind : uint8_t {
-    Kernel = 0,
-    PermuteValues = 1,
-    Solve = 2,
-    KeepTriangle = 3 ///< destination = source, 0 where a solver does not read A
-  };
-  Kind kind = Kernel;
+  bool isKernel() const { return step.name.empty(); }
+
+  StepInfo step;
 
   // Kernel.
   std::string name;
@@ -183,13 +177,6 @@ struct Stage {
   Partition partition;
   DeviceMap device;
   Cost cost;
-
-  // PermuteValues: destination[k] = source[permutation of `layout` at k]. Solve
-  // and KeepTriangle: `layout` is the CSR layout of A's pattern; KeepTriangle
-  // may work in place.
-  Buffer source, destination;
-  int32_t layout = -1;
-  SolveInfo solve; ///< Of KeepTriangle, only `solver`.
 };
 
 struct Manifest {

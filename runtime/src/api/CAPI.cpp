@@ -247,9 +247,9 @@ tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
     const SystemShape shape = checkSystem(p, mode, values->type, b, x, false);
     checkApart("values", *values, "x", *x);
     Problem problem;
-    problem.kind = solver->method == TSGU_TRIANGULAR ? SolveInfo::Triangular
-                   : solver->method == TSGU_LSMR     ? SolveInfo::LeastSquares
-                                                     : SolveInfo::General;
+    problem.kind = solver->method == TSGU_TRIANGULAR ? Problem::Triangular
+                   : solver->method == TSGU_LSMR     ? Problem::LeastSquares
+                                                     : Problem::General;
     problem.mode = static_cast<Mode>(mode);
     problem.solver = solver;
     problem.pattern = &p;

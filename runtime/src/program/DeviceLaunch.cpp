@@ -12,10 +12,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "program/DeviceLaunch.h"
-#include "pattern/DeviceKernels.h"
 #include "pattern/DeviceLayouts.h"
-#include "program/Frame.h"
 #include "program/RecordedPatterns.h"
+#include "program/Step.h"
 
 #include <algorithm>
 #include <bit>
@@ -81,17 +80,12 @@ public:
 
 private:
   void stage(const StagePlan &stage, int64_t first, int64_t items) const {
-    switch (stage.stage->kind) {
-    case Stage::Kernel:
+    if (!stage.step)
       return kernel(stage, first, items);
-    case Stage::PermuteValues:
-      return permute(stage, first, items);
-    case Stage::Solve:
-    case Stage::KeepTriangle:
-      fail(
-          Status::InvalidArgument, plan.manifest().program,
-          " has a solver, and solvers run on the CPU: move its operands there");
-    }
+    if (!stage.step->runOn)
+      fail(Status::InvalidArgument, plan.manifest().program, " has a step, ",
+           stage.step->name, ", that runs on the CPU: move its operands there");
+    stage.step->runOn({stage, place, frame, first, items});
   }
 
   const Layout &layout(int32_t index) const { return frame.layout(index); }
@@ -247,19 +241,6 @@ private:
         plan.object(), stage.number,
         {static_cast<uint32_t>(blocks), static_cast<uint32_t>(items)},
         {words.data(), count}, place.stream());
-  }
-
-  void permute(const StagePlan &stage, int64_t first, int64_t items) const {
-    const Layout &l = layout(stage.stage->layout);
-    if (!l.permutation && stage.mayAlias) {
-      frame.aliasSlot(stage.destination, stage.source);
-      return;
-    }
-    permuteOn(place.device, place.stream(), l, stage.elementSize,
-              {frame.data(stage.source, first), frame.itemBytes(stage.source)},
-              {frame.data(stage.destination, first),
-               frame.itemBytes(stage.destination)},
-              items);
   }
 
   const Place &place;

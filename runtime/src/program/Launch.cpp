@@ -9,25 +9,14 @@
 #include "base/Parallel.h"
 #include "base/Scratch.h"
 #include "pattern/Ranges.h"
-#include "program/Frame.h"
-#include "solvers/Solve.h"
-#include "triangular/Triangular.h"
+#include "program/Step.h"
+#include "program/Work.h"
 
 #include <algorithm>
-#include <cstring>
+#include <limits>
 
 namespace tsgu::runtime {
 namespace {
-
-/// Work below this many flops (or the time of as many) takes one thread:
-/// handing it out costs as much as doing it.
-constexpr double smallWork = 1e5;
-/// Ranges are not made smaller than this.
-constexpr double rangeWork = 2.5e4;
-/// More ranges than threads, so that uneven ones even out.
-constexpr int64_t rangesPerThread = 4;
-/// While a byte comes from memory, a core computes about this many flops.
-constexpr double flopsPerByte = 0.25;
 
 double evaluate(const std::vector<Cost::Term> &terms, const Binding &binding) {
   double sum = 0;
@@ -40,26 +29,9 @@ double evaluate(const std::vector<Cost::Term> &terms, const Binding &binding) {
   return sum;
 }
 
-int64_t storedOf(const Plan &plan, const Stage &stage, const Binding &binding) {
-  const Manifest &m = plan.manifest();
-  return binding.sizes[m.patterns[m.layouts[stage.layout].pattern].stored];
-}
-
-double workOf(const Plan &plan, const Stage &stage, const Binding &binding) {
-  if (stage.kind != Stage::Kernel)
-    return 16 * flopsPerByte *
-           static_cast<double>(storedOf(plan, stage, binding));
+double workOf(const Stage &stage, const Binding &binding) {
   return std::max(evaluate(stage.cost.flops, binding),
                   flopsPerByte * evaluate(stage.cost.bytes, binding));
-}
-
-/// Into how many ranges to cut; 1: do not.
-int64_t partsOf(int64_t iterations, double work, int32_t threads) {
-  if (threads <= 1 || work < smallWork)
-    return 1;
-  double most = std::min(static_cast<double>(threads) * rangesPerThread,
-                         work / rangeWork);
-  return std::min(iterations, static_cast<int64_t>(most));
 }
 
 /// A kernel with its pointers and sizes, up to the range of iterations.
@@ -85,7 +57,7 @@ private:
   int64_t extents[2] = {1, 1};
   int64_t total = 1;
   SmallArray<void *, usualArguments> pointers;
-  SmallArray<std::array<int64_t, 2>, usualArguments> steps;
+  SmallArray<std::array<int64_t, 2>, usualArguments> advances;
   SmallArray<int64_t, usualSizes> sizes;
 };
 
@@ -93,7 +65,7 @@ KernelCall::KernelCall(const Frame &frame, const StagePlan &plan,
                        const Binding &binding, int64_t item)
     : plan(plan), argumentCount(static_cast<int32_t>(plan.arguments.size())),
       sizeCount(static_cast<int32_t>(plan.stage->sizes.size())),
-      pointers(plan.arguments.size()), steps(plan.arguments.size()),
+      pointers(plan.arguments.size()), advances(plan.arguments.size()),
       sizes(plan.stage->sizes.size()) {
   const std::vector<int32_t> &loops = plan.stage->partition.loops;
   for (size_t loop = 0; loop < loops.size(); ++loop)
@@ -119,22 +91,22 @@ void KernelCall::addArgument(int32_t index, const Frame &frame, int64_t item) {
     pointers[index] = frame.data(argument.slot, item);
   }
   for (int loop = 0; loop < 2; ++loop) {
-    const Step &step = argument.steps[loop];
+    const Advance &advance = argument.advances[loop];
     int64_t elements = 0;
-    switch (step.kind) {
-    case Step::None:
+    switch (advance.kind) {
+    case Advance::None:
       break;
-    case Step::Row:
+    case Advance::Row:
       elements = 1;
       break;
-    case Step::Item:
+    case Advance::Item:
       elements = frame.rowsPerItem(argument.layout);
       break;
-    case Step::Stride:
-      elements = frame.strides(argument.slot)[step.dim];
+    case Advance::Stride:
+      elements = frame.strides(argument.slot)[advance.dim];
       break;
     }
-    steps[index][loop] = elements * argument.elementSize;
+    advances[index][loop] = elements * argument.elementSize;
   }
 }
 
@@ -144,7 +116,7 @@ void KernelCall::run(int64_t outer, int64_t outerCount, int64_t inner,
   SmallArray<int64_t, usualSizes> callSizes(plan.stage->sizes.size());
   for (int32_t i = 0; i < argumentCount; ++i)
     callPointers[i] =
-        moved(pointers[i], outer * steps[i][0] + inner * steps[i][1]);
+        moved(pointers[i], outer * advances[i][0] + inner * advances[i][1]);
   for (int32_t i = 0; i < sizeCount; ++i) {
     const SizeRef &size = plan.stage->sizes[i];
     callSizes[i] = size.kind != SizeRef::Range ? sizes[i]
@@ -194,58 +166,14 @@ public:
 
 private:
   void stage(Frame &frame, const StagePlan &stage, int64_t item) const {
-    switch (stage.stage->kind) {
-    case Stage::Kernel:
+    if (!stage.step)
       return kernel(frame, stage, item);
-    case Stage::PermuteValues:
-      return permute(frame, stage, item);
-    case Stage::Solve:
-      return solve(frame, stage, item);
-    case Stage::KeepTriangle:
-      return keepTriangle(frame, stage, item);
-    }
-  }
-
-  const tsgu_solver &solverOf(const Frame &frame,
-                              const StagePlan &stage) const {
-    return *reinterpret_cast<const tsgu_solver *>(
-        frame.data(stage.stage->solve.solver, 0));
-  }
-
-  void solve(const Frame &frame, const StagePlan &stage, int64_t item) const {
-    const Stage &info = *stage.stage;
-    Problem problem;
-    problem.kind = info.solve.kind;
-    problem.mode = static_cast<Mode>(info.solve.mode);
-    problem.solver = &solverOf(frame, stage);
-    problem.pattern = &frame.pattern(info.layout);
-    problem.type = binding.valueType;
-    problem.values = frame.data(stage.values, item);
-    problem.columns = binding.sizes[info.solve.columns];
-    problem.b = frame.data(stage.source, item);
-    problem.x = frame.data(stage.destination, item);
-    const int64_t *b = frame.strides(stage.source);
-    const int64_t *x = frame.strides(stage.destination);
-    const bool batched = problem.pattern->rank() == 3;
-    problem.bItem = batched ? b[0] : 0;
-    problem.xItem = batched ? x[0] : 0;
-    problem.bRow = b[batched], problem.xRow = x[batched];
-    runtime::solve(problem, executor);
-  }
-
-  void keepTriangle(const Frame &frame, const StagePlan &stage,
-                    int64_t item) const {
-    const tsgu_solver &solver = solverOf(frame, stage);
-    char *from = frame.data(stage.source, item);
-    char *to = frame.data(stage.destination, item);
-    Pattern &pattern = frame.pattern(stage.stage->layout);
-    // A solve that is not triangular reads every entry.
-    if (solver.method == TSGU_TRIANGULAR)
-      runtime::keepTriangle(pattern,
-                            {solver.upper != 0, solver.unit_diagonal != 0},
-                            binding.valueType, from, to, executor);
-    else if (from != to && pattern.stored() > 0)
-      std::memcpy(to, from, pattern.stored() * stage.elementSize);
+    stage.step->run({{plan.manifest(), stage.stage->step},
+                     stage,
+                     binding,
+                     frame,
+                     executor,
+                     item});
   }
 
   void kernel(const Frame &frame, const StagePlan &stage, int64_t item) const {
@@ -255,8 +183,8 @@ private:
       return;
     }
     const int64_t iterations = call.iterations();
-    const int64_t parts = partsOf(
-        iterations, workOf(plan, *stage.stage, binding), executor.threads);
+    const int64_t parts =
+        partsOf(iterations, workOf(*stage.stage, binding), executor.threads);
     if (iterations == 0)
       return;
     if (parts <= 1) {
@@ -274,43 +202,21 @@ private:
     });
   }
 
-  void permute(Frame &frame, const StagePlan &stage, int64_t item) const {
-    const Layout &layout = frame.layout(stage.stage->layout);
-    char *source = frame.data(stage.source, item);
-    char *destination = frame.data(stage.destination, item);
-    if (!layout.permutation) {
-      if (stage.mayAlias)
-        frame.alias(stage.destination, source);
-      else if (layout.stored > 0)
-        std::memcpy(destination, source, layout.stored * stage.elementSize);
-      return;
-    }
-    const int64_t parts = std::max<int64_t>(
-        1, partsOf(layout.stored, workOf(plan, *stage.stage, binding),
-                   executor.threads));
-    const Ranges ranges(layout.stored, parts);
-    auto gather = [&]<typename T, typename I>(T, I) {
-      const auto *from = reinterpret_cast<const T *>(source);
-      auto *to = reinterpret_cast<T *>(destination);
-      const auto *permutation = static_cast<const I *>(layout.permutation);
-      parallelFor(executor, parts, [&](int64_t first, int64_t last) {
-        const int64_t end = ranges.boundary(last);
-        for (int64_t k = ranges.boundary(first); k < end; ++k)
-          to[k] = from[permutation[k]];
-      });
-    };
-    withIndexType(layout.permutationType, [&](auto index) {
-      stage.elementSize == 2   ? gather(uint16_t{}, index)
-      : stage.elementSize == 4 ? gather(uint32_t{}, index)
-      : stage.elementSize == 8 ? gather(uint64_t{}, index)
-                               : gather(std::complex<double>{}, index);
-    });
-  }
-
   const Plan &plan;
   const Binding &binding;
   const tsgu_executor &executor;
 };
+
+double workOfItem(const Plan &plan, const Binding &binding) {
+  double work = 0;
+  for (const StagePlan &stage : plan.stages())
+    work +=
+        !stage.step ? workOf(*stage.stage, binding)
+        : stage.step->work
+            ? stage.step->work({plan.manifest(), stage.stage->step}, binding)
+            : std::numeric_limits<double>::infinity();
+  return work;
+}
 
 } // namespace
 
@@ -319,16 +225,9 @@ void launch(const Plan &plan, const Binding &binding,
             const tsgu_executor &executor) {
   Frame frame(plan, binding, arguments, result);
   const int64_t items = binding.items();
-  double work = 0;
-  if (items > 1)
-    for (const Stage &stage : plan.manifest().stages)
-      work += workOf(plan, stage, binding);
-  // A solve takes all threads itself, and may call back.
-  const bool solves =
-      std::any_of(plan.manifest().stages.begin(), plan.manifest().stages.end(),
-                  [](const Stage &s) { return s.kind == Stage::Solve; });
+  const double work = items > 1 ? workOfItem(plan, binding) : 0;
   const int64_t parts =
-      work < smallWork && !solves
+      work < smallWork
           ? partsOf(items, work * static_cast<double>(items), executor.threads)
           : 1;
   if (parts <= 1) {

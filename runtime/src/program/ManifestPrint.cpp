@@ -5,11 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tsgu/Manifest.h"
+#include "program/Step.h"
 
 #include <sstream>
 
 namespace tsgu {
+
+using namespace runtime;
+
 namespace {
 
 class Printer {
@@ -63,13 +66,6 @@ private:
     return text + "} " + elementName(info.indexType);
   }
 
-  std::string buffer(const Buffer &buffer) {
-    if (buffer.kind == Buffer::Scratch)
-      return "scratch " + std::to_string(buffer.index);
-    return buffer.kind == Buffer::Result ? "result"
-                                         : m.operands[buffer.index].name;
-  }
-
   void symbol(const Symbol &symbol) {
     out << "  size " << symbol.name;
     if (symbol.fixed > 0)
@@ -107,7 +103,7 @@ private:
     if (argument.role != Argument::Values && argument.role != Argument::Dense)
       out << "of layout " << argument.layout;
     else
-      out << buffer(argument.buffer);
+      out << nameOf(m, argument.buffer);
     if (argument.role == Argument::Dense)
       out << ' ' << shape(argument.shape);
     for (size_t loop = 0; loop < argument.slice.size(); ++loop)
@@ -167,33 +163,9 @@ private:
   }
 
   void stage(const Stage &stage) {
-    switch (stage.kind) {
-    case Stage::Kernel:
+    if (stage.isKernel())
       return kernel(stage);
-    case Stage::PermuteValues:
-      return permute(stage);
-    case Stage::Solve:
-      return solve(stage);
-    case Stage::KeepTriangle:
-      out << "  keep of " << buffer(stage.source) << " the triangle of "
-          << m.operands[stage.solve.solver].name << " in "
-          << buffer(stage.destination) << '\n';
-    }
-  }
-
-  void solve(const Stage &stage) {
-    static constexpr const char *kinds[] = {
-        "triangular", "general", "least squares", "normal equations"};
-    static constexpr const char *modes[] = {"", "^T", "^H"};
-    out << "  solve " << buffer(stage.solve.values) << modes[stage.solve.mode]
-        << " (" << kinds[stage.solve.kind] << ") by "
-        << m.operands[stage.solve.solver].name << ": " << buffer(stage.source)
-        << " to " << buffer(stage.destination) << '\n';
-  }
-
-  void permute(const Stage &stage) {
-    out << "  permute values of " << buffer(stage.source) << " to layout "
-        << stage.layout << " in " << buffer(stage.destination) << '\n';
+    out << "  " << stepNamed(stage.step.name).print({m, stage.step}) << '\n';
   }
 
   const Manifest &m;

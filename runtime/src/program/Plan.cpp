@@ -6,35 +6,15 @@
 //===----------------------------------------------------------------------===//
 
 #include "program/Plan.h"
+#include "program/Step.h"
 
 #include <algorithm>
 
 namespace tsgu::runtime {
 
-int32_t slotOf(const Manifest &manifest, const Buffer &buffer) {
-  const auto operands = static_cast<int32_t>(manifest.operands.size());
-  switch (buffer.kind) {
-  case Buffer::Operand:
-    return buffer.index;
-  case Buffer::Result:
-    return operands;
-  case Buffer::Scratch:
-    break;
-  }
-  return operands + 1 + buffer.index;
-}
-
 /// Dimensions of a buffer without those of a batch.
-static size_t rankOf(const Manifest &m, const Buffer &buffer) {
-  if (buffer.kind == Buffer::Scratch)
-    return m.scratch[buffer.index].shape.size();
-  const TensorInfo &info =
-      buffer.kind == Buffer::Operand ? m.operands[buffer.index] : m.result;
+static size_t rankOf(const BufferInfo &info) {
   return info.pattern >= 0 ? 1 : info.shape.size();
-}
-
-static bool reads(const Manifest &m, const Buffer &buffer) {
-  return buffer.kind != Buffer::Operand || m.operands[buffer.index].read;
 }
 
 /// What a signature, which has no stages, cannot tell.
@@ -53,46 +33,20 @@ Plan::Plan(const tsgu_object &object)
     : compiled(object),
       m(Manifest::parse(object.manifest, object.manifest_size)) {
   checkLimits(m);
-  size_t kernels = 0;
-  for (const Stage &stage : m.stages) {
-    if (stage.kind != Stage::Kernel) {
-      stagePlans.push_back(planStep(stage));
-      continue;
-    }
-    stagePlans.push_back(planKernel(stage, static_cast<uint32_t>(kernels++)));
-  }
+  uint32_t kernels = 0;
+  for (size_t i = 0; i < m.stages.size(); ++i)
+    stagePlans.push_back(m.stages[i].isKernel()
+                             ? planKernel(m.stages[i], kernels++)
+                             : planStep(i));
   if (kernels != object.kernel_count)
     fail(Status::CompileFailed, m.program, " has ", object.kernel_count,
          " kernels for ", kernels, " stages");
-  for (size_t i = 0; i < stagePlans.size(); ++i)
-    if (StagePlan &plan = stagePlans[i];
-        m.stages[i].kind == Stage::PermuteValues)
-      plan.mayAlias = m.stages[i].destination.kind == Buffer::Scratch &&
-                      !writtenFrom(0, plan.destination) &&
-                      !writtenFrom(i, plan.source);
-}
-
-/// Whether a kernel or a solve, or another permutation, writes to the buffer.
-bool Plan::writtenFrom(size_t first, int32_t slot) const {
-  int32_t permutations = 0;
-  for (size_t i = first; i < m.stages.size(); ++i) {
-    const Stage &stage = m.stages[i];
-    if (stage.kind != Stage::Kernel && slotOf(m, stage.destination) == slot) {
-      if (stage.kind != Stage::PermuteValues)
-        return true;
-      ++permutations;
-    }
-    for (const Argument &argument : stage.arguments)
-      if (argument.written && slotOf(m, argument.buffer) == slot)
-        return true;
-  }
-  return permutations > 1;
 }
 
 /// The dense levels of the layout are the innermost partitioned loops, or the
 /// batch alone is partitioned.
-void Plan::planSteps(const LayoutInfo &layout, const Stage &stage,
-                     ArgumentPlan &plan) const {
+void Plan::planAdvances(const LayoutInfo &layout, const Stage &stage,
+                        ArgumentPlan &plan) const {
   const std::vector<int32_t> &loops = stage.partition.loops;
   const PatternInfo &pattern = m.patterns[layout.pattern];
   const size_t levels = layout.order.size() - 1;
@@ -100,8 +54,8 @@ void Plan::planSteps(const LayoutInfo &layout, const Stage &stage,
   for (size_t level = 0; level < levels && level + skipped < loops.size();
        ++level)
     if (loops[level + skipped] == pattern.shape[layout.order[level]])
-      plan.steps[level + skipped].kind =
-          level + 1 == levels ? Step::Row : Step::Item;
+      plan.advances[level + skipped].kind =
+          level + 1 == levels ? Advance::Row : Advance::Item;
 }
 
 ArgumentPlan Plan::planArgument(const Argument &argument,
@@ -113,23 +67,24 @@ ArgumentPlan Plan::planArgument(const Argument &argument,
     plan.coordinates = argument.role == Argument::Coordinates;
     plan.elementSize = elementSize(layout.indexType);
     if (argument.role == Argument::Positions)
-      planSteps(layout, stage, plan);
+      planAdvances(layout, stage, plan);
     return plan;
   }
+  const BufferInfo info = infoOf(m, argument.buffer);
   plan.slot = slotOf(m, argument.buffer);
-  plan.elementSize = elementSize(typeOf(m, argument.buffer));
-  if (!reads(m, argument.buffer))
+  plan.elementSize = elementSize(info.type);
+  if (!info.read)
     fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
          " takes an operand of which only the shape is there");
   if (argument.role != Argument::Dense)
     return plan;
-  if (argument.shape.size() != rankOf(m, argument.buffer))
+  if (argument.shape.size() != rankOf(info))
     fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
-         " takes a buffer of rank ", rankOf(m, argument.buffer), " as one of ",
+         " takes a buffer of rank ", rankOf(info), " as one of ",
          argument.shape.size());
   for (size_t loop = 0; loop < argument.slice.size(); ++loop)
     if (argument.slice[loop] >= 0)
-      plan.steps[loop] = {Step::Stride, argument.slice[loop]};
+      plan.advances[loop] = {Advance::Stride, argument.slice[loop]};
   return plan;
 }
 
@@ -154,11 +109,11 @@ StagePlan Plan::planKernel(const Stage &stage, uint32_t number) const {
     const LayoutInfo &layout = m.layouts[stage.partition.weightLayout];
     const size_t loops = stage.partition.loops.size();
     ArgumentPlan weights;
-    planSteps(layout, stage, weights);
-    const auto steps =
-        std::count_if(weights.steps, weights.steps + 2,
-                      [](const Step &step) { return step.kind != Step::None; });
-    if (static_cast<size_t>(steps) != std::min(loops, layout.order.size() - 1))
+    planAdvances(layout, stage, weights);
+    const auto moved = std::count_if(
+        weights.advances, weights.advances + 2,
+        [](Advance advance) { return advance.kind != Advance::None; });
+    if (static_cast<size_t>(moved) != std::min(loops, layout.order.size() - 1))
       fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
            " weighs its work by rows that are not its loops");
     plan.wholeItems = loops + 1 < layout.order.size();
@@ -166,20 +121,43 @@ StagePlan Plan::planKernel(const Stage &stage, uint32_t number) const {
   return plan;
 }
 
-StagePlan Plan::planStep(const Stage &stage) const {
+static bool writesTo(const Stage &stage, const Buffer &buffer) {
+  return std::ranges::find(stage.step.writes, buffer) !=
+             stage.step.writes.end() ||
+         std::ranges::any_of(stage.arguments, [&](const Argument &argument) {
+           return argument.written && argument.buffer == buffer;
+         });
+}
+
+/// See StagePlan::mayAlias.
+bool Plan::mayAlias(size_t stage) const {
+  const StepInfo &step = m.stages[stage].step;
+  if (step.reads.empty() || step.writes.empty() ||
+      step.writes[0].kind != Buffer::Scratch)
+    return false;
+  for (size_t i = 0; i < m.stages.size(); ++i)
+    if (i != stage && (writesTo(m.stages[i], step.writes[0]) ||
+                       (i > stage && writesTo(m.stages[i], step.reads[0]))))
+      return false;
+  return true;
+}
+
+StagePlan Plan::planStep(size_t stage) const {
+  const StepInfo &info = m.stages[stage].step;
   StagePlan plan;
-  plan.stage = &stage;
-  plan.source = slotOf(m, stage.source);
-  plan.destination = slotOf(m, stage.destination);
-  plan.elementSize = elementSize(typeOf(m, stage.source));
-  if (stage.kind == Stage::Solve)
-    plan.values = slotOf(m, stage.solve.values);
-  const bool takesSolver = stage.kind != Stage::PermuteValues;
-  if (!reads(m, stage.source) ||
-      (takesSolver && !m.operands[stage.solve.solver].read) ||
-      (stage.kind == Stage::Solve && !reads(m, stage.solve.values)))
-    fail(Status::CompileFailed, m.program,
-         " works on values of which only the shape is there");
+  plan.stage = &m.stages[stage];
+  plan.step = &stepNamed(info.name);
+  for (const Buffer &buffer : info.reads) {
+    plan.reads.push_back(slotOf(m, buffer));
+    if (!infoOf(m, buffer).read)
+      fail(Status::CompileFailed, m.program,
+           " works on values of which only the shape is there");
+  }
+  for (const Buffer &buffer : info.writes)
+    plan.writes.push_back(slotOf(m, buffer));
+  if (!info.writes.empty())
+    plan.elementSize = elementSize(infoOf(m, info.writes[0]).type);
+  plan.mayAlias = mayAlias(stage);
   return plan;
 }
 

@@ -18,7 +18,7 @@ inline constexpr size_t usualArguments = 48;
 inline constexpr size_t usualSizes = 96;
 
 /// How a pointer moves with one partitioned loop.
-struct Step {
+struct Advance {
   enum Kind : uint8_t {
     None,  ///< It does not.
     Row,   ///< By one index per iteration.
@@ -34,7 +34,7 @@ struct ArgumentPlan {
   bool coordinates = false;
   int32_t slot = -1; ///< Otherwise the data of this buffer.
   int64_t elementSize = 0;
-  Step steps[2];
+  Advance advances[2];
 };
 
 struct StagePlan {
@@ -47,16 +47,14 @@ struct StagePlan {
   bool parallel = false;
   bool wholeItems = false; ///< Of the layout that weighs, no rows are cut out.
 
-  // Steps of the runtime.
-  int32_t source = -1, destination = -1;
-  int32_t values = -1; ///< Of Solve: the matrix.
-  int64_t elementSize = 0;
-  /// An identity may be left out: nothing writes to either buffer afterwards.
+  // Step of the runtime.
+  const struct Step *step = nullptr;  ///< NULL: a kernel.
+  std::vector<int32_t> reads, writes; ///< Slots of its buffers.
+  int64_t elementSize = 0;            ///< Of the first one written.
+  /// The first one written may be the first one read, if nothing is to change:
+  /// nothing else writes to either from here on.
   bool mayAlias = false;
 };
-
-/// Buffers of a program in one list: operands, result, scratch.
-int32_t slotOf(const Manifest &manifest, const Buffer &buffer);
 
 /// A manifest with its kernels, taken apart for Launch.
 class Plan {
@@ -78,10 +76,10 @@ public:
 private:
   StagePlan planKernel(const Stage &stage, uint32_t number) const;
   ArgumentPlan planArgument(const Argument &argument, const Stage &stage) const;
-  void planSteps(const LayoutInfo &layout, const Stage &stage,
-                 ArgumentPlan &plan) const;
-  StagePlan planStep(const Stage &stage) const;
-  bool writtenFrom(size_t stage, int32_t slot) const;
+  void planAdvances(const LayoutInfo &layout, const Stage &stage,
+                    ArgumentPlan &plan) const;
+  StagePlan planStep(size_t stage) const;
+  bool mayAlias(size_t stage) const;
 
   const tsgu_object &compiled;
   Manifest m;

@@ -85,7 +85,7 @@ Result judge(const Problem &problem, const Matrix<T> &A, Vectors<const T> b,
   const int64_t k = b.count;
   const auto count = static_cast<size_t>(k);
   const tsgu_solver &solver = *problem.solver;
-  const bool square = problem.kind == SolveInfo::General;
+  const bool square = problem.kind == Problem::General;
   Product<T> product(A, problem.mode, executor);
   const Scratch memory(multiply(multiply(b.length + x.length, k),
                                 static_cast<int64_t>(sizeof(T))));

@@ -79,13 +79,13 @@ template <typename T>
 void solveIteratively(const Problem &problem, const Matrix<T> &A,
                       Vectors<const T> b, Vectors<T> x,
                       const tsgu_executor &executor) {
-  if (problem.kind == SolveInfo::NormalEquations)
+  if (problem.kind == Problem::NormalEquations)
     return problem.solver->method == TSGU_CALLBACK
                ? solveNormalByCaller(problem, A, b, x, executor)
                : solveNormalEquations(problem, A, b, x, executor);
   if (problem.solver->method == TSGU_CALLBACK)
     return solveByCaller(problem, A, b, x, executor);
-  if (problem.kind == SolveInfo::LeastSquares)
+  if (problem.kind == Problem::LeastSquares)
     return solveLeastSquares(problem, A, b, x, executor);
   solveSquare(problem, A, b, x, executor);
 }

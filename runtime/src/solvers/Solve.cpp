@@ -62,16 +62,16 @@ static void checkMethod(const Problem &problem) {
            solve, "; use ", methods);
   };
   switch (problem.kind) {
-  case SolveInfo::Triangular:
+  case Problem::Triangular:
     return require(method == TSGU_TRIANGULAR, "a triangular solve",
                    "TSGU_TRIANGULAR");
-  case SolveInfo::General:
+  case Problem::General:
     return require(
         method != TSGU_TRIANGULAR && method != TSGU_LSMR,
         "a solve with a square matrix",
         "LU, CHOLESKY, CG, BICGSTAB, MINRES, GMRES, CGS or CALLBACK");
-  case SolveInfo::LeastSquares:
-  case SolveInfo::NormalEquations:
+  case Problem::LeastSquares:
+  case Problem::NormalEquations:
     return require(method == TSGU_LSMR || method == TSGU_CALLBACK,
                    "least squares", "TSGU_LSMR or TSGU_CALLBACK");
   }
@@ -79,8 +79,8 @@ static void checkMethod(const Problem &problem) {
 
 static void checkSquare(const Problem &problem) {
   const Pattern &pattern = *problem.pattern;
-  const bool square = problem.kind == SolveInfo::Triangular ||
-                      problem.kind == SolveInfo::General;
+  const bool square =
+      problem.kind == Problem::Triangular || problem.kind == Problem::General;
   if (square && pattern.rows() != pattern.columns())
     fail(Status::InvalidArgument, "a solve takes a square matrix, not one of ",
          pattern.rows(), " x ", pattern.columns());
@@ -106,7 +106,7 @@ static void lengths(const Problem &problem, int64_t &b, int64_t &x) {
   b = problem.pattern->rows(), x = problem.pattern->columns();
   if (problem.mode != Mode::N)
     std::swap(b, x);
-  if (problem.kind == SolveInfo::NormalEquations)
+  if (problem.kind == Problem::NormalEquations)
     b = x;
 }
 
@@ -122,13 +122,13 @@ static void solveItem(const Problem &problem, int64_t item,
                            bLength, problem.columns, problem.bRow};
   const Vectors<T> x{static_cast<T *>(problem.x) + item * problem.xItem,
                      xLength, problem.columns, problem.xRow};
-  if (problem.kind == SolveInfo::Triangular && problem.solver->unit_diagonal)
+  if (problem.kind == Problem::Triangular && problem.solver->unit_diagonal)
     requireStrict(*problem.pattern, item, problem.solver->upper != 0);
   if (xLength == 0 || problem.columns == 0)
     return;
   if (isDirect(problem.solver->method))
     return solveDirectly<T>(problem, A, b, x, executor);
-  if (problem.kind != SolveInfo::Triangular)
+  if (problem.kind != Problem::Triangular)
     return solveIteratively<T>(problem, A, b, x, executor);
   const Triangle triangle{problem.solver->upper != 0,
                           problem.solver->unit_diagonal != 0};

@@ -12,9 +12,16 @@
 
 namespace tsgu::runtime {
 
-/// x = function of op(A) and b, for every item of the pattern: see SolveInfo.
+/// x = op(A)^-1 b, or another function of op(A) and b, for every item of the
+/// pattern.
 struct Problem {
-  SolveInfo::Kind kind = SolveInfo::General;
+  enum Kind : uint8_t {
+    Triangular,
+    General,
+    LeastSquares,   ///< argmin norm(b - op(A) x)^2 + damp^2 norm(x)^2
+    NormalEquations ///< (op(A)^H op(A) + damp^2)^-1 b; needs full rank
+  };
+  Kind kind = General;
   Mode mode = Mode::N;
   const tsgu_solver *solver = nullptr;
   Pattern *pattern = nullptr;

@@ -153,15 +153,15 @@ struct ExpectedLaunches {
   void expect(const std::vector<StandInLaunch> &launches) const {
     size_t next = 0;
     for (const Stage &stage : manifest.stages) {
-      if (stage.kind == Stage::Kernel && rowsOf(stage) == 0)
+      if (stage.isKernel() && rowsOf(stage) == 0)
         continue;
       ASSERT_LT(next, launches.size()) << stage.name;
       const StandInLaunch &launch = launches[next++];
-      if (stage.kind == Stage::Kernel) {
+      if (stage.isKernel()) {
         expectKernel(stage, launch);
         continue;
       }
-      ASSERT_EQ(stage.kind, Stage::PermuteValues);
+      ASSERT_EQ(stage.step.name, StepInfo::permuteValues);
       EXPECT_EQ(launch.kernel, "permute4");
       EXPECT_EQ(launch.grid[0], (matrix.stored() + 255) / 256);
       EXPECT_EQ(launch.grid[1], items);

@@ -160,12 +160,14 @@ public:
       stage.sizes.push_back({SizeRef::Range, static_cast<int32_t>(loop), 0});
     return stage;
   }
+  StepInfo &step(const char *name, std::vector<Buffer> reads,
+                 std::vector<Buffer> writes) {
+    StepInfo &step = m.stages.emplace_back().step;
+    step = {name, 0, std::move(reads), std::move(writes), {}};
+    return step;
+  }
   void permute(Buffer source, int32_t layout, Buffer destination) {
-    Stage &stage = m.stages.emplace_back();
-    stage.kind = Stage::PermuteValues;
-    stage.source = source;
-    stage.destination = destination;
-    stage.layout = layout;
+    step("permute_values", {source}, {destination}).layout = layout;
   }
 
   static Argument positions(int32_t layout) {
@@ -317,12 +319,8 @@ Manifest solve(Builder b, bool batched) {
   b.dense("B", with({m, p}));
   b.gives(-1, with({n, p}));
   b.layout(batched ? std::vector{0, 1, 2} : std::vector{0, 1});
-  Stage &stage = b.m.stages.emplace_back();
-  stage.kind = Stage::Solve;
-  stage.solve = {SolveInfo::Triangular, SolveInfo::N, 0, operand(1), p};
-  stage.source = operand(2);
-  stage.destination = result;
-  stage.layout = 0;
+  b.step("triangular_solve", {operand(0), operand(1), operand(2)}, {result})
+      .numbers = {0};
   return b.m;
 }
 
@@ -334,12 +332,7 @@ Manifest keepTriangle(Builder b) {
   b.sparse("A");
   b.gives(0, {m, n});
   b.layout({0, 1});
-  Stage &stage = b.m.stages.emplace_back();
-  stage.kind = Stage::KeepTriangle;
-  stage.solve.solver = 0;
-  stage.source = operand(1);
-  stage.destination = result;
-  stage.layout = 0;
+  b.step("triangle", {operand(0), operand(1)}, {result});
   return b.m;
 }
 
@@ -363,7 +356,7 @@ Manifest fakeManifest(const std::string &name, const Types &types) {
 FakeObject::FakeObject(Manifest given, const Types &types)
     : manifest(std::move(given)), bytes(manifest.serialize()) {
   for (const Stage &stage : manifest.stages) {
-    if (stage.kind != Stage::Kernel)
+    if (!stage.isKernel())
       continue;
     ElementType index = types.index;
     if (!stage.arguments.empty() && stage.arguments[0].layout >= 0)

@@ -130,12 +130,17 @@ TEST(Manifest, References) {
       [](Manifest &m) { m.operands[1].resultOf = -2; },
       [](Manifest &m) { m.result.shape[0] = 99; },
       [](Manifest &m) { m.scratch[0].shape[0] = 99; },
-      [](Manifest &m) { m.stages[0].layout = 1; },
-      [](Manifest &m) { m.stages[0].source.index = 2; },
-      [](Manifest &m) { m.stages[0].source = {Buffer::Operand, 1}; },
-      [](Manifest &m) { m.stages[0].source = m.stages[0].destination; },
-      [](Manifest &m) { m.stages[0].destination = {Buffer::Operand, 0}; },
-      [](Manifest &m) { m.stages[0].destination = {Buffer::Result, 0}; },
+      [](Manifest &m) { m.stages[0].step.layout = 1; },
+      [](Manifest &m) { m.stages[0].step.reads[0].index = 2; },
+      [](Manifest &m) { m.stages[0].step.reads[0] = {Buffer::Operand, 1}; },
+      [](Manifest &m) { m.stages[0].step.reads = m.stages[0].step.writes; },
+      [](Manifest &m) { m.stages[0].step.writes[0] = {Buffer::Operand, 0}; },
+      [](Manifest &m) { m.stages[0].step.writes[0] = {Buffer::Result, 0}; },
+      [](Manifest &m) { m.stages[0].step.reads.clear(); },
+      [](Manifest &m) { m.stages[0].step.reads.resize(2); },
+      [](Manifest &m) { m.stages[0].step.writes.resize(2); },
+      [](Manifest &m) { m.stages[0].step.layout = -1; },
+      [](Manifest &m) { m.stages[0].step.numbers = {0}; },
       [](Manifest &m) { m.scratch[0].type = ElementType::F32; },
       [](Manifest &m) { m.stages[1].arguments[0].layout = -1; },
       [](Manifest &m) { m.stages[1].arguments[1].written = true; },
@@ -190,19 +195,21 @@ TEST(Manifest, SolveReferences) {
       [](Manifest &m) { m.operands[0].pattern = 0; },
       [](Manifest &m) { m.operands[0].type = ElementType::F64; },
       [](Manifest &m) { m.operands[0].solver = false; },
-      [](Manifest &m) { m.stages[0].layout = 1; },
+      [](Manifest &m) { m.stages[0].step.layout = 1; },
       [](Manifest &m) { m.layouts[0].order = {1, 0}; },
-      [](Manifest &m) { m.stages[0].solve.solver = -1; },
-      [](Manifest &m) { m.stages[0].solve.solver = 1; },
-      [](Manifest &m) { m.stages[0].solve.values = {Buffer::Operand, 2}; },
-      [](Manifest &m) { m.stages[0].solve.values = {Buffer::Operand, 3}; },
-      [](Manifest &m) { m.stages[0].solve.columns = 9; },
-      [](Manifest &m) { m.stages[0].solve.columns = 0; },
-      [](Manifest &m) { m.stages[0].solve.mode = SolveInfo::T; },
-      [](Manifest &m) { m.stages[0].solve.kind = SolveInfo::NormalEquations; },
-      [](Manifest &m) { m.stages[0].source = {Buffer::Operand, 1}; },
-      [](Manifest &m) { m.stages[0].source = {Buffer::Operand, 0}; },
-      [](Manifest &m) { m.stages[0].destination = {Buffer::Operand, 2}; },
+      [](Manifest &m) { m.stages[0].step.reads[0].index = -1; },
+      [](Manifest &m) { m.stages[0].step.reads[0].index = 1; },
+      [](Manifest &m) { m.stages[0].step.reads[1] = {Buffer::Operand, 2}; },
+      [](Manifest &m) { m.stages[0].step.reads[1] = {Buffer::Operand, 3}; },
+      [](Manifest &m) { m.operands[2].shape[1] = 0; },
+      [](Manifest &m) { m.stages[0].step.numbers = {1}; },
+      [](Manifest &m) { m.stages[0].step.numbers = {3}; },
+      [](Manifest &m) { m.stages[0].step.numbers = {-1}; },
+      [](Manifest &m) { m.stages[0].step.name = "normal_solve"; },
+      [](Manifest &m) { m.stages[0].step.name = "triangle"; },
+      [](Manifest &m) { m.stages[0].step.reads[2] = {Buffer::Operand, 1}; },
+      [](Manifest &m) { m.stages[0].step.reads[2] = {Buffer::Operand, 0}; },
+      [](Manifest &m) { m.stages[0].step.writes[0] = {Buffer::Operand, 2}; },
       [](Manifest &m) { m.result.shape = {0, 2}; },
       [](Manifest &m) { m.result.type = ElementType::F32; },
   };
@@ -216,10 +223,10 @@ TEST(Manifest, SolveReferences) {
     ++number;
   }
   Manifest manifest = fakeManifest("keep-triangle", {});
-  manifest.stages[0].destination = {Buffer::Operand, 1};
+  manifest.stages[0].step.writes[0] = {Buffer::Operand, 1};
   EXPECT_NE(parseError(manifest.serialize()), "");
   manifest = fakeManifest("keep-triangle", {});
-  manifest.stages[0].solve.solver = 1;
+  manifest.stages[0].step.reads[0].index = 1;
   EXPECT_NE(parseError(manifest.serialize()), "");
 }
 

@@ -320,8 +320,9 @@ TEST_F(Refused, Types) {
   EXPECT_TRUE(contains(run({A}, {values, {BF, {3, 2}}}),
                        {"operand B", "f32", "A is f64"}));
   std::vector<int64_t> integers(6);
-  EXPECT_TRUE(contains(run({A}, {values, {integers, {3, 2}}}),
-                       {"operand B", "i64", "f32, f64, f16, bf16, c64 or c128"}));
+  EXPECT_TRUE(
+      contains(run({A}, {values, {integers, {3, 2}}}),
+               {"operand B", "i64", "f32, f64, f16, bf16, c64 or c128"}));
   tsgu_tensor odd = b;
   odd.type = static_cast<tsgu_type>(9);
   EXPECT_TRUE(contains(raw(a, odd, c), {"operand B", "unknown type 9"}));

@@ -197,7 +197,7 @@ std::vector<T> normalSolve(const tsgu_solver &solver, tsgu_mode mode,
   using namespace tsgu::runtime;
   std::vector<T> z(g.size());
   Problem problem;
-  problem.kind = tsgu::SolveInfo::NormalEquations;
+  problem.kind = Problem::NormalEquations;
   problem.mode = static_cast<Mode>(mode);
   problem.solver = &solver;
   problem.pattern = reinterpret_cast<tsgu::runtime::Pattern *>(A.pattern);
