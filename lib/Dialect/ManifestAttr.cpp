@@ -34,6 +34,9 @@ struct Write {
   static bool isAbsent(int32_t index) { return index == -1; }
   static bool isAbsent(const StepInfo &step) { return step.name.empty(); }
   static bool isAbsent(const DeviceMap &map) { return map.blockThreads == 0; }
+  static bool isAbsent(Partition::Within within) {
+    return within == Partition::Whole;
+  }
   template <typename T> static bool isAbsent(const T &) { return false; }
   Attribute attribute(const std::string &text) {
     return builder.getStringAttr(text);

@@ -60,6 +60,8 @@ private:
   Argument describe(GenericOp op, OpOperand &operand, bool storedValues,
                     const Partition &partition);
   Partition describePartition(GenericOp op, bool storedValues);
+  Partition::Within describeWithin(GenericOp kernel, Reduction reduction,
+                                   const Stage &stage);
   Cost getCost(GenericOp op, const Stage &stage, bool storedValues);
   GenericOp cloneInto(func::FuncOp kernel, GenericOp op, bool storedValues);
 
@@ -251,6 +253,31 @@ GenericOp Staging::cloneInto(func::FuncOp kernel, GenericOp op,
   return copy;
 }
 
+/// What a row of the kernel is made up of. Only the rows of one matrix are cut,
+/// and those of which results are numbers or dense rows of them.
+Partition::Within Staging::describeWithin(GenericOp kernel, Reduction reduction,
+                                          const Stage &stage) {
+  const Argument &output = stage.arguments.back();
+  if (!stage.partition.parallel || stage.partition.loops.size() != 1 ||
+      stage.partition.weightLayout < 0)
+    return Partition::Whole;
+  if (isSparse(kernel.getDpsInits()[0]))
+    return Partition::Entries;
+  if (output.shape.size() > 2 || output.slice != std::vector<int32_t>{0} ||
+      isNarrow(typeOf(manifest, output.buffer)))
+    return Partition::Whole;
+  switch (reduction) {
+  case Reduction::Add:
+    return Partition::Add;
+  case Reduction::Max:
+    return Partition::Max;
+  case Reduction::Min:
+    return Partition::Min;
+  default:
+    return Partition::Whole;
+  }
+}
+
 void Staging::outline(GenericOp op) {
   bool storedValues = runsOverStoredValues(op);
   Stage stage;
@@ -281,6 +308,7 @@ void Staging::outline(GenericOp op) {
   if (accumulates && !isSparse(copy.getDpsInits()[0]))
     kernel->setAttr(identityAttr,
                     getIdentity(payload.reduction, payload.term.getType()));
+  stage.partition.within = describeWithin(copy, payload.reduction, stage);
   manifest.stages.push_back(std::move(stage));
 }
 

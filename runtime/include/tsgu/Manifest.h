@@ -128,6 +128,10 @@ struct Partition {
   int32_t weightLayout = -1;  ///< Work is the stored entries of this layout's
                               ///< rows; -1: every iteration is alike.
   std::string proof;          ///< Why it is parallel, or why not.
+  /// How parts of a row, each computed as a row, make up the row: its entries
+  /// are written one by one, or its results combined. Whole: a row is not cut.
+  enum Within : uint8_t { Whole, Entries, Add, Max, Min, MaxNumber, MinNumber };
+  Within within = Whole;
 };
 
 /// How a kernel is spread over a device. A group of threads, denseLanes times

@@ -37,6 +37,9 @@ constexpr Buffer::Kind lastOf(Buffer::Kind) { return Buffer::Scratch; }
 constexpr Argument::Role lastOf(Argument::Role) {
   return Argument::LongPositions;
 }
+constexpr Partition::Within lastOf(Partition::Within) {
+  return Partition::MinNumber;
+}
 constexpr SizeRef::Kind lastOf(SizeRef::Kind) { return SizeRef::SplitLength; }
 
 /// T is const where it is written.
@@ -103,6 +106,7 @@ template <typename A> void fields(A &a, Is<Partition> auto &p) {
   a("parallel", p.parallel);
   a("weight_layout", p.weightLayout, {FieldInfo::Layouts, true});
   a("proof", p.proof);
+  a("within", p.within, {FieldInfo::None, true});
 }
 
 template <typename A> void fields(A &a, Is<DeviceMap> auto &d) {

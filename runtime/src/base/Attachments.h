@@ -82,7 +82,8 @@ enum class AttachmentKind : uint64_t {
   Triangle = 1,
   Preconditioner = 2,
   Elimination = 3,
-  Factorization = 4
+  Factorization = 4,
+  LongRows = 5
 };
 inline uint64_t attachmentKey(AttachmentKind kind, uint64_t rest) {
   return static_cast<uint64_t>(kind) << 56 | rest;

@@ -26,6 +26,12 @@ Ranges::Ranges(int64_t iterations, int64_t parts, const Layout &layout,
              multiply(iterations / period, layout.stored));
 }
 
+Ranges::Ranges(const Layout &layout, int64_t first, int64_t end, int64_t parts)
+    : Ranges(end, parts, layout, 1) {
+  this->first = first;
+  work = workBefore(end) - workBefore(first);
+}
+
 int64_t Ranges::workBefore(int64_t iteration) const {
   const int64_t times = iteration / period;
   const int64_t row = iteration % period * rowsPerIteration;
@@ -37,7 +43,12 @@ int64_t Ranges::boundary(int64_t part) const {
   const int64_t target = mulDiv(work, part, parts);
   if (!layout)
     return target;
-  int64_t low = 0, high = iterations;
+  return find(target + (first > 0 ? workBefore(first) : 0));
+}
+
+/// The first iteration before which there is so much work.
+int64_t Ranges::find(int64_t target) const {
+  int64_t low = first, high = iterations;
   while (low < high) {
     int64_t middle = low + (high - low) / 2;
     if (workBefore(middle) < target)

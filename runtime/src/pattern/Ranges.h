@@ -27,13 +27,18 @@ public:
   Ranges(int64_t iterations, int64_t parts, const Layout &layout,
          int64_t rowsPerIteration);
 
-  /// Where range `part` begins: 0 for the first, `iterations` for part = parts;
-  /// never decreases.
+  /// Rows [first, end) of a layout, by their entries and a constant.
+  Ranges(const Layout &layout, int64_t first, int64_t end, int64_t parts);
+
+  /// Where range `part` begins: the first iteration, and the end for part =
+  /// parts; never decreases.
   int64_t boundary(int64_t part) const;
 
 private:
   int64_t workBefore(int64_t iteration) const;
+  int64_t find(int64_t target) const;
 
+  int64_t first = 0; ///< The iteration that the first range begins with.
   int64_t iterations, parts;
   int64_t work; ///< Of all iterations.
   const Layout *layout = nullptr;

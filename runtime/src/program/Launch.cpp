@@ -8,7 +8,9 @@
 #include "program/Launch.h"
 #include "base/Parallel.h"
 #include "base/Scratch.h"
+#include "pattern/LongRows.h"
 #include "pattern/Ranges.h"
+#include "program/CombineRows.h"
 #include "program/Step.h"
 #include "program/Work.h"
 
@@ -46,6 +48,16 @@ public:
 
   /// A range of the iterations of all partitioned loops together.
   void runRange(int64_t begin, int64_t end) const;
+
+  /// A part of a row: the entries between two positions, which lie at
+  /// `positions`. A dense result goes to `result`, not to the row's place.
+  void runChunk(int64_t row, const void *positions, void *result) const;
+
+  /// The row's place in the dense output.
+  char *resultOf(int64_t row) const {
+    return moved(pointers[argumentCount - 1],
+                 row * advances[argumentCount - 1][0]);
+  }
 
 private:
   void addArgument(int32_t index, const Frame &frame, int64_t item);
@@ -149,6 +161,104 @@ void KernelCall::runRange(int64_t begin, int64_t end) const {
     run(last, 1, 0, end % rows);
 }
 
+void KernelCall::runChunk(int64_t row, const void *positions,
+                          void *result) const {
+  SmallArray<void *, usualArguments> callPointers(plan.arguments.size());
+  SmallArray<int64_t, usualSizes> callSizes(plan.stage->sizes.size());
+  for (int32_t i = 0; i < argumentCount; ++i) {
+    const ArgumentPlan &argument = plan.arguments[i];
+    const bool isPositions = argument.layout >= 0 && !argument.coordinates;
+    callPointers[i] = isPositions ? const_cast<void *>(positions)
+                                  : moved(pointers[i], row * advances[i][0]);
+  }
+  if (result)
+    callPointers[argumentCount - 1] = result;
+  for (int32_t i = 0; i < sizeCount; ++i)
+    callSizes[i] = plan.stage->sizes[i].kind == SizeRef::Range ? 1 : sizes[i];
+  plan.kernel(callPointers.data(), callSizes.data());
+}
+
+/// Computes long rows in chunks, and the rows between them. Tasks of about the
+/// same work are handed out together; each is a part of the rows between two
+/// long ones, or some chunks.
+class CutRun {
+public:
+  CutRun(const KernelCall &call, const StagePlan &stage, const LongRows &cut,
+         const Layout &layout, int64_t rowElements)
+      : call(call), cut(cut), layout(layout),
+        within(stage.stage->partition.within), type(stage.outputType),
+        rowElements(rowElements),
+        rowBytes(multiply(rowElements, elementSize(stage.outputType))),
+        combines(within != Partition::Entries),
+        results(combines ? multiply(rowBytes, chunks()) : 0) {}
+
+  void run(const tsgu_executor &executor, int64_t parts) const {
+    std::vector<Task> tasks = tasksOf(parts);
+    parallelFor(executor, static_cast<int64_t>(tasks.size()),
+                [&](int64_t first, int64_t last) {
+                  for (; first < last; ++first)
+                    runTask(tasks[static_cast<size_t>(first)]);
+                });
+    for (size_t i = 0; combines && i < cut.rows.size(); ++i)
+      combineRows(within, type, rowElements, call.resultOf(cut.rows[i]),
+                  results.data() + cut.firsts[i] * rowBytes,
+                  cut.firsts[i + 1] - cut.firsts[i]);
+  }
+
+private:
+  struct Task {
+    bool isChunks;
+    int64_t begin, end; ///< Rows or chunks.
+  };
+  int64_t chunks() const { return static_cast<int64_t>(cut.chunks.size()); }
+
+  std::vector<Task> tasksOf(int64_t parts) const {
+    std::vector<Task> tasks;
+    const int64_t work =
+        std::max<int64_t>((layout.stored + layout.rows) / parts, 1);
+    auto addRows = [&](int64_t begin, int64_t end) {
+      if (begin == end)
+        return;
+      const int64_t entries = layout.position(end) - layout.position(begin);
+      const int64_t count =
+          std::min((entries + end - begin) / work + 1, end - begin);
+      const Ranges ranges(layout, begin, end, count);
+      for (int64_t part = 0; part < count; ++part)
+        tasks.push_back(
+            {false, ranges.boundary(part), ranges.boundary(part + 1)});
+    };
+    int64_t row = 0;
+    for (int64_t next : cut.rows) {
+      addRows(row, next);
+      row = next + 1;
+    }
+    addRows(row, layout.rows);
+    const int64_t count = std::min(parts, chunks());
+    for (int64_t part = 0; part < count; ++part)
+      tasks.push_back(
+          {true, chunks() * part / count, chunks() * (part + 1) / count});
+    return tasks;
+  }
+
+  void runTask(const Task &task) const {
+    if (!task.isChunks)
+      return call.runRange(task.begin, task.end);
+    for (int64_t chunk = task.begin; chunk < task.end; ++chunk)
+      call.runChunk(cut.chunks[static_cast<size_t>(chunk)].row,
+                    cut.positionsOf(chunk, layout.indexType),
+                    combines ? results.data() + chunk * rowBytes : nullptr);
+  }
+
+  const KernelCall &call;
+  const LongRows &cut;
+  const Layout &layout;
+  const Partition::Within within;
+  const ElementType type;
+  const int64_t rowElements, rowBytes;
+  const bool combines;
+  const Scratch results;
+};
+
 /// Runs the stages of a plan for one item of the batch after the other.
 class Run {
 public:
@@ -187,6 +297,8 @@ private:
         partsOf(iterations, workOf(*stage.stage, binding), executor.threads);
     if (iterations == 0)
       return;
+    if (runCut(frame, stage, call, parts))
+      return;
     if (parts <= 1) {
       call.runAll();
       return;
@@ -200,6 +312,25 @@ private:
       for (int64_t part = first; part < last; ++part)
         call.runRange(ranges.boundary(part), ranges.boundary(part + 1));
     });
+  }
+
+  /// False: no row is cut.
+  bool runCut(const Frame &frame, const StagePlan &stage,
+              const KernelCall &call, int64_t parts) const {
+    const Partition &partition = stage.stage->partition;
+    if (partition.within == Partition::Whole)
+      return false;
+    const Layout &layout = frame.layout(partition.weightLayout);
+    if (layout.rows != call.iterations())
+      return false; // Of a batch, one item.
+    const std::shared_ptr<const LongRows> cut =
+        longRowsOf(frame.pattern(partition.weightLayout), layout);
+    if (!cut)
+      return false;
+    const std::vector<int32_t> &shape = stage.stage->arguments.back().shape;
+    const int64_t elements = shape.size() > 1 ? binding.sizes[shape[1]] : 1;
+    CutRun(call, stage, *cut, layout, elements).run(executor, parts);
+    return true;
   }
 
   const Plan &plan;
