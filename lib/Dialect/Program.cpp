@@ -83,9 +83,11 @@ TypedAttr getIdentity(Reduction reduction, Type type) {
   case Reduction::Add:
     return FloatAttr::get(type, APFloat::getZero(semantics));
   case Reduction::Max:
+  case Reduction::MaxNumber:
   case Reduction::LogAddExp:
     return FloatAttr::get(type, APFloat::getInf(semantics, /*Negative=*/true));
   case Reduction::Min:
+  case Reduction::MinNumber:
     return FloatAttr::get(type, APFloat::getInf(semantics));
   }
   llvm_unreachable("covered switch");
@@ -98,6 +100,10 @@ static std::optional<Reduction> getReduction(Operation *combiner) {
     return Reduction::Max;
   if (isa<arith::MinimumFOp>(combiner))
     return Reduction::Min;
+  if (isa<arith::MaxNumFOp>(combiner))
+    return Reduction::MaxNumber;
+  if (isa<arith::MinNumFOp>(combiner))
+    return Reduction::MinNumber;
   if (isa<LogAddExpOp>(combiner))
     return Reduction::LogAddExp;
   return std::nullopt;
@@ -118,7 +124,8 @@ FailureOr<Payload> getPayload(linalg::GenericOp op) {
       !getReduction(combiner))
     return op.emitError(
         "the output may only be combined with one term, by arith.addf, "
-        "arith.maximumf, arith.minimumf or tsgu.logaddexp, or complex.add");
+        "arith.maximumf, arith.minimumf, arith.maxnumf, arith.minnumf, "
+        "tsgu.logaddexp or complex.add");
   unsigned other = combiner->getOperand(0) == out ? 1 : 0;
   return Payload{*getReduction(combiner), combiner->getOperand(other)};
 }

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// log sum exp(x) = m + log s, where m is the maximum of the x, brought into the
-// range of finite numbers, and s = sum exp(x - m): so nothing overflows, an
-// empty sum gives -inf, and +inf and NaN come through.
+// log sum exp(x) = m + log s, where m is the maximum of the numbers among the
+// x, brought into the range of finite ones, and s = sum exp(x - m): so nothing
+// overflows, an empty sum gives -inf, and +inf and NaN come through, by s.
 //
 // What the reduction starts from takes part in both like one more term.
 //
@@ -116,23 +116,26 @@ struct Parts {
   Value maximum, sum, logSum;
 };
 
-/// Brings a term into the range of finite numbers; NaN stays.
+/// Brings a term into the range of finite numbers; NaN stays. Comparisons and
+/// choices are two instructions, which minimumf and maximumf are not.
 Value clampToFinite(OpBuilder &b, Location loc, Value term) {
+  using P = arith::CmpFPredicate;
   auto type = cast<FloatType>(term.getType());
-  auto largest = [&](bool negative) {
-    return arith::ConstantOp::create(
+  auto limit = [&](Value value, P beyond, bool negative) -> Value {
+    Value largest = arith::ConstantOp::create(
         b, loc,
         FloatAttr::get(
             type, APFloat::getLargest(type.getFloatSemantics(), negative)));
+    Value is = arith::CmpFOp::create(b, loc, beyond, value, largest);
+    return arith::SelectOp::create(b, loc, is, largest, value);
   };
-  Value below = arith::MinimumFOp::create(b, loc, term, largest(false));
-  return arith::MaximumFOp::create(b, loc, below, largest(true));
+  return limit(limit(term, P::OGT, false), P::OLT, true);
 }
 
 Parts expand(OpBuilder &builder, GenericOp op) {
   Location loc = op.getLoc();
   auto larger = [&](OpBuilder &b, Value out, Value term, Value) -> Value {
-    return arith::MaximumFOp::create(b, loc, out, clampToFinite(b, loc, term));
+    return arith::MaxNumFOp::create(b, loc, out, clampToFinite(b, loc, term));
   };
   auto addExp = [&](OpBuilder &b, Value out, Value term, Value m) -> Value {
     Value shifted = arith::SubFOp::create(b, loc, term, m);
@@ -141,7 +144,7 @@ Parts expand(OpBuilder &builder, GenericOp op) {
   };
   Value start = getStart(op);
   Value maximum =
-      rebuildReduction(builder, op, Reduction::Max, nullptr, larger);
+      rebuildReduction(builder, op, Reduction::MaxNumber, nullptr, larger);
   if (start)
     maximum = buildElementwise(builder, op, {maximum, start},
                                [&](OpBuilder &b, ValueRange e) {

@@ -179,10 +179,13 @@ static FailureOr<Value> getReductionSlope(GenericBuilder &generic, GenericOp op,
     return buildShare(generic, op, primal.lookupOrDefault(payload.term),
                       op.getIndexingMapsArray().back());
   case Reduction::Max:
+  case Reduction::MaxNumber:
+    return op.emitError("has no derivative rule: its reduction is a maximum; "
+                        "sums and tsgu.logaddexp have one");
   case Reduction::Min:
-    return op.emitError("has no derivative rule: its reduction is a ")
-           << (payload.reduction == Reduction::Max ? "maximum" : "minimum")
-           << "; sums and tsgu.logaddexp have one";
+  case Reduction::MinNumber:
+    return op.emitError("has no derivative rule: its reduction is a minimum; "
+                        "sums and tsgu.logaddexp have one");
   }
   llvm_unreachable("covered switch");
 }

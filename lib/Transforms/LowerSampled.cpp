@@ -132,12 +132,22 @@ Value buildReduce(OpBuilder &builder, Location loc, Reduction reduction,
   Block *block = addBlock(reduce.getRegion(), type, 2, loc);
   builder.setInsertionPointToEnd(block);
   Value x = block->getArgument(0), y = block->getArgument(1), combined;
-  if (reduction == Reduction::Max)
+  switch (reduction) {
+  case Reduction::Max:
     combined = arith::MaximumFOp::create(builder, loc, x, y);
-  else if (reduction == Reduction::Min)
+    break;
+  case Reduction::Min:
     combined = arith::MinimumFOp::create(builder, loc, x, y);
-  else
+    break;
+  case Reduction::MaxNumber:
+    combined = arith::MaxNumFOp::create(builder, loc, x, y);
+    break;
+  case Reduction::MinNumber:
+    combined = arith::MinNumFOp::create(builder, loc, x, y);
+    break;
+  default:
     combined = createAdd(builder, loc, x, y);
+  }
   sparse_tensor::YieldOp::create(builder, loc, combined);
   return reduce.getResult();
 }

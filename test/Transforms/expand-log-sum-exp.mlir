@@ -13,9 +13,11 @@
 // CHECK:         linalg.fill ins(%[[NEG_INF]] : f64)
 // CHECK:         %[[MAX:.*]] = linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]}
 // CHECK-SAME:      ins(%[[A]] : {{.*}}) attrs = {tsgu.sampled}
-// CHECK:           %[[BELOW:.*]] = arith.minimumf %{{.*}}, %[[HIGHEST]]
-// CHECK-NEXT:      %[[FINITE:.*]] = arith.maximumf %[[BELOW]], %[[LOWEST]]
-// CHECK-NEXT:      arith.maximumf %{{.*}}, %[[FINITE]]
+// CHECK:           %[[HIGH:.*]] = arith.cmpf ogt, %[[a:.*]], %[[HIGHEST]]
+// CHECK-NEXT:      %[[BELOW:.*]] = arith.select %[[HIGH]], %[[HIGHEST]], %[[a]]
+// CHECK-NEXT:      %[[LOW:.*]] = arith.cmpf olt, %[[BELOW]], %[[LOWEST]]
+// CHECK-NEXT:      %[[FINITE:.*]] = arith.select %[[LOW]], %[[LOWEST]], %[[BELOW]]
+// CHECK-NEXT:      arith.maxnumf %{{.*}}, %[[FINITE]]
 // CHECK:         %[[SUM:.*]] = linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]}
 // CHECK-SAME:      ins(%[[A]], %[[MAX]] : {{.*}}) attrs = {tsgu.sampled}
 // CHECK:           arith.subf
@@ -38,9 +40,11 @@
 // START:         %[[STORED:.*]] = linalg.generic {{.*}} ins(%[[A]] : {{.*}}) attrs = {tsgu.sampled}
 // START:         %[[MAX:.*]] = linalg.generic {{.*}} ins(%[[STORED]], %[[Z]] :
 // START-NEXT:    ^bb0(%[[a:.*]]: f64, %[[z:.*]]: f64, %{{.*}}: f64):
-// START-NEXT:      %[[BELOW:.*]] = arith.minimumf %[[z]], %[[HIGHEST]]
-// START-NEXT:      %[[FINITE:.*]] = arith.maximumf %[[BELOW]], %[[LOWEST]]
-// START-NEXT:      arith.maximumf %[[a]], %[[FINITE]]
+// START-NEXT:      %[[HIGH:.*]] = arith.cmpf ogt, %[[z]], %[[HIGHEST]]
+// START-NEXT:      %[[BELOW:.*]] = arith.select %[[HIGH]], %[[HIGHEST]], %[[z]]
+// START-NEXT:      %[[LOW:.*]] = arith.cmpf olt, %[[BELOW]], %[[LOWEST]]
+// START-NEXT:      %[[FINITE:.*]] = arith.select %[[LOW]], %[[LOWEST]], %[[BELOW]]
+// START-NEXT:      arith.maxnumf %[[a]], %[[FINITE]]
 // START:         %[[SUM:.*]] = linalg.generic {{.*}} ins(%[[A]], %[[MAX]] : {{.*}}) attrs = {tsgu.sampled}
 // START:         %[[L:.*]] = linalg.generic {{.*}} ins(%[[MAX]], %[[SUM]], %[[Z]] :
 // START-NEXT:    ^bb0(%[[m:.*]]: f64, %[[s:.*]]: f64, %[[z:.*]]: f64, %{{.*}}: f64):

@@ -70,7 +70,7 @@
 
 // SOFTMAX-LABEL: gpu.func @softmax_k0(
 // SOFTMAX:         scf.for {{.*}} iter_args(%{{.*}} = %cst) -> (f64)
-// SOFTMAX-COUNT-8:   arith.maximumf
+// SOFTMAX-COUNT-4:   arith.maxnumf
 // SOFTMAX:         gpu.shuffle xor
 // SOFTMAX-LABEL: gpu.func @softmax_k2(
 // SOFTMAX-NOT:     gpu.shuffle

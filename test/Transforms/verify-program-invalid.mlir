@@ -376,7 +376,7 @@ func.func @product(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}) -> tensor<?xf6
   %n = tensor.dim %A, %c0 : tensor<?x?xf64, #CSR>
   %empty = tensor.empty(%n) : tensor<?xf64>
   %init = linalg.fill ins(%start : f64) outs(%empty : tensor<?xf64>) -> tensor<?xf64>
-  // expected-error @+1 {{the output may only be combined with one term, by arith.addf, arith.maximumf, arith.minimumf or tsgu.logaddexp}}
+  // expected-error @+1 {{the output may only be combined with one term, by arith.addf, arith.maximumf, arith.minimumf, arith.maxnumf, arith.minnumf, tsgu.logaddexp or complex.add}}
   %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
       ins(%A : tensor<?x?xf64, #CSR>) outs(%init : tensor<?xf64>) {
   ^bb0(%a: f64, %o: f64):
@@ -400,7 +400,7 @@ func.func @horner(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}) -> tensor<?xf64
   %n = tensor.dim %A, %c0 : tensor<?x?xf64, #CSR>
   %empty = tensor.empty(%n) : tensor<?xf64>
   %init = linalg.fill ins(%start : f64) outs(%empty : tensor<?xf64>) -> tensor<?xf64>
-  // expected-error @+1 {{the output may only be combined with one term, by arith.addf, arith.maximumf, arith.minimumf or tsgu.logaddexp}}
+  // expected-error @+1 {{the output may only be combined with one term, by arith.addf, arith.maximumf, arith.minimumf, arith.maxnumf, arith.minnumf, tsgu.logaddexp or complex.add}}
   %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
       ins(%A : tensor<?x?xf64, #CSR>) outs(%init : tensor<?xf64>) {
   ^bb0(%a: f64, %o: f64):
@@ -423,7 +423,7 @@ func.func @doubled_sum(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}) -> tensor<
   %n = tensor.dim %A, %c0 : tensor<?x?xf64, #CSR>
   %empty = tensor.empty(%n) : tensor<?xf64>
   %init = linalg.fill ins(%start : f64) outs(%empty : tensor<?xf64>) -> tensor<?xf64>
-  // expected-error @+1 {{the output may only be combined with one term, by arith.addf, arith.maximumf, arith.minimumf or tsgu.logaddexp}}
+  // expected-error @+1 {{the output may only be combined with one term, by arith.addf, arith.maximumf, arith.minimumf, arith.maxnumf, arith.minnumf, tsgu.logaddexp or complex.add}}
   %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
       ins(%A : tensor<?x?xf64, #CSR>) outs(%init : tensor<?xf64>) {
   ^bb0(%a: f64, %o: f64):

@@ -1,5 +1,6 @@
 """A new operator is one .mlir text: gradients, torch.compile and batches come with it."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -314,6 +315,43 @@ def test_a_refused_gradient_is_announced():
     assert row_max(pattern, values.detach(), w.detach()).shape == (6,)
     with pytest.raises(tsgu.CompileError, match="its reduction is a maximum"):
         row_max(pattern, values, w).sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("combiner", "start", "reference"),
+    [
+        ("maximumf", "0xFFF0000000000000", np.maximum),
+        ("minimumf", "0x7FF0000000000000", np.minimum),
+        ("maxnumf", "0xFFF0000000000000", np.fmax),
+        ("minnumf", "0x7FF0000000000000", np.fmin),
+    ],
+)
+def test_extremes(combiner, start, reference):
+    """Of rows of any length; NaN comes through, or is passed over."""
+    name = f"row_{combiner}"
+    text = (
+        WEIGHTED_ROW_SUM.replace("@weighted_row_sum", f"@{name}")
+        .replace("arith.addf %sum, %term", f"arith.{combiner} %sum, %term")
+        .replace("arith.constant 0.0", f"arith.constant {start}")
+        .replace("(%init : tensor<?xf64>) {", "(%init : tensor<?xf64>) attrs = {tsgu.sampled} {")
+    )
+    with pytest.warns(UserWarning, match=f"{name} has no gradient"):
+        extremes = tsgu.load_program(text)
+    counts = torch.tensor([0, 1, 3, 5, 17, 40, 40, 2])
+    positions = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+    columns = torch.cat([torch.arange(n) for n in counts.tolist()])
+    ends = positions.tolist()
+    initial = -np.inf if start.startswith("0xF") else np.inf
+    for dtype in (torch.float32, torch.float64):
+        values = torch.randn(len(columns), dtype=dtype)
+        values[[2, 30, 31, *range(66, 106), 107]] = torch.nan
+        w = torch.ones(40, dtype=dtype)
+        result = extremes(tsgu.Pattern.csr(positions, columns, 40), values, w).numpy()
+        expected = [
+            reference.reduce(values.numpy()[begin:end] ** 2, initial=initial)
+            for begin, end in zip(ends, ends[1:], strict=False)
+        ]
+        np.testing.assert_array_equal(result, np.array(expected, result.dtype))
 
 
 def test_nothing_is_announced_of_others(weighted_row_sum, recwarn):

@@ -39,7 +39,8 @@ mlir::BlockArgument getPatternArgument(mlir::func::FuncOp function,
 mlir::FlatSymbolRefAttr getResultOf(mlir::BlockArgument argument);
 
 /// How a linalg.generic combines the terms of its reduction loops.
-enum class Reduction { None, Add, Max, Min, LogAddExp };
+/// MaxNumber and MinNumber pass over NaN.
+enum class Reduction { None, Add, Max, Min, MaxNumber, MinNumber, LogAddExp };
 
 /// The neutral element, with which the output of such a reduction starts.
 mlir::TypedAttr getIdentity(Reduction reduction, mlir::Type type);
