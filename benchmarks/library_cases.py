@@ -103,7 +103,7 @@ def _of_rows(counts, columns):
     n = len(counts)
     counts = torch.as_tensor(counts)
     positions = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
-    columns = torch.as_tensor(columns).long()
+    columns = torch.tensor(columns, dtype=torch.int64)  # memory of torch's, as a user's matrix has
     A = torch.sparse_csr_tensor(positions, columns, torch.randn(len(columns)), (n, n))
     return A.requires_grad_()
 

@@ -22,6 +22,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Complex/IR/Complex.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -54,16 +55,15 @@ public:
 private:
   void outline(GenericOp op);
   void addStep(StepOpInterface op);
-  bool runsOverStoredValues(GenericOp op);
   RankedTensorType kernelType(GenericOp op, OpOperand &operand,
-                              const Partition &partition, bool storedValues);
-  Argument describe(GenericOp op, OpOperand &operand, bool storedValues,
+                              const Partition &partition, bool overEntries);
+  Argument describe(GenericOp op, OpOperand &operand, bool overEntries,
                     const Partition &partition);
-  Partition describePartition(GenericOp op, bool storedValues);
+  Partition describePartition(GenericOp op, bool overEntries);
   Partition::Within describeWithin(GenericOp kernel, Reduction reduction,
                                    const Stage &stage);
-  Cost getCost(GenericOp op, const Stage &stage, bool storedValues);
-  GenericOp cloneInto(func::FuncOp kernel, GenericOp op, bool storedValues);
+  Argument describeCoordinates(GenericOp op, const Stage &stage);
+  Cost getCost(GenericOp op, const Stage &stage);
 
   func::FuncOp program;
   ProgramSymbols symbols;
@@ -72,14 +72,28 @@ private:
   StageBuffers buffers;
 };
 
-/// Whether an op combines values on one pattern entry by entry: it needs no
-/// positions then, one loop over the values will do.
-bool Staging::runsOverStoredValues(GenericOp op) {
+/// Whether an op writes values on a pattern entry by entry, from what else is
+/// on the pattern and from dense tensors that the last coordinate alone
+/// indexes: one loop over all entries, rows or not, will do.
+static bool runsOverEntries(GenericOp op) {
+  AffineMap out = op.getIndexingMapsArray().back();
+  if (!isSparse(op.getDpsInits()[0]) || !out.isIdentity())
+    return false;
+  unsigned last = out.getNumDims() - 1;
   return llvm::all_of(op->getOpOperands(), [&](OpOperand &operand) {
-    return isSparse(operand.get()) &&
-           op.getMatchingIndexingMap(&operand).isPermutation() &&
-           op.getMatchingIndexingMap(&operand) ==
-               op.getIndexingMapsArray().back();
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    if (isSparse(operand.get()))
+      return map == out;
+    return map.getNumResults() == 0 ||
+           (map.getNumResults() == 1 && map.isFunctionOfDim(last));
+  });
+}
+
+/// Whether such an op has to know the last coordinate of an entry.
+static bool readsCoordinates(GenericOp op) {
+  return llvm::any_of(op.getDpsInputs(), [](Value input) {
+    return !isSparse(input) &&
+           cast<RankedTensorType>(input.getType()).getRank() > 0;
   });
 }
 
@@ -97,14 +111,14 @@ static RankedTensorType forgetCutExtents(RankedTensorType type, AffineMap map,
 
 RankedTensorType Staging::kernelType(GenericOp op, OpOperand &operand,
                                      const Partition &partition,
-                                     bool storedValues) {
+                                     bool overEntries) {
   Value tensor = operand.get();
   auto type = cast<RankedTensorType>(tensor.getType());
   auto encoding = sparse_tensor::getSparseTensorEncoding(type);
   if (!encoding)
     return forgetCutExtents(type, op.getMatchingIndexingMap(&operand),
                             partition.loops.size());
-  if (storedValues)
+  if (overEntries)
     return RankedTensorType::get({ShapedType::kDynamic}, type.getElementType());
   const LayoutInfo &layout = manifest.layouts[buffers.layoutOf(op, tensor)];
   SmallVector<AffineExpr> levels;
@@ -119,12 +133,12 @@ RankedTensorType Staging::kernelType(GenericOp op, OpOperand &operand,
                                    map, AffineMap(), width, width));
 }
 
-Partition Staging::describePartition(GenericOp op, bool storedValues) {
+Partition Staging::describePartition(GenericOp op, bool overEntries) {
   Partition partition;
   partition.proof = op->getAttrOfType<StringAttr>(proofAttr).str();
   int64_t loops = op->getAttrOfType<IntegerAttr>(partitionAttr).getInt();
   partition.parallel = loops > 0;
-  if (storedValues) {
+  if (overEntries) {
     Value output = op.getDpsInits()[0];
     partition.loops = {manifest.patterns[symbols.patternOf(output)].stored};
     return partition;
@@ -139,14 +153,14 @@ Partition Staging::describePartition(GenericOp op, bool storedValues) {
 
 /// Says what a tensor argument of the kernel is. A sparse one stands for three,
 /// its positions, coordinates and values, until the ABI is exported.
-Argument Staging::describe(GenericOp op, OpOperand &operand, bool storedValues,
+Argument Staging::describe(GenericOp op, OpOperand &operand, bool overEntries,
                            const Partition &partition) {
   Value tensor = operand.get();
   bool isOutput = op.isDpsInit(&operand);
   Argument argument;
   argument.buffer = buffers.of(isOutput ? op.getResult(0) : tensor);
   argument.written = isOutput;
-  if (storedValues) {
+  if (overEntries && isSparse(tensor)) {
     argument.shape = partition.loops;
     argument.slice = {0};
     return argument;
@@ -160,6 +174,10 @@ Argument Staging::describe(GenericOp op, OpOperand &operand, bool storedValues,
     return argument;
   }
   argument.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
+  if (overEntries) {
+    argument.slice = {-1};
+    return argument;
+  }
   AffineMap map = op.getMatchingIndexingMap(&operand);
   for (size_t loop = 0; loop < partition.loops.size(); ++loop) {
     auto dim = map.getResultPosition(builder.getAffineDimExpr(loop));
@@ -181,7 +199,7 @@ static double countFlops(Operation &op) {
 }
 
 /// Counts the payload's operations per iteration, and every byte once.
-Cost Staging::getCost(GenericOp op, const Stage &stage, bool storedValues) {
+Cost Staging::getCost(GenericOp op, const Stage &stage) {
   Cost cost;
   double operations = 0;
   for (Operation &inner : op.getBlock()->without_terminator())
@@ -224,30 +242,38 @@ Cost Staging::getCost(GenericOp op, const Stage &stage, bool storedValues) {
   return cost;
 }
 
-/// Writes the op into the kernel, with its arguments as operands and constants
-/// of the program copied along.
-GenericOp Staging::cloneInto(func::FuncOp kernel, GenericOp op,
-                             bool storedValues) {
-  OpBuilder inner = OpBuilder::atBlockBegin(kernel.addEntryBlock());
-  ValueRange arguments = kernel.getArguments();
-  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-  SmallVector<IteratorType> iterators = op.getIteratorTypesArray();
-  if (storedValues) {
-    maps.assign(arguments.size(), inner.getMultiDimIdentityMap(1));
-    iterators = {IteratorType::parallel};
-  }
-  IRMapping mapping;
+/// The last coordinates of the stored entries, cut along with their values.
+Argument Staging::describeCoordinates(GenericOp op, const Stage &stage) {
+  Argument argument;
+  argument.role = Argument::Coordinates;
+  argument.layout = buffers.layoutOf(op, op.getDpsInits()[0]);
+  argument.shape = stage.partition.loops;
+  argument.slice = {0};
+  return argument;
+}
+
+/// Copies the constants of the program that the payload reads.
+static void cloneConstants(OpBuilder &builder, GenericOp op,
+                           IRMapping &mapping) {
   op.getRegion().walk([&](Operation *nested) {
     for (Value operand : nested->getOperands())
       if (Operation *def = operand.getDefiningOp())
         if (!op->isAncestor(def) && !mapping.contains(operand))
-          inner.clone(*def, mapping);
+          builder.clone(*def, mapping);
   });
-  auto copy = GenericOp::create(inner, op.getLoc(), arguments.back().getType(),
-                                arguments.drop_back(), arguments.back(), maps,
-                                iterators);
+}
+
+/// Writes the op into the kernel, whose arguments are its operands.
+static GenericOp cloneInto(func::FuncOp kernel, GenericOp op) {
+  OpBuilder inner = OpBuilder::atBlockBegin(kernel.addEntryBlock());
+  ValueRange arguments = kernel.getArguments();
+  IRMapping mapping;
+  cloneConstants(inner, op, mapping);
+  auto copy = GenericOp::create(
+      inner, op.getLoc(), arguments.back().getType(), arguments.drop_back(),
+      arguments.back(), op.getIndexingMapsArray(), op.getIteratorTypesArray());
   op.getRegion().cloneInto(&copy.getRegion(), mapping);
-  if (isSampled(op) && !storedValues)
+  if (isSampled(op))
     setSampled(copy);
   func::ReturnOp::create(inner, op.getLoc(), copy.getResult(0));
   return copy;
@@ -273,32 +299,97 @@ Partition::Within Staging::describeWithin(GenericOp kernel, Reduction reduction,
     return Partition::Max;
   case Reduction::Min:
     return Partition::Min;
+  case Reduction::MaxNumber:
+    return Partition::MaxNumber;
+  case Reduction::MinNumber:
+    return Partition::MinNumber;
   default:
     return Partition::Whole;
   }
 }
 
+/// The element of a dense tensor that the payload reads at an entry.
+static Value extractElement(OpBuilder &builder, Location loc, Value tensor,
+                            Value coordinate) {
+  SmallVector<Value> indices;
+  if (cast<RankedTensorType>(tensor.getType()).getRank() > 0) {
+    if (coordinate.getType().isInteger(32)) // Not negative.
+      coordinate = arith::ExtUIOp::create(builder, loc, builder.getI64Type(),
+                                          coordinate);
+    indices.push_back(arith::IndexCastOp::create(
+        builder, loc, builder.getIndexType(), coordinate));
+  }
+  return tensor::ExtractOp::create(builder, loc, tensor, indices);
+}
+
+/// Writes the op into the kernel as one loop over entries. The arguments are
+/// the values of its sparse operands, its dense ones, and the coordinates, if
+/// there is one argument more.
+static GenericOp cloneOverEntries(func::FuncOp kernel, GenericOp op) {
+  OpBuilder inner = OpBuilder::atBlockBegin(kernel.addEntryBlock());
+  ValueRange arguments = kernel.getArguments();
+  unsigned output = op->getNumOperands() - 1;
+  SmallVector<Value> inputs;
+  for (auto [input, argument] : llvm::zip(op.getDpsInputs(), arguments))
+    if (isSparse(input))
+      inputs.push_back(argument);
+  bool byCoordinates = arguments.size() > op->getNumOperands();
+  if (byCoordinates)
+    inputs.push_back(arguments.back());
+  IRMapping mapping;
+  cloneConstants(inner, op, mapping);
+  SmallVector<AffineMap> maps(inputs.size() + 1,
+                              inner.getMultiDimIdentityMap(1));
+  auto body = [&](OpBuilder &b, Location loc, ValueRange elements) {
+    Value coordinate = byCoordinates ? elements[inputs.size() - 1] : Value();
+    mapping.map(op.getBlock()->getArguments().back(), elements.back());
+    unsigned next = 0;
+    for (auto [input, element, argument] :
+         llvm::zip(op.getDpsInputs(), op.getBlock()->getArguments(), arguments))
+      mapping.map(element, isSparse(input)
+                               ? elements[next++]
+                               : extractElement(b, loc, argument, coordinate));
+    for (Operation &payload : *op.getBlock())
+      b.clone(payload, mapping);
+  };
+  auto copy = GenericOp::create(inner, op.getLoc(), arguments[output].getType(),
+                                inputs, arguments[output], maps,
+                                {IteratorType::parallel}, body);
+  func::ReturnOp::create(inner, op.getLoc(), copy.getResult(0));
+  return copy;
+}
+
 void Staging::outline(GenericOp op) {
-  bool storedValues = runsOverStoredValues(op);
+  bool overEntries = runsOverEntries(op);
   Stage stage;
-  stage.partition = describePartition(op, storedValues);
+  stage.partition = describePartition(op, overEntries);
   SmallVector<Type> inputs;
   for (OpOperand &operand : op->getOpOperands()) {
-    inputs.push_back(kernelType(op, operand, stage.partition, storedValues));
+    inputs.push_back(kernelType(op, operand, stage.partition, overEntries));
     stage.arguments.push_back(
-        describe(op, operand, storedValues, stage.partition));
+        describe(op, operand, overEntries, stage.partition));
   }
-  stage.cost = getCost(op, stage, storedValues);
+  Type output = inputs.back();
+  stage.cost = getCost(op, stage);
+  if (overEntries && readsCoordinates(op)) {
+    stage.arguments.push_back(describeCoordinates(op, stage));
+    int64_t bytes =
+        elementSize(manifest.layouts[stage.arguments.back().layout].indexType);
+    inputs.push_back(RankedTensorType::get({ShapedType::kDynamic},
+                                           builder.getIntegerType(8 * bytes)));
+    stage.cost.bytes.push_back(
+        {static_cast<double>(bytes), stage.partition.loops});
+  }
   unsigned number = llvm::count_if(manifest.stages,
                                    [](const Stage &s) { return s.isKernel(); });
   stage.name = (program.getName() + "_k" + Twine(number)).str();
 
   builder.setInsertionPoint(program);
-  auto kernel =
-      func::FuncOp::create(builder, op.getLoc(), stage.name,
-                           builder.getFunctionType(inputs, {inputs.back()}));
+  auto kernel = func::FuncOp::create(builder, op.getLoc(), stage.name,
+                                     builder.getFunctionType(inputs, {output}));
   kernel->setAttr(kernelAttr, builder.getUnitAttr());
-  GenericOp copy = cloneInto(kernel, op, storedValues);
+  GenericOp copy =
+      overEntries ? cloneOverEntries(kernel, op) : cloneInto(kernel, op);
   Payload payload = *getPayload(copy);
   // Sums of a sparse output run innermost and start from the identity anyway; a
   // dense output of sparse operands is zero where they are absent.

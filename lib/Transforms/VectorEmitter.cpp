@@ -196,8 +196,38 @@ Value VectorEmitter::widenCoordinate(Value index) {
   return widen(raw.getType().isInteger(32) ? raw : index);
 }
 
+/// The value in one iteration, which others compute along with it.
+Value VectorEmitter::emitLane(Value value, Value iteration) {
+  if (value == body.getLoop().getInductionVar())
+    return iteration;
+  if (!body.isVarying(value))
+    return scalars.lookupOrDefault(value);
+  Operation *op = value.getDefiningOp();
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(emitLane(operand, iteration));
+  return clone(builder, op, op->getResultTypes(), operands)->getResult(0);
+}
+
+/// Lanes that are loaded one by one.
+Value VectorEmitter::emitLanes(memref::LoadOp load) {
+  Location loc = load.getLoc();
+  SmallVector<Value> lanes;
+  for (int64_t lane = 0; lane < chunk.lanes; ++lane) {
+    Value number = arith::ConstantIndexOp::create(builder, loc, lane);
+    lanes.push_back(emitLane(
+        load, arith::AddIOp::create(builder, loc, chunk.base, number)));
+  }
+  return vector::FromElementsOp::create(
+      builder, loc, VectorType::get({chunk.lanes}, load.getType()), lanes);
+}
+
 /// A load whose place in one dimension is a coordinate: a gather.
 Value VectorEmitter::emitGather(memref::LoadOp load) {
+  // Gathers of more lanes are slower than as many loads (up to twice, Zen 5).
+  constexpr int64_t mostGathered = 8;
+  if (!chunk.mask && chunk.lanes > mostGathered)
+    return emitLanes(load);
   Location loc = load.getLoc();
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
   Value base = scalars.lookupOrDefault(load.getMemRef());

@@ -74,7 +74,7 @@ def _reduce(pattern, values, axes, include_zeros):
     if include_zeros:
         stored = on_indices(along.row_counts)
         absent = reduced - (stored.sum(-1) if over_all else stored)
-        zeros = absent.double().log().to(values.dtype)
+        zeros = absent.to(values.dtype).log()
     else:
         zeros = torch.full(kept, -torch.inf, dtype=values.dtype, device=values.device)
     path = "logsumexp_all" if over_all else "logsumexp"

@@ -41,6 +41,57 @@ func.func @product(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @P}, %B: tensor<?x?
 
 // -----
 
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+#entry = affine_map<(i, j) -> (i, j)>
+
+// So do dense tensors that the column alone indexes, or nothing: no rows are needed, but the columns (role 1), which
+// are cut with the values.
+// OWN:         stages = [{arguments = [{{.*}}, {buffer = {{.*}}, layout = 0 : i64, role = 1 : i64, shape = array<i32: 2>, slice = array<i32: 0>, written = false}]
+// OWN-SAME:    partition = {loops = array<i32: 2>, parallel = true,
+// OWN-LABEL: func.func @by_columns_k0(
+// OWN-SAME:    %[[A:[a-z0-9]+]]: tensor<?xf64>, %[[X:[a-z0-9]+]]: tensor<?xf64>, %[[S:[a-z0-9]+]]: tensor<f64>, %[[Y:[a-z0-9]+]]: tensor<?xf64>, %[[K:[a-z0-9]+]]: tensor<?xi32>) -> tensor<?xf64>
+// OWN:         linalg.generic {{.*}} iterator_types = ["parallel"]} ins(%[[A]], %[[K]] : {{.*}}) outs(%[[Y]] : tensor<?xf64>)
+// OWN:           tensor.extract %[[X]][%{{.*}}]
+// OWN:           tensor.extract %[[S]][]
+func.func @by_columns(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @P}, %x: tensor<?xf64>, %s: tensor<f64>)
+    -> (tensor<?x?xf64, #CSR> {tsgu.pattern = @P}) {
+  %zero = tsgu.zeros_like %A : tensor<?x?xf64, #CSR>
+  %Y = linalg.generic {indexing_maps = [#entry, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> ()>, #entry],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%A, %x, %s : tensor<?x?xf64, #CSR>, tensor<?xf64>, tensor<f64>)
+      outs(%zero : tensor<?x?xf64, #CSR>) attrs = {tsgu.sampled} {
+  ^bb0(%a: f64, %b: f64, %c: f64, %y: f64):
+    %t = arith.mulf %a, %b : f64
+    %u = arith.mulf %t, %c : f64
+    linalg.yield %u : f64
+  } -> tensor<?x?xf64, #CSR>
+  return %Y : tensor<?x?xf64, #CSR>
+}
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+#entry = affine_map<(i, j) -> (i, j)>
+
+// What a row indexes is read once for the row.
+// OWN-LABEL: func.func @by_rows_k0(
+// OWN-SAME:    tensor<?x?xf64, #{{.*}}>, %{{.*}}: tensor<?xf64>, %{{.*}}: tensor<?x?xf64, #{{.*}}>)
+func.func @by_rows(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @P}, %x: tensor<?xf64>)
+    -> (tensor<?x?xf64, #CSR> {tsgu.pattern = @P}) {
+  %zero = tsgu.zeros_like %A : tensor<?x?xf64, #CSR>
+  %Y = linalg.generic {indexing_maps = [#entry, affine_map<(i, j) -> (i)>, #entry],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%A, %x : tensor<?x?xf64, #CSR>, tensor<?xf64>)
+      outs(%zero : tensor<?x?xf64, #CSR>) attrs = {tsgu.sampled} {
+  ^bb0(%a: f64, %b: f64, %y: f64):
+    %t = arith.mulf %a, %b : f64
+    linalg.yield %t : f64
+  } -> tensor<?x?xf64, #CSR>
+  return %Y : tensor<?x?xf64, #CSR>
+}
+
+// -----
+
 // What is returned as it came, or filled, is written by a kernel too: every result is a buffer of
 // the caller's.
 // OWN-LABEL: func.func @identity_k0(

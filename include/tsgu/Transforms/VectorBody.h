@@ -107,6 +107,8 @@ private:
   mlir::Value widen(mlir::Value value);
   mlir::Value widenCoordinate(mlir::Value index);
   mlir::Value emitLoad(mlir::memref::LoadOp load);
+  mlir::Value emitLane(mlir::Value value, mlir::Value iteration);
+  mlir::Value emitLanes(mlir::memref::LoadOp load);
   mlir::Value emitGather(mlir::memref::LoadOp load);
   std::pair<mlir::Value, mlir::Value> flatten(mlir::memref::LoadOp load,
                                               mlir::Value memref);

@@ -101,7 +101,8 @@ struct Argument {
   Buffer buffer;       ///< Values and Dense: where the data is.
   std::vector<int32_t>
       shape; ///< Dense: symbols, the last dimension contiguous.
-  /// Dense: for each partitioned loop the dimension that it indexes, or -1.
+  /// Dense, and Coordinates that a loop over stored entries cuts: for each
+  /// partitioned loop the dimension that it indexes, or -1.
   std::vector<int32_t> slice;
   bool written = false;
 };

@@ -68,6 +68,8 @@ ArgumentPlan Plan::planArgument(const Argument &argument,
     plan.elementSize = elementSize(layout.indexType);
     if (argument.role == Argument::Positions)
       planAdvances(layout, stage, plan);
+    else if (!argument.slice.empty()) // Loops over entries cut them.
+      plan.advances[0].kind = Advance::Row;
     return plan;
   }
   const BufferInfo info = infoOf(m, argument.buffer);
