@@ -6,6 +6,7 @@ Prints JSON. Latencies are measured in processes of their own, with a cache fold
 import argparse
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from dataclasses import asdict
 from measure import Timing
 
 _CALLS = 200  # per sample
+_HERE = pathlib.Path(__file__).parent
 
 
 def _small_calls(samples):
@@ -28,15 +30,23 @@ def _small_calls(samples):
     A = torch.where(dense < 0.5, dense, 0).to_sparse_csr()
     A = torch.sparse_csr_tensor(A.crow_indices().int(), A.col_indices().int(), A.values(), (10, 10))
     B, G = torch.rand(10, 8), torch.rand(10, 8)
-    A_leaf, B_leaf = A.clone().requires_grad_(), B.clone().requires_grad_()
-    multiply = {"tsgu": tsgu.sparse_mm, "torch": torch.sparse.mm}
+    pattern, values = tsgu.Pattern.of(A), A.values().clone()
+    text = (_HERE.parent / "lib" / "Programs" / "spmm.mlir").read_text()
+    loaded = tsgu.load_program(text.replace("@spmm", "@loaded"))
+    multiply = {  # by name: the product, and what it takes as A
+        "tsgu": (tsgu.sparse_mm, A),
+        "tsgu, a program from text": (lambda values, B: loaded(pattern, values, B), values),
+        "tsgu.Matrix": (lambda values, B: tsgu.Matrix(pattern, values) @ B, values),
+        "torch": (torch.sparse.mm, A),
+    }
     calls = {}
-    for name, product in multiply.items():
-        calls[f"{name} forward"] = lambda product=product: product(A, B)
+    for name, (product, given) in multiply.items():
+        leaves = given.clone().requires_grad_(), B.clone().requires_grad_()
+        calls[f"{name} forward"] = lambda product=product, given=given: product(given, B)
 
-        def step(product=product):
-            product(A_leaf, B_leaf).backward(G)
-            A_leaf.grad = B_leaf.grad = None
+        def step(product=product, leaves=leaves):
+            product(*leaves).backward(G)
+            leaves[0].grad = leaves[1].grad = None
 
         calls[f"{name} forward + backward"] = step
     times = {name: [] for name in calls}

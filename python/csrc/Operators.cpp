@@ -8,7 +8,8 @@
 // `run1` to `run5` run a program with one CSR pattern and so many operands;
 // they are boxed by hand and carry as few numbers as they can: an int costs
 // three times a tensor at the boundary, a list ten times. `run_form1` to
-// `run_form5` do the same for the other forms, `run` for any program. They
+// `run_form5` do the same for the other forms, `run_both3` to `run_both5` for
+// two programs of the same operands, `run` for any program. They
 // carry no autograd and are registered for the CPU and for CUDA alone, so that
 // torch refuses other devices and layouts; `tsgu._autograd` and
 // `tsgu._component_ops` build the public operators on them.
@@ -95,56 +96,47 @@ static void shapeFromPositions(IndexArrays &arrays) {
                "read a size");
 }
 
+/// The same of a CSR pattern.
+struct CSRArguments {
+  explicit CSRArguments(Arguments &arguments)
+      : positions(arguments.tensor()), coordinates(arguments.tensor()) {
+    arrays.positions = positions.get();
+    arrays.coordinates = coordinates.get();
+    arrays.rows = fromPositions;
+    arrays.columns = arguments.integer();
+    arrays.version = arguments.integer();
+  }
+  TensorHandle positions, coordinates;
+  IndexArrays arrays;
+};
+
+template <int arity> struct Operands {
+  explicit Operands(Arguments &arguments) {
+    for (int k = 0; k < arity; ++k) {
+      owned[k] = arguments.tensor();
+      handles[k] = owned[k].get();
+    }
+  }
+  TensorHandle owned[arity];
+  AtenTensorHandle handles[arity];
+};
+
 template <int arity>
 static TensorHandle runFixed(int64_t number, Arguments &arguments,
                              IndexArrays &arrays) {
-  TensorHandle owned[arity];
-  AtenTensorHandle operands[arity];
-  for (int k = 0; k < arity; ++k) {
-    owned[k] = arguments.tensor();
-    operands[k] = owned[k].get();
-  }
+  Operands<arity> operands(arguments);
   if (arrays.rows == fromPositions)
     shapeFromPositions(arrays);
   checkForm(arrays);
-  return run(findProgram(number), &arrays, 1, operands, arity);
+  return run(findProgram(number), &arrays, 1, operands.handles, arity);
 }
 
 template <int arity>
 static void runBoxed(StableIValue *stack, uint64_t, uint64_t) {
   Arguments arguments(stack);
   int64_t number = arguments.integer();
-  TensorHandle positions = arguments.tensor();
-  TensorHandle coordinates = arguments.tensor();
-  IndexArrays arrays;
-  arrays.positions = positions.get();
-  arrays.coordinates = coordinates.get();
-  arrays.rows = fromPositions;
-  arrays.columns = arguments.integer();
-  arrays.version = arguments.integer();
-  give(stack[0], runFixed<arity>(number, arguments, arrays));
-}
-
-/// Two programs of the same operands, as backward needs: one crossing of the
-/// boundary instead of two.
-static void runPairBoxed(StableIValue *stack, uint64_t, uint64_t) {
-  Arguments arguments(stack);
-  int64_t first = arguments.integer(), second = arguments.integer();
-  TensorHandle positions = arguments.tensor();
-  TensorHandle coordinates = arguments.tensor();
-  IndexArrays arrays;
-  arrays.positions = positions.get();
-  arrays.coordinates = coordinates.get();
-  arrays.columns = arguments.integer();
-  arrays.version = arguments.integer();
-  TensorHandle owned[3] = {arguments.tensor(), arguments.tensor(),
-                           arguments.tensor()};
-  AtenTensorHandle operands[] = {owned[0].get(), owned[1].get(),
-                                 owned[2].get()};
-  shapeFromPositions(arrays);
-  TensorHandle result = run(findProgram(first), &arrays, 1, operands, 3);
-  give(stack[1], run(findProgram(second), &arrays, 1, operands, 3));
-  give(stack[0], std::move(result));
+  CSRArguments pattern(arguments);
+  give(stack[0], runFixed<arity>(number, arguments, pattern.arrays));
 }
 
 template <int arity>
@@ -153,6 +145,37 @@ static void runFormBoxed(StableIValue *stack, uint64_t, uint64_t) {
   int64_t number = arguments.integer();
   PatternArguments pattern(arguments);
   give(stack[0], runFixed<arity>(number, arguments, pattern.arrays));
+}
+
+/// Two programs of the same operands, as backward needs: one crossing of the
+/// boundary instead of two.
+template <int arity>
+static void runBoth(StableIValue *stack, int64_t first, int64_t second,
+                    Arguments &arguments, IndexArrays &arrays) {
+  Operands<arity> operands(arguments);
+  if (arrays.rows == fromPositions)
+    shapeFromPositions(arrays);
+  checkForm(arrays);
+  auto [one, other] = run(findProgram(first), findProgram(second), arrays,
+                          operands.handles, arity);
+  give(stack[0], std::move(one));
+  give(stack[1], std::move(other));
+}
+
+template <int arity>
+static void runBothBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  int64_t first = arguments.integer(), second = arguments.integer();
+  CSRArguments pattern(arguments);
+  runBoth<arity>(stack, first, second, arguments, pattern.arrays);
+}
+
+template <int arity>
+static void runFormBothBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  int64_t first = arguments.integer(), second = arguments.integer();
+  PatternArguments pattern(arguments);
+  runBoth<arity>(stack, first, second, arguments, pattern.arrays);
 }
 
 static void solveFromBoxed(StableIValue *stack, uint64_t, uint64_t) {
@@ -283,8 +306,17 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
   library.def(name "5(" schema ", Tensor x0, Tensor x1, Tensor x2, "           \
                    "Tensor x3, Tensor x4) -> Tensor")
   TSGU_DEFINE("run", "int program, " TSGU_CSR_SCHEMA);
-  library.def("run_pair3(int first, int second, " TSGU_CSR_SCHEMA
-              ", Tensor x0, Tensor x1, Tensor x2) -> (Tensor, Tensor)");
+#define TSGU_DEFINE_BOTH(name, schema)                                         \
+  library.def(name "3(" schema                                                 \
+                   ", Tensor x0, Tensor x1, Tensor x2) -> (Tensor, Tensor)");  \
+  library.def(name "4(" schema ", Tensor x0, Tensor x1, Tensor x2, "           \
+                   "Tensor x3) -> (Tensor, Tensor)");                          \
+  library.def(name "5(" schema ", Tensor x0, Tensor x1, Tensor x2, "           \
+                   "Tensor x3, Tensor x4) -> (Tensor, Tensor)")
+  TSGU_DEFINE_BOTH("run_both", "int first, int second, " TSGU_CSR_SCHEMA);
+  TSGU_DEFINE_BOTH("run_form_both",
+                   "int first, int second, " TSGU_PATTERN_SCHEMA);
+#undef TSGU_DEFINE_BOTH
   TSGU_DEFINE("run_form", "int program, " TSGU_PATTERN_SCHEMA);
 #undef TSGU_DEFINE
   library.def("run(int program, Tensor[] indices, int[] shapes, "
@@ -314,7 +346,12 @@ static void implement(torch::stable::detail::StableLibrary &library) {
   library.impl("run3", runBoxed<3>);
   library.impl("run4", runBoxed<4>);
   library.impl("run5", runBoxed<5>);
-  library.impl("run_pair3", runPairBoxed);
+  library.impl("run_both3", runBothBoxed<3>);
+  library.impl("run_both4", runBothBoxed<4>);
+  library.impl("run_both5", runBothBoxed<5>);
+  library.impl("run_form_both3", runFormBothBoxed<3>);
+  library.impl("run_form_both4", runFormBothBoxed<4>);
+  library.impl("run_form_both5", runFormBothBoxed<5>);
   library.impl("run_form1", runFormBoxed<1>);
   library.impl("run_form2", runFormBoxed<2>);
   library.impl("run_form3", runFormBoxed<3>);

@@ -191,19 +191,11 @@ static void runOnCPU(const Program &program, const Frame &frame,
     fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
 }
 
-TensorHandle tsgu::torch_plugin::run(const Program &program,
-                                     IndexArrays *patterns,
-                                     int32_t patternCount,
-                                     const AtenTensorHandle *operands,
-                                     int32_t operandCount) {
-  Frame frame;
-  findPatterns(program, patterns, patternCount, frame);
-  if (patternCount == 0 && operandCount > 0)
-    frame.place = placeOf(operands[0], "operand", 0);
-  const Queue queue(frame.place);
-  const tsgu_type type =
-      bindOperands(program, operands, operandCount, frame, queue);
-
+/// Runs a program on what is bound in the frame, where its own operands and
+/// pattern are.
+static TensorHandle runBound(const Program &program, Frame &frame,
+                             int32_t patternCount, int32_t operandCount,
+                             tsgu_type type, const Queue &queue) {
   int64_t shape[maxRank];
   int32_t rank = 0;
   check(tsgu_program_infer(program.program, frame.handles, patternCount,
@@ -226,6 +218,46 @@ TensorHandle tsgu::torch_plugin::run(const Program &program,
       !mapped(*frame.patterns[program.resultPattern]))
     return result;
   return entryValues(*frame.patterns[program.resultPattern], view, queue);
+}
+
+TensorHandle tsgu::torch_plugin::run(const Program &program,
+                                     IndexArrays *patterns,
+                                     int32_t patternCount,
+                                     const AtenTensorHandle *operands,
+                                     int32_t operandCount) {
+  Frame frame;
+  findPatterns(program, patterns, patternCount, frame);
+  if (patternCount == 0 && operandCount > 0)
+    frame.place = placeOf(operands[0], "operand", 0);
+  const Queue queue(frame.place);
+  const tsgu_type type =
+      bindOperands(program, operands, operandCount, frame, queue);
+  return runBound(program, frame, patternCount, operandCount, type, queue);
+}
+
+/// Whether two programs read the same of their operands.
+static bool readAlike(const Program &first, const Program &second) {
+  return std::equal(first.operands.begin(), first.operands.end(),
+                    second.operands.begin(), second.operands.end(),
+                    [](const Program::Operand &a, const Program::Operand &b) {
+                      return a.pattern == b.pattern && a.read == b.read &&
+                             a.solver == b.solver;
+                    });
+}
+
+std::pair<TensorHandle, TensorHandle>
+tsgu::torch_plugin::run(const Program &first, const Program &second,
+                        IndexArrays &pattern, const AtenTensorHandle *operands,
+                        int32_t operandCount) {
+  Frame frame;
+  findPatterns(first, &pattern, 1, frame);
+  const Queue queue(frame.place);
+  tsgu_type type = bindOperands(first, operands, operandCount, frame, queue);
+  TensorHandle result = runBound(first, frame, 1, operandCount, type, queue);
+  if (!readAlike(first, second))
+    type = bindOperands(second, operands, operandCount, frame, queue);
+  return {std::move(result),
+          runBound(second, frame, 1, operandCount, type, queue)};
 }
 
 //===-- A solve from a guess

@@ -11,6 +11,8 @@
 #include "IndexArrays.h"
 #include "Program.h"
 
+#include <utility>
+
 namespace tsgu::torch_plugin {
 
 /// The result of `program` for the patterns and operands given. Sparse operands
@@ -19,6 +21,11 @@ namespace tsgu::torch_plugin {
 TensorHandle run(const Program &program, IndexArrays *patterns,
                  int32_t patternCount, const AtenTensorHandle *operands,
                  int32_t operandCount);
+
+/// The results of two programs of one pattern and the same operands.
+std::pair<TensorHandle, TensorHandle>
+run(const Program &first, const Program &second, IndexArrays &pattern,
+    const AtenTensorHandle *operands, int32_t operandCount);
 
 /// op(A)^-1 b by the solver given, from `guess`, whose shape the result has.
 TensorHandle solveFrom(tsgu_mode mode, IndexArrays &pattern,

@@ -155,7 +155,15 @@ TensorHandle tsgu::torch_plugin::allocate(Place place, tsgu_type type,
                                &handle) != 0)
     failToAllocate(place, rank, shape);
   TensorHandle tensor(handle);
-  view = inspect(handle, "result", -1);
+  view.place = place;
+  view.type = type;
+  view.rank = rank;
+  int64_t *sizes = nullptr, *steps = nullptr;
+  checkTorch(aoti_torch_get_sizes(handle, &sizes), "read a shape");
+  checkTorch(aoti_torch_get_strides(handle, &steps), "read strides");
+  checkTorch(aoti_torch_get_data_ptr(handle, &view.data), "read a pointer");
+  view.shape = sizes;
+  view.strides = steps;
   if (place.isCPU())
     adviseHugePages(view.data, elements * elementSize(type));
   return tensor;

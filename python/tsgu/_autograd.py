@@ -4,33 +4,24 @@ Forward runs a program; backward runs the cotangent programs derived from it, an
 the tangent programs, through the same family: so derivatives of every order are programs too.
 """
 
-import functools
 from typing import NamedTuple
 
 import torch
-from torch.autograd import Function, forward_ad
+from torch.autograd import forward_ad
 
+from ._functions import attach_function, eager_function, transform_function, whole_function
+from ._layouts import as_tensor, is_sparse
 from ._lazy import lazy
 from ._library import CompileError
-from ._modes import without_levels
-from ._pattern import Pattern, require_as_of
-from ._program import program
-from ._writes import counting, sources
+from ._pattern import Pattern, version_of
+from ._program import program, run_gradients
+from ._tensors import parts, shared_values
 
 _transforms_active = torch._C._are_functorch_transforms_active
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _is_compiling = torch.compiler.is_compiling
 _is_grad_enabled = torch.is_grad_enabled
-
-
-def transforming():
-    """Whether a torch.func transform or forward-mode AD is active."""
-    return _transforms_active() or forward_ad._current_level >= 0
-
-
-def stand_in(shape, like):
-    """A tensor for an operand that is not read: it has a shape and next to no memory."""
-    return like.new_empty(()).expand(shape)
+_CSR = torch.sparse_csr
 
 
 def _primal(operand):
@@ -67,18 +58,41 @@ class _Plan:
                 or any(step.derived.depends_on(k) for step in self.steps)
             )
         ]
+        self.unsaved = [k for k in range(len(needs)) if k not in self.saved]
+        self.reads_all = not self.unsaved
+        self.nothing = (None,) * (1 + len(needs))
+        self.rank = operator.signature.result.rank  # more: of a batch of values
 
     def gradients(self, run, operands, result, cotangent):
-        """The gradients by operand number, where `run(derived, *operands)` runs a program."""
-        computed, gradients = {}, {}
+        """The gradients of all operands or None, where `run(derived, *operands)` runs a program."""
+        computed, gradients = {}, [None] * len(operands)
         for k, derived, takes_result, given in self.steps:
             held = [computed[other].detach() for other in given]
             extra = (result,) if takes_result else ()
             gradient = computed[k] = run(derived, *operands, *extra, cotangent, *held)
-            # One operand shared by a batch of values: its gradients add up.
-            batched = gradient.dim() > operands[k].dim()
-            gradients[k] = gradient.sum(0) if batched else gradient
+            gradients[k] = _summed(gradient, operands[k])
         return gradients
+
+    @lazy
+    def fast(self):
+        """`run(pattern, version, operands, cotangent)`: what a node returns, without autograd.
+
+        operands: and the result, if it is read. None where it takes more than a call.
+        """
+        if any(step.given for step in self.steps) or self.takes_result and self.unsaved:
+            return None
+        if len({step.takes_result for step in self.steps}) != 1:
+            return None
+        return run_gradients(
+            [step.derived.program for step in self.steps],
+            [step.operand for step in self.steps],
+            len(self.nothing) - 1,
+        )
+
+
+def _summed(gradient, operand):
+    """The gradient of an operand; one shared by a batch of values has the sum of theirs."""
+    return gradient.sum(0) if gradient.dim() > operand.dim() else gradient
 
 
 class Operator:
@@ -94,6 +108,10 @@ class Operator:
     operand, to every order, in reverse and forward mode, and under torch.func transforms and
     torch.compile.
 
+    `operator(*operands)` takes matrices instead of patterns and values: a tsgu.Matrix, a sparse
+    tensor of torch or an array of SciPy for each sparse operand. A sparse result is of the kind
+    that was given. For batches the program's batched form runs.
+
     Raises PatternError for corrupt index tensors, ValueError for shapes that do not fit,
     TypeError for other dtypes, devices and layouts.
     """
@@ -103,11 +121,53 @@ class Operator:
         self.path = path
         self.signature = self.program.signature
         self.solvers = [k for k, info in enumerate(self.signature.operands) if info.solver]
-        self._plans = {}
+        self.plans = {}
+        self._count = len(self.signature.patterns)
         self._derivatives = {}
-        self.call = self._make_call()
+        self.call, self.on = self._make_calls()
 
     def __call__(self, *arguments):
+        count = self._count
+        if count and len(arguments) == len(self.signature.operands):
+            return self._of_matrices(arguments)
+        if _is_compiling():
+            self._check(arguments)
+            return self.call(arguments[:count], *arguments[count:])
+        try:
+            return self.call(arguments[:count], *arguments[count:])
+        except Exception:
+            self._check(arguments)  # Only now: the common case need not pay for it.
+            raise
+
+    def _of_matrices(self, arguments):
+        """The same of matrices, from which patterns and values are taken."""
+        from ._matrix import is_tensor_or_matrix, matrix_of
+
+        operands, found = [*arguments], {}  # pattern -> (operand's name, matrix, its pattern)
+        for k, info in enumerate(self.signature.operands):
+            if info.pattern < 0:
+                continue
+            A = as_tensor(arguments[k])
+            if not is_tensor_or_matrix(A) or not is_sparse(A):
+                self._check(arguments)
+            # The values of a Matrix may be a batch.
+            known = parts(A) if isinstance(A, torch.Tensor) else (A.pattern, A.values)
+            pattern, operands[k] = known
+            name, _, other = found.setdefault(info.pattern, (info.name, A, pattern))
+            if pattern != other:
+                raise ValueError(
+                    f"{name} and {info.name} of {self.path} lie on one pattern, and these on two "
+                    f"that are not the same, {other} and {pattern}"
+                )
+        patterns = tuple(found[number][2] for number in range(self._count))
+        program = self if patterns[0].items == -1 else self.batch
+        values, number = program.call(patterns, *operands), self.signature.result.pattern
+        if number < 0:
+            return values
+        return matrix_of(patterns[number], values, like=found[number][1])
+
+    def _check(self, arguments):
+        """Raises TypeError for arguments that are none of the program's."""
         count = len(self.signature.patterns)
         if len(arguments) != count + len(self.signature.operands):
             names = [name for name, _ in self.signature.patterns]
@@ -120,7 +180,6 @@ class Operator:
         for operand in arguments[count:]:
             if not isinstance(operand, torch.Tensor):
                 raise TypeError(f"the operands of {self.path} are tensors, not {type(operand)}")
-        return self.call(arguments[:count], *arguments[count:])
 
     def __reduce__(self):
         from . import _user_programs
@@ -189,11 +248,13 @@ class Operator:
             known = self._derivatives[step] = derived, takes_result
         return known
 
-    def plan(self, needs):
-        plan = self._plans.get(needs)
+    def plan(self, needs, key=None):
+        """The plan where the operands that need a gradient are so; `plans` has it by the key."""
+        key = needs if key is None else key
+        plan = self.plans.get(key)
         if plan is None:
             needed = tuple(need and self.is_independent(k) for k, need in enumerate(needs))
-            plan = self._plans.setdefault(needs, _Plan(self, needed))
+            plan = self.plans.setdefault(key, _Plan(self, needed))
         return plan
 
     def tangent_of(self, run, operands, result, tangents):
@@ -217,26 +278,71 @@ class Operator:
     def attach(self, patterns, result, *operands):
         """`result`, which was computed in another way, with the gradients it has as this one's."""
         if _is_grad_enabled() and any(operand.requires_grad for operand in operands):
-            return _attach_function(self)(patterns, *operands, result)
+            return self._attach(patterns, *operands, result)
         return result
 
-    def _make_call(self):
-        program = self.program
-        eager = super(Function, _eager_function(self)).apply
-        transform = _transform_function(self).apply
+    @lazy
+    def _attach(self):
+        return attach_function(self)
+
+    def _make_calls(self):
+        program, node, transform = self.program, eager_function(self), transform_function(self)
+        sparse = [k for k, info in enumerate(self.signature.operands) if info.pattern >= 0]
+        first = sparse[0] if sparse else 0
+        whole = whole_function(self, first)
 
         def call(patterns, *operands):
             if _is_compiling() or _dispatch_modes():  # whose graphs want registered operators
                 return _compiled(self.path, patterns, operands)
             if _transforms_active() or forward_ad._current_level >= 0:
-                return transform(tuple(map(_without_levels, patterns)), *operands)
+                return transform(patterns, *operands)
             if _is_grad_enabled():
                 for operand in operands:
                     if operand.requires_grad:
-                        return eager(patterns, *operands)
+                        return node(patterns, *operands)
             return program.run(patterns, *operands)
 
-        return call
+        def on(A, *others):
+            """`call` of a program of one matrix: A, a sparse tensor or Matrix, and other operands.
+
+            Where A is a batch, of the program's batched form.
+            """
+            if (
+                not isinstance(A, torch.Tensor)
+                or A.layout is not _CSR
+                or A.dim() != 2
+                or _is_compiling()
+                or _dispatch_modes()
+                or _transforms_active()
+                or forward_ad._current_level >= 0
+            ):
+                # The values of a Matrix may be a batch.
+                is_tensor = isinstance(A, torch.Tensor)
+                pattern, values = parts(A) if is_tensor else (A.pattern, A.values)
+                operands = *others[:first], values, *others[first:]
+                return (self if pattern.items == -1 else self.batch).call((pattern,), *operands)
+            # The common case in as few calls as there can be.
+            if _is_grad_enabled():
+                if A.requires_grad and id(A) not in shared_values:
+                    return whole(Pattern.of_csr(A), *others[:first], A, *others[first:])
+                for operand in (A, *others):
+                    if operand.requires_grad:
+                        pattern, values = parts(A)
+                        return node((pattern,), *others[:first], values, *others[first:])
+            positions, coordinates, values = A.crow_indices(), A.col_indices(), A.values()
+            rows, columns = A.shape
+            if values.dim() != 1 or positions.numel() != rows + 1:
+                parts(A)  # raises
+            version = version_of(positions, coordinates)
+            operands = (*others[:first], values, *others[first:]) if first else (values, *others)
+            return program.run_csr(positions, coordinates, columns, version, *operands)
+
+        return call, on
+
+    @lazy
+    def batch(self):
+        """The same of a batch of matrices."""
+        return operator(f"{self.path}/batch")
 
 
 _operators = {}
@@ -253,174 +359,3 @@ def _compiled(path, patterns, operands):
     from . import _component_ops
 
     return _component_ops.call(path, patterns, operands)
-
-
-# ===-- Backward ------------------------------------------------------------===#
-
-
-def _save(ctx, op, patterns, operands, result):
-    """Keeps what backward needs; returns the tensors to save."""
-    plan = op.plan(ctx.needs_input_grad[1 : 1 + len(operands)])
-    ctx.patterns = patterns
-    ctx.versions = [pattern.version() for pattern in patterns]
-    ctx.plan = plan
-    ctx.shapes = [operand.shape for operand in operands]
-    ctx.solvers = [operands[k] for k in op.solvers]  # with their callables, whatever is saved
-    ctx.set_materialize_grads(False)
-    saved = [operands[k] for k in plan.saved]
-    return [*saved, result] if plan.takes_result else saved
-
-
-def _save_with_sources(ctx, op, patterns, operands, result):
-    """As _save; with what shares memory with the saved, so that writes to it are noticed."""
-    saved = _save(ctx, op, patterns, operands, result)
-    if counting and ctx.plan.steps:
-        saved += sources(saved)
-    ctx.save_for_backward(*saved)
-
-
-def _backward(ctx, cotangent):
-    shapes, plan = ctx.shapes, ctx.plan
-    gradients = [None] * (len(shapes) + 1)
-    if cotangent is None or not plan.steps:
-        return tuple(gradients)
-    saved = ctx.saved_tensors
-    for pattern, version in zip(ctx.patterns, ctx.versions, strict=True):
-        if pattern.version() != version:
-            require_as_of(pattern, version)
-    operands = [None] * len(shapes)
-    for k, operand in zip(plan.saved, saved, strict=False):  # more may follow
-        operands[k] = operand
-    for k, operand in enumerate(operands):
-        if operand is None:
-            operands[k] = stand_in(shapes[k], cotangent)
-    # Derivatives go through the result, not into it.
-    result = saved[len(plan.saved)].detach() if plan.takes_result else None
-
-    def run(derived, *operands):
-        return derived.call(ctx.patterns, *operands)
-
-    for k, gradient in plan.gradients(run, operands, result, cotangent).items():
-        gradients[k + 1] = gradient
-    return tuple(gradients)
-
-
-def _eager_function(op):
-    """For calls under no transform: context in forward, which has no signature to bind."""
-    program = op.program
-
-    class Eager(Function):
-        @staticmethod
-        def forward(ctx, patterns, *operands):
-            result = program.run(patterns, *operands)
-            _save_with_sources(ctx, op, patterns, operands, result)
-            return result
-
-        backward = staticmethod(_backward)
-
-    Eager.__name__ = Eager.__qualname__ = f"tsgu::{op.path}"
-    return Eager
-
-
-@functools.cache
-def _attach_function(op):
-    class Attach(Function):
-        @staticmethod
-        def forward(ctx, patterns, *operands):
-            *operands, result = operands
-            _save_with_sources(ctx, op, patterns, operands, result)
-            return result.clone()
-
-        @staticmethod
-        def backward(ctx, cotangent):
-            return *_backward(ctx, cotangent), None
-
-    Attach.__name__ = Attach.__qualname__ = f"tsgu::{op.path}"
-    return super(Function, Attach).apply
-
-
-# ===-- Transforms ----------------------------------------------------------===#
-
-
-def _without_levels(pattern):
-    positions, coordinates = map(without_levels, (pattern.positions, pattern.coordinates))
-    if positions is pattern.positions and coordinates is pattern.coordinates:
-        return pattern
-    return Pattern(
-        positions,
-        coordinates,
-        pattern.form,
-        pattern.items,
-        pattern.rows,
-        pattern.columns,
-        pattern.coalesced,
-    )
-
-
-def _transform_function(op):
-    """For torch.func transforms and forward mode."""
-    program = op.program
-
-    class Transform(Function):
-        @staticmethod
-        def forward(patterns, *operands):
-            return program.run(patterns, *operands)
-
-        @staticmethod
-        def setup_context(ctx, inputs, output):
-            patterns, *operands = inputs
-            ctx.save_for_backward(*_save(ctx, op, patterns, operands, output))
-            ctx.save_for_forward(*operands, output)
-
-        backward = staticmethod(_backward)
-
-        @staticmethod
-        def jvp(ctx, _, *tangents):
-            *operands, result = ctx.saved_tensors
-
-            def run(derived, *operands):
-                return derived.call(ctx.patterns, *operands)
-
-            return op.tangent_of(run, operands, result, tangents)
-
-        @staticmethod
-        def vmap(info, in_dims, patterns, *operands):
-            def run(*operands):
-                return op.call(patterns, *operands)
-
-            return batched(op.signature, run, info.batch_size, in_dims[1:], operands), 0
-
-    Transform.__name__ = Transform.__qualname__ = f"tsgu::{op.path}"
-    return Transform
-
-
-def batched(signature, run, size, in_dims, operands):
-    """A run of a program on operands of which some carry one more dimension, of this size."""
-    moved = [
-        operand if dim is None else operand.movedim(dim, 0)
-        for operand, dim in zip(operands, in_dims, strict=True)
-    ]
-    ranks = [operand.rank for operand in signature.operands]
-    inner = [
-        operand.shape[int(dim is not None)]
-        for operand, dim, rank in zip(moved, in_dims, ranks, strict=True)
-        if operand.dim() - (dim is not None) > rank
-    ]
-    if not inner:
-        return run(*moved)
-
-    # The operands carry a batch of values already: both become one.
-    inner = inner[0]
-    folded = []
-    for operand, dim, rank in zip(moved, in_dims, ranks, strict=True):
-        has_inner = operand.dim() - (dim is not None) > rank
-        if dim is None and not has_inner:
-            folded.append(operand)
-            continue
-        shape = operand.shape[operand.dim() - rank :]
-        if dim is None:
-            operand = operand.unsqueeze(0)
-        if not has_inner:
-            operand = operand.unsqueeze(1)
-        folded.append(operand.expand(size, inner, *shape).reshape(size * inner, *shape))
-    return run(*folded).unflatten(0, (size, inner))

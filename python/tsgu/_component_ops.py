@@ -13,7 +13,8 @@ from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 
-from ._autograd import batched, operator, stand_in
+from ._autograd import operator
+from ._functions import batched, stand_in
 from ._modes import mapped_indices, outside_graphs
 from ._pattern import CSR, Pattern
 from ._program import library_signatures
@@ -109,8 +110,7 @@ class _Node(_SingleLevelFunction):
             operands[k] = operand
         result = saved[len(plan.saved)].detach() if plan.takes_result else None
         run = _runner(ctx.patterns)
-        for k, gradient in plan.gradients(run, operands, result, cotangent).items():
-            gradients[k] = gradient
+        gradients = plan.gradients(run, operands, result, cotangent)
         return None, None, None, None, *gradients
 
     @staticmethod

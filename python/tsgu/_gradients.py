@@ -13,15 +13,14 @@ _TURNS = ("TBackward0", "TransposeBackward0", "ConjPhysicalBackward0", "PermuteB
 _WITHOUT_GRADIENT = {torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc}
 
 
-def before_gradient(ctx, add, copy):
-    """To be called by a backward whose first gradient is that of a sparse tensor.
+def before_gradient(node, of, add, copy):
+    """To be called by a backward before it hands `node` the gradient of a sparse tensor.
 
-    `add(A, old, new)` adds gradients of A; `ctx.of` is a weak reference to the tensor, unless it is
-    a leaf.
+    `add(A, old, new)` adds gradients of A; `of` is a weak reference to the tensor, unless it is a
+    leaf.
     """
-    node = ctx.next_functions[0][0]
     if type(node) is not _AccumulateGrad:
-        _before_retaining(ctx.of(), node, add, copy)
+        _before_retaining(of(), node, add, copy)
         while type(node).__name__ in _TURNS:
             node = node.next_functions[0][0]
         if type(node) is not _AccumulateGrad:

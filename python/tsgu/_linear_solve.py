@@ -5,12 +5,13 @@ import functools
 import torch
 
 from . import _callbacks, _library
-from ._autograd import operator, transforming
+from ._autograd import operator
 from ._callbacks import Callables
 from ._dtypes import same_dtype as same_dtype
 from ._layouts import is_sparse as is_sparse
 from ._lazy import plain
 from ._matrix import is_tensor_or_matrix
+from ._modes import transforming as transforming
 from ._pattern import Pattern
 from ._solver import SolveInfo, solver
 

@@ -10,6 +10,11 @@ _is_compiling = torch.compiler.is_compiling
 _transforms_active = torch._C._are_functorch_transforms_active
 
 
+def transforming():
+    """Whether a torch.func transform or forward-mode AD is active."""
+    return _transforms_active() or forward_ad._current_level >= 0
+
+
 def needs_matrix(values):
     """Whether torch can make no sparse tensor of these values that keeps their derivatives."""
     if _is_compiling() or _transforms_active():

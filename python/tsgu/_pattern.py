@@ -168,11 +168,27 @@ class Pattern:
         return Pattern(indices, indices, COO, items, rows, columns, coalesced)
 
     @staticmethod
+    def of_csr(A):
+        """As `of`, of a CSR matrix."""
+        positions, coordinates = A.crow_indices(), A.col_indices()
+        if positions.dtype is not coordinates.dtype:
+            positions, coordinates = one_width(positions, coordinates)
+        rows, columns = A.shape
+        if positions.numel() != rows + 1:
+            _reject(positions, A.shape)
+        return Pattern(positions, coordinates, CSR, -1, rows, columns, False)
+
+    @staticmethod
     def of(A):
         """The pattern of a sparse tensor, Matrix or SciPy array. Raises TypeError for others."""
         layout = A.layout if isinstance(A, torch.Tensor) else None
+        if layout is torch.sparse_csr and A.dim() == 2:
+            return Pattern.of_csr(A)
         if layout is torch.sparse_coo:
-            return Pattern.coo(A._indices(), A.shape, A.is_coalesced())
+            indices = _without_base(A._indices())
+            *items, rows, columns = A.shape
+            items = items[0] if items else -1
+            return Pattern(indices, indices, COO, items, rows, columns, A.is_coalesced())
         if layout in BLOCKED:
             return _of_blocks(A)
         if layout not in (torch.sparse_csr, torch.sparse_csc):
@@ -200,7 +216,7 @@ class Pattern:
 
     def transposed(self):
         """The pattern of the transposed matrix; its values keep this pattern's order."""
-        pattern = self._with(self.positions, self.coordinates, self.form ^ TRANSPOSED)
+        pattern = self.with_indices(self.positions, self.coordinates, self.form ^ TRANSPOSED)
         pattern.values, pattern.stored_blocks = self.values, self.stored_blocks
         return pattern
 
@@ -243,13 +259,13 @@ class Pattern:
         coordinates = positions if is_one else moved(self.coordinates)
         if positions is self.positions and coordinates is self.coordinates:
             return self
-        pattern = self._with(positions, coordinates, self.form)
+        pattern = self.with_indices(positions, coordinates, self.form)
         if self.stored_blocks is not None:
             layout, *indices, shape = self.stored_blocks
             pattern.stored_blocks = layout, *map(moved, indices), shape
         return pattern
 
-    def _with(self, positions, coordinates, form):
+    def with_indices(self, positions, coordinates, form):
         """A pattern of other index tensors and another form, otherwise as this one."""
         numbers = self.items, self.rows, self.columns, self.coalesced
         return Pattern(positions, coordinates, form, *numbers)
@@ -285,12 +301,7 @@ class Pattern:
 
     def version(self):
         """A number that changes when torch writes to the index tensors."""
-        if _counting:
-            return _writes.version(self.positions, self.coordinates)
-        try:
-            return self.positions._version + self.coordinates._version
-        except RuntimeError:  # inference tensors do not count
-            return -1
+        return version_of(self.positions, self.coordinates)
 
     def numbers(self):
         """What the operators take after the index tensors."""
@@ -333,6 +344,16 @@ class Pattern:
     def __repr__(self):
         kind = str(self.layout).removeprefix("torch.sparse_").upper()
         return f"Pattern({kind}, shape={tuple(self.shape)}, entries={self.entries})"
+
+
+def version_of(positions, coordinates):
+    """As `Pattern.version`."""
+    if _counting:
+        return _writes.version(positions, coordinates)
+    try:
+        return positions._version + coordinates._version
+    except RuntimeError:  # inference tensors do not count
+        return -1
 
 
 def restored(positions, coordinates, numbers, blocks):

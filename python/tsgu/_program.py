@@ -13,6 +13,8 @@ from ._pattern import CSR, TRANSPOSED
 
 _RUN = {k: getattr(torch.ops.tsgu, f"run{k}").default._op for k in (1, 2, 3, 4, 5)}
 _RUN_FORM = {k: getattr(torch.ops.tsgu, f"run_form{k}").default._op for k in (1, 2, 3, 4, 5)}
+_RUN_BOTH = {k: getattr(torch.ops.tsgu, f"run_both{k}").default._op for k in (3, 4, 5)}
+_RUN_FORM_BOTH = {k: getattr(torch.ops.tsgu, f"run_form_both{k}").default._op for k in (3, 4, 5)}
 _RUN_ANY = torch.ops.tsgu.run.default._op
 
 
@@ -120,14 +122,16 @@ class Program:
         )
 
     @property
-    def of_transpose(self):
-        """Runs this program on the matrix whose transpose it is given; None where it solves.
+    def solves(self):
+        return any(operand.solver for operand in self.signature.operands)
+
+    @lazy
+    def transpose(self):
+        """Runs this program on the matrix whose transpose it is given.
 
         Both matrices then have one pattern, and values stay in the order in which they are stored.
         """
-        if any(operand.solver for operand in self.signature.operands):
-            return None
-        return lambda *arguments: program(f"{self.path}/transpose").run(*arguments)
+        return program(f"{self.path}/transpose")
 
     @lazy
     def run(self):
@@ -136,14 +140,30 @@ class Program:
         Raises what the plugin reports: PatternError, ValueError, TypeError, CompileError.
         """
         arity = len(self.signature.operands)
-        report = functools.partial(_reported, self)
         if len(self.signature.patterns) == 1 and arity in _RUN:
-            run = _bind(self, _RUN[arity], _RUN_FORM[arity], report)
+            run = _bind(self, _RUN[arity], _RUN_FORM[arity])
         else:
-            run = _bind_any(self.number, report)
-        if any(operand.solver for operand in self.signature.operands):
-            return _callbacks.watch(run)
-        return run
+            run = _bind_any(self)
+        return _callbacks.watch(run) if self.solves else run
+
+    @lazy
+    def run_csr(self):
+        """As `run`, on a CSR matrix: `run(positions, coordinates, columns, version, *operands)`.
+
+        None for a program of several patterns, or more operands than have an operator of their own.
+        """
+        arity = len(self.signature.operands)
+        if len(self.signature.patterns) != 1 or arity not in _RUN:
+            return None
+        number, run_csr = self.number, _RUN[arity]
+
+        def run(positions, coordinates, columns, version, *operands):
+            try:
+                return run_csr(number, positions, coordinates, columns, version, *operands)
+            except (ValueError, RuntimeError) as error:
+                raise _reported(self, operands, error) from None
+
+        return _callbacks.watch(run) if self.solves else run
 
 
 def _reported(program, operands, error):
@@ -173,15 +193,14 @@ def _reported(program, operands, error):
     return error if text == str(error) else type(error)(text)
 
 
-def _bind(program, run_csr, run_form, report):
-    number, of_transpose = program.number, program.of_transpose
+def _bind(program, run_csr, run_form):
+    number, may_turn = program.number, not program.solves
 
     def run(patterns, *operands):
         (pattern,) = patterns
-        if of_transpose is not None and pattern.form & TRANSPOSED:
-            return of_transpose((pattern.transposed(),), *operands)
+        form = pattern.form
         try:
-            if pattern.form == CSR:
+            if form == CSR:
                 return run_csr(
                     number,
                     pattern.positions,
@@ -190,16 +209,70 @@ def _bind(program, run_csr, run_form, report):
                     pattern.version(),
                     *operands,
                 )
-            return run_form(
-                number, pattern.positions, pattern.coordinates, *pattern.numbers(), *operands
-            )
+            of = number
+            if form & TRANSPOSED and may_turn:
+                form, of = form ^ TRANSPOSED, program.transpose.number
+            indices = pattern.positions, pattern.coordinates, form
+            return run_form(of, *indices, *pattern.numbers()[1:], *operands)
         except (ValueError, RuntimeError) as error:
-            raise report(operands, error) from None
+            raise _reported(program, operands, error) from None
 
     return run
 
 
-def _bind_any(number, report):
+def run_gradients(programs, operands, count):
+    """`run(pattern, version, given, cotangent)`: what a node of so many operands returns.
+
+    The results of one or two programs, for these operands; given: what they read beside the
+    cotangent. None where there is no such operator: for more programs or operands, several
+    patterns, and solves, which are watched.
+    """
+    arity = len(programs[0].signature.operands)
+    one_pattern = len(programs[0].signature.patterns) == 1
+    if len(programs) > 2 or not one_pattern or programs[0].solves or arity not in _RUN_BOTH:
+        return None
+    csr, forms = (_RUN, _RUN_FORM) if len(programs) == 1 else (_RUN_BOTH, _RUN_FORM_BOTH)
+    run_csr, run_form = csr[arity], forms[arity]
+    numbers = [program.number for program in programs]
+    places = [k + 1 for k in operands]
+    blank = [None] * (1 + count)
+
+    def run(pattern, version, given, cotangent):
+        given = given[: arity - 1]  # others are there to be unwritten
+        form = pattern.form
+        try:
+            if form == CSR:
+                found = run_csr(
+                    *numbers,
+                    pattern.positions,
+                    pattern.coordinates,
+                    pattern.columns,
+                    version,
+                    *given,
+                    cotangent,
+                )
+            else:
+                of = numbers
+                if form & TRANSPOSED:
+                    form, of = form ^ TRANSPOSED, [program.transpose.number for program in programs]
+                indices = pattern.positions, pattern.coordinates, form
+                sizes = pattern.items, pattern.rows, pattern.columns, version
+                found = run_form(*of, *indices, *sizes, *given, cotangent)
+        except (ValueError, RuntimeError) as error:
+            raise _reported(programs[0], [*given, cotangent], error) from None
+        gradients = blank.copy()
+        if len(places) == 1:
+            gradients[places[0]] = found
+        else:
+            gradients[places[0]], gradients[places[1]] = found
+        return gradients
+
+    return run
+
+
+def _bind_any(program):
+    number = program.number
+
     def run(patterns, *operands):
         indices, numbers = [], []
         for pattern in patterns:
@@ -208,7 +281,7 @@ def _bind_any(number, report):
         try:
             return _RUN_ANY(number, indices, numbers, operands)
         except (ValueError, RuntimeError) as error:
-            raise report(operands, error) from None
+            raise _reported(program, operands, error) from None
 
     return run
 

@@ -10,7 +10,7 @@ import torch
 from torch.autograd import Function
 
 from ._gradients import before_gradient
-from ._layouts import BLOCKED, same_indices
+from ._layouts import same_indices
 from ._pattern import COO, CSR, Pattern
 
 _is_compiling = torch.compiler.is_compiling
@@ -27,14 +27,13 @@ def take_apart(A):
 
 
 def _flat_values(A, pattern):
-    values = A._values() if A.layout is torch.sparse_coo else A.values()
-    if A.layout is not torch.sparse_coo:
-        values = values.detach()  # torch.compile takes no views of sparse tensors
-    if A.layout in BLOCKED:
-        return values.reshape(-1)
-    if values.dim() > 1 + (pattern.form != COO and pattern.items != -1):
+    # Detached, for torch.compile takes no views of sparse tensors.
+    values = A._values() if A.layout is torch.sparse_coo else A.values().detach()
+    if values.dim() == 1:
+        return values
+    if pattern.blocks is None and (pattern.form == COO or pattern.items == -1 or values.dim() > 2):
         raise ValueError("hybrid sparse tensors, whose entries are dense blocks, have no pattern")
-    return values if values.dim() == 1 else values.reshape(-1)
+    return values.reshape(-1)
 
 
 def put_together(pattern, values):
@@ -76,13 +75,12 @@ class _ValuesOf(Function):
     @staticmethod
     def forward(ctx, A):
         ctx.pattern, values = take_apart(A)
-        if not A.is_leaf:
-            ctx.of = weakref.ref(A)
+        ctx.of = None if A.is_leaf else weakref.ref(A)
         return values.detach()
 
     @staticmethod
     def backward(ctx, cotangent):
-        before_gradient(ctx, add_gradients, copy_gradient)
+        before_gradient(ctx.next_functions[0][0], ctx.of, add_gradients, copy_gradient)
         return from_values(ctx.pattern, cotangent)
 
 

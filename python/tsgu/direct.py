@@ -3,13 +3,13 @@
 import torch
 from torch.autograd import Function
 
+from ._autograd import operator
 from ._constructors import coo
 from ._layouts import as_tensor, is_sparse
-from ._linear_solve import check_on_cpu, program_for, same_dtype
+from ._linear_solve import check_on_cpu, same_dtype
 from ._matrix import is_tensor_or_matrix
 from ._modes import outside_graphs
 from ._solver import solver
-from ._tensors import parts
 
 __all__ = ["Solve", "SparseSolve", "SparseSolver", "solve"]
 
@@ -37,16 +37,15 @@ def _solve(A, B, method):
     _check(A, B)
     check_on_cpu(A, B)
     B = same_dtype(A, B, "b")
-    pattern, values = parts(A)
-    program, handle = program_for(pattern), solver(method)
+    solve, handle = operator("solve").on, solver(method)
     if B.dim() < A.dim():
-        return program.call((pattern,), handle, values, B.unsqueeze(-1)).squeeze(-1)
+        return solve(A, handle, B.unsqueeze(-1)).squeeze(-1)
     if B.dim() == A.dim():
-        return program.call((pattern,), handle, values, B)
+        return solve(A, handle, B)
     # Many right-hand sides for one matrix: all become columns.
     *items, rows, columns = B.shape
     joined = B.reshape(-1, rows, columns).movedim(0, 1).reshape(rows, -1)
-    X = program.call((pattern,), handle, values, joined)
+    X = solve(A, handle, joined)
     return X.unflatten(1, (-1, columns)).movedim(1, 0).reshape(*items, rows, columns)
 
 

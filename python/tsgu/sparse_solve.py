@@ -6,13 +6,13 @@ import inspect
 import torch
 from torch.autograd import Function
 
+from ._autograd import operator
 from ._layouts import as_tensor, is_sparse
 from ._linear_solve import (
     check_guess,
     check_on_cpu,
     check_operands,
     handle_maker,
-    program_for,
     run,
     same_dtype,
 )
@@ -60,13 +60,11 @@ def _check_triangular(A, B):
 
 def _triangular_solve(A, B, upper, unitriangular, transpose):
     check_on_cpu(A, B)
-    pattern, values = parts(A)
-    path = "triangular_solve_transposed" if transpose else "triangular_solve"
-    solve = program_for(pattern, path)
+    solve = operator("triangular_solve_transposed" if transpose else "triangular_solve")
     handle = solver("triangular", upper=upper, unitriangular=unitriangular)
     if B.dim() == 1:
-        return solve.call((pattern,), handle, values, B.unsqueeze(1)).squeeze(1)
-    return solve.call((pattern,), handle, values, B)
+        return solve.on(A, handle, B.unsqueeze(1)).squeeze(1)
+    return solve.on(A, handle, B)
 
 
 class SparseTriangularSolve(Function):

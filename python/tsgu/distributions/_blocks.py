@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch.autograd import Function
 
-from .._autograd import transforming
+from .._modes import transforming
 from .._pattern import require_as_of
 
 _WIDTH = 32
