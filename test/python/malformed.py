@@ -207,6 +207,7 @@ WITHOUT_POSITIONS = {
     *("cupy._torch_to_backend", "cupy._backend_to_torch"),
     "Pattern.reject",  # raises
     *("Pattern.csr", "Pattern.coo", "Pattern.of"),  # only hold what they are given
+    *("Pattern.of_csr", "Pattern.with_indices"),
     *("Pattern.shape", "Pattern.entries", "Pattern.version", "Pattern.numbers"),
     *("Pattern.layout", "Pattern.blocks", "Pattern.may_repeat"),
     "values",  # those that torch stores
@@ -214,6 +215,7 @@ WITHOUT_POSITIONS = {
     *("Matrix.T", "Matrix.mT", "Matrix.mH", "Matrix.pattern", "Matrix.values", "Matrix.layout"),
     *("Matrix.shape", "Matrix.ndim", "Matrix.dim", "Matrix.size", "Matrix.dtype", "Matrix.device"),
     *("Matrix.requires_grad", "Matrix.is_complex"),
+    "Operator.batch",
     *("Operator.depends_on", "Operator.is_independent", "Operator.cotangent", "Operator.tangent"),
     *("Operator.plan", "Operator.attach", "Operator.refused", "Operator.tangent_of"),
 }
