@@ -198,6 +198,25 @@ private:
               " has a cost that is no number");
   }
 
+  /// What a row is made of that is cut: the last argument is the output.
+  void within(const Stage &stage) {
+    const Partition &partition = stage.partition;
+    if (partition.within == Partition::Whole)
+      return;
+    require(partition.parallel && partition.loops.size() == 1 &&
+                partition.weightLayout >= 0 && !stage.arguments.empty() &&
+                stage.arguments.back().written,
+            stage.name, " cuts rows that are not its loop");
+    const Argument &output = stage.arguments.back();
+    require(partition.within == Partition::Entries
+                ? output.role == Argument::Values
+                : output.role == Argument::Dense && !output.shape.empty() &&
+                      output.shape.size() <= 2 &&
+                      output.slice == std::vector<int32_t>{0} &&
+                      isSolverType(typeOf(m, output.buffer)),
+            stage.name, " cuts rows of an output that has none");
+  }
+
   void kernel(const Stage &stage) {
     const Partition &partition = stage.partition;
     require(partition.loops.size() <= 2, stage.name, " partitions ",
@@ -206,6 +225,7 @@ private:
             " is parallel in no loop");
     for (const Argument &argument : stage.arguments)
       this->argument(argument, stage);
+    within(stage);
     for (const SizeRef &size : stage.sizes)
       this->size(size, stage);
     device(stage);

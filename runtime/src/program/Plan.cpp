@@ -104,7 +104,6 @@ StagePlan Plan::planKernel(const Stage &stage, uint32_t number) const {
   plan.number = number;
   plan.kernel = isForDevice() ? nullptr : compiled.kernels[number];
   plan.parallel = stage.partition.parallel;
-  plan.outputType = typeOf(m, stage.arguments.back().buffer);
   for (const Argument &argument : stage.arguments)
     plan.arguments.push_back(planArgument(argument, stage));
   if (plan.parallel && stage.partition.weightLayout >= 0) {

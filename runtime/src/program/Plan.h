@@ -45,7 +45,6 @@ struct StagePlan {
   uint32_t number = 0;          ///< Among the program's kernels.
   std::vector<ArgumentPlan> arguments;
   bool parallel = false;
-  ElementType outputType = ElementType::F64;
   bool wholeItems = false; ///< Of the layout that weighs, no rows are cut out.
 
   // Step of the runtime.

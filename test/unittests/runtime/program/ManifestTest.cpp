@@ -150,6 +150,15 @@ TEST(Manifest, References) {
       [](Manifest &m) { m.stages[1].arguments[3].slice = {2}; },
       [](Manifest &m) { m.stages[1].arguments[3].slice = {0, 1}; },
       [](Manifest &m) { m.stages[1].arguments[4].buffer.index = 1; },
+      [](Manifest &m) { m.stages[1].partition.within = Partition::Entries; },
+      [](Manifest &m) {
+        m.stages[1].partition.within = Partition::Add;
+        m.stages[1].partition.weightLayout = -1;
+      },
+      [](Manifest &m) {
+        m.stages[1].partition.within = Partition::Add;
+        m.stages[1].arguments.clear();
+      },
       [](Manifest &m) { m.stages[1].sizes[0].index = 1; },
       [](Manifest &m) { m.stages[1].sizes[1].index = 10; },
       [](Manifest &m) { m.stages[1].sizes[2].index = 0; },
