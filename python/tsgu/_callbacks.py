@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 
 from . import _library
+from ._writes import removing
 
 METHODS = (
     "triangular",
@@ -173,11 +174,11 @@ class Callables:
         self.outcomes = outcomes
         self.text = None
         self.id = next(_ids)
-        _known[self.id] = self
+        _known[self.id] = weakref.ref(self, removing(_known, self.id))
 
 
 _ids = itertools.count(1)
-_known = weakref.WeakValueDictionary()
+_known = {}  # id -> weak reference
 
 
 class _Run:
@@ -210,7 +211,8 @@ def adopted():
 
 
 def _callables(id):
-    found = _known.get(id)
+    known = _known.get(id)
+    found = known() if known is not None else None
     if found is None:
         raise _library.CallbackError(
             f"the callables of solver {id} are gone: a solver handle must be kept as the tensor "

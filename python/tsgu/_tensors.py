@@ -12,6 +12,7 @@ from torch.autograd import Function
 from ._gradients import before_gradient
 from ._layouts import same_indices
 from ._pattern import COO, CSR, Pattern
+from ._writes import removing
 
 _is_compiling = torch.compiler.is_compiling
 
@@ -164,13 +165,9 @@ def is_used(A, node):
 
 def _share(A, alive, node, get):
     key = id(A)
-
-    def forget(reference):
-        if shared_values.get(key, (None,))[0] is reference:
-            del shared_values[key]
-
     # Not an attribute of A, which could not be pickled then.
-    shared_values[key] = weakref.ref(alive, forget), weakref.ref(node), get
+    last = weakref.ref(alive, removing(shared_values, key))
+    shared_values[key] = last, weakref.ref(node), get
 
 
 def _is_of(values, node, A):

@@ -4,59 +4,65 @@ torch counts writes for a tensor and its views. A sparse tensor that tsgu makes 
 has their memory, but a count of its own; whoever uses it asks their counts as well, by the address.
 """
 
+import functools
 import weakref
 
 from torch._C import _functorch
 
-# address -> weak references to the tensors there that somebody may write to, often one.
+# address -> weak reference to what counts there.
 counting = {}
+# (id of a tensor, address) -> weak reference to the tensor, which holds what counts there.
+_references = {}
 # id of a sparse tensor -> (weak reference to it, what keeps its memory's counts alive).
 _kept = {}
 
 
 class _Reference(weakref.ref):
-    __slots__ = ("address",)
+    __slots__ = ("counts",)
 
 
-def _forget(reference):
-    address = reference.address
-    known = counting.get(address, ())
-    left = tuple([other for other in known if other is not reference])
-    if left:
-        counting[address] = left
-    elif known:
-        del counting[address]
+class _Counts(list):
+    """Weak references to the tensors at an address that somebody may write to, often one."""
+
+    __slots__ = ("__weakref__",)
+
+
+def removing(known, key):
+    """A callback of a weak reference: takes the key out of a dict.
+
+    None of Python's functions may be one, for Python drops what a signal raises in it.
+    """
+    return functools.partial(known.pop, key)
+
+
+def _at(address):
+    counts = counting.get(address)
+    return () if counts is None else counts() or ()
 
 
 def count(*tensors):
     """Has the uses of other tensors on this memory see what is written through these."""
     for tensor in tensors:
         address = tensor.data_ptr()
-        known = counting.get(address, ())
-        for reference in known:
-            if reference() is tensor:
-                break
-        else:
-            if address:
-                reference = _Reference(tensor, _forget)
-                reference.address = address
-                counting[address] = (*counting.get(address, ()), reference)
+        key = id(tensor), address
+        if not address or key in _references:
+            continue
+        counts = _at(address) or _Counts()
+        counts[:] = [other for other in counts if other() is not None] + [weakref.ref(tensor)]
+        reference = _Reference(tensor, removing(_references, key))
+        reference.counts = counts
+        _references[key] = reference
+        counting[address] = weakref.ref(counts, removing(counting, address))
 
 
 def keep(A, *tensors):
     """Keeps the tensors as long as A, for `count` does not."""
-    key = id(A)
-
-    def forget(reference):
-        if _kept.get(key, (None,))[0] is reference:
-            del _kept[key]
-
-    _kept[key] = weakref.ref(A, forget), tensors
+    _kept[id(A)] = weakref.ref(A, removing(_kept, id(A))), tensors
 
 
 def version(positions, coordinates):
     """A number that changes when torch writes to index tensors; -1 where it does not count."""
-    first, second = counting.get(positions.data_ptr(), ()), counting.get(coordinates.data_ptr(), ())
+    first, second = _at(positions.data_ptr()), _at(coordinates.data_ptr())
     own = others = 0
     try:
         if not first and not second:
@@ -88,6 +94,6 @@ def sources(tensors):
     return [
         other.detach()
         for tensor in tensors
-        for reference in counting.get(_address(tensor), ())
+        for reference in _at(_address(tensor))
         if (other := reference()) is not None and other is not tensor and not other.is_inference()
     ]

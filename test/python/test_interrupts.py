@@ -1,11 +1,14 @@
 """Ctrl-C, timers and errors of callbacks reach whoever called, wherever they strike."""
 
 import contextlib
+import functools
 import gc
 import signal
 import sys
 import time
+import types
 import uuid
+import weakref
 
 import pytest
 import torch
@@ -14,7 +17,7 @@ from run_tools import run_script
 from solve_tools import MineError
 
 import tsgu
-from tsgu import _callbacks, _library
+from tsgu import _callbacks, _library, _writes
 from tsgu.utils import bicgstab, cgs, gmres, linear_cg, lsmr, minres
 
 METHODS = ("cg", "bicgstab", "minres", "gmres", "cgs")
@@ -53,6 +56,7 @@ def after(seconds, error=TimerError):
         with pytest.raises(error):
             signal.setitimer(signal.ITIMER_REAL, seconds)
             yield
+            assert not lost, lost
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -89,6 +93,33 @@ def test_signals_while_patterns_are_seen_for_the_first_time():
                 new = torch.sparse_csr_tensor(A.crow_indices().clone(), A.col_indices(), A.values())
                 tsgu.sparse_mm(new, rhs)
     assert_works()
+
+
+def test_python_is_not_called_where_it_loses_what_signals_raise(monkeypatch):
+    """In callbacks of weak references: of whatever a call makes, none is a Python function."""
+    made = []
+
+    def reference(*arguments):
+        made.append(real(*arguments))
+        return made[-1]
+
+    class Reference(_writes._Reference):
+        def __init__(self, *arguments):
+            made.append(self)
+
+    real = weakref.ref
+    monkeypatch.setattr(weakref, "ref", reference)
+    monkeypatch.setattr(_writes, "_Reference", Reference)
+    positions, coordinates = torch.arange(4), torch.arange(3)
+    A = tsgu.csr(positions, coordinates, torch.ones(3, requires_grad=True), (3, 3))
+    options = {"callback": lambda *_: None, "return_info": True}
+    tsgu.sparse_generic_solve(A, torch.ones(3), "cg", **options)[0].sum().backward()
+    leaf = line(3).requires_grad_()
+    (tsgu.sparse_mm(leaf, torch.ones(3, 1).double()).sum() + (leaf * 2).sum()).backward()
+    callbacks = [one.__callback__ for one in made if one.__callback__ is not None]
+    assert len(callbacks) > 6
+    assert {type(one) for one in callbacks} == {functools.partial}
+    assert {type(one.func) for one in callbacks} == {types.BuiltinFunctionType}
 
 
 # ===-- Callbacks -------------------------------------------------------------===#
