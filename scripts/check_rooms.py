@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""make lint: no folder of the runtime includes one that includes it, directly or over others."""
+"""make lint: no folder of sources includes one that includes it, directly or over others."""
 
 import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(__file__).parents[1] / "runtime" / "src"
+CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
+ROOTS = CHECKOUT / "runtime/src", CHECKOUT / "lib/Transforms"
 
 
 def rooms_used(room):
@@ -14,8 +15,8 @@ def rooms_used(room):
     for path in sorted(room.rglob("*.[ch]*")):
         for header in re.findall(r'#include "([^"]+)"', path.read_text()):
             other = header.split("/")[0]
-            if other != room.name and (ROOT / other).is_dir():
-                used.setdefault(other, f"{path.relative_to(ROOT)} includes {header}")
+            if other != room.name and (room.parent / other).is_dir():
+                used.setdefault(other, f"{path.relative_to(CHECKOUT)} includes {header}")
     return used
 
 
@@ -29,9 +30,10 @@ def circle(uses, path):
     return None
 
 
-uses = {room.name: rooms_used(room) for room in sorted(ROOT.iterdir()) if room.is_dir()}
-for room in uses:
-    if found := circle(uses, [room]):
-        for a, b in zip(found, found[1:], strict=False):
-            print(uses[a][b])
-        sys.exit(f"folders of runtime/src in a circle: {' -> '.join(found)}")
+for root in ROOTS:
+    uses = {room.name: rooms_used(room) for room in sorted(root.iterdir()) if room.is_dir()}
+    for room in uses:
+        if found := circle(uses, [room]):
+            for a, b in zip(found, found[1:], strict=False):
+                print(uses[a][b])
+            sys.exit(f"folders of {root.relative_to(CHECKOUT)} in a circle: {' -> '.join(found)}")

@@ -27,7 +27,10 @@ def described(generator, definitions, *options):
 
 def example(name):
     """The first command of a pass's lit test and the comment that says what it shows."""
-    test = TESTS / f"{name}.mlir"
+    found = list(TESTS.glob(f"*/{name}.mlir"))
+    if not found:
+        sys.exit(f"--tsgu-{name}: no folder of {TESTS} has its lit test, {name}.mlir")
+    test, path = found[0], found[0].relative_to(ROOT)
     text = test.read_text().replace("\\\n// RUN:  ", "")
     command = re.search(r"^// RUN: (.*?)(?: 2>&1)?(?: *\| *FileCheck.*)?$", text, re.MULTILINE)
     if f"tsgu-{name}" not in text or command is None:
@@ -40,10 +43,9 @@ def example(name):
         if is_prose:
             prose.append(line[3:].strip())
     shown = re.sub(
-        r" +", " ", command[1].replace("%p/../..", ".").replace("%programs", "lib/Programs")
+        r" +", " ", command[1].replace("%programs", "lib/Programs").replace("%s", str(path))
     )
-    shown = shown.replace("./lib", "lib").replace("%s", f"test/Transforms/{name}.mlir")
-    lines = [f"#### Example: [`{test.name}`](../test/Transforms/{test.name})", ""]
+    lines = [f"#### Example: [`{test.name}`](../{path})", ""]
     lines += ["```sh", *shown.replace(" | ", " \\\n  | ").split("\n"), "```", ""]
     return "\n".join(lines + prose)
 

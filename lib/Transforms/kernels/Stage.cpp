@@ -1,0 +1,479 @@
+//===- Stage.cpp - A program as kernels and runtime steps -----------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each op becomes a function of its own, to be compiled as a kernel; the order
+// in which they run, their buffers and the values to be permuted for another
+// layout go into the manifest. Intermediate results live in scratch buffers.
+//
+//===----------------------------------------------------------------------===//
+
+#include "kernels/Stage.h"
+#include "kernels/StageBuffers.h"
+#include "tsgu/Dialect/ManifestAttr.h"
+#include "tsgu/Dialect/Program.h"
+#include "tsgu/Dialect/ProgramSymbols.h"
+#include "tsgu/Dialect/TsguDialect.h"
+#include "tsgu/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace tsgu {
+#define GEN_PASS_DEF_STAGE
+#include "tsgu/Transforms/Passes.h.inc"
+} // namespace tsgu
+
+using namespace mlir;
+using namespace tsgu;
+using linalg::GenericOp;
+using mlir::utils::IteratorType;
+
+bool tsgu::isStage(Operation *op) {
+  return isa_and_nonnull<GenericOp, StepOpInterface>(op);
+}
+
+namespace {
+
+/// Outlines the ops of one program and writes its manifest.
+class Staging {
+public:
+  explicit Staging(func::FuncOp program)
+      : program(program), symbols(program), builder(program.getContext()),
+        buffers(program, symbols, manifest) {}
+
+  FailureOr<Manifest> build();
+
+private:
+  void outline(GenericOp op);
+  void addStep(StepOpInterface op);
+  RankedTensorType kernelType(GenericOp op, OpOperand &operand,
+                              const Partition &partition, bool overEntries);
+  Argument describe(GenericOp op, OpOperand &operand, bool overEntries,
+                    const Partition &partition);
+  Partition describePartition(GenericOp op, bool overEntries);
+  Partition::Within describeWithin(GenericOp kernel, Reduction reduction,
+                                   const Stage &stage);
+  Argument describeCoordinates(GenericOp op, const Stage &stage);
+  Cost getCost(GenericOp op, const Stage &stage);
+
+  func::FuncOp program;
+  ProgramSymbols symbols;
+  OpBuilder builder;
+  Manifest manifest;
+  StageBuffers buffers;
+};
+
+/// Whether an op writes values on a pattern entry by entry, from what else is
+/// on the pattern and from dense tensors that the last coordinate alone
+/// indexes: one loop over all entries, rows or not, will do.
+static bool runsOverEntries(GenericOp op) {
+  AffineMap out = op.getIndexingMapsArray().back();
+  if (!isSparse(op.getDpsInits()[0]) || !out.isIdentity())
+    return false;
+  unsigned last = out.getNumDims() - 1;
+  return llvm::all_of(op->getOpOperands(), [&](OpOperand &operand) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    if (isSparse(operand.get()))
+      return map == out;
+    return map.getNumResults() == 0 ||
+           (map.getNumResults() == 1 && map.isFunctionOfDim(last));
+  });
+}
+
+/// Whether such an op has to know the last coordinate of an entry.
+static bool readsCoordinates(GenericOp op) {
+  return llvm::any_of(op.getDpsInputs(), [](Value input) {
+    return !isSparse(input) &&
+           cast<RankedTensorType>(input.getType()).getRank() > 0;
+  });
+}
+
+/// Without the extents that the program fixes for dimensions that are cut: a
+/// call of the kernel has some iterations of their loops.
+static RankedTensorType forgetCutExtents(RankedTensorType type, AffineMap map,
+                                         unsigned loops) {
+  SmallVector<int64_t> shape(type.getShape());
+  for (auto [dim, index] : llvm::enumerate(map.getResults()))
+    for (unsigned loop = 0; loop < loops; ++loop)
+      if (index.isFunctionOfDim(loop))
+        shape[dim] = ShapedType::kDynamic;
+  return type.clone(shape);
+}
+
+RankedTensorType Staging::kernelType(GenericOp op, OpOperand &operand,
+                                     const Partition &partition,
+                                     bool overEntries) {
+  Value tensor = operand.get();
+  auto type = cast<RankedTensorType>(tensor.getType());
+  auto encoding = sparse_tensor::getSparseTensorEncoding(type);
+  if (!encoding)
+    return forgetCutExtents(type, op.getMatchingIndexingMap(&operand),
+                            partition.loops.size());
+  if (overEntries)
+    return RankedTensorType::get({ShapedType::kDynamic}, type.getElementType());
+  const LayoutInfo &layout = manifest.layouts[buffers.layoutOf(op, tensor)];
+  SmallVector<AffineExpr> levels;
+  for (int32_t dim : layout.order)
+    levels.push_back(builder.getAffineDimExpr(dim));
+  AffineMap map =
+      AffineMap::get(type.getRank(), 0, levels, builder.getContext());
+  unsigned width = layout.indexType == ElementType::I32 ? 32 : 64;
+  return RankedTensorType::get(type.getShape(), type.getElementType(),
+                               sparse_tensor::SparseTensorEncodingAttr::get(
+                                   builder.getContext(), encoding.getLvlTypes(),
+                                   map, AffineMap(), width, width));
+}
+
+Partition Staging::describePartition(GenericOp op, bool overEntries) {
+  Partition partition;
+  partition.proof = op->getAttrOfType<StringAttr>(proofAttr).str();
+  int64_t loops = op->getAttrOfType<IntegerAttr>(partitionAttr).getInt();
+  partition.parallel = loops > 0;
+  if (overEntries) {
+    Value output = op.getDpsInits()[0];
+    partition.loops = {manifest.patterns[symbols.patternOf(output)].stored};
+    return partition;
+  }
+  for (int64_t loop = 0; loop < loops; ++loop)
+    partition.loops.push_back(symbols.ofLoop(op, loop));
+  for (Value operand : op->getOperands())
+    if (isSparse(operand))
+      partition.weightLayout = buffers.layoutOf(op, operand);
+  return partition;
+}
+
+/// Says what a tensor argument of the kernel is. A sparse one stands for three,
+/// its positions, coordinates and values, until the ABI is exported.
+Argument Staging::describe(GenericOp op, OpOperand &operand, bool overEntries,
+                           const Partition &partition) {
+  Value tensor = operand.get();
+  bool isOutput = op.isDpsInit(&operand);
+  Argument argument;
+  argument.buffer = buffers.of(isOutput ? op.getResult(0) : tensor);
+  argument.written = isOutput;
+  if (overEntries && isSparse(tensor)) {
+    argument.shape = partition.loops;
+    argument.slice = {0};
+    return argument;
+  }
+  if (isSparse(tensor)) {
+    argument.role = Argument::Values;
+    argument.layout = buffers.layoutOf(op, tensor);
+    bool read = !isOutput && !op.getMatchingBlockArgument(&operand).use_empty();
+    if (read && !llvm::is_sorted(manifest.layouts[argument.layout].order))
+      argument.buffer = buffers.permuted(tensor, argument.layout);
+    return argument;
+  }
+  argument.shape.assign(symbols.of(tensor).begin(), symbols.of(tensor).end());
+  if (overEntries) {
+    argument.slice = {-1};
+    return argument;
+  }
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  for (size_t loop = 0; loop < partition.loops.size(); ++loop) {
+    auto dim = map.getResultPosition(builder.getAffineDimExpr(loop));
+    argument.slice.push_back(dim ? static_cast<int32_t>(*dim) : -1);
+  }
+  return argument;
+}
+
+/// Of real numbers; Smith's division counts as the textbook's.
+static double countFlops(Operation &op) {
+  if (isa<complex::MulOp>(op))
+    return 6;
+  if (isa<complex::DivOp>(op))
+    return 11;
+  if (isa<complex::AddOp, complex::SubOp>(op))
+    return 2;
+  return !isa<arith::ConstantOp, complex::ConstantOp, complex::NegOp,
+              complex::ConjOp>(op);
+}
+
+/// Counts the payload's operations per iteration, and every byte once.
+Cost Staging::getCost(GenericOp op, const Stage &stage) {
+  Cost cost;
+  double operations = 0;
+  for (Operation &inner : op.getBlock()->without_terminator())
+    operations += countFlops(inner);
+  std::vector<int32_t> iterations;
+  int32_t pattern = -1;
+  AffineMap sparseMap;
+  for (OpOperand &operand : op->getOpOperands())
+    if (isSparse(operand.get())) {
+      pattern = symbols.patternOf(operand.get());
+      sparseMap = op.getMatchingIndexingMap(&operand);
+    }
+  if (pattern >= 0)
+    iterations.push_back(manifest.patterns[pattern].stored);
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+    if (!sparseMap ||
+        !sparseMap.getResultPosition(builder.getAffineDimExpr(loop)))
+      iterations.push_back(symbols.ofLoop(op, loop));
+  cost.flops.push_back({operations, iterations});
+
+  bool counted = false;
+  for (const Argument &argument : stage.arguments) {
+    double size = elementSize(typeOf(manifest, argument.buffer));
+    if (argument.role == Argument::Dense) {
+      cost.bytes.push_back({size, argument.shape});
+      continue;
+    }
+    const LayoutInfo &layout = manifest.layouts[argument.layout];
+    const PatternInfo &info = manifest.patterns[layout.pattern];
+    cost.bytes.push_back({size, {info.stored}});
+    if (std::exchange(counted, true))
+      continue;
+    double index = elementSize(layout.indexType);
+    cost.bytes.push_back({index, {info.stored}});
+    std::vector<int32_t> rows;
+    for (size_t level = 0; level + 1 < layout.order.size(); ++level)
+      rows.push_back(info.shape[layout.order[level]]);
+    cost.bytes.push_back({index, rows});
+  }
+  return cost;
+}
+
+/// The last coordinates of the stored entries, cut along with their values.
+Argument Staging::describeCoordinates(GenericOp op, const Stage &stage) {
+  Argument argument;
+  argument.role = Argument::Coordinates;
+  argument.layout = buffers.layoutOf(op, op.getDpsInits()[0]);
+  argument.shape = stage.partition.loops;
+  argument.slice = {0};
+  return argument;
+}
+
+/// Copies the constants of the program that the payload reads.
+static void cloneConstants(OpBuilder &builder, GenericOp op,
+                           IRMapping &mapping) {
+  op.getRegion().walk([&](Operation *nested) {
+    for (Value operand : nested->getOperands())
+      if (Operation *def = operand.getDefiningOp())
+        if (!op->isAncestor(def) && !mapping.contains(operand))
+          builder.clone(*def, mapping);
+  });
+}
+
+/// Writes the op into the kernel, whose arguments are its operands.
+static GenericOp cloneInto(func::FuncOp kernel, GenericOp op) {
+  OpBuilder inner = OpBuilder::atBlockBegin(kernel.addEntryBlock());
+  ValueRange arguments = kernel.getArguments();
+  IRMapping mapping;
+  cloneConstants(inner, op, mapping);
+  auto copy = GenericOp::create(
+      inner, op.getLoc(), arguments.back().getType(), arguments.drop_back(),
+      arguments.back(), op.getIndexingMapsArray(), op.getIteratorTypesArray());
+  op.getRegion().cloneInto(&copy.getRegion(), mapping);
+  if (isSampled(op))
+    setSampled(copy);
+  func::ReturnOp::create(inner, op.getLoc(), copy.getResult(0));
+  return copy;
+}
+
+/// What a row of the kernel is made up of. Only the rows of one matrix are cut,
+/// and those of which results are numbers or dense rows of them.
+Partition::Within Staging::describeWithin(GenericOp kernel, Reduction reduction,
+                                          const Stage &stage) {
+  const Argument &output = stage.arguments.back();
+  if (!stage.partition.parallel || stage.partition.loops.size() != 1 ||
+      stage.partition.weightLayout < 0)
+    return Partition::Whole;
+  if (isSparse(kernel.getDpsInits()[0]))
+    return Partition::Entries;
+  if (output.shape.size() > 2 || output.slice != std::vector<int32_t>{0} ||
+      isNarrow(typeOf(manifest, output.buffer)))
+    return Partition::Whole;
+  switch (reduction) {
+  case Reduction::Add:
+    return Partition::Add;
+  case Reduction::Max:
+    return Partition::Max;
+  case Reduction::Min:
+    return Partition::Min;
+  case Reduction::MaxNumber:
+    return Partition::MaxNumber;
+  case Reduction::MinNumber:
+    return Partition::MinNumber;
+  default:
+    return Partition::Whole;
+  }
+}
+
+/// The element of a dense tensor that the payload reads at an entry.
+static Value extractElement(OpBuilder &builder, Location loc, Value tensor,
+                            Value coordinate) {
+  SmallVector<Value> indices;
+  if (cast<RankedTensorType>(tensor.getType()).getRank() > 0) {
+    if (coordinate.getType().isInteger(32)) // Not negative.
+      coordinate = arith::ExtUIOp::create(builder, loc, builder.getI64Type(),
+                                          coordinate);
+    indices.push_back(arith::IndexCastOp::create(
+        builder, loc, builder.getIndexType(), coordinate));
+  }
+  return tensor::ExtractOp::create(builder, loc, tensor, indices);
+}
+
+/// Writes the op into the kernel as one loop over entries. The arguments are
+/// the values of its sparse operands, its dense ones, and the coordinates, if
+/// there is one argument more.
+static GenericOp cloneOverEntries(func::FuncOp kernel, GenericOp op) {
+  OpBuilder inner = OpBuilder::atBlockBegin(kernel.addEntryBlock());
+  ValueRange arguments = kernel.getArguments();
+  unsigned output = op->getNumOperands() - 1;
+  SmallVector<Value> inputs;
+  for (auto [input, argument] : llvm::zip(op.getDpsInputs(), arguments))
+    if (isSparse(input))
+      inputs.push_back(argument);
+  bool byCoordinates = arguments.size() > op->getNumOperands();
+  if (byCoordinates)
+    inputs.push_back(arguments.back());
+  IRMapping mapping;
+  cloneConstants(inner, op, mapping);
+  SmallVector<AffineMap> maps(inputs.size() + 1,
+                              inner.getMultiDimIdentityMap(1));
+  auto body = [&](OpBuilder &b, Location loc, ValueRange elements) {
+    Value coordinate = byCoordinates ? elements[inputs.size() - 1] : Value();
+    mapping.map(op.getBlock()->getArguments().back(), elements.back());
+    unsigned next = 0;
+    for (auto [input, element, argument] :
+         llvm::zip(op.getDpsInputs(), op.getBlock()->getArguments(), arguments))
+      mapping.map(element, isSparse(input)
+                               ? elements[next++]
+                               : extractElement(b, loc, argument, coordinate));
+    for (Operation &payload : *op.getBlock())
+      b.clone(payload, mapping);
+  };
+  auto copy = GenericOp::create(inner, op.getLoc(), arguments[output].getType(),
+                                inputs, arguments[output], maps,
+                                {IteratorType::parallel}, body);
+  func::ReturnOp::create(inner, op.getLoc(), copy.getResult(0));
+  return copy;
+}
+
+void Staging::outline(GenericOp op) {
+  bool overEntries = runsOverEntries(op);
+  Stage stage;
+  stage.partition = describePartition(op, overEntries);
+  SmallVector<Type> inputs;
+  for (OpOperand &operand : op->getOpOperands()) {
+    inputs.push_back(kernelType(op, operand, stage.partition, overEntries));
+    stage.arguments.push_back(
+        describe(op, operand, overEntries, stage.partition));
+  }
+  Type output = inputs.back();
+  stage.cost = getCost(op, stage);
+  if (overEntries && readsCoordinates(op)) {
+    stage.arguments.push_back(describeCoordinates(op, stage));
+    int64_t bytes =
+        elementSize(manifest.layouts[stage.arguments.back().layout].indexType);
+    inputs.push_back(RankedTensorType::get({ShapedType::kDynamic},
+                                           builder.getIntegerType(8 * bytes)));
+    stage.cost.bytes.push_back(
+        {static_cast<double>(bytes), stage.partition.loops});
+  }
+  unsigned number = llvm::count_if(manifest.stages,
+                                   [](const Stage &s) { return s.isKernel(); });
+  stage.name = (program.getName() + "_k" + Twine(number)).str();
+
+  builder.setInsertionPoint(program);
+  auto kernel = func::FuncOp::create(builder, op.getLoc(), stage.name,
+                                     builder.getFunctionType(inputs, {output}));
+  kernel->setAttr(kernelAttr, builder.getUnitAttr());
+  GenericOp copy =
+      overEntries ? cloneOverEntries(kernel, op) : cloneInto(kernel, op);
+  Payload payload = *getPayload(copy);
+  // Sums of a sparse output run innermost and start from the identity anyway; a
+  // dense output of sparse operands is zero where they are absent.
+  bool accumulates =
+      payload.reduction != Reduction::None ||
+      llvm::any_of(copy.getDpsInputs(), [](Value v) { return isSparse(v); });
+  if (accumulates && !isSparse(copy.getDpsInits()[0]))
+    kernel->setAttr(identityAttr,
+                    getIdentity(payload.reduction, payload.term.getType()));
+  stage.partition.within = describeWithin(copy, payload.reduction, stage);
+  manifest.stages.push_back(std::move(stage));
+}
+
+void Staging::addStep(StepOpInterface op) {
+  StepInfo step;
+  step.name = op->getName().stripDialect().str();
+  if (Value sparse = op.getSparse())
+    step.layout = buffers.csrOf(sparse);
+  for (Value operand : op->getOperands())
+    step.reads.push_back(buffers.of(operand));
+  for (Value result : op->getResults())
+    step.writes.push_back(buffers.of(result));
+  llvm::append_range(step.numbers, op.getNumbers());
+  manifest.stages.emplace_back().step = std::move(step);
+}
+
+/// What --tsgu-select-layout says of an op: at most all its loops are cut, and
+/// the levels of its sparse tensors are a permutation of their dimensions.
+static LogicalResult verifySchedule(GenericOp op) {
+  auto partition = op->getAttrOfType<IntegerAttr>(partitionAttr);
+  if (!partition || !op->getAttrOfType<StringAttr>(proofAttr))
+    return op.emitError("has no layout; run --tsgu-select-layout first");
+  if (partition.getValue().ugt(op.getNumLoops()))
+    return op.emitError("cuts ")
+           << partition.getInt() << " loops, but has " << op.getNumLoops();
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isSparse(operand.get()))
+      continue;
+    auto layout = op->getAttrOfType<DenseI64ArrayAttr>(layoutAttr);
+    int64_t rank = cast<RankedTensorType>(operand.get().getType()).getRank();
+    if (!layout || layout.size() != rank ||
+        !isPermutationVector(layout.asArrayRef()))
+      return op.emitError("needs a '")
+             << layoutAttr << "' that orders the " << rank
+             << " dimensions of its sparse tensors";
+  }
+  return success();
+}
+
+FailureOr<Manifest> Staging::build() {
+  FailureOr<Manifest> signature = getSignature(program, program.getName());
+  if (failed(signature))
+    return failure();
+  manifest = std::move(*signature);
+  for (auto op : program.getOps<GenericOp>())
+    if (failed(verifySchedule(op)))
+      return failure();
+  for (Operation &op : program.getBody().front()) {
+    llvm::TypeSwitch<Operation *>(&op)
+        .Case([&](GenericOp generic) { outline(generic); })
+        .Case([&](StepOpInterface step) { addStep(step); });
+    if (isStage(&op))
+      buffers.releaseAfter(&op);
+  }
+  return std::move(manifest);
+}
+
+struct StagePass : tsgu::impl::StageBase<StagePass> {
+  void runOnOperation() override {
+    FailureOr<func::FuncOp> program = getProgram(getOperation());
+    if (failed(program))
+      return signalPassFailure();
+    if (failed(verifyProgram(*program)))
+      return signalPassFailure();
+    if (!(*program)->getAttrOfType<IntegerAttr>(derivedIndexAttr)) {
+      program->emitError("is not specialised; run --tsgu-specialize first");
+      return signalPassFailure();
+    }
+    materializeConstants(*program);
+    FailureOr<Manifest> manifest = Staging(*program).build();
+    if (failed(manifest))
+      return signalPassFailure();
+    setManifest(getOperation(), *manifest);
+    program->erase();
+  }
+};
+
+} // namespace
