@@ -74,13 +74,15 @@ lint: setup ## formatting and Python lint
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) scripts/check_rooms.py
 	$(PYTHON) scripts/write_pages.py --check
+	$(PYTHON) scripts/write_c_api.py --check
 
 tidy: build ## clang-tidy over every translation unit (minutes)
 	git ls-files 'runtime/*.cpp' 'lib/*.cpp' 'tools/*.cpp' 'python/*.cpp' | \
 	  xargs -r -n 1 -P $(JOBS) clang-tidy-22 -p $(BUILD) --quiet
 
-docs: setup ## docs/Passes.md and docs/Ops.md from the sources
+docs: setup ## docs/Passes.md, docs/Ops.md and Python's copy of the C API from the sources
 	$(PYTHON) scripts/write_pages.py
+	$(PYTHON) scripts/write_c_api.py
 
 format: setup ## rewrite C++ and Python in the house style
 	$(CXX_SOURCES) | xargs -r clang-format-22 -i

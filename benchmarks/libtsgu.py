@@ -5,12 +5,12 @@ import ctypes
 import numpy as np
 
 import csr
-from tsgu._callbacks import CTensor
+from tsgu import _c_api
 
-_I32 = 2  # TSGU_I32
+_I32 = _c_api.TYPE["i32"]
 
 
-class Tensor(CTensor):
+class Tensor(_c_api.Tensor):
     """tsgu_tensor of a NumPy array, which has to outlive it."""
 
     @classmethod
@@ -18,7 +18,7 @@ class Tensor(CTensor):
         extents = ctypes.c_int64 * data.ndim
         return cls(
             data.ctypes.data,
-            int(data.dtype == np.float64),
+            _c_api.TYPE["f64" if data.dtype == np.float64 else "f32"],
             data.ndim,
             extents(*data.shape),
             extents(*(stride // data.itemsize for stride in data.strides)),

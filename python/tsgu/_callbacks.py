@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import torch
 
-from . import _library
+from . import _c_api, _library
+from ._types import torch_dtype
 from ._writes import removing
 
 METHODS = (
@@ -33,19 +34,7 @@ METHODS = (
     "lu",
     "cholesky",
 )
-REASONS = {
-    1: "converged",
-    -1: "iteration limit",
-    -2: "breakdown",
-    -3: "stagnated",
-    -4: "indefinite matrix",
-    -5: "indefinite preconditioner",
-    -6: "not finite",
-    -7: "stopped",
-    -8: "rank deficient",
-    -9: "callable failed",
-    -10: "underflow",
-}
+REASONS = {code: name.replace("_", " ") for name, code in _c_api.REASON.items()}
 ON_FAIL = ("warn", "raise", "ignore")
 _BREAKDOWNS = ("breakdown", "indefinite matrix", "indefinite preconditioner")
 
@@ -75,51 +64,9 @@ class Outcome(NamedTuple):
 # ===-- The C side ------------------------------------------------------------===#
 
 
-class CTensor(ctypes.Structure):
-    """tsgu_tensor of tsgu.h."""
-
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("type", ctypes.c_int),
-        ("rank", ctypes.c_int32),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-    ]
-
-
-class COutcome(ctypes.Structure):
-    """tsgu_outcome of solvers.h."""
-
-    _fields_ = [
-        ("method", ctypes.c_int64),
-        ("mode", ctypes.c_int64),
-        ("item", ctypes.c_int64),
-        ("columns", ctypes.c_int64),
-        ("worst", ctypes.c_int64),
-        ("reasons", ctypes.POINTER(ctypes.c_int64)),
-        ("iterations", ctypes.POINTER(ctypes.c_int64)),
-        ("residuals", ctypes.POINTER(ctypes.c_double)),
-        ("goals", ctypes.POINTER(ctypes.c_double)),
-        ("history_length", ctypes.c_int64),
-        ("history", ctypes.POINTER(ctypes.c_double)),
-        ("explanation", ctypes.c_char_p),
-        ("on_fail", ctypes.c_int64),
-    ]
-
-
-_DTYPES = {
-    0: torch.float32,
-    1: torch.float64,
-    2: torch.int32,
-    3: torch.int64,
-    4: torch.complex64,
-    5: torch.complex128,
-}
-
-
 def view_of(tensor):
     """A torch tensor over the memory of a tsgu_tensor, which lives as long as the call."""
-    dtype, rank = _DTYPES[tensor.type], tensor.rank
+    dtype, rank = torch_dtype[tensor.type], tensor.rank
     shape, strides = tensor.shape[:rank], tensor.strides[:rank]
     if 0 in shape:
         return torch.empty(shape, dtype=dtype)
@@ -253,7 +200,7 @@ def _shown(call):
 
 @_shown
 def _call_solve(id, mode, item, *addresses):
-    values, b, x = (view_of(CTensor.from_address(address)) for address in addresses)
+    values, b, x = (view_of(_c_api.Tensor.from_address(address)) for address in addresses)
     with_gradients(False, _callables(id).solve, mode, item, values, b, x)
     return 0
 
@@ -269,7 +216,7 @@ def _call_progress(id, iteration, columns, residuals):
 
 @_shown
 def _call_outcome(id, address):
-    outcome = COutcome.from_address(address)
+    outcome = _c_api.Outcome.from_address(address)
     on_fail = ON_FAIL[outcome.on_fail]
     _tell(_callables(id) if id else None, read_outcome(outcome), on_fail)
     return 0

@@ -5,36 +5,16 @@ from typing import NamedTuple
 
 import torch
 
-from . import _library
-from ._callbacks import COutcome, CTensor, Outcome, read_outcome, view_of, watch
+from . import _c_api, _library
+from ._callbacks import Outcome, read_outcome, view_of, watch
+from ._types import torch_dtype
 
-_DONE, _APPLY, _ADJOINT, _PRECONDITION = range(4)
-_TYPES = {torch.float32: 0, torch.float64: 1, torch.complex64: 4, torch.complex128: 5}
-
-
-class _Options(ctypes.Structure):
-    """tsgu_iteration_options of solvers.h."""
-
-    _fields_ = [
-        ("guess", ctypes.c_int32),
-        ("preconditioned", ctypes.c_int32),
-        ("fixed_columns", ctypes.c_int32),
-        ("tridiagonals", ctypes.c_int32),
-        ("shift_count", ctypes.c_int32),
-        ("shifts", ctypes.POINTER(ctypes.c_double)),
-        ("factor", ctypes.c_double),
-        ("mean", ctypes.c_int32),
-        ("rest", ctypes.c_double),
-        ("least_product", ctypes.c_double),
-        ("min_iterations", ctypes.c_int64),
-        ("max_products", ctypes.c_int64),
-    ]
-
-
-class _Executor(ctypes.Structure):
-    """tsgu_executor of tsgu.h."""
-
-    _fields_ = [("threads", ctypes.c_int32), ("parallel_for", ctypes.c_void_p)]
+_DONE, _APPLY, _ADJOINT, _PRECONDITION = (
+    _c_api.REQUEST[name] for name in ("done", "apply", "apply_adjoint", "precondition")
+)
+_TYPES = {
+    torch_dtype[_c_api.TYPE[name]]: _c_api.TYPE[name] for name in ("f32", "f64", "c64", "c128")
+}
 
 
 class Criteria(NamedTuple):
@@ -66,7 +46,7 @@ def _c_tensor(tensor):
     if tensor.device.type != "cpu":
         raise TypeError("solves run on the CPU, move the tensors with .cpu()")
     integers = ctypes.c_int64 * tensor.dim()
-    return CTensor(
+    return _c_api.Tensor(
         tensor.data_ptr(),
         _TYPES[tensor.dtype],
         tensor.dim(),
@@ -77,7 +57,7 @@ def _c_tensor(tensor):
 
 def _single_thread():
     """NULL, the runtime's own pool, unless torch was told to use one thread."""
-    return None if torch.get_num_threads() > 1 else ctypes.byref(_Executor(1, None))
+    return None if torch.get_num_threads() > 1 else ctypes.byref(_c_api.Executor(1, None))
 
 
 class Ended(NamedTuple):
@@ -109,7 +89,7 @@ def iterate(
     """
     b = b.resolve_conj().resolve_neg()
     count = 0 if shifts is None else len(shifts)
-    options = _Options(
+    options = _c_api.IterationOptions(
         int(guess),
         int(functions.precondition is not None),
         int(fixed),
@@ -142,7 +122,7 @@ def iterate(
 def _serve(iteration, functions):
     """Answers all requests; returns for how many products with A."""
     products = 0
-    request, source, target = ctypes.c_int(), CTensor(), CTensor()
+    request, source, target = ctypes.c_int(), _c_api.Tensor(), _c_api.Tensor()
     pointers = ctypes.byref(request), ctypes.byref(source), ctypes.byref(target)
     makers = {
         _APPLY: (functions.apply, "the closure"),
@@ -168,7 +148,7 @@ def _serve(iteration, functions):
 
 
 def _outcome(iteration):
-    outcome = COutcome()
+    outcome = _c_api.Outcome()
     _library.check(_library.runtime.tsgu_iteration_outcome(iteration, ctypes.byref(outcome)))
     return read_outcome(outcome)
 

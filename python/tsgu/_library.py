@@ -9,6 +9,8 @@ import threading
 
 import torch
 
+from . import _c_api
+
 
 class PatternError(ValueError):
     """Positions or coordinates that describe no sparse matrix; says where."""
@@ -67,22 +69,6 @@ def _declare(library, name, result, *arguments):
     function.argtypes = arguments
 
 
-class Counters(ctypes.Structure):
-    """tsgu_counters of tsgu.h."""
-
-    _fields_ = [
-        ("compiled", ctypes.c_uint64),
-        ("loaded", ctypes.c_uint64),
-        ("patterns", ctypes.c_uint64),
-        ("pattern_bytes", ctypes.c_int64),
-        ("scratch_bytes", ctypes.c_int64),
-        ("analyses", ctypes.c_uint64),
-        ("setups", ctypes.c_uint64),
-        ("factorizations", ctypes.c_uint64),
-        ("device_launches", ctypes.c_uint64),
-    ]
-
-
 class CacheCounters(ctypes.Structure):
     """CacheCounters of PatternCache.h."""
 
@@ -112,7 +98,7 @@ _declare(
 )
 _declare(runtime, "tsgu_program_add", ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p)
 _declare(runtime, "tsgu_program_signature", ctypes.c_char_p, ctypes.c_void_p)
-_declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(Counters))
+_declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(_c_api.Counters))
 _POINTER = ctypes.c_void_p
 _declare(runtime, "tsgu_iteration_start", ctypes.c_int, *[_POINTER] * 6)
 _declare(runtime, "tsgu_iteration_next", ctypes.c_int, *[_POINTER] * 4)
@@ -149,18 +135,19 @@ _declare(
     ctypes.c_int32,
 )
 
-# tsgu_status of tsgu.h, and ErrorKind of Errors.h.
-_OF_STATUS = {
-    1: ValueError,
-    2: PatternError,
-    3: CompileError,
-    4: MemoryError,
-    6: SingularMatrixError,
-    7: ConvergenceError,
-    8: CallbackError,
-    9: DeviceError,
-    10: KeyboardInterrupt,
+_ERRORS = {
+    "invalid_argument": ValueError,
+    "invalid_pattern": PatternError,
+    "compile_failed": CompileError,
+    "out_of_memory": MemoryError,
+    "singular": SingularMatrixError,
+    "not_converged": ConvergenceError,
+    "callback_error": CallbackError,
+    "device_error": DeviceError,
+    "interrupted": KeyboardInterrupt,
 }
+_OF_STATUS = {_c_api.STATUS[name]: error for name, error in _ERRORS.items()}
+# ErrorKind of Errors.h.
 _OF_KIND = {
     1: ValueError,
     2: TypeError,
@@ -248,7 +235,7 @@ def register_program(handle, patterns, operands, result_pattern, sums_repeated):
 
 def counters():
     """The runtime's counters and those of the plugin's pattern cache."""
-    process, cache = Counters(), CacheCounters()
+    process, cache = _c_api.Counters(), CacheCounters()
     runtime.tsgu_get_counters(ctypes.byref(process))
     plugin.tsgu_torch_cache_counters(ctypes.byref(cache))
     return process, cache

@@ -1,48 +1,36 @@
 """Solver handles: what a solver is told, as a tensor that programs take as an operand."""
 
+import collections
+import ctypes
 import dataclasses
 import functools
 import struct
-from typing import NamedTuple
 
 import torch
 
+from . import _c_api
 from ._callbacks import METHODS, ON_FAIL, Callables
 from ._lazy import plain
 
-_PRECONDITIONERS = (None, "jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg")
+_PRECONDITIONERS = (None, *list(_c_api.PRECONDITIONER)[1:])
 _EVERY_OUTCOME, _PROGRESS, _HISTORY = 1, 2, 4
 
 
-class Options(NamedTuple):
-    """The members of tsgu_solver of solvers.h, in their order."""
-
-    method: int = 0
-    upper: int = 0
-    unit_diagonal: int = 0
-    preconditioner: int = 0
-    block_size: int = 0
-    relaxation: float = 0.0
-    rtol: float = -1.0
-    atol: float = 0.0
-    max_iterations: int = 0
-    restart: int = 0
-    damp: float = 0.0
-    scale_columns: int = 0
-    on_fail: int = 0
-    callback: int = 0
-    report: int = 0
-    reserved: int = 0
+# The members of tsgu_solver in their order.
+Options = collections.namedtuple(
+    "Options", dict(_c_api.Solver._fields_), defaults=[0] * len(_c_api.Solver._fields_)
+)
+_FORMAT = "".join("d" if kind is ctypes.c_double else "q" for _, kind in _c_api.Solver._fields_)
 
 
 @plain
 def _pack(options):
     # Only as many words as a solver has: C++ checks their ranges.
     try:
-        words = struct.pack("5q3d2qd5q", *options)
+        words = struct.pack(_FORMAT, *options)
     except struct.error as error:
         raise ValueError(f"{options} do not fit into a solver: {error}") from None
-    return torch.tensor(struct.unpack("16q", words), device="cpu")
+    return torch.tensor(struct.unpack(f"{len(options)}q", words), device="cpu")
 
 
 _packed = functools.lru_cache(maxsize=1024)(_pack)

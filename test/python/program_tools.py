@@ -8,46 +8,23 @@ import numpy as np
 import torch
 from aot_tools import check, run_program, runtime
 
-from tsgu._library import Counters
-
-
-class Solver(ctypes.Structure):
-    """tsgu_solver of solvers.h; every word has 8 bytes."""
-
-    _fields_ = [
-        ("method", ctypes.c_int64),
-        ("upper", ctypes.c_int64),
-        ("unit_diagonal", ctypes.c_int64),
-        ("preconditioner", ctypes.c_int64),
-        ("block_size", ctypes.c_int64),
-        ("relaxation", ctypes.c_double),
-        ("rtol", ctypes.c_double),
-        ("atol", ctypes.c_double),
-        ("max_iterations", ctypes.c_int64),
-        ("restart", ctypes.c_int64),
-        ("damp", ctypes.c_double),
-        ("scale_columns", ctypes.c_int64),
-        ("on_fail", ctypes.c_int64),
-        ("callback", ctypes.c_int64),
-        ("report", ctypes.c_int64),
-        ("reserved", ctypes.c_int64),
-    ]
+from tsgu import _c_api
 
 
 def counters():
-    counts = Counters()
+    counts = _c_api.Counters()
     runtime.tsgu_get_counters(ctypes.byref(counts))
     return counts
 
 
 METHODS = {"triangular": 0, "cg": 1, "bicgstab": 2, "minres": 3, "gmres": 4, "cgs": 5, "lsmr": 6}
-PRECONDITIONERS = {"jacobi": 1, "block_jacobi": 2, "ssor": 3, "ilu0": 4, "ic0": 5, "amg": 6}
-RAISE = 1
+PRECONDITIONERS = {name: k for name, k in _c_api.PRECONDITIONER.items() if k > 0}
+RAISE = _c_api.ON_FAIL["raise"]
 
 
 def solver(method, **options):
     """A solver operand: 16 words."""
-    words = Solver(method=METHODS[method], on_fail=RAISE, **options)
+    words = _c_api.Solver(method=METHODS[method], on_fail=RAISE, **options)
     return np.frombuffer(bytes(words), np.int64).copy()
 
 

@@ -38,7 +38,8 @@ def test_blocks_run(page):
             exec(code, names)
 
 
-def test_generated_pages_are_current():
-    script = CHECKOUT / "scripts" / "write_pages.py"
+@pytest.mark.parametrize("name", ["write_pages.py", "write_c_api.py"])
+def test_what_is_generated_is_current(name):
+    script = CHECKOUT / "scripts" / name
     run = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -59,7 +59,7 @@ typedef enum tsgu_reason {
       -6,            /* NaN or infinity in matrix, right-hand side, iterate */
   TSGU_STOPPED = -7, /* by the progress callback */
   TSGU_RANK_DEFICIENT = -8, /* a gradient that needs full rank */
-  TSGU_CALLBACK_FAILED = -9,
+  TSGU_CALLABLE_FAILED = -9,
   TSGU_UNDERFLOW = -10 /* a solution below the range of its type */
 } tsgu_reason;
 

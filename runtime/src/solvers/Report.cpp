@@ -42,7 +42,7 @@ const char *whatHappened(int64_t reason) {
     return "was stopped by the progress callback";
   case TSGU_RANK_DEFICIENT:
     return "found the matrix rank deficient";
-  case TSGU_CALLBACK_FAILED:
+  case TSGU_CALLABLE_FAILED:
     return "failed";
   case TSGU_UNDERFLOW:
     return "found a solution that is too small for its type, and lost digits "

@@ -1,0 +1,170 @@
+"""The C API's structs and numbers: written by `make docs` from tsgu.h and solvers.h."""
+
+import ctypes
+
+STATUS = {  # tsgu_status
+    "ok": 0,
+    "invalid_argument": 1,
+    "invalid_pattern": 2,
+    "compile_failed": 3,
+    "out_of_memory": 4,
+    "internal": 5,
+    "singular": 6,
+    "not_converged": 7,
+    "callback_error": 8,
+    "device_error": 9,
+    "interrupted": 10,
+}
+
+TYPE = {  # tsgu_type
+    "f32": 0,
+    "f64": 1,
+    "i32": 2,
+    "i64": 3,
+    "c64": 4,
+    "c128": 5,
+    "f16": 6,
+    "bf16": 7,
+}
+
+MODE = {  # tsgu_mode
+    "n": 0,
+    "t": 1,
+    "c": 2,
+}
+
+PRECONDITIONER = {  # tsgu_preconditioner
+    "no_preconditioner": 0,
+    "jacobi": 1,
+    "block_jacobi": 2,
+    "ssor": 3,
+    "ilu0": 4,
+    "ic0": 5,
+    "amg": 6,
+}
+
+REASON = {  # tsgu_reason
+    "converged": 1,
+    "iteration_limit": -1,
+    "breakdown": -2,
+    "stagnated": -3,
+    "indefinite_matrix": -4,
+    "indefinite_preconditioner": -5,
+    "not_finite": -6,
+    "stopped": -7,
+    "rank_deficient": -8,
+    "callable_failed": -9,
+    "underflow": -10,
+}
+
+ON_FAIL = {  # tsgu_on_fail
+    "report": 0,
+    "raise": 1,
+    "ignore": 2,
+}
+
+REQUEST = {  # tsgu_request
+    "done": 0,
+    "apply": 1,
+    "apply_adjoint": 2,
+    "precondition": 3,
+}
+
+
+class Tensor(ctypes.Structure):
+    """tsgu_tensor"""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("type", ctypes.c_int),
+        ("rank", ctypes.c_int32),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+    ]
+
+
+class Executor(ctypes.Structure):
+    """tsgu_executor"""
+
+    _fields_ = [
+        ("threads", ctypes.c_int32),
+        ("parallel_for", ctypes.c_void_p),
+    ]
+
+
+class Counters(ctypes.Structure):
+    """tsgu_counters"""
+
+    _fields_ = [
+        ("compiled", ctypes.c_uint64),
+        ("loaded", ctypes.c_uint64),
+        ("patterns", ctypes.c_uint64),
+        ("pattern_bytes", ctypes.c_int64),
+        ("scratch_bytes", ctypes.c_int64),
+        ("analyses", ctypes.c_uint64),
+        ("setups", ctypes.c_uint64),
+        ("factorizations", ctypes.c_uint64),
+        ("device_launches", ctypes.c_uint64),
+    ]
+
+
+class Solver(ctypes.Structure):
+    """tsgu_solver"""
+
+    _fields_ = [
+        ("method", ctypes.c_int64),
+        ("upper", ctypes.c_int64),
+        ("unit_diagonal", ctypes.c_int64),
+        ("preconditioner", ctypes.c_int64),
+        ("block_size", ctypes.c_int64),
+        ("relaxation", ctypes.c_double),
+        ("rtol", ctypes.c_double),
+        ("atol", ctypes.c_double),
+        ("max_iterations", ctypes.c_int64),
+        ("restart", ctypes.c_int64),
+        ("damp", ctypes.c_double),
+        ("scale_columns", ctypes.c_int64),
+        ("on_fail", ctypes.c_int64),
+        ("callback", ctypes.c_int64),
+        ("report", ctypes.c_int64),
+        ("reserved", ctypes.c_int64),
+    ]
+
+
+class Outcome(ctypes.Structure):
+    """tsgu_outcome"""
+
+    _fields_ = [
+        ("method", ctypes.c_int64),
+        ("mode", ctypes.c_int64),
+        ("item", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("worst", ctypes.c_int64),
+        ("reasons", ctypes.POINTER(ctypes.c_int64)),
+        ("iterations", ctypes.POINTER(ctypes.c_int64)),
+        ("residuals", ctypes.POINTER(ctypes.c_double)),
+        ("goals", ctypes.POINTER(ctypes.c_double)),
+        ("history_length", ctypes.c_int64),
+        ("history", ctypes.POINTER(ctypes.c_double)),
+        ("explanation", ctypes.c_char_p),
+        ("on_fail", ctypes.c_int64),
+    ]
+
+
+class IterationOptions(ctypes.Structure):
+    """tsgu_iteration_options"""
+
+    _fields_ = [
+        ("guess", ctypes.c_int32),
+        ("preconditioned", ctypes.c_int32),
+        ("fixed_columns", ctypes.c_int32),
+        ("tridiagonals", ctypes.c_int32),
+        ("shift_count", ctypes.c_int32),
+        ("shifts", ctypes.POINTER(ctypes.c_double)),
+        ("factor", ctypes.c_double),
+        ("mean", ctypes.c_int32),
+        ("rest", ctypes.c_double),
+        ("least_product", ctypes.c_double),
+        ("min_iterations", ctypes.c_int64),
+        ("max_products", ctypes.c_int64),
+    ]
