@@ -3,6 +3,7 @@
 import importlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -52,6 +53,24 @@ def test_missing_libraries_are_named(tmp_path):
     )
     assert run.returncode == 1
     assert str(tmp_path) in run.stderr and "TSGU_LIBRARY_DIR" in run.stderr
+
+
+def test_the_emulator_is_only_needed_where_it_is_asked_for(tmp_path):
+    for library in _library.directory.glob("libtsgu*.so"):
+        if "emulator" not in library.name:
+            shutil.copy(library, tmp_path)
+    shutil.copy(_library.directory / "programs.json", tmp_path)
+    program = """
+import torch, tsgu
+try:
+    print(tsgu.sparse_mm(torch.eye(3).to_sparse_csr(), torch.full((3, 1), 2.0)).sum().item())
+except tsgu.DeviceError as error:
+    print(error)
+"""
+    folder = {"TSGU_LIBRARY_DIR": str(tmp_path)}
+    assert float(run_script(program, TSGU_DEVICE="", **folder)) == 6
+    said = run_script(program, TSGU_DEVICE="emulator", **folder)
+    assert "install libtsgu-emulator beside libtsgu" in said
 
 
 def test_the_plugin_needs_only_the_stable_abi():
