@@ -27,10 +27,12 @@ from ._solver import SolveInfo, solver
 from ._user_programs import load_program, operator, programs
 from .direct import SparseSolve, SparseSolver
 from .indexed_matmul import gather_mm, segment_mm
+from .sddmm import sddmm
 from .sparse_logsumexp import sparse_bidir_logsumexp, sparse_logsumexp
 from .sparse_lstsq import SparseGenericLstsq, sparse_generic_lstsq
-from .sparse_matmul import SparseMatMul, sparse_mm
-from .sparse_softmax import sparse_softmax
+from .sparse_matmul import SparseMatMul, sparse_mm, sparse_mv
+from .sparse_reductions import sparse_amax, sparse_amin, sparse_mean, sparse_sum
+from .sparse_softmax import sparse_log_softmax, sparse_softmax
 from .sparse_solve import (
     SparseGenericSolve,
     SparseTriangularSolve,
@@ -65,15 +67,22 @@ __all__ = [
     "load_program",
     "operator",
     "programs",
+    "sddmm",
     "segment_mm",
     "show_config",
     "solver",
+    "sparse_amax",
+    "sparse_amin",
     "sparse_bidir_logsumexp",
     "sparse_generic_lstsq",
     "sparse_generic_solve",
+    "sparse_log_softmax",
     "sparse_logsumexp",
+    "sparse_mean",
     "sparse_mm",
+    "sparse_mv",
     "sparse_softmax",
+    "sparse_sum",
     "sparse_triangular_solve",
     "utils",
     "values",

@@ -1,14 +1,12 @@
 """Log-sum-exps over rows, columns or all of a sparse matrix."""
 
-import operator as operators
-
 import torch
 
 from ._autograd import operator
 from ._compat import check_nested_tensors
-from ._layouts import as_tensor, is_sparse
-from ._matrix import is_hybrid, is_tensor_or_matrix
+from ._layouts import as_tensor
 from ._modes import on_indices, outside_graphs
+from ._reductions import along_rows, axes_of, check_matrix, check_real, kept
 from ._tensors import parts
 
 __all__ = ["sparse_bidir_logsumexp", "sparse_logsumexp"]
@@ -16,67 +14,19 @@ __all__ = ["sparse_bidir_logsumexp", "sparse_logsumexp"]
 _LAYOUTS = ("tuple", "padded", "nested")
 
 
-def _check_matrix(A):
-    """Raises for what is no matrix or batch of matrices of real numbers."""
-    if not is_tensor_or_matrix(A):
-        raise TypeError("input should be an instance of torch.Tensor")
-    if A.dim() not in (2, 3):
-        raise NotImplementedError(
-            f"input should be a sparse matrix or a batch of them, (n, m) or (b, n, m), not "
-            f"{A.dim()}-dimensional"
-        )
-    if not is_sparse(A):
-        raise NotImplementedError(
-            f"input should be in a sparse format (COO, CSR, CSC, BSR or BSC), not {A.layout}"
-        )
-    if is_hybrid(A):
-        raise ValueError(
-            f"input should not be hybrid, and has dense_dim {A.dense_dim()}: entries are numbers"
-        )
-
-
-def _check_dtype(A):
-    if A.is_complex():
-        raise TypeError(f"input should be real, not {A.dtype}: log-sum-exp needs an order")
-
-
-def _axes(A, dim):
-    """The dimensions to reduce, sorted and counted from the end."""
-    dims = list(dim) if isinstance(dim, (list, tuple)) else [dim]
-    if not dims:
-        raise RuntimeError("dim should name at least one dimension, and is an empty list")
-    rank = A.dim()
-    axes = []
-    for each in map(operators.index, dims):
-        if not -rank <= each < rank:
-            raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but "
-                f"got {each})"
-            )
-        axes.append(each % rank - rank)
-    for axis in axes:
-        if axes.count(axis) > 1:
-            raise RuntimeError(f"dim {axis + rank} appears multiple times in the list of dims")
-    if -3 in axes:
-        raise NotImplementedError(
-            "Cannot reduce the batch dimension (0) of a batched 3-D sparse tensor."
-        )
-    return sorted(axes)
-
-
 def _reduce(pattern, values, axes, include_zeros):
     """The log-sum-exps over these axes, which the result does not have."""
     over_all = len(axes) == 2
-    along = pattern.transposed() if axes == [-2] else pattern
-    *kept, reduced = along.shape
+    along = along_rows(pattern, axes)
+    *rest, reduced = along.shape
     if over_all:
-        reduced *= kept.pop()
+        reduced *= rest.pop()
     if include_zeros:
         stored = on_indices(along.row_counts)
         absent = reduced - (stored.sum(-1) if over_all else stored)
         zeros = absent.to(values.dtype).log()
     else:
-        zeros = torch.full(kept, -torch.inf, dtype=values.dtype, device=values.device)
+        zeros = torch.full(rest, -torch.inf, dtype=values.dtype, device=values.device)
     path = "logsumexp_all" if over_all else "logsumexp"
     reduction = operator(path if pattern.items == -1 else f"{path}/batch")
     return reduction.call((along,), values, zeros)
@@ -101,14 +51,11 @@ def sparse_logsumexp(input, dim, keepdim=False, include_zeros=True):
     input.
     """
     input = as_tensor(input)
-    _check_matrix(input)
-    axes = _axes(input, dim)
-    _check_dtype(input)
+    check_matrix(input)
+    axes = axes_of(input, dim)
+    check_real(input, "log-sum-exp")
     result = _reduce(*parts(input), axes, include_zeros)
-    if keepdim:
-        for axis in axes if len(axes) == 1 else (-1, -1):
-            result = result.unsqueeze(axis)
-    return result
+    return kept(result, axes) if keepdim else result
 
 
 def _bidir_2d(input, include_zeros=True):
@@ -132,8 +79,8 @@ def sparse_bidir_logsumexp(input, keepdim=False, include_zeros=True, output_layo
     if keepdim and output_layout != "tuple":
         raise ValueError('keepdim is only supported for output_layout="tuple"')
     input = as_tensor(input)
-    _check_matrix(input)
-    _check_dtype(input)
+    check_matrix(input)
+    check_real(input, "log-sum-exp")
     if output_layout == "nested":
         check_nested_tensors()
     over_rows, over_columns = pair = _bidir_2d(input, include_zeros)

@@ -9,7 +9,7 @@ from ._layouts import as_tensor, is_sparse
 from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, product
 from ._modes import outside_graphs
 
-__all__ = ["SparseMatMul", "sparse_mm"]
+__all__ = ["SparseMatMul", "sparse_mm", "sparse_mv"]
 
 _product = operator("spmm").on
 
@@ -65,6 +65,19 @@ def sparse_mm(A, B):
         if A.dtype != B.dtype:
             return sparse_mm(A, same_dtype(A, B))
         raise error from None
+
+
+@outside_graphs
+def sparse_mv(A, x):
+    """The product A x of a sparse A, (n, m) or (b, n, m), and a dense x, (m,) or (b, m).
+
+    The result is dense, (n,) or (b, n). All else, errors included, is as in sparse_mm.
+    """
+    if not isinstance(x, torch.Tensor):
+        raise ValueError("Both A and x should be instances of torch.Tensor")
+    if x.dim() not in (1, 2):
+        raise ValueError(f"x should have one dimension, or two beside a batch, not {x.dim()}")
+    return sparse_mm(A, x.unsqueeze(-1)).squeeze(-1)
 
 
 class SparseMatMul(Function):

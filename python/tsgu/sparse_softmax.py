@@ -9,7 +9,7 @@ from ._matrix import is_hybrid, is_tensor_or_matrix, matrix_of
 from ._modes import outside_graphs
 from ._tensors import parts
 
-__all__ = ["sparse_softmax"]
+__all__ = ["sparse_log_softmax", "sparse_softmax"]
 
 
 def _reduces_rows(A, dim):
@@ -33,6 +33,23 @@ def _reduces_rows(A, dim):
     return axis == -1
 
 
+def _softmax(path, A, dim):
+    A = as_tensor(A)
+    rows = _reduces_rows(A, dim)
+    pattern, values = parts(A)
+    if pattern.may_repeat:
+        if torch.compiler.is_compiling():
+            torch._dynamo.graph_break(
+                "no graph tells whether COO entries are sorted and unique: make the pattern "
+                "outside, by Pattern.coo(indices, shape, coalesced=True), and call "
+                f'tsgu.operator("{path}")(pattern, values)'
+            )
+        pattern, values = coalesced(pattern, values)
+    softmax = operator(path if pattern.items == -1 else f"{path}/batch")
+    along = pattern if rows else pattern.transposed()
+    return matrix_of(pattern, softmax.call((along,), values), like=A, is_read=True)
+
+
 @outside_graphs
 def sparse_softmax(A, dim):
     """The softmax over the stored entries of each row (dim -1) or column (dim -2) of A.
@@ -47,17 +64,13 @@ def sparse_softmax(A, dim):
     Raises ValueError or TypeError for operands that do not fit, IndexError for a dim out of
     range, PatternError for a corrupt A.
     """
-    A = as_tensor(A)
-    rows = _reduces_rows(A, dim)
-    pattern, values = parts(A)
-    if pattern.may_repeat:
-        if torch.compiler.is_compiling():
-            torch._dynamo.graph_break(
-                "no graph tells whether COO entries are sorted and unique: make the pattern "
-                "outside, by Pattern.coo(indices, shape, coalesced=True), and call "
-                'tsgu.operator("softmax")(pattern, values)'
-            )
-        pattern, values = coalesced(pattern, values)
-    softmax = operator("softmax" if pattern.items == -1 else "softmax/batch")
-    along = pattern if rows else pattern.transposed()
-    return matrix_of(pattern, softmax.call((along,), values), like=A, is_read=True)
+    return _softmax("softmax", A, dim)
+
+
+@outside_graphs
+def sparse_log_softmax(A, dim):
+    """The logarithm of sparse_softmax, without its rounding and underflow.
+
+    A, dim, the result and errors are as in sparse_softmax.
+    """
+    return _softmax("log_softmax", A, dim)

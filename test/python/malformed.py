@@ -273,6 +273,13 @@ def calls_of_products(A):
         "utils.sparse_block_diag_split": lambda: read(
             *tsgu.utils.sparse_block_diag_split(A, A.shape)
         ),
+        "sparse_sum: of rows": lambda: tsgu.sparse_sum(A, -1),
+        "sparse_mean: of columns": lambda: tsgu.sparse_mean(A, -2, include_zeros=False),
+        "sparse_amax: of rows": lambda: tsgu.sparse_amax(A, -1),
+        "sparse_amin: of columns": lambda: tsgu.sparse_amin(A, -2, include_zeros=False),
+        "sparse_log_softmax: of rows": lambda: tsgu.sparse_log_softmax(A, -1),
+        "sparse_mv": lambda: tsgu.sparse_mv(A, B[..., 0]),
+        "sddmm": lambda: tsgu.sddmm(A, torch.ones(*A.shape[:-1], 2), B),
         "sparse_logsumexp: of rows": lambda: tsgu.sparse_logsumexp(A, -1),
         "sparse_logsumexp: of columns": lambda: tsgu.sparse_logsumexp(A, -2),
         "sparse_logsumexp: of all, no zeros": lambda: tsgu.sparse_logsumexp(

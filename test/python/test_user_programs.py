@@ -288,7 +288,7 @@ def test_programs_are_listed(weighted_row_sum):
 
 
 def test_a_misspelt_program_names_the_nearest(weighted_row_sum):
-    with pytest.raises(tsgu.CompileError, match=r"no program 'spmmm', but 'spmm'; tsgu.programs"):
+    with pytest.raises(tsgu.CompileError, match="no program 'spmmm', but 'spmm' or 'sddmm'"):
         tsgu.operator("spmmm")
     with pytest.raises(tsgu.CompileError, match="but 'weighted_row_sum'"):
         tsgu.operator("weigted_row_sum/batch")
@@ -299,22 +299,28 @@ def test_a_misspelt_program_names_the_nearest(weighted_row_sum):
 
 
 def test_a_refused_gradient_is_announced():
-    """The largest a_ij of each row, times w_j."""
     text = (
-        WEIGHTED_ROW_SUM.replace("@weighted_row_sum", "@row_max")
-        .replace("arith.addf %sum, %term", "arith.maximumf %sum, %term")
-        .replace("arith.constant 0.0", "arith.constant 0xFFF0000000000000")
+        WEIGHTED_ROW_SUM.replace("@weighted_row_sum", "@row_erfc")
+        .replace("arith.mulf %a, %a", "math.erfc %a")
         .replace("(%init : tensor<?xf64>) {", "(%init : tensor<?xf64>) attrs = {tsgu.sampled} {")
     )
-    with pytest.warns(UserWarning, match="row_max has no gradient by A: .*a maximum") as caught:
-        row_max = tsgu.load_program(text)
-    assert len(caught) == 2
-    assert caught[0].filename == __file__
-    assert row_max.refused.keys() == {"A", "w"}
+    with pytest.warns(
+        UserWarning, match="row_erfc has no gradient by A: .*no derivative rule"
+    ) as w:
+        row_erfc = tsgu.load_program(text)
+    assert len(w) == 1
+    assert w[0].filename == __file__
+    assert row_erfc.refused.keys() == {"A"}
     pattern, _, values, w = case()
-    assert row_max(pattern, values.detach(), w.detach()).shape == (6,)
-    with pytest.raises(tsgu.CompileError, match="its reduction is a maximum"):
-        row_max(pattern, values, w).sum().backward()
+    assert row_erfc(pattern, values.detach(), w).shape == (6,)
+    with pytest.raises(tsgu.CompileError, match="no derivative rule"):
+        row_erfc(pattern, values, w).sum().backward()
+    # What depends on w alone needs no rule of the others.
+    w = w.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(row_erfc(pattern, values.detach(), w).sum(), w)
+    entries = torch.erfc(values.detach())
+    expected = torch.zeros_like(w).index_add(0, pattern.entry_indices()[1], entries)
+    torch.testing.assert_close(gradient, expected)
 
 
 @pytest.mark.parametrize(
@@ -335,8 +341,8 @@ def test_extremes(combiner, start, reference):
         .replace("arith.constant 0.0", f"arith.constant {start}")
         .replace("(%init : tensor<?xf64>) {", "(%init : tensor<?xf64>) attrs = {tsgu.sampled} {")
     )
-    with pytest.warns(UserWarning, match=f"{name} has no gradient"):
-        extremes = tsgu.load_program(text)
+    extremes = tsgu.load_program(text)
+    assert extremes.refused == {}
     counts = torch.tensor([0, 1, 3, 5, 17, 40, 40, 2])
     positions = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
     columns = torch.cat([torch.arange(n) for n in counts.tolist()])
@@ -352,6 +358,32 @@ def test_extremes(combiner, start, reference):
             for begin, end in zip(ends, ends[1:], strict=False)
         ]
         np.testing.assert_array_equal(result, np.array(expected, result.dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(("combiner", "sign"), [("maximumf", 1), ("minnumf", -1)])
+def test_gradients_of_extremes(combiner, sign, dtype):
+    """Of computed terms, of which several are equal: each has its share, as in torch."""
+    text = (
+        WEIGHTED_ROW_SUM.replace("@weighted_row_sum", f"@ties_{combiner}")
+        .replace("arith.addf %sum, %term", f"arith.{combiner} %sum, %term")
+        .replace("arith.constant 0.0", f"arith.constant 0x{'F' if sign > 0 else '7'}FF{0:013}")
+        .replace("(%init : tensor<?xf64>) {", "(%init : tensor<?xf64>) attrs = {tsgu.sampled} {")
+    )
+    extremes = tsgu.load_program(text, replace=True)
+    n, m = 7, 40
+    pattern = tsgu.Pattern.csr(torch.arange(n + 1) * m, torch.arange(m).repeat(n), m)
+    values = (torch.randint(-3, 4, (n * m,)) / 8).to(dtype).requires_grad_()
+    w = (torch.randint(1, 3, (m,)) / 4).to(dtype).requires_grad_()
+    weight = torch.randint(1, 4, (n,)).to(dtype)
+    terms = values.double().view(n, m) ** 2 * w.double()
+    expected = terms.amax(1) if sign > 0 else terms.amin(1)
+    result = extremes(pattern, values, w)
+    assert torch.equal(result, expected.to(dtype))
+    found = torch.autograd.grad(result, (values, w), weight)
+    wanted = torch.autograd.grad(expected, (values, w), weight.double())
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other.to(dtype))
 
 
 def test_nothing_is_announced_of_others(weighted_row_sum, recwarn):

@@ -74,6 +74,7 @@ private:
   void setShapes();
   LogicalResult copyPrograms();
   LogicalResult copyProgram(func::FuncOp program, BlockArgument held);
+  llvm::SmallDenseSet<Value> findDependents();
   FailureOr<Value> reverseMode();
   FailureOr<Value> forwardMode();
   void dropUnusedResult();
@@ -231,7 +232,24 @@ LogicalResult ProgramDerivative::copyPrograms() {
   return success();
 }
 
+/// What depends on the operand, or on those whose cotangents are given.
+llvm::SmallDenseSet<Value> ProgramDerivative::findDependents() {
+  llvm::SmallDenseSet<Value> dependents{function.getArgument(wrt)};
+  for (Cotangent cotangent : given)
+    dependents.insert(function.getArgument(cotangent.operand));
+  for (Segment &segment : segments) {
+    for (Operation *op : segment.ops)
+      if (llvm::any_of(op->getOperands(),
+                       [&](Value v) { return dependents.contains(v); }))
+        dependents.insert_range(op->getResults());
+    if (dependents.contains(segment.returned))
+      dependents.insert(segment.held);
+  }
+  return dependents;
+}
+
 FailureOr<Value> ProgramDerivative::reverseMode() {
+  llvm::SmallDenseSet<Value> dependents = findDependents();
   derivatives[segments.back().returned] =
       function.getArgument(source.getNumArguments() + 1);
   auto storedValue = [&](Value v) { return stored(v); };
@@ -244,7 +262,8 @@ FailureOr<Value> ProgramDerivative::reverseMode() {
       if (!cotangent)
         continue;
       for (OpOperand &input : op->getOpOperands()) {
-        if (!isa<RankedTensorType>(input.get().getType()))
+        if (!isa<RankedTensorType>(input.get().getType()) ||
+            !dependents.contains(input.get()))
           continue;
         FailureOr<Value> contribution =
             rule.buildCotangent(builder, input, cotangent, storedValue);

@@ -166,25 +166,59 @@ static Value buildStartProduct(OpBuilder &builder, GenericOp op, Value weight,
                         /*sampled=*/false);
 }
 
+/// Whether a term is the extremum that the reduction found.
+static Value buildTie(GenericBuilder &generic, GenericOp op, Value term,
+                      Value result) {
+  Value found = generic.addInput(result, op.getIndexingMapsArray().back());
+  return arith::CmpFOp::create(generic.body, op.getLoc(),
+                               arith::CmpFPredicate::OEQ, term, found);
+}
+
+/// The share of a term in a maximum or minimum: of k equal ones each has 1/k,
+/// as in torch.amax. Computed terms are compared with what is computed again,
+/// for a result at hand may have been rounded to 16 bits.
+static Value buildTieShare(GenericBuilder &generic, GenericOp op,
+                           Payload payload, const IRMapping &primal,
+                           StoredValue stored) {
+  Location loc = op.getLoc();
+  Value result = op.getResult(0);
+  if (isa<BlockArgument>(payload.term))
+    result = stored(result);
+  AffineMap map = op.getIndexingMapsArray().back();
+  auto chosen = [&](GenericBuilder &inner, const IRMapping &at, Value one) {
+    Value zero = createConstant(inner.body, loc, one.getType(), 0.0);
+    Value tie = buildTie(inner, op, at.lookupOrDefault(payload.term), result);
+    return arith::SelectOp::create(inner.body, loc, tie, one, zero);
+  };
+  auto one = [&](GenericBuilder &inner) {
+    return createConstant(inner.body, loc, getElementTypeOrSelf(result), 1.0);
+  };
+  GenericBuilder counting(generic.builder, loc);
+  IRMapping terms;
+  addPrimal(counting, op, payload, stored, terms);
+  Value count = counting.finish(
+      chosen(counting, terms, one(counting)),
+      buildZero(generic.builder, loc, op.getDpsInits()[0]), map, isSampled(op));
+  Value k = generic.addInput(count, map);
+  return chosen(generic, primal, createDiv(generic.body, loc, one(generic), k));
+}
+
 /// d(out)/d(term) of the reduction; null stands for one.
-static FailureOr<Value> getReductionSlope(GenericBuilder &generic, GenericOp op,
-                                          Payload payload,
-                                          const IRMapping &primal) {
+static Value getReductionSlope(GenericBuilder &generic, GenericOp op,
+                               Payload payload, const IRMapping &primal,
+                               StoredValue stored) {
   switch (payload.reduction) {
   case Reduction::None:
   case Reduction::Add:
-    return Value();
+    return nullptr;
   case Reduction::LogAddExp:
     return buildShare(generic, op, primal.lookupOrDefault(payload.term),
                       op.getIndexingMapsArray().back());
   case Reduction::Max:
   case Reduction::MaxNumber:
-    return op.emitError("has no derivative rule: its reduction is a maximum; "
-                        "sums and tsgu.logaddexp have one");
   case Reduction::Min:
   case Reduction::MinNumber:
-    return op.emitError("has no derivative rule: its reduction is a minimum; "
-                        "sums and tsgu.logaddexp have one");
+    return buildTieShare(generic, op, payload, primal, stored);
   }
   llvm_unreachable("covered switch");
 }
@@ -239,14 +273,12 @@ FailureOr<Value> buildCotangent(OpBuilder &builder, GenericOp op,
   Value g = generic.addInput(cotangent, op.getIndexingMapsArray().back());
   IRMapping primal;
   addPrimal(generic, op, *payload, stored, primal);
-  FailureOr<Value> slope = getReductionSlope(generic, op, *payload, primal);
-  if (failed(slope))
-    return failure();
+  Value slope = getReductionSlope(generic, op, *payload, primal, stored);
   FailureOr<ScalarSlopes> partial = differentiateScalar(
       generic.body, payload->term, op.getBlock()->getArgument(input), primal);
   if (failed(partial))
     return failure();
-  Value weight = multiply(generic.body, op.getLoc(), g, *slope);
+  Value weight = multiply(generic.body, op.getLoc(), g, slope);
   Value term = pullBack(generic.body, op.getLoc(), weight, *partial);
   if (!term)
     return Value();
@@ -282,10 +314,8 @@ static FailureOr<Value> buildTermsTangent(OpBuilder &builder, GenericOp op,
   }
   if (!sum)
     return Value();
-  FailureOr<Value> slope = getReductionSlope(generic, op, *payload, primal);
-  if (failed(slope))
-    return failure();
-  sum = multiply(generic.body, op.getLoc(), sum, *slope);
+  Value slope = getReductionSlope(generic, op, *payload, primal, stored);
+  sum = multiply(generic.body, op.getLoc(), sum, slope);
   Value init = buildZero(builder, op.getLoc(), op.getDpsInits()[0]);
   return generic.finish(sum, init, op.getIndexingMapsArray().back(),
                         isSampled(op));

@@ -42,44 +42,6 @@ func.func @no_rule(%x: tensor<4xf64>) -> tensor<4xf64> {
 
 // -----
 
-#entry = affine_map<(i, j) -> (i, j)>
-#row = affine_map<(i, j) -> (i)>
-
-func.func @maximum(%x: tensor<4x4xf64>) -> tensor<4xf64> {
-  %start = arith.constant 0xFFF0000000000000 : f64
-  %empty = tensor.empty() : tensor<4xf64>
-  %init = linalg.fill ins(%start : f64) outs(%empty : tensor<4xf64>) -> tensor<4xf64>
-  // expected-error @+1 {{has no derivative rule: its reduction is a maximum; sums and tsgu.logaddexp have one}}
-  %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
-      ins(%x : tensor<4x4xf64>) outs(%init : tensor<4xf64>) {
-  ^bb0(%a: f64, %o: f64):
-    %s = arith.maximumf %o, %a : f64
-    linalg.yield %s : f64
-  } -> tensor<4xf64>
-  return %y : tensor<4xf64>
-}
-
-// -----
-
-#entry = affine_map<(i, j) -> (i, j)>
-#row = affine_map<(i, j) -> (i)>
-
-func.func @minimum(%x: tensor<4x4xf64>) -> tensor<4xf64> {
-  %start = arith.constant 0x7FF0000000000000 : f64
-  %empty = tensor.empty() : tensor<4xf64>
-  %init = linalg.fill ins(%start : f64) outs(%empty : tensor<4xf64>) -> tensor<4xf64>
-  // expected-error @+1 {{has no derivative rule: its reduction is a minimum; sums and tsgu.logaddexp have one}}
-  %y = linalg.generic {indexing_maps = [#entry, #row], iterator_types = ["parallel", "reduction"]}
-      ins(%x : tensor<4x4xf64>) outs(%init : tensor<4xf64>) {
-  ^bb0(%a: f64, %o: f64):
-    %s = arith.minimumf %o, %a : f64
-    linalg.yield %s : f64
-  } -> tensor<4xf64>
-  return %y : tensor<4xf64>
-}
-
-// -----
-
 // expected-error @+1 {{argument 1 holds the result of @elsewhere, which is not in the module}}
 func.func @unknown(%x: tensor<?xf64>, %y: tensor<?xf64> {tsgu.result_of = @elsewhere}) -> tensor<?xf64> {
   return %y : tensor<?xf64>

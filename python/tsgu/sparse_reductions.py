@@ -1,0 +1,103 @@
+"""Sums, means and extrema over rows or columns of a sparse matrix."""
+
+from ._autograd import operator
+from ._coalesced import coalesced
+from ._layouts import as_tensor
+from ._modes import on_indices, outside_graphs
+from ._reductions import along_rows, axes_of, check_matrix, check_real, kept
+from ._tensors import parts
+
+__all__ = ["sparse_amax", "sparse_amin", "sparse_mean", "sparse_sum"]
+
+
+def _row_counts(along):
+    """How many elements each row stores, and how many there are in it."""
+    return on_indices(along.row_counts), along.shape[-1]
+
+
+def _run(path, along, *operands):
+    return operator(path if along.items == -1 else f"{path}/batch").call((along,), *operands)
+
+
+@outside_graphs
+def sparse_sum(input, dim, keepdim=False):
+    """The sums over the rows (dim -2), the columns (dim -1) or both, ([-2, -1]), of input.
+
+    input: COO, CSR, CSC, BSR or BSC, (n, m) or a batch (b, n, m), whose dimension 0 stays, or a
+    SciPy array. The result is dense, (n,) or (b, n) for dim -1; keepdim leaves the dimensions with
+    size 1. Differentiable to any order; the gradient has input's layout and pattern.
+
+    Raises NotImplementedError for another number of dimensions, a dense input and dim 0 of a batch,
+    ValueError for entries that are dense blocks, RuntimeError for no dim or one that is repeated,
+    IndexError for a dim out of range, PatternError for a corrupt input.
+    """
+    input = as_tensor(input)
+    check_matrix(input)
+    axes = axes_of(input, dim)
+    pattern, values = parts(input)
+    result = _run("row_sum", along_rows(pattern, axes), values)
+    if len(axes) == 2:
+        result = result.sum(-1)
+    return kept(result, axes) if keepdim else result
+
+
+@outside_graphs
+def sparse_mean(input, dim, keepdim=False, include_zeros=True):
+    """sparse_sum divided by the number of elements summed.
+
+    include_zeros: entries that are not stored count as zeros, as in torch.mean of the dense matrix.
+    Otherwise the mean is over what is stored, and NaN where nothing is; duplicates are one entry.
+    All else, errors included, is as in sparse_sum.
+    """
+    input = as_tensor(input)
+    check_matrix(input)
+    axes = axes_of(input, dim)
+    sums = sparse_sum(input, dim)
+    stored, count = _row_counts(along_rows(parts(input)[0], axes))
+    if len(axes) == 2:
+        stored, count = stored.sum(-1), count * input.shape[-2]
+    result = sums / (count if include_zeros else stored.to(sums.dtype))
+    return kept(result, axes) if keepdim else result
+
+
+def _extremum(path, input, dim, keepdim, include_zeros):
+    input = as_tensor(input)
+    check_matrix(input)
+    axes = axes_of(input, dim)
+    check_real(input, f"sparse_{path}")
+    if len(axes) == 2:
+        raise NotImplementedError(
+            f"sparse_{path} reduces one dimension: reduce the result of the other by torch.{path}, "
+            "or the values of the matrix"
+        )
+    pattern, values = parts(input)
+    if pattern.may_repeat:
+        pattern, values = coalesced(pattern, values)
+    along = along_rows(pattern, axes)
+    if include_zeros:
+        stored, count = _row_counts(along)
+        result = _run(f"{path}_zeros", along, values, (count - stored).to(values.dtype))
+    else:
+        result = _run(path, along, values)
+    return kept(result, axes) if keepdim else result
+
+
+@outside_graphs
+def sparse_amax(input, dim, keepdim=False, include_zeros=True):
+    """The largest entries of the columns (dim -2) or the rows (dim -1) of input.
+
+    include_zeros: entries that are not stored take part as zeros, as in torch.amax of the dense
+    matrix. Otherwise they take no part, and a row without entries gives -inf. A NaN gives NaN. Of k
+    entries that are equally large each gets 1 / k of the cotangent, absent zeros counted where they
+    take part; differentiable to any order, and the second derivative is zero.
+    input: as in sparse_sum, real; duplicates are summed first.
+
+    Raises as sparse_sum does, TypeError for a complex input, NotImplementedError for two dims.
+    """
+    return _extremum("amax", input, dim, keepdim, include_zeros)
+
+
+@outside_graphs
+def sparse_amin(input, dim, keepdim=False, include_zeros=True):
+    """The smallest entries; all else is as in sparse_amax, and a row without entries gives inf."""
+    return _extremum("amin", input, dim, keepdim, include_zeros)
