@@ -44,6 +44,7 @@ void addLowerToKernels(OpPassManager &pm, const LoweringOptions &options) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createExportABI());
+  pm.addNestedPass<func::FuncOp>(createCombineParts());
 }
 
 void addOptimizeKernels(OpPassManager &pm, const LoweringOptions &options) {

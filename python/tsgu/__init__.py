@@ -26,6 +26,7 @@ from ._pattern import Pattern
 from ._solver import SolveInfo, solver
 from ._user_programs import load_program, operator, programs
 from .direct import SparseSolve, SparseSolver
+from .einsum import einsum
 from .indexed_matmul import gather_mm, segment_mm
 from .sddmm import sddmm
 from .sparse_logsumexp import sparse_bidir_logsumexp, sparse_logsumexp
@@ -62,6 +63,7 @@ __all__ = [
     "__version__",
     "coo",
     "csr",
+    "einsum",
     "gather_mm",
     "install_as",
     "load_program",

@@ -113,6 +113,15 @@ def _add(name, text, replace):
     return running, known
 
 
+def generated(name, text):
+    """The operator of a text that the package writes; `programs` does not list it."""
+    with _lock:
+        if name not in _texts:
+            _library.add_program(name, text)
+            _texts[name] = text
+    return _autograd.operator(name)
+
+
 def text_of(path):
     """The text that the program at `path` comes from, None for one of the library."""
     return _texts.get(path.split("/")[0])

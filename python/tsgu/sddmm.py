@@ -67,4 +67,4 @@ def sddmm(A, U, V):
     if pattern.may_repeat:
         pattern, values = coalesced(pattern, values)
     result = _sampled("weighted_sddmm", pattern, values, U, V)
-    return matrix_of(pattern, result, like=A, is_read=True)
+    return matrix_of(pattern, result, like=A)

@@ -278,6 +278,7 @@ def calls_of_products(A):
         "sparse_amax: of rows": lambda: tsgu.sparse_amax(A, -1),
         "sparse_amin: of columns": lambda: tsgu.sparse_amin(A, -2, include_zeros=False),
         "sparse_log_softmax: of rows": lambda: tsgu.sparse_log_softmax(A, -1),
+        "einsum": lambda: tsgu.einsum("aij->a" if A.dim() == 3 else "ij->i", A),
         "sparse_mv": lambda: tsgu.sparse_mv(A, B[..., 0]),
         "sddmm": lambda: tsgu.sddmm(A, torch.ones(*A.shape[:-1], 2), B),
         "sparse_logsumexp: of rows": lambda: tsgu.sparse_logsumexp(A, -1),

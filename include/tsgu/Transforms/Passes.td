@@ -178,6 +178,17 @@ def ExportABI : Pass<"tsgu-export-abi", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
+def CombineParts : Pass<"tsgu-combine-parts", "::mlir::func::FuncOp"> {
+  let summary = "let elements that are reduced in several parts keep them all";
+  let description = [{
+    The sparsifier stores what innermost loops reduce. Where a loop around them
+    comes back to an element, what it holds takes part.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::complex::ComplexDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
 //===-- Devices ----------------------------------------------------------===//
 
 def Accumulate : Pass<"tsgu-accumulate", "::mlir::func::FuncOp"> {
