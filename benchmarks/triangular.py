@@ -26,7 +26,17 @@ import triangles
 import triangular_report
 from measure import Run, interleave
 from report import command_line, write
-from triangular_peers import Eigen, HintedMKL, OneShot, Prepared, Serial, System, Torch
+from triangular_peers import (
+    Eigen,
+    Hashed,
+    HintedMKL,
+    OneShot,
+    Packed,
+    Prepared,
+    Serial,
+    System,
+    Torch,
+)
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
@@ -79,7 +89,7 @@ class Bench:
         bench = ctypes.CDLL(str(build / "lib" / "libtsgu_bench.so"))
         library = ctypes.CDLL(str(build / "lib" / "libtsgu.so"))
         self.plan, self.rows, self.absent = plan, [], []
-        self.candidates = [Prepared(library), OneShot(library), Serial(bench)]
+        self.candidates = [Prepared(library), Packed(), Hashed(), OneShot(library), Serial(bench)]
         self.mkl_version = "absent"
         try:
             mkl = HintedMKL()

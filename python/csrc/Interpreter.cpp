@@ -17,6 +17,8 @@
 
 using namespace tsgu::torch_plugin;
 
+static Interpreter interpreter;
+/// NULL where Python is not to be called, as when it ends.
 static std::atomic<const Interpreter *> current{nullptr};
 
 //===----------------------------------------------------------------------===//
@@ -108,6 +110,19 @@ static int32_t callOutcome(int64_t id, const tsgu_outcome *outcome) {
 }
 
 //===----------------------------------------------------------------------===//
+// Capsules, which Python may free while it ends
+//===----------------------------------------------------------------------===//
+
+void *tsgu::torch_plugin::newCapsule(void *pointer, void (*end)(void *)) {
+  return pointer ? interpreter.newCapsule(pointer, nullptr, end)
+                 : interpreter.noMemory();
+}
+
+void *tsgu::torch_plugin::pointerIn(void *capsule) {
+  return interpreter.pointerIn(capsule, nullptr);
+}
+
+//===----------------------------------------------------------------------===//
 // What torch tells Python alone
 //===----------------------------------------------------------------------===//
 
@@ -183,7 +198,6 @@ extern "C" TSGU_API void tsgu_torch_after_fork_in_child(uint64_t main) {
 /// NULL: Python ends, and is not called any more.
 extern "C" TSGU_API void tsgu_torch_set_interpreter(const Interpreter *given,
                                                     uint64_t main) {
-  static Interpreter interpreter;
   if (given)
     interpreter = *given;
   mainThread = main;

@@ -33,11 +33,21 @@ struct Interpreter {
   void (*restore)(void *, void *, void *);  ///< PyErr_Restore
   ///< PyObject_CallMethod
   void *(*callMethod)(void *, const char *, const char *, ...);
+  ///< PyCapsule_New
+  void *(*newCapsule)(void *, const char *, void (*)(void *));
+  void *(*pointerIn)(void *, const char *); ///< PyCapsule_GetPointer
+  void *(*noMemory)();                      ///< PyErr_NoMemory
   void *solve, *progress, *outcome;
 };
 
 /// Calls a callable that returns an int. False: it raised, which is kept.
 bool callPython(void *callable, int64_t argument);
+
+/// A new object of Python's that has the pointer; `end(object)` is called when
+/// it goes. NULL, and MemoryError raised: there is none, or no pointer. This
+/// and what follows is for callers with the GIL.
+void *newCapsule(void *pointer, void (*end)(void *capsule));
+void *pointerIn(void *capsule);
 
 } // namespace tsgu::torch_plugin
 

@@ -7,6 +7,7 @@
 
 #include "Run.h"
 #include "Errors.h"
+#include "Prepared.h"
 #include "Values.h"
 
 #include <algorithm>
@@ -49,6 +50,7 @@ static tsgu_executor torchExecutor() {
 namespace {
 /// Everything that must outlive the kernels of one run.
 struct Frame {
+  const Said said = Said::take();
   Place place;
   std::shared_ptr<CachedPattern> patterns[maxPatterns];
   tsgu_pattern *handles[maxPatterns];
@@ -185,6 +187,8 @@ static void runOnCPU(const Program &program, const Frame &frame,
                      const tsgu_tensor &result) {
   tsgu_executor executor = torchExecutor();
   poolFailed = false;
+  const Heard heard(frame.said, frame.tensors, operandCount, frame.patterns,
+                    patternCount);
   check(tsgu_program_run(program.program, frame.handles, patternCount,
                          frame.tensors, operandCount, &result, &executor));
   if (poolFailed)
@@ -283,6 +287,7 @@ TensorHandle tsgu::torch_plugin::solveFrom(tsgu_mode mode, IndexArrays &arrays,
                                            AtenTensorHandle values,
                                            AtenTensorHandle b,
                                            AtenTensorHandle guess) {
+  const Said said = Said::take();
   std::shared_ptr<CachedPattern> pattern = PatternCache::get().find(arrays);
   TensorView handle = inspect(solver, "operand", 0);
   const Place place = arrays.place();
@@ -304,6 +309,7 @@ TensorHandle tsgu::torch_plugin::solveFrom(tsgu_mode mode, IndexArrays &arrays,
                                 toTensor(view)};
   tsgu_executor executor = torchExecutor();
   poolFailed = false;
+  const Heard heard(said, given, 3, &pattern, 1);
   check(tsgu_solve(static_cast<const tsgu_solver *>(handle.data), mode,
                    pattern->pattern, &given[0], &given[1], &given[2], 1,
                    &executor));

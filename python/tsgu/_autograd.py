@@ -4,6 +4,7 @@ Forward runs a program; backward runs the cotangent programs derived from it, an
 the tangent programs, through the same family: so derivatives of every order are programs too.
 """
 
+import weakref
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from ._layouts import as_tensor, is_sparse
 from ._lazy import lazy
 from ._library import CompileError
 from ._pattern import Pattern, version_of
+from ._prepared import LARGE
 from ._program import program, run_gradients
 from ._tensors import parts, shared_values
 
@@ -275,10 +277,13 @@ class Operator:
                 total = term if total is None else total + term
             return torch.zeros_like(result) if total is None else total.expand(result.shape)
 
-    def attach(self, patterns, result, *operands):
-        """`result`, which was computed in another way, with the gradients it has as this one's."""
+    def attach(self, patterns, result, *operands, prepared=None):
+        """`result`, which was computed in another way, with the gradients it has as this one's.
+
+        prepared: owns what was prepared for it.
+        """
         if _is_grad_enabled() and any(operand.requires_grad for operand in operands):
-            return self._attach(patterns, *operands, result)
+            return self._attach(patterns, *operands, result, prepared)
         return result
 
     @lazy
@@ -287,6 +292,7 @@ class Operator:
 
     def _make_calls(self):
         program, node, transform = self.program, eager_function(self), transform_function(self)
+        solves = program.solves
         sparse = [k for k, info in enumerate(self.signature.operands) if info.pattern >= 0]
         first = sparse[0] if sparse else 0
         whole = whole_function(self, first)
@@ -333,8 +339,12 @@ class Operator:
             rows, columns = A.shape
             if values.dim() != 1 or positions.numel() != rows + 1:
                 parts(A)  # raises
-            version = version_of(positions, coordinates)
             operands = (*others[:first], values, *others[first:]) if first else (values, *others)
+            if solves and values.numel() >= LARGE:
+                pattern = Pattern.of_csr(A)
+                pattern.source = weakref.ref(A)
+                return program.run((pattern,), *operands)
+            version = version_of(positions, coordinates)
             return program.run_csr(positions, coordinates, columns, version, *operands)
 
         return call, on

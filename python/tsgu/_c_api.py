@@ -105,6 +105,12 @@ class Counters(ctypes.Structure):
         ("setups", ctypes.c_uint64),
         ("factorizations", ctypes.c_uint64),
         ("device_launches", ctypes.c_uint64),
+        ("prepared", ctypes.c_uint64),
+        ("prepared_made", ctypes.c_uint64),
+        ("prepared_hits", ctypes.c_uint64),
+        ("prepared_evictions", ctypes.c_uint64),
+        ("prepared_bytes", ctypes.c_int64),
+        ("prepared_limit", ctypes.c_int64),
     ]
 
 

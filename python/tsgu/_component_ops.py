@@ -15,6 +15,7 @@ from torch.autograd.function import _SingleLevelFunction
 
 from ._autograd import operator
 from ._functions import batched, stand_in
+from ._library import keep_next
 from ._modes import mapped_indices, outside_graphs
 from ._pattern import CSR, Pattern
 from ._program import library_signatures
@@ -87,8 +88,10 @@ class _Node(_SingleLevelFunction):
 
     @staticmethod
     def forward(ctx, run, path, patterns, indices, *operands):
-        result = run()
         op = operator(path)
+        if op.solvers:
+            ctx.prepared = keep_next()
+        result = run()
         ctx.path, ctx.patterns = path, patterns
         ctx.plan = op.plan(ctx.needs_input_grad[4:])
         ctx.shapes = [operand.shape for operand in operands]

@@ -12,6 +12,7 @@ from torch.autograd import Function, forward_ad
 
 from ._gradients import before_gradient
 from ._lazy import plain
+from ._library import keep_next
 from ._modes import transforming, without_levels
 from ._pattern import require_as_of
 from ._tensors import add_gradients, copy_gradient, from_values, is_used, parts
@@ -112,11 +113,13 @@ def _named(function, op):
 
 def eager_function(op):
     """For calls under no transform: context in forward, which has no signature to bind."""
-    program = op.program
+    program, solves = op.program, op.program.solves
 
     class Eager(Function):
         @staticmethod
         def forward(ctx, patterns, *operands):
+            if solves:
+                ctx.prepared = keep_next()
             result = program.run(patterns, *operands)
             ctx.save_for_backward(*_keep(ctx, op, patterns, operands, operands, result))
             return result
@@ -151,7 +154,7 @@ def whole_function(op, k):
 
     Its gradient is a CSR matrix, too.
     """
-    program = op.program
+    program, solves = op.program, op.program.solves
 
     class Whole(Function):
         @staticmethod
@@ -160,6 +163,8 @@ def whole_function(op, k):
             operands[k] = values = A.values()
             if values.dim() != 1:
                 parts(A)  # raises
+            if solves:
+                pattern.source, ctx.prepared = _Reference(A), keep_next()
             result = program.run(patterns, *operands)
             if A.is_leaf:
                 whole = k, values, A
@@ -212,14 +217,14 @@ def attach_function(op):
     class Attach(Function):
         @staticmethod
         def forward(ctx, patterns, *operands):
-            *operands, result = operands
+            *operands, result, ctx.prepared = operands
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(*_keep(ctx, op, patterns, operands, operands, result))
             return result.clone()
 
         @staticmethod
         def backward(ctx, cotangent):
-            return *_backward(ctx, cotangent), None
+            return *_backward(ctx, cotangent), None, None
 
     return _named(Attach, op)
 

@@ -119,6 +119,7 @@ _declare(plugin, "tsgu_torch_after_fork_in_child", None, ctypes.c_uint64)
 _declare(plugin, "tsgu_torch_error_kind", ctypes.c_int32, ctypes.c_char_p)
 _declare(plugin, "tsgu_torch_cache_counters", None, ctypes.POINTER(CacheCounters))
 _declare(plugin, "tsgu_torch_cache_clear", None)
+_declare(plugin, "tsgu_torch_values_known", None, ctypes.c_int32, ctypes.c_uint64, ctypes.c_int32)
 _declare(plugin, "tsgu_torch_cache_set_sweeper", None, _POINTER)
 _declare(plugin, "tsgu_torch_cache_drop", None, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64)
 _declare(
@@ -169,6 +170,11 @@ _raise_kept.restype = None
 # Whether torch allocated the memory of both tensors.
 owns = _with_gil.tsgu_torch_owns
 owns.argtypes, owns.restype = (ctypes.py_object, ctypes.py_object), ctypes.c_bool
+
+# An object that owns what the next run of this thread prepares or finds, for a solve's adjoint. Not
+# one of a class of ours: what a signal raises in a function of Python's that ends it would be lost.
+keep_next = _with_gil.tsgu_torch_keep_next
+keep_next.argtypes, keep_next.restype = (), ctypes.py_object
 
 
 def check(status):
@@ -278,6 +284,9 @@ class _Interpreter(ctypes.Structure):
             "PyErr_Fetch",
             "PyErr_Restore",
             "PyObject_CallMethod",
+            "PyCapsule_New",
+            "PyCapsule_GetPointer",
+            "PyErr_NoMemory",
             "solve",
             "progress",
             "outcome",

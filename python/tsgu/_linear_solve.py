@@ -65,6 +65,7 @@ def _from_guess(program, pattern, handle, values, B, guess, nearest):
     if transforming():  # Within, no guess shows.
         x = program.call((pattern,), handle, values, rest)
         return guess + x if nearest else x
+    prepared = _library.keep_next()
     x = _callbacks.with_gradients(
         False,
         _solve_from,
@@ -78,7 +79,7 @@ def _from_guess(program, pattern, handle, values, B, guess, nearest):
         guess.detach(),
     )
     x = x - guess.detach() if nearest else x
-    x = program.attach((pattern,), x, handle, values, rest)
+    x = program.attach((pattern,), x, handle, values, rest, prepared=prepared)
     return guess + x if nearest else x
 
 

@@ -84,6 +84,7 @@ class Pattern:
     """
 
     # values: those that the uses of a sparse tensor share, kept alive (see _tensors.parts).
+    # source: a weak reference to the sparse tensor that it is of, or None.
     # stored_blocks: layout, index tensors and shape of the values of a tensor of dense blocks.
     __slots__ = (
         "positions",
@@ -94,6 +95,7 @@ class Pattern:
         "columns",
         "coalesced",
         "values",
+        "source",
         "stored_blocks",
     )
 
@@ -105,7 +107,7 @@ class Pattern:
         self.rows = rows
         self.columns = columns
         self.coalesced = coalesced
-        self.values = self.stored_blocks = None
+        self.values = self.source = self.stored_blocks = None
 
     def __reduce__(self):
         numbers = self.form, self.items, self.rows, self.columns, self.coalesced
@@ -217,7 +219,8 @@ class Pattern:
     def transposed(self):
         """The pattern of the transposed matrix; its values keep this pattern's order."""
         pattern = self.with_indices(self.positions, self.coordinates, self.form ^ TRANSPOSED)
-        pattern.values, pattern.stored_blocks = self.values, self.stored_blocks
+        pattern.values, pattern.source = self.values, self.source
+        pattern.stored_blocks = self.stored_blocks
         return pattern
 
     @property

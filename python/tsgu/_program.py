@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from . import _callbacks, _library
+from . import _callbacks, _library, _prepared
 from ._lazy import lazy
 from ._pattern import CSR, TRANSPOSED
 
@@ -144,7 +144,9 @@ class Program:
             run = _bind(self, _RUN[arity], _RUN_FORM[arity])
         else:
             run = _bind_any(self)
-        return _callbacks.watch(run) if self.solves else run
+        if self.solves:
+            return _callbacks.watch(_prepared.saying(run, self.signature))
+        return run
 
     @lazy
     def run_csr(self):

@@ -140,8 +140,10 @@ def _parts(A):
     if A.requires_grad and torch.is_grad_enabled():
         pattern = Pattern.of(A)
         pattern.values = values = _shared(A)
-        return pattern, values
-    return take_apart(A)
+    else:
+        pattern, values = take_apart(A)
+    pattern.source = weakref.ref(A)
+    return pattern, values
 
 
 def _shared(A):

@@ -82,6 +82,18 @@ def version(positions, coordinates):
     return others + (own << 32)
 
 
+def counts(values):
+    """What changes when torch counts a write to the memory of values; None where it does not."""
+    try:
+        known = _at(values.data_ptr())
+        if not known:
+            return values._version
+        others = [other for reference in known if (other := reference()) is not None]
+        return values._version, *((id(other), other._version) for other in others)
+    except RuntimeError:  # inference tensors do not count
+        return None
+
+
 def _address(tensor):
     """Of what the wrappers of transforms, which may have ended, are around."""
     while _functorch.is_functorch_wrapped_tensor(tensor):

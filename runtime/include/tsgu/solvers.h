@@ -153,6 +153,32 @@ TSGU_API tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
                                 const tsgu_tensor *x, int32_t guess,
                                 const tsgu_executor *executor);
 
+/*===-- What is prepared
+ * -----------------------------------------------------===*/
+
+/* Packed triangles, preconditioners and factorisations are made once for their
+ * values. One cache finds them by pattern, options and content of the values;
+ * it keeps at most as many bytes as the environment's TSGU_PREPARED_CACHE_BYTES
+ * says (by default a sixteenth of the machine's memory), and also finds what it
+ * had to drop as long as somebody holds it. */
+
+/* Holds what the calls of this thread prepare or find there until
+ * tsgu_keep_end; for whoever will solve with the same values again, as the
+ * derivative of a solve. Any thread may free it after that. */
+typedef struct tsgu_kept tsgu_kept;
+TSGU_API tsgu_status tsgu_keep_begin(tsgu_kept **kept);
+TSGU_API void tsgu_keep_end(tsgu_kept *kept);
+TSGU_API void tsgu_keep_free(tsgu_kept *kept);
+
+/* For the calls of this thread, until it is called again: the values at this
+ * address have this number, and had it before only while they were these. Not
+ * `sure`: as far as the caller can tell; then their content is looked at where
+ * it matters. 0: nothing is known of them. Triangular solves with values that
+ * have been the same for some fifty of them go by packed ones, with the same
+ * bits. */
+TSGU_API void tsgu_values_known(const void *values, uint64_t number,
+                                int32_t sure);
+
 /* A triangle of a pattern with values that serve many solves: they are brought
  * into the order of the pattern's analysis once, per item of a pattern of rank
  * 3. Entries on the other side of the diagonal are ignored, and a stored

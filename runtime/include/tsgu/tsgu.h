@@ -277,15 +277,21 @@ TSGU_API tsgu_status tsgu_set_compiler(const char *library);
 TSGU_API void tsgu_advise_huge(void *data, int64_t bytes);
 
 typedef struct tsgu_counters {
-  uint64_t compiled;        /* programs compiled in this process */
-  uint64_t loaded;          /* programs read from the disk cache */
-  uint64_t patterns;        /* patterns alive */
-  int64_t pattern_bytes;    /* memory they own */
-  int64_t scratch_bytes;    /* scratch kept for reuse */
-  uint64_t analyses;        /* of patterns, by solvers */
-  uint64_t setups;          /* preconditioners computed from values */
-  uint64_t factorizations;  /* of matrices, by direct methods */
-  uint64_t device_launches; /* kernels started on devices and the emulator */
+  uint64_t compiled;           /* programs compiled in this process */
+  uint64_t loaded;             /* programs read from the disk cache */
+  uint64_t patterns;           /* patterns alive */
+  int64_t pattern_bytes;       /* memory they own */
+  int64_t scratch_bytes;       /* scratch kept for reuse */
+  uint64_t analyses;           /* of patterns, by solvers */
+  uint64_t setups;             /* preconditioners computed from values */
+  uint64_t factorizations;     /* of matrices, by direct methods */
+  uint64_t device_launches;    /* kernels started on devices and the emulator */
+  uint64_t prepared;           /* kept in the cache: see solvers.h */
+  uint64_t prepared_made;      /* how often one was put there */
+  uint64_t prepared_hits;      /* and found there */
+  uint64_t prepared_evictions; /* for want of room */
+  int64_t prepared_bytes;      /* memory that those kept own */
+  int64_t prepared_limit;      /* TSGU_PREPARED_CACHE_BYTES */
 } tsgu_counters;
 TSGU_API void tsgu_get_counters(tsgu_counters *counters);
 

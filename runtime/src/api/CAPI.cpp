@@ -226,6 +226,13 @@ void tsgu_get_counters(tsgu_counters *counters) {
   counters->setups = preconditionerSetups();
   counters->factorizations = factorizations();
   counters->device_launches = Device::launches();
+  const PreparedCounters prepared = PreparedCache::get().counters();
+  counters->prepared = prepared.entries;
+  counters->prepared_made = prepared.made;
+  counters->prepared_hits = prepared.hits;
+  counters->prepared_evictions = prepared.evicted;
+  counters->prepared_bytes = prepared.bytes;
+  counters->prepared_limit = prepared.limit;
 }
 
 void tsgu_advise_huge(void *data, int64_t bytes) { adviseHuge(data, bytes); }
@@ -262,6 +269,26 @@ tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
     problem.guess = guess != 0;
     solve(problem, executorOr(executor));
   });
+}
+
+tsgu_status tsgu_keep_begin(tsgu_kept **kept) {
+  return guarded([&] {
+    requireNotNull(kept, "kept");
+    *kept = reinterpret_cast<tsgu_kept *>(new Keeping);
+  });
+}
+
+void tsgu_keep_end(tsgu_kept *kept) {
+  if (kept)
+    reinterpret_cast<Keeping *>(kept)->end();
+}
+
+void tsgu_keep_free(tsgu_kept *kept) {
+  delete reinterpret_cast<Keeping *>(kept);
+}
+
+void tsgu_values_known(const void *values, uint64_t number, int32_t sure) {
+  KnownValues::set({values, number, sure != 0});
 }
 
 void tsgu_set_callbacks(const tsgu_callbacks *callbacks) {

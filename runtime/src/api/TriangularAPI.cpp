@@ -8,7 +8,7 @@
 #include "api/ArgumentChecks.h"
 #include "api/LastError.h"
 #include "base/Parallel.h"
-#include "triangular/Triangular.h"
+#include "triangular/PreparedTriangle.h"
 
 #include <variant>
 
@@ -18,18 +18,20 @@ using namespace tsgu::runtime;
 namespace {
 
 /// The triangles of all items, in one value type.
-template <typename T> using Items = std::vector<PreparedTriangle<T>>;
+template <typename T>
+using Items = std::vector<std::shared_ptr<const PreparedTriangle<T>>>;
 
 struct Handle {
   Pattern *pattern;
-  tsgu_type type;
+  const tsgu_type type;
+  const Triangle triangle;
   bool usable = true; ///< The last values could be taken.
   std::variant<Items<double>, Items<float>, Items<std::complex<float>>,
                Items<std::complex<double>>>
       items;
 
-  explicit Handle(Pattern *pattern, tsgu_type type)
-      : pattern(pattern), type(type) {
+  Handle(Pattern *pattern, tsgu_type type, Triangle triangle)
+      : pattern(pattern), type(type), triangle(triangle) {
     pattern->retain();
   }
   ~Handle() {
@@ -39,15 +41,18 @@ struct Handle {
   Handle(const Handle &) = delete;
 };
 
-template <typename T>
-void prepare(Handle &handle, Triangle triangle, const void *values) {
+void prepare(Handle &handle, const void *values) {
   const tsgu_executor executor = executorOr(nullptr);
-  Items<T> items;
-  for (int64_t item = 0; item < handle.pattern->items(); ++item)
-    items.emplace_back(
-        Matrix<T>{handle.pattern, item, static_cast<const T *>(values)},
-        triangle, executor);
-  handle.items = std::move(items);
+  withValueType(static_cast<ElementType>(handle.type), [&]<typename T>(T) {
+    Items<T> items;
+    for (int64_t item = 0; item < handle.pattern->items(); ++item) {
+      const Matrix<T> A{handle.pattern, item, static_cast<const T *>(values)};
+      const ItemValues<T> own(A, executor);
+      items.push_back(std::make_shared<PreparedTriangle<T>>(
+          own.of(A), handle.triangle, own, executor));
+    }
+    handle.items = std::move(items);
+  });
 }
 
 Handle *unwrap(tsgu_triangular *triangular) {
@@ -69,10 +74,9 @@ tsgu_status tsgu_triangular_create(tsgu_pattern *pattern, int32_t upper,
         fail(Status::InvalidArgument,
              "upper and unit_diagonal must be 0 or 1, ", "not ", flag);
     checkValues(p, values);
-    auto handle = std::make_unique<Handle>(&p, values->type);
-    withValueType(static_cast<ElementType>(values->type), [&]<typename T>(T) {
-      prepare<T>(*handle, {upper != 0, unit_diagonal != 0}, values->data);
-    });
+    auto handle = std::make_unique<Handle>(
+        &p, values->type, Triangle{upper != 0, unit_diagonal != 0});
+    prepare(*handle, values->data);
     *triangular = reinterpret_cast<tsgu_triangular *>(handle.release());
   });
 }
@@ -88,14 +92,8 @@ tsgu_status tsgu_triangular_update(tsgu_triangular *triangular,
            elementName(static_cast<ElementType>(values->type)),
            ", those of tsgu_triangular_create were of type ",
            elementName(static_cast<ElementType>(handle.type)));
-    const tsgu_executor executor = executorOr(nullptr);
     handle.usable = false;
-    std::visit(
-        [&]<typename T>(Items<T> &items) {
-          for (PreparedTriangle<T> &item : items)
-            item.update(static_cast<const T *>(values->data), executor);
-        },
-        handle.items);
+    prepare(handle, values->data);
     handle.usable = true;
   });
 }
@@ -118,8 +116,8 @@ tsgu_status tsgu_triangular_solve(const tsgu_triangular *triangular,
         [&]<typename T>(const Items<T> &items) {
           const T *from = static_cast<const T *>(b->data);
           T *to = static_cast<T *>(x->data);
-          for (const PreparedTriangle<T> &item : items) {
-            item.solve(
+          for (const auto &item : items) {
+            item->apply(
                 static_cast<Mode>(mode), {from, n, shape.columns, shape.bRow},
                 {to, n, shape.columns, shape.xRow}, executorOr(executor));
             from += shape.bItem, to += shape.xItem;

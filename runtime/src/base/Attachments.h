@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Solvers work things out from a pattern once: level sets, orderings, factors.
-// The pattern keeps them, so that they are found again by everyone who has the
+// Solvers work things out from a pattern once: level sets, orderings. The
+// pattern keeps them, so that they are found again by everyone who has the
 // pattern, and go when it goes.
 //
 //===----------------------------------------------------------------------===//
@@ -80,10 +80,9 @@ private:
 /// What a key is about; the rest of the key is the maker's.
 enum class AttachmentKind : uint64_t {
   Triangle = 1,
-  Preconditioner = 2,
-  Elimination = 3,
-  Factorization = 4,
-  LongRows = 5
+  Elimination = 2,
+  LongRows = 3,
+  Uses = 4
 };
 inline uint64_t attachmentKey(AttachmentKind kind, uint64_t rest) {
   return static_cast<uint64_t>(kind) << 56 | rest;

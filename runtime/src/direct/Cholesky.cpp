@@ -244,7 +244,8 @@ public:
     checkPivots(A);
   }
 
-  void solve(Mode mode, Vectors<const T> b, Vectors<T> x) const override {
+  void apply(Mode mode, Vectors<const T> b, Vectors<T> x,
+             const tsgu_executor &) const override {
     // The inverse is Hermitian, and that of A^T its conjugate.
     const bool turned = isComplex<T> && mode == Mode::T;
     if (b.count == 1)
@@ -339,7 +340,7 @@ private:
 } // namespace
 
 template <typename T> Factors<T> factorizeCholesky(const Matrix<T> &A) {
-  return std::make_unique<Cholesky<T>>(A);
+  return std::make_shared<Cholesky<T>>(A);
 }
 #define INSTANTIATE(T) template Factors<T> factorizeCholesky(const Matrix<T> &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)

@@ -30,8 +30,8 @@ public:
     const auto &out = adjoint ? factors.rowScale : factors.columnScale;
     for (int64_t i = 0; i < n; ++i)
       v[i] /= in[i];
-    factors.solve(adjoint ? Mode::C : Mode::N, {v.data(), n, 1, 1},
-                  {memory.data(), n, 1, 1});
+    factors.apply(adjoint ? Mode::C : Mode::N, {v.data(), n, 1, 1},
+                  {memory.data(), n, 1, 1}, {1, nullptr});
     for (int64_t i = 0; i < n; ++i)
       v[i] = memory[i] / out[i];
   }

@@ -39,9 +39,10 @@ constexpr double smallResidual = 4, acceptedResidual = 100;
 template <typename T> class Panel {
 public:
   Panel(const Problem &problem, const Matrix<T> &A,
-        const Factorization<T> &factors, Vectors<const T> b, Vectors<T> x)
+        const Factorization<T> &factors, Vectors<const T> b, Vectors<T> x,
+        const tsgu_executor &executor)
       : solver(*problem.solver), mode(problem.mode), A(A), factors(factors),
-        exponent(factors.exponent), b(b), x(x),
+        executor(executor), exponent(factors.exponent), b(b), x(x),
         count(multiply(b.length, b.count)),
         memory(multiply(count, 3 * sizeof(T) + 2 * sizeof(Wide<T>))),
         scales(b.count) {
@@ -53,7 +54,7 @@ public:
 
   void run(Result &result, int64_t first) {
     scaleColumns();
-    factors.solve(mode, block<const T>(right), block<T>(solution));
+    factors.apply(mode, block<const T>(right), block<T>(solution), executor);
     measure(solution, residual, norms);
     std::vector<int64_t> steps(b.count);
     while (needsRefinement() && refine(steps))
@@ -108,7 +109,8 @@ private:
       candidate[k] = static_cast<T>(residual[k] * up[k % b.count]);
     const Scratch corrections(multiply(count, sizeof(T)));
     T *correction = reinterpret_cast<T *>(corrections.data());
-    factors.solve(mode, block<const T>(candidate), block<T>(correction));
+    factors.apply(mode, block<const T>(candidate), block<T>(correction),
+                  executor);
     for (int64_t k = 0; k < count; ++k)
       candidate[k] =
           static_cast<T>(static_cast<Wide<T>>(solution[k]) +
@@ -169,6 +171,7 @@ private:
   Mode mode;
   const Matrix<T> &A;
   const Factorization<T> &factors;
+  tsgu_executor executor;
   int exponent;
   Vectors<const T> b;
   Vectors<T> x;
@@ -187,17 +190,19 @@ template <typename T>
 void solveDirectly(const Problem &problem, const Matrix<T> &A,
                    Vectors<const T> b, Vectors<T> x,
                    const tsgu_executor &executor) {
-  const auto factors = factorize(problem.solver->method, A);
+  const auto factors = factorize(problem.solver->method, A, executor);
   Result result;
   result.begin(b.count);
   const int64_t panels = (b.count + panelWidth - 1) / panelWidth;
+  // Threads have panels each, or one together.
+  const tsgu_executor inner = panels > 1 ? tsgu_executor{1, nullptr} : executor;
   parallelFor(executor, panels, [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; ++panel) {
       const int64_t first = panel * panelWidth;
       const int64_t width = std::min(panelWidth, b.count - first);
       Panel<T>(problem, A, *factors,
                {b.data + first, b.length, width, b.stride},
-               {x.data + first, x.length, width, x.stride})
+               {x.data + first, x.length, width, x.stride}, inner)
           .run(result, first);
     }
   });

@@ -7,7 +7,6 @@
 
 #include "direct/Factorization.h"
 #include "base/Callbacks.h"
-#include "pattern/ContentCache.h"
 #include "pattern/Rows.h"
 #include "solvers/Product.h"
 
@@ -27,19 +26,6 @@ template <typename R> R scaleOf(R size) {
 }
 
 namespace {
-
-/// For one item; the bytes are those of all items of a pattern together.
-constexpr size_t mostKept = 128;
-constexpr int64_t mostBytes = int64_t{64} << 20;
-
-template <typename T> struct Kept {
-  KeptValues<T> values;
-  Factors<T> factors;
-  CountedBytes counted;
-
-  explicit Kept(const Matrix<T> &A) : values(A) {}
-  int64_t bytes() const { return values.bytes() + factors->bytes(); }
-};
 
 /// The size of the largest entry. Throws for one that is not finite.
 template <typename T>
@@ -103,36 +89,19 @@ template <typename T> Factors<T> make(int64_t method, const Matrix<T> &A) {
 } // namespace
 
 template <typename T>
-std::shared_ptr<const Factorization<T>> factorize(int64_t method,
-                                                  const Matrix<T> &A) {
-  using Cache = ContentCache<Kept<T>>;
-  const auto cache = A.pattern->attachments().template get<Cache>(
-      attachmentKey(AttachmentKind::Factorization,
-                    static_cast<uint64_t>(A.item) << 8 |
-                        static_cast<uint64_t>(method) << 2 | typeCode<T>()),
-      [&] {
-        return std::make_shared<Cache>(mostKept,
-                                       mostBytes / A.pattern->items());
-      });
-  auto result = [](std::shared_ptr<const Kept<T>> entry) {
-    const Factorization<T> *factors = entry->factors.get();
-    return std::shared_ptr<const Factorization<T>>(std::move(entry), factors);
-  };
-  if (auto found = cache->find(
-          [&](const auto &entry) { return entry->values.areThoseOf(A); }))
-    return result(std::move(found));
-  auto kept = std::make_shared<Kept<T>>(A);
-  kept->factors = make(method, kept->values.of(A));
-  kept->counted.set(kept->bytes());
-  cache->insert(kept);
-  return result(std::move(kept));
+std::shared_ptr<const Factorization<T>>
+factorize(int64_t method, const Matrix<T> &A, const tsgu_executor &executor) {
+  PreparedKey key;
+  key.kind = method;
+  return prepare<Factorization<T>>(key, A, executor,
+                                   [&] { return make(method, A); });
 }
 
 template float scaleOf(float);
 template double scaleOf(double);
 #define INSTANTIATE(T)                                                         \
   template std::shared_ptr<const Factorization<T>> factorize(                  \
-      int64_t, const Matrix<T> &);
+      int64_t, const Matrix<T> &, const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -8,7 +8,7 @@
 #ifndef TSGU_SRC_DIRECT_FACTORIZATION_H
 #define TSGU_SRC_DIRECT_FACTORIZATION_H
 
-#include "pattern/Matrix.h"
+#include "pattern/Prepared.h"
 
 #include <memory>
 #include <vector>
@@ -16,16 +16,10 @@
 namespace tsgu::runtime {
 
 /// The factors of R A C, where R and C are powers of two that bring the entries
-/// to the size of 1. Immutable: any number of threads may solve with it.
-template <typename T> class Factorization {
+/// to the size of 1. `in` and `out` do not overlap, and what becomes of a
+/// column does not depend on the others.
+template <typename T> class Factorization : public Prepared<T> {
 public:
-  virtual ~Factorization() = default;
-
-  /// x = op(A)^-1 b; x and b do not overlap. What becomes of a column does not
-  /// depend on the others.
-  virtual void solve(Mode mode, Vectors<const T> b, Vectors<T> x) const = 0;
-  virtual int64_t bytes() const = 0;
-
   /// R and C.
   std::vector<Real<T>> rowScale, columnScale;
   /// Of the largest entry of A where that is far from 0, within what leaves
@@ -36,22 +30,21 @@ public:
   Real<T> weakestPivot = 1;
 };
 
-/// The factorisation of A by TSGU_LU or TSGU_CHOLESKY. Kept with the pattern
-/// and found again by the content of the values, bit by bit; a few are kept,
-/// and the analysis of the pattern serves them all. Throws InvalidArgument for
-/// an entry that is not finite, or for a matrix that is not Hermitian where it
-/// must be; Singular, naming a row of A, for one that is singular to working
+/// The factorisation of A by TSGU_LU or TSGU_CHOLESKY, prepared once for its
+/// values; the analysis of the pattern serves them all. Throws InvalidArgument
+/// for an entry that is not finite, or for a matrix that is not Hermitian where
+/// it must be; Singular, naming a row of A, for one that is singular to working
 /// precision or not positive definite.
 template <typename T>
-std::shared_ptr<const Factorization<T>> factorize(int64_t method,
-                                                  const Matrix<T> &A);
+std::shared_ptr<const Factorization<T>>
+factorize(int64_t method, const Matrix<T> &A, const tsgu_executor &executor);
 
 /// Factorisations made in this process.
 uint64_t factorizations();
 
 //===-- One function for each method, on a matrix of at least one row -----===//
 
-template <typename T> using Factors = std::unique_ptr<Factorization<T>>;
+template <typename T> using Factors = std::shared_ptr<Factorization<T>>;
 /// Cholesky.cpp.
 template <typename T> Factors<T> factorizeCholesky(const Matrix<T> &A);
 /// LU.cpp.

@@ -174,7 +174,8 @@ public:
   }
 
   // A^-1 = C M^-T P R, A^-T = R P^T M^-1 C, A^-H = conj(A^-T).
-  void solve(Mode mode, Vectors<const T> b, Vectors<T> x) const override {
+  void apply(Mode mode, Vectors<const T> b, Vectors<T> x,
+             const tsgu_executor &) const override {
     const bool conjugated = mode == Mode::C;
     using Dense = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
     Dense from(b.length, b.count), to(b.length, b.count);
@@ -236,7 +237,7 @@ private:
 } // namespace
 
 template <typename T> Factors<T> factorizeLU(const Matrix<T> &A) {
-  return std::make_unique<LU<T>>(A);
+  return std::make_shared<LU<T>>(A);
 }
 #define INSTANTIATE(T) template Factors<T> factorizeLU(const Matrix<T> &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "pattern/Pattern.h"
+#include "pattern/PreparedCache.h"
 
 #include <algorithm>
 
@@ -22,6 +23,7 @@ Pattern::Pattern(int32_t rank, const int64_t *shape, int64_t entries)
 }
 
 Pattern::~Pattern() {
+  PreparedCache::get().forget(*this);
   patternsAlive.fetch_sub(1, std::memory_order_relaxed);
   patternBytes.fetch_sub(owned.load(std::memory_order_relaxed),
                          std::memory_order_relaxed);

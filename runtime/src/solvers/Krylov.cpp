@@ -33,7 +33,7 @@ template <typename T> Task (*methodOf(int64_t method))(Iteration<T> &) {
 }
 
 template <typename T>
-static void answer(Product<T> &product, const Preconditioner<T> *preconditioner,
+static void answer(Product<T> &product, const Prepared<T> *preconditioner,
                    Mode mode, const tsgu_executor &executor,
                    const Request<T> &request) {
   if (request.ask != Ask::Precondition)
@@ -54,7 +54,7 @@ static void solveSquare(const Problem &problem, const Matrix<T> &A,
                         const tsgu_executor &executor) {
   const tsgu_solver &solver = *problem.solver;
   Product<T> product(A, problem.mode, executor);
-  std::shared_ptr<const Preconditioner<T>> preconditioner;
+  std::shared_ptr<const Prepared<T>> preconditioner;
   if (solver.preconditioner != TSGU_NO_PRECONDITIONER)
     preconditioner = makePreconditioner<T>(solver, A, executor);
   RefinementOptions<T> options;

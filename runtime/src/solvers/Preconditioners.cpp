@@ -6,10 +6,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "solvers/Preconditioners.h"
-#include "pattern/ContentCache.h"
 #include "solvers/preconditioners/Makers.h"
 
+#include <bit>
+
 namespace tsgu::runtime {
+
+/// Kinds of preconditioners among those of prepared things.
+static constexpr int64_t preconditionerKind = 64;
 
 static std::atomic<uint64_t> setups{0};
 
@@ -17,30 +21,16 @@ uint64_t preconditionerSetups() {
   return setups.load(std::memory_order_relaxed);
 }
 
-namespace {
-
-/// A preconditioner with the options and the values that it was made from.
-template <typename T> struct Kept {
-  int64_t blockSize = 0;
-  double relaxation = 0;
-  KeptValues<T> values;
-  std::unique_ptr<Preconditioner<T>> made;
-  CountedBytes counted;
-
-  explicit Kept(const Matrix<T> &A) : values(A) {}
-  int64_t bytes() const { return values.bytes() + made->bytes(); }
-};
-
 template <typename T>
-Made<T> make(int64_t kind, const Matrix<T> &A, const Kept<T> &options,
-             const tsgu_executor &executor) {
+static Made<T> make(int64_t kind, int64_t blockSize, double relaxation,
+                    const Matrix<T> &A, const tsgu_executor &executor) {
   switch (kind) {
   case TSGU_JACOBI:
     return makeJacobi(A, executor);
   case TSGU_BLOCK_JACOBI:
-    return makeBlockJacobi(A, options.blockSize, executor);
+    return makeBlockJacobi(A, blockSize, executor);
   case TSGU_SSOR:
-    return makeSSOR(A, options.relaxation, executor);
+    return makeSSOR(A, relaxation, executor);
   case TSGU_ILU0:
     return makeIncompleteLU(A, executor);
   case TSGU_IC0:
@@ -53,10 +43,8 @@ Made<T> make(int64_t kind, const Matrix<T> &A, const Kept<T> &options,
   }
 }
 
-} // namespace
-
 template <typename T>
-std::shared_ptr<const Preconditioner<T>>
+std::shared_ptr<const Prepared<T>>
 makePreconditioner(const tsgu_solver &solver, const Matrix<T> &A,
                    const tsgu_executor &executor) {
   const int64_t kind = solver.preconditioner;
@@ -74,34 +62,17 @@ makePreconditioner(const tsgu_solver &solver, const Matrix<T> &A,
   const double relaxation = kind != TSGU_SSOR        ? 0
                             : solver.relaxation != 0 ? solver.relaxation
                                                      : 1;
-  using Cache = ContentCache<Kept<T>>;
-  const auto cache = A.pattern->attachments().template get<Cache>(
-      attachmentKey(AttachmentKind::Preconditioner,
-                    static_cast<uint64_t>(A.item) << 8 | kind << 2 |
-                        typeCode<T>()),
-      [] { return std::make_shared<Cache>(2, 0); });
-
-  auto same = [&](const auto &entry) {
-    return entry->blockSize == blockSize && entry->relaxation == relaxation &&
-           entry->values.areThoseOf(A);
-  };
-  auto result = [](std::shared_ptr<const Kept<T>> entry) {
-    const Preconditioner<T> *made = entry->made.get();
-    return std::shared_ptr<const Preconditioner<T>>(std::move(entry), made);
-  };
-  if (auto found = cache->find(same))
-    return result(std::move(found));
-
-  auto kept = std::make_shared<Kept<T>>(A);
-  kept->blockSize = blockSize, kept->relaxation = relaxation;
-  kept->made = make(kind, kept->values.of(A), *kept, executor);
-  kept->counted.set(kept->bytes());
-  setups.fetch_add(1, std::memory_order_relaxed);
-  cache->insert(kept);
-  return result(std::move(kept));
+  PreparedKey key;
+  key.kind = preconditionerKind + kind;
+  key.options = {blockSize, std::bit_cast<int64_t>(relaxation)};
+  return prepare<Prepared<T>>(key, A, executor, [&] {
+    Made<T> made = make(kind, blockSize, relaxation, A, executor);
+    setups.fetch_add(1, std::memory_order_relaxed);
+    return made;
+  });
 }
 #define INSTANTIATE(T)                                                         \
-  template std::shared_ptr<const Preconditioner<T>> makePreconditioner(        \
+  template std::shared_ptr<const Prepared<T>> makePreconditioner(              \
       const tsgu_solver &, const Matrix<T> &, const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 

@@ -132,7 +132,7 @@ static void solveItem(const Problem &problem, int64_t item,
     return solveIteratively<T>(problem, A, b, x, executor);
   const Triangle triangle{problem.solver->upper != 0,
                           problem.solver->unit_diagonal != 0};
-  triangularSolve<T>(A, triangle, problem.mode, b, x, executor);
+  solveTriangle<T>(A, triangle, problem.mode, b, x, executor);
 }
 
 void solve(const Problem &problem, const tsgu_executor &executor) {

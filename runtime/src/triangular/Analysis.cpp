@@ -8,6 +8,7 @@
 #include "triangular/Analysis.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tsgu::runtime {
 
@@ -28,67 +29,83 @@ static constexpr int32_t longestOfMany = 8;
 /// A sweep counts its coordinates by uint32; at most so many a row are padding.
 static constexpr int64_t mostPadding = 4 * lanes;
 
-/// Where the strict part of every row ends or begins. Returns how many entries
-/// are outside of the triangle.
+namespace {
+/// The rows of an item, and their strict parts.
+template <typename I> struct StrictRows {
+  const I *positions, *coordinates, *edges;
+  bool upper;
+
+  /// Whether the diagonal stands at the end of the row, where nothing is
+  /// outside of the triangle.
+  bool tidy(int64_t i) const {
+    return positions[i] < positions[i + 1] &&
+           coordinates[upper ? positions[i] : positions[i + 1] - 1] == I(i);
+  }
+  I begin(int64_t i) const {
+    return !upper ? positions[i] : edges ? edges[i] : positions[i] + 1;
+  }
+  I end(int64_t i) const {
+    return upper ? positions[i + 1] : edges ? edges[i] : positions[i + 1] - 1;
+  }
+};
+
 template <typename I>
-int64_t Analysis::findEdges(const I *positions, const I *coordinates,
-                            int64_t rows) {
-  edgeBlock = blockOf<I>(rows);
-  I *edges = edgeBlock.as<I>();
-  int64_t outside = 0;
-  for (int64_t i = 0; i < rows; ++i) {
-    const I begin = positions[i], end = positions[i + 1];
-    const I row = static_cast<I>(i);
-    // The diagonal mostly stands at the end, and ends are at hand.
-    const I *at = coordinates + begin;
-    if (begin == end || coordinates[isUpper ? begin : end - 1] != row)
-      at = std::lower_bound(coordinates + begin, coordinates + end, row);
-    else if (!isUpper)
-      at = coordinates + end - 1;
-    const bool stored = at < coordinates + end && *at == row;
+StrictRows<I> strictRows(const Pattern &pattern, int64_t item, bool upper,
+                         const Block &edges) {
+  const Layout &csr = pattern.csr();
+  return {static_cast<const I *>(csr.positions) + item * pattern.rows(),
+          static_cast<const I *>(csr.coordinates), edges.as<I>(), upper};
+}
+} // namespace
+
+template <typename I> void Analysis::findEdges() {
+  const int64_t count = pattern.rows();
+  const auto rows = strictRows<I>(pattern, item, isUpper, edgeBlock);
+  int64_t tidyRows = 0;
+  while (tidyRows < count && rows.tidy(tidyRows))
+    ++tidyRows;
+  if (tidyRows == count) {
+    present = count > 0 ? 0 : -1;
+    return;
+  }
+  edgeBlock = blockOf<I>(count);
+  for (int64_t i = 0; i < count; ++i) {
+    const I *begin = rows.coordinates + rows.positions[i];
+    const I *end = rows.coordinates + rows.positions[i + 1];
+    const I *at = std::lower_bound(begin, end, I(i));
+    const bool stored = at < end && *at == I(i);
     int64_t &first = stored ? present : missing;
     if (first < 0)
       first = i;
-    const I edge = static_cast<I>(at - coordinates);
-    edges[i] = edge + static_cast<I>(isUpper && stored);
-    outside += isUpper ? edge - begin : end - edge - I(stored);
+    edgeBlock.as<I>()[i] =
+        static_cast<I>(at - rows.coordinates) + I(isUpper && stored);
   }
-  return outside;
 }
-
-namespace {
-/// The strict part of row i.
-template <typename I> struct StrictRows {
-  const I *positions, *edges;
-  bool upper;
-  I begin(int64_t i) const { return upper ? edges[i] : positions[i]; }
-  I end(int64_t i) const { return upper ? positions[i + 1] : edges[i]; }
-};
-} // namespace
 
 namespace {
 /// Finds segments of at most so many rows, and their levels.
 template <typename I> class Leveller {
 public:
-  Leveller(const StrictRows<I> &strict, const I *coordinates, int64_t rows,
-           int32_t *depths)
-      : strict(strict), coordinates(coordinates), rows(rows), depths(depths) {}
+  Leveller(const StrictRows<I> &strict, int64_t rows, int32_t *depths)
+      : strict(strict), coordinates(strict.coordinates), rows(rows),
+        depths(depths) {}
 
-  void run(int32_t longest) {
+  /// Whether there are so many segments per level.
+  bool run(int32_t longest, int64_t wanted) {
     segments.clear(), depthOf.clear(), sizes.clear();
     reach = 0;
+    const int64_t mostLevels = rows / wanted;
     const int64_t step = strict.upper ? -1 : 1;
     InterruptCheck check;
     for (int64_t i = strict.upper ? rows - 1 : 0, left = rows; left > 0;) {
       const int64_t length = grow(i, step, std::min<int64_t>(longest, left));
       close(i, step, length);
+      if (std::ssize(sizes) > mostLevels)
+        return false;
       check.after(length);
       i += step * length, left -= length;
     }
-  }
-
-  int64_t width() const {
-    return static_cast<int64_t>(segments.size() / sizes.size());
+    return std::ssize(segments) >= wanted * std::ssize(sizes);
   }
 
   LevelSets sets() const {
@@ -165,59 +182,64 @@ private:
 };
 } // namespace
 
-template <typename I>
-void Analysis::run(const Pattern &pattern, const I *positions,
-                   const I *coordinates) {
+template <typename I> void Analysis::findLevels() {
   const int64_t rows = pattern.rows();
-  isTidy = findEdges(positions, coordinates, rows) == 0 && missing < 0;
   constexpr int64_t most = std::numeric_limits<uint32_t>::max();
   if (rows == 0 || rows > most / mostPadding || !fitsInt32(pattern.stored()) ||
       pattern.stored() + mostPadding * rows > most)
     return;
   const Block depthBlock = blockOf<int32_t>(rows);
-  int32_t *depths = depthBlock.as<int32_t>();
-  const StrictRows<I> strict{positions, edgeBlock.as<I>(), isUpper};
-  Leveller<I> leveller(strict, coordinates, rows, depths);
+  const auto strict = strictRows<I>(pattern, item, isUpper, edgeBlock);
+  Leveller<I> leveller(strict, rows, depthBlock.as<int32_t>());
+  const I *positions = strict.positions;
   const bool many = (positions[rows] - positions[0]) / rows >= manyEntries;
   int32_t longest = many ? longestOfMany : LevelSets::longest;
-  leveller.run(longest);
-  while (longest > 1 && leveller.width() < wide)
-    leveller.run(longest = std::max(1, longest / 4));
-  isNarrow = leveller.width() < narrowest;
-  if (!isNarrow)
+  while (longest > 1 && !leveller.run(longest, wide))
+    longest /= 4;
+  if (longest > 1 || leveller.run(1, narrowest))
     sets = leveller.sets();
-  if (isTidy)
-    edgeBlock = Block();
 }
 
-Analysis::Analysis(const Pattern &pattern, int64_t item, bool upper)
-    : isUpper(upper) {
-  const Layout &csr = pattern.csr();
-  withIndexType(csr.indexType, [&]<typename I>(I) {
-    run(pattern, static_cast<const I *>(csr.positions) + item * pattern.rows(),
-        static_cast<const I *>(csr.coordinates));
-  });
+Analysis::Analysis(Pattern &pattern, int64_t item, bool upper)
+    : pattern(pattern), item(item), isUpper(upper) {
+  withIndexType(pattern.csr().indexType,
+                [&]<typename I>(I) { findEdges<I>(); });
   analyses.fetch_add(1, std::memory_order_relaxed);
 }
 
-const Sweep &Analysis::sweep(Pattern &pattern, int64_t item, bool transposed,
-                             const tsgu_executor &executor) {
+bool Analysis::narrow() {
+  if (width.load(std::memory_order_acquire) < 0) {
+    std::lock_guard lock(making);
+    if (width.load(std::memory_order_relaxed) < 0) {
+      withIndexType(pattern.csr().indexType,
+                    [&]<typename I>(I) { findLevels<I>(); });
+      counted.set(sets.bytes());
+      width.store(sets.starts.empty() ? 0 : 1, std::memory_order_release);
+    }
+  }
+  return width.load(std::memory_order_acquire) == 0;
+}
+
+const Sweep &Analysis::sweep(bool transposed, const tsgu_executor &executor) {
   if (const Sweep *made = ready[transposed].load(std::memory_order_acquire))
     return *made;
   const Layout &layout = transposed ? pattern.transposed() : pattern.csr();
   std::lock_guard lock(making);
   if (!made[transposed]) {
     made[transposed] =
-        makeSweep({layout, pattern.rows(), item, isUpper != transposed, isTidy,
+        makeSweep({layout, pattern.rows(), item, isUpper != transposed, tidy(),
                    sets, transposed},
                   executor);
     ready[transposed].store(made[transposed].get(), std::memory_order_release);
+    counted.set(bytes() - edgeBlock.bytes());
   }
   return *made[transposed];
 }
 
 int64_t Analysis::bytes() const {
-  int64_t sum = edgeBlock.bytes() + sets.bytes();
+  int64_t sum = edgeBlock.bytes();
+  if (width.load(std::memory_order_acquire) >= 0)
+    sum += sets.bytes();
   for (const auto &sweep : ready)
     if (const Sweep *made = sweep.load(std::memory_order_acquire))
       sum += made->bytes();

@@ -22,10 +22,10 @@
 namespace tsgu::runtime {
 
 /// What is known of one triangle of one item, whatever the values, the mode,
-/// and the diagonal.
+/// and the diagonal. The pattern outlives it.
 class Analysis : public Attachment {
 public:
-  Analysis(const Pattern &pattern, int64_t item, bool upper);
+  Analysis(Pattern &pattern, int64_t item, bool upper);
 
   bool upper() const { return isUpper; }
   /// The first row without a stored diagonal, or -1.
@@ -34,34 +34,36 @@ public:
   int64_t firstStored() const { return present; }
   /// Whether every entry of the item is in the triangle, and the diagonal
   /// stored.
-  bool tidy() const { return isTidy; }
+  bool tidy() const { return !edgeBlock.data(); }
   /// By row, in the pattern's index type, unless tidy(): where the entries
   /// strictly inside the triangle end (lower) or begin (upper).
   const void *edges() const { return edgeBlock.data(); }
 
-  /// Whether levels are too narrow for sweeps.
-  bool narrow() const { return isNarrow; }
-  const LevelSets &levels() const { return sets; }
-
+  /// Whether levels are too narrow for sweeps; finds them at the first call.
+  bool narrow();
   /// The sweep of op(triangle), made at the first call; not narrow().
-  const Sweep &sweep(Pattern &pattern, int64_t item, bool transposed,
-                     const tsgu_executor &executor);
+  const Sweep &sweep(bool transposed, const tsgu_executor &executor);
+  bool hasSweep(bool transposed) const {
+    return ready[transposed].load(std::memory_order_acquire);
+  }
 
   int64_t bytes() const override;
 
 private:
-  template <typename I>
-  void run(const Pattern &pattern, const I *positions, const I *coordinates);
-  template <typename I>
-  int64_t findEdges(const I *positions, const I *coordinates, int64_t rows);
+  template <typename I> void findEdges();
+  template <typename I> void findLevels();
 
-  bool isUpper, isTidy = false, isNarrow = true;
+  Pattern &pattern;
+  const int64_t item;
+  const bool isUpper;
   int64_t missing = -1, present = -1;
   Block edgeBlock;
-  LevelSets sets;
   ForkSafeMutex making;
+  std::atomic<int32_t> width{-1}; ///< 0: narrow; -1: not known.
+  LevelSets sets;
   std::unique_ptr<Sweep> made[2];
   std::atomic<const Sweep *> ready[2]{};
+  CountedBytes counted; ///< Of what is made later.
 };
 
 /// The analysis of the triangle of the item, kept with the pattern.

@@ -271,10 +271,11 @@ private:
   void allocate() {
     sweep.rowBlock = blockOf<int32_t>(sweep.places);
     sweep.diagonalBlock = blockOf<int32_t>(sweep.places);
-    sweep.firstBlock = blockOf<int32_t>(sweep.places);
     sweep.coordinateBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
     if (source.layout.permutation)
       sweep.entryBlock = blockOf<int32_t>(multiply(sweep.blocks, lanes));
+    else
+      sweep.firstBlock = blockOf<int32_t>(sweep.places);
   }
 
   void fillPart(int64_t part) {
@@ -282,6 +283,7 @@ private:
     const int64_t end = sliceCount() * (part + 1) / fillParts;
     int64_t next = begin < end ? int64_t{sweep.slices[begin].block} * lanes : 0;
     for (int64_t s = begin; s < end; ++s) {
+      fetch(s, end);
       Slice &slice = sweep.slices[s];
       slice.coordinate = static_cast<uint32_t>(next);
       fillPlaces(slice);
@@ -290,19 +292,40 @@ private:
     }
   }
 
+  /// Rows of later slices are anywhere in the layout.
+  void fetch(int64_t s, int64_t end) const {
+    constexpr int64_t soon = 4, later = 12;
+    if (s + soon < end)
+      forRowsOf(sweep.slices[s + soon], [&](int32_t row) {
+        __builtin_prefetch(coordinates + positions[row]);
+      });
+    if (s + later < end)
+      forRowsOf(sweep.slices[s + later],
+                [&](int32_t row) { __builtin_prefetch(positions + row); });
+  }
+
+  template <typename F> void forRowsOf(const Slice &slice, F &&function) const {
+    for (int32_t lane = 0; lane < std::max<int32_t>(slice.rows, 1); ++lane)
+      function(rowOf[slice.slot + lane]);
+  }
+
   /// Padding has a row of its group, so that it can be read as others are.
   void fillPlaces(const Slice &slice) {
+    int32_t *row = sweep.rowBlock.as<int32_t>() + slice.place;
+    int32_t *diagonal = sweep.diagonalBlock.as<int32_t>() + slice.place;
+    int32_t *first = sweep.firstBlock.data()
+                         ? sweep.firstBlock.as<int32_t>() + slice.place
+                         : nullptr;
     const int32_t width = slice.rows ? lanes : 1;
     for (int32_t lane = 0; lane < width; ++lane) {
       const int32_t used = std::min(lane, std::max(slice.rows - 1, 0));
-      const int32_t row = rowOf[slice.slot + used];
-      const auto [begin, end, at] = strict(row);
+      row[lane] = rowOf[slice.slot + used];
+      const auto [begin, end, at] = strict(row[lane]);
+      diagonal[lane] = at < 0 ? -1 : entry(at);
       const int64_t skipped = skippedBy(slice, end - begin);
-      sweep.firstBlock.as<int32_t>()[slice.place + lane] = static_cast<int32_t>(
-          source.upper ? end - 1 - skipped : begin + skipped);
-      sweep.rowBlock.as<int32_t>()[slice.place + lane] = row;
-      sweep.diagonalBlock.as<int32_t>()[slice.place + lane] =
-          at < 0 ? -1 : entry(at);
+      if (first)
+        first[lane] = static_cast<int32_t>(source.upper ? end - 1 - skipped
+                                                        : begin + skipped);
     }
   }
 
@@ -321,55 +344,79 @@ private:
                      static_cast<const int64_t *>(permutation)[k]);
   }
 
+  /// What row `lane` of a slice has there, in the order of the solve: `length`
+  /// entries from the layout's k on.
+  struct Piece {
+    int64_t k, length;
+  };
+  Piece pieceOf(const Slice &slice, int32_t lane) const {
+    if (lane >= std::max<int32_t>(slice.rows, 1))
+      return {0, 0};
+    const StrictRow row = strict(rowOf[slice.slot + lane]);
+    const int64_t skipped = skippedBy(slice, row.length());
+    return {source.upper ? row.end - 1 - skipped : row.begin + skipped,
+            std::min<int64_t>(slice.length, row.length() - skipped)};
+  }
+
+  int32_t ringSlot(int64_t k) const {
+    return slotOf[coordinates[k]] & (sweep.ring - 1);
+  }
+
   /// Returns how many coordinates it takes.
   int64_t fillBlocks(Slice &slice) {
     int32_t *coordinate =
         sweep.coordinateBlock.as<int32_t>() + slice.coordinate;
-    int32_t *entries =
-        sweep.entryBlock.data()
-            ? sweep.entryBlock.as<int32_t>() + int64_t{slice.block} * lanes
-            : nullptr;
-    const int64_t count = slice.blocks() * lanes;
-    const int32_t width = slice.rows ? lanes : 1;
-    for (int32_t lane = 0; lane < width; ++lane) {
-      const bool used = lane < std::max<int32_t>(slice.rows, 1);
-      const StrictRow range =
-          used ? strict(rowOf[slice.slot + lane]) : StrictRow{};
-      const int64_t skipped = skippedBy(slice, range.length());
-      const int64_t length =
-          std::min<int64_t>(slice.length, range.length() - skipped);
-      int64_t k =
-          source.upper ? range.end - 1 - skipped : range.begin + skipped;
-      int64_t at = lane;
-      for (const int64_t end = k + sweep.entryStep * length; k != end;
-           k += sweep.entryStep, at += width) {
-        coordinate[at] = slotOf[coordinates[k]] & (sweep.ring - 1);
-        if (entries)
-          entries[at] = entry(k);
-      }
-      for (; at < count; at += width) {
-        coordinate[at] = sweep.ring;
-        if (entries)
-          entries[at] = -1;
-      }
+    if (sweep.entryBlock.data())
+      fillEntries(slice);
+    if (fillRun(slice, coordinate)) {
+      slice.kind = Slice::Run;
+      return slice.length;
     }
-    if (!isRun(slice, coordinate))
-      return count;
-    slice.kind = Slice::Run;
-    for (int32_t k = 0; k < slice.length; ++k)
-      coordinate[k] = coordinate[k * lanes];
-    return slice.length;
+    const int64_t count = slice.blocks() * lanes;
+    const int32_t width = slice.rows ? lanes : 1, step = sweep.entryStep;
+    for (int32_t lane = 0; lane < width; ++lane) {
+      auto [k, length] = pieceOf(slice, lane);
+      int64_t at = lane;
+      for (; length > 0; --length, k += step, at += width)
+        coordinate[at] = ringSlot(k);
+      for (; at < count; at += width)
+        coordinate[at] = sweep.ring;
+    }
+    return count;
   }
 
-  bool isRun(const Slice &slice, const int32_t *coordinate) const {
+  void fillEntries(const Slice &slice) {
+    int32_t *entries =
+        sweep.entryBlock.as<int32_t>() + int64_t{slice.block} * lanes;
+    const int64_t count = slice.blocks() * lanes;
+    const int32_t width = slice.rows ? lanes : 1, step = sweep.entryStep;
+    for (int32_t lane = 0; lane < width; ++lane) {
+      auto [k, length] = pieceOf(slice, lane);
+      int64_t at = lane;
+      for (; length > 0; --length, k += step, at += width)
+        entries[at] = entry(k);
+      for (; at < count; at += width)
+        entries[at] = -1;
+    }
+  }
+
+  /// One coordinate for each block, where the others follow it; returns whether
+  /// that is so.
+  bool fillRun(const Slice &slice, int32_t *coordinate) const {
     if (slice.rows < lanes)
       return false;
-    for (int32_t k = 0; k < slice.length; ++k, coordinate += lanes) {
-      bool run = coordinate[lanes - 1] < sweep.ring;
-      for (int32_t lane = 1; lane < lanes; ++lane)
-        run &= coordinate[lane] == coordinate[0] + lane;
-      if (!run)
+    const int32_t step = sweep.entryStep;
+    for (int32_t lane = 0; lane < lanes; ++lane) {
+      const auto [k, length] = pieceOf(slice, lane);
+      if (length != slice.length)
         return false;
+      for (int64_t block = 0; block < length; ++block) {
+        const int32_t found = ringSlot(k + step * block) - lane;
+        if (lane == 0)
+          coordinate[block] = found;
+        else if (coordinate[block] != found)
+          return false;
+      }
     }
     return true;
   }

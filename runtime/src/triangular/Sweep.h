@@ -65,12 +65,11 @@ struct Sweep {
   std::vector<SweepStep> steps;
   std::vector<int32_t> bundles; ///< Where their slices begin, and the end.
   std::vector<Slice> slices;
-  Block rowBlock;        ///< By place: the row; of padding any of its group.
-  Block diagonalBlock;   ///< By place: the entry on the diagonal, or -1.
-  Block firstBlock;      ///< By place: the first entry in the layout.
+  Block rowBlock;      ///< By place: the row; of padding any of its group.
+  Block diagonalBlock; ///< By place: the entry on the diagonal, or -1.
+  Block firstBlock;    ///< By place: the first entry in the layout, or
+  Block entryBlock; ///< which of the pattern's entries, by block; padding: -1.
   Block coordinateBlock; ///< Where in the ring; padding: its end.
-  Block entryBlock;      ///< Which of the pattern's entries, padding: -1; not
-                         ///< there when the layout has them in order.
   int64_t places = 0, blocks = 0;
   int32_t ring = 0;      ///< Length, a power of two; one more element is 0.
   int32_t entryStep = 1; ///< From an entry to the next: -1 in an upper layout.

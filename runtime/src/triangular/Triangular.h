@@ -27,27 +27,12 @@ void triangularSolve(const Matrix<T> &A, Triangle triangle, Mode mode,
                      Vectors<const T> b, Vectors<T> x,
                      const tsgu_executor &executor);
 
-/// The same for values that stay: they are brought into the order of the
-/// analysis once. Reads the values of A's item alone, and keeps neither them
-/// nor the pattern alive: preconditioners are kept with the very pattern, which
-/// could then never go.
-template <typename T> class PreparedTriangle {
-public:
-  PreparedTriangle(const Matrix<T> &A, Triangle triangle,
+/// The same with the same bits, by packed values where the caller says that
+/// they have been these for a while (tsgu_values_known).
+template <typename T>
+void solveTriangle(const Matrix<T> &A, Triangle triangle, Mode mode,
+                   Vectors<const T> b, Vectors<T> x,
                    const tsgu_executor &executor);
-  ~PreparedTriangle();
-  PreparedTriangle(PreparedTriangle &&) noexcept;
-
-  /// New values on the same pattern.
-  void update(const T *values, const tsgu_executor &executor);
-  void solve(Mode mode, Vectors<const T> b, Vectors<T> x,
-             const tsgu_executor &executor) const;
-  int64_t bytes() const;
-
-private:
-  struct State;
-  std::unique_ptr<State> state;
-};
 
 /// Throws InvalidArgument, naming the first row, where the item stores diagonal
 /// entries: the user of a unit triangle says that there are none.

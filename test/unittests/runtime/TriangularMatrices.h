@@ -8,7 +8,7 @@
 #ifndef TSGU_TEST_TRIANGULARMATRICES_H
 #define TSGU_TEST_TRIANGULARMATRICES_H
 
-#include "triangular/Triangular.h"
+#include "triangular/PreparedTriangle.h"
 
 #include <algorithm>
 #include <functional>

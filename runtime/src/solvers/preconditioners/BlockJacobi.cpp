@@ -49,7 +49,7 @@ template <typename T> bool invert(T *a, int64_t n, std::vector<int64_t> &from) {
   return true;
 }
 
-template <typename T> class BlockJacobi : public Preconditioner<T> {
+template <typename T> class BlockJacobi : public Prepared<T> {
 public:
   BlockJacobi(const Matrix<T> &A, int64_t size, const tsgu_executor &executor)
       : rows(A.rows()), size(size), blocks((rows + size - 1) / size),
@@ -142,7 +142,7 @@ private:
 template <typename T>
 Made<T> makeBlockJacobi(const Matrix<T> &A, int64_t blockSize,
                         const tsgu_executor &executor) {
-  return std::make_unique<BlockJacobi<T>>(A, blockSize, executor);
+  return std::make_shared<BlockJacobi<T>>(A, blockSize, executor);
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeBlockJacobi(const Matrix<T> &, int64_t,                 \

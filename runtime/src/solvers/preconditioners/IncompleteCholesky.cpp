@@ -16,7 +16,7 @@
 
 #include "solvers/preconditioners/Diagonal.h"
 #include "solvers/preconditioners/Makers.h"
-#include "triangular/Triangular.h"
+#include "triangular/PreparedTriangle.h"
 
 namespace tsgu::runtime {
 namespace {
@@ -50,30 +50,11 @@ int64_t factorize(int64_t rows, const I *positions, const I *coordinates,
   return rows;
 }
 
-template <typename T> class IncompleteCholesky : public Preconditioner<T> {
+template <typename T> class IncompleteCholesky : public Prepared<T> {
 public:
-  IncompleteCholesky(const Matrix<T> &A, const tsgu_executor &executor) {
-    const std::vector<int64_t> diagonal = findDiagonal(A, "IC(0)");
-    const Layout &csr = A.pattern->csr();
-    const int64_t first = csr.position(A.firstRow());
-    const int64_t last = csr.position(A.firstRow() + A.rows());
-    std::vector<T> values(last - first);
-    withRows(A, [&](auto *positions, auto *coordinates) {
-      double shift = 0;
-      int64_t row = tryShift(A, positions, coordinates, diagonal, shift,
-                             values.data() - first);
-      for (shift = 1e-3; row < A.rows() && shift < 1e9; shift *= 2)
-        row = tryShift(A, positions, coordinates, diagonal, shift,
-                       values.data() - first);
-      if (row < A.rows())
-        fail(Status::Singular, "IC(0): the pivot of ", nameOfRow(A, row),
-             " is not positive, whatever is added to the diagonal; the matrix "
-             "is badly scaled: scale it, or use ILU(0)");
-    });
-    lower = std::make_unique<PreparedTriangle<T>>(
-        Matrix<T>{A.pattern, A.item, values.data() - first},
-        Triangle{false, false}, executor);
-  }
+  IncompleteCholesky(const Matrix<T> &A, const tsgu_executor &executor)
+      : values(factorized(A, executor)),
+        lower(values.of(A), Triangle{false, false}, values, executor) {}
 
   void apply(Mode mode, Vectors<const T> r, Vectors<T> z,
              const tsgu_executor &executor) const override {
@@ -82,15 +63,34 @@ public:
     const bool conjugated = isComplex<T> && mode == Mode::T;
     if (conjugated)
       conjugateRows(r, z, executor);
-    lower->solve(Mode::N, conjugated ? same : r, z, executor);
-    lower->solve(Mode::C, same, z, executor);
+    lower.apply(Mode::N, conjugated ? same : r, z, executor);
+    lower.apply(Mode::C, same, z, executor);
     if (conjugated)
       conjugateRows(same, z, executor);
   }
 
-  int64_t bytes() const override { return lower->bytes(); }
+  int64_t bytes() const override { return values.bytes() + lower.bytes(); }
 
 private:
+  static ItemValues<T> factorized(const Matrix<T> &A,
+                                  const tsgu_executor &executor) {
+    const std::vector<int64_t> diagonal = findDiagonal(A, "IC(0)");
+    ItemValues<T> values(A, executor);
+    withRows(A, [&](auto *positions, auto *coordinates) {
+      double shift = 0;
+      int64_t row =
+          tryShift(A, positions, coordinates, diagonal, shift, values.data());
+      for (shift = 1e-3; row < A.rows() && shift < 1e9; shift *= 2)
+        row =
+            tryShift(A, positions, coordinates, diagonal, shift, values.data());
+      if (row < A.rows())
+        fail(Status::Singular, "IC(0): the pivot of ", nameOfRow(A, row),
+             " is not positive, whatever is added to the diagonal; the matrix "
+             "is badly scaled: scale it, or use ILU(0)");
+    });
+    return values;
+  }
+
   template <typename I>
   static int64_t
   tryShift(const Matrix<T> &A, const I *positions, const I *coordinates,
@@ -118,7 +118,8 @@ private:
     });
   }
 
-  std::unique_ptr<PreparedTriangle<T>> lower;
+  ItemValues<T> values;
+  PreparedTriangle<T> lower;
 };
 
 } // namespace
@@ -126,7 +127,7 @@ private:
 template <typename T>
 Made<T> makeIncompleteCholesky(const Matrix<T> &A,
                                const tsgu_executor &executor) {
-  return std::make_unique<IncompleteCholesky<T>>(A, executor);
+  return std::make_shared<IncompleteCholesky<T>>(A, executor);
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeIncompleteCholesky(const Matrix<T> &,                   \

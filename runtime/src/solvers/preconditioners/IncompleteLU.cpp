@@ -45,19 +45,20 @@ void factorize(const Matrix<T> &A, const I *positions, const I *coordinates,
   }
 }
 
-template <typename T> ItemValues<T> factors(const Matrix<T> &A) {
+template <typename T>
+ItemValues<T> factors(const Matrix<T> &A, const tsgu_executor &executor) {
   const std::vector<int64_t> diagonal = findDiagonal(A, "ILU(0)");
-  ItemValues<T> values(A);
+  ItemValues<T> values(A, executor);
   withRows(A, [&](auto *positions, auto *coordinates) {
     factorize(A, positions, coordinates, diagonal, values.data());
   });
   return values;
 }
 
-template <typename T> class IncompleteLU : public Preconditioner<T> {
+template <typename T> class IncompleteLU : public Prepared<T> {
 public:
   IncompleteLU(const Matrix<T> &A, const tsgu_executor &executor)
-      : pair(factors(A).of(A), true, executor) {}
+      : pair(A, factors(A, executor), true, executor) {}
 
   void apply(Mode mode, Vectors<const T> r, Vectors<T> z,
              const tsgu_executor &executor) const override {
@@ -74,7 +75,7 @@ private:
 
 template <typename T>
 Made<T> makeIncompleteLU(const Matrix<T> &A, const tsgu_executor &executor) {
-  return std::make_unique<IncompleteLU<T>>(A, executor);
+  return std::make_shared<IncompleteLU<T>>(A, executor);
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeIncompleteLU(const Matrix<T> &, const tsgu_executor &);

@@ -11,7 +11,7 @@
 namespace tsgu::runtime {
 namespace {
 
-template <typename T> class Jacobi : public Preconditioner<T> {
+template <typename T> class Jacobi : public Prepared<T> {
 public:
   explicit Jacobi(const Matrix<T> &A) : inverse(A.rows()) {
     const std::vector<int64_t> diagonal = findDiagonal(A, "Jacobi");
@@ -45,7 +45,7 @@ private:
 
 template <typename T>
 Made<T> makeJacobi(const Matrix<T> &A, const tsgu_executor &) {
-  return std::make_unique<Jacobi<T>>(A);
+  return std::make_shared<Jacobi<T>>(A);
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeJacobi(const Matrix<T> &, const tsgu_executor &);

@@ -5,8 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What is made may refer to the pattern and to the values of the matrix, which
-// outlive it; it does not keep the pattern alive. A is square.
+// A is square, and its values need not outlive what is made.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +16,7 @@
 
 namespace tsgu::runtime {
 
-template <typename T> using Made = std::unique_ptr<Preconditioner<T>>;
+template <typename T> using Made = std::shared_ptr<const Prepared<T>>;
 
 template <typename T>
 Made<T> makeJacobi(const Matrix<T> &A, const tsgu_executor &executor);

@@ -21,11 +21,11 @@
 namespace tsgu::runtime {
 namespace {
 
-template <typename T> class SSOR : public Preconditioner<T> {
+template <typename T> class SSOR : public Prepared<T> {
 public:
   SSOR(const Matrix<T> &A, double relaxation, const tsgu_executor &executor)
       : scaled(A.rows()),
-        pair(relax(A, relaxation, scaled).of(A), false, executor) {}
+        pair(A, relax(A, relaxation, scaled, executor), false, executor) {}
 
   void apply(Mode mode, Vectors<const T> r, Vectors<T> z,
              const tsgu_executor &executor) const override {
@@ -47,9 +47,10 @@ public:
 private:
   /// L + D / w + U, and in `scaled` (2 - w) / w D.
   static ItemValues<T> relax(const Matrix<T> &A, double relaxation,
-                             std::vector<T> &scaled) {
+                             std::vector<T> &scaled,
+                             const tsgu_executor &executor) {
     const std::vector<int64_t> diagonal = findDiagonal(A, "SSOR");
-    ItemValues<T> values(A);
+    ItemValues<T> values(A, executor);
     for (int64_t i = 0; i < A.rows(); ++i) {
       T &entry = values.data()[diagonal[i]];
       scaled[i] = entry * Real<T>((2 - relaxation) / relaxation);
@@ -67,7 +68,7 @@ private:
 template <typename T>
 Made<T> makeSSOR(const Matrix<T> &A, double relaxation,
                  const tsgu_executor &executor) {
-  return std::make_unique<SSOR<T>>(A, relaxation, executor);
+  return std::make_shared<SSOR<T>>(A, relaxation, executor);
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeSSOR(const Matrix<T> &, double, const tsgu_executor &);

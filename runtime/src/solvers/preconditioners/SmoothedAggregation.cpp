@@ -14,6 +14,7 @@
 #define EIGEN_MPL2_ONLY
 #define EIGEN_DONT_PARALLELIZE
 
+#include "pattern/ItemValues.h"
 #include "solvers/preconditioners/Diagonal.h"
 #include "solvers/preconditioners/Makers.h"
 #include "solvers/preconditioners/multigrid/Coarsening.h"
@@ -68,10 +69,11 @@ std::vector<T> denseInverse(const CSR<T> &A, bool hermitian) {
   return result;
 }
 
-template <typename T> class SmoothedAggregation : public Preconditioner<T> {
+template <typename T> class SmoothedAggregation : public Prepared<T> {
 public:
-  SmoothedAggregation(const Matrix<T> &A, const tsgu_executor &executor) {
-    levels.emplace_back().A = viewOf(A);
+  SmoothedAggregation(const Matrix<T> &A, const tsgu_executor &executor)
+      : values(A, executor) {
+    levels.emplace_back().A = viewOf(values.of(A));
     hermitian = isHermitian(levels[0].A);
     while (coarsen(executor)) {
     }
@@ -98,7 +100,7 @@ public:
   }
 
   int64_t bytes() const override {
-    int64_t sum = 0;
+    int64_t sum = values.bytes();
     for (const auto *list : {&levels, &adjoints})
       for (const Level<T> &level : *list)
         sum += level.bytes();
@@ -155,6 +157,7 @@ private:
         to.row(i)[j] = conjugate(from.row(i)[j]);
   }
 
+  ItemValues<T> values; ///< Of the finest level.
   bool hermitian = false;
   std::vector<Level<T>> levels, adjoints; ///< From the finest to the coarsest.
 };
@@ -168,7 +171,7 @@ Made<T> makeSmoothedAggregation(const Matrix<T> &A,
     fail(Status::InvalidArgument, "AMG: the matrix has ", A.rows(),
          " rows; 2,147,483,647 are the most");
   findDiagonal(A, "AMG"); // Or throws.
-  return std::make_unique<SmoothedAggregation<T>>(A, executor);
+  return std::make_shared<SmoothedAggregation<T>>(A, executor);
 }
 #define INSTANTIATE(T)                                                         \
   template Made<T> makeSmoothedAggregation(const Matrix<T> &,                  \

@@ -8,35 +8,18 @@
 #ifndef TSGU_SRC_SOLVERS_PRECONDITIONERS_TRIANGLEPAIR_H
 #define TSGU_SRC_SOLVERS_PRECONDITIONERS_TRIANGLEPAIR_H
 
-#include "triangular/Triangular.h"
-
-#include <vector>
+#include "triangular/PreparedTriangle.h"
 
 namespace tsgu::runtime {
-
-/// A copy of the values of A's item, to be changed; data()[k] is entry k of the
-/// pattern.
-template <typename T> struct ItemValues {
-  int64_t first;
-  std::vector<T> values;
-
-  explicit ItemValues(const Matrix<T> &A)
-      : first(A.pattern->csr().position(A.firstRow())),
-        values(A.values + first,
-               A.values + A.pattern->csr().position(A.firstRow() + A.rows())) {}
-
-  T *data() { return values.data() - first; }
-  /// A with these values.
-  Matrix<T> of(const Matrix<T> &A) { return {A.pattern, A.item, data()}; }
-};
 
 /// M = lower * upper, both stored in one matrix on A's pattern.
 template <typename T> class TrianglePair {
 public:
-  TrianglePair(const Matrix<T> &A, bool unitLower,
+  TrianglePair(const Matrix<T> &A, const ItemValues<T> &values, bool unitLower,
                const tsgu_executor &executor)
-      : lower(A, Triangle{false, unitLower}, executor),
-        upper(A, Triangle{true, false}, executor) {}
+      : values(values),
+        lower(values.of(A), Triangle{false, unitLower}, values, executor),
+        upper(values.of(A), Triangle{true, false}, values, executor) {}
 
   /// z = op(M)^-1 r; between(z) after the first of the two solves.
   template <typename F>
@@ -44,14 +27,17 @@ public:
              const tsgu_executor &executor, F &&between) const {
     const auto &first = mode == Mode::N ? lower : upper;
     const auto &last = mode == Mode::N ? upper : lower;
-    first.solve(mode, r, z, executor);
+    first.apply(mode, r, z, executor);
     between(z);
-    last.solve(mode, {z.data, z.length, z.count, z.stride}, z, executor);
+    last.apply(mode, {z.data, z.length, z.count, z.stride}, z, executor);
   }
 
-  int64_t bytes() const { return lower.bytes() + upper.bytes(); }
+  int64_t bytes() const {
+    return values.bytes() + lower.bytes() + upper.bytes();
+  }
 
 private:
+  ItemValues<T> values;
   PreparedTriangle<T> lower, upper;
 };
 

@@ -122,6 +122,39 @@ TEST(TriangularAllocation, UpdateAndSolve) {
   tsgu_set_threads(0);
 }
 
+/// What is packed in the end, and kept for a derivative.
+TEST(TriangularAllocation, PacksValuesThatStay) {
+  uint64_t number = 0;
+  const tsgu_solver solver{};
+  const System<double> system = gridSystem<double>(40, 1);
+  for (tsgu_mode mode : {TSGU_N, TSGU_C})
+    for (int sure : {1, 0}) {
+      int64_t failures = 0;
+      failEach("pack", [&](int64_t k) {
+        System<double> fresh = system;
+        tsgu_values_known(fresh.values.data(), ++number, sure);
+        for (int before = 0; before < (mode == TSGU_N ? 47 : 32); ++before)
+          EXPECT_EQ(fresh.solve(solver, mode), TSGU_OK);
+        const std::vector<double> expected = fresh.x;
+        tsgu_kept *kept = nullptr;
+        const Outcome outcome = withFailure(k, [&] {
+          const tsgu_status begun = tsgu_keep_begin(&kept);
+          return begun == TSGU_OK ? fresh.solve(solver, mode) : begun;
+        });
+        failures += outcome == Outcome::Failed;
+        if (kept)
+          tsgu_keep_end(kept);
+        for (int after = 0; after < 3; ++after)
+          EXPECT_EQ(fresh.solve(solver, mode), TSGU_OK) << tsgu_last_error();
+        EXPECT_TRUE(sameBits(fresh.x, expected)) << k;
+        tsgu_keep_free(kept);
+        tsgu_values_known(nullptr, 0, 0);
+        return outcome != Outcome::NotReached;
+      });
+      EXPECT_GT(failures, 10);
+    }
+}
+
 /// Messages of their own need memory too: the error stays typed.
 TEST(SolverAllocationErrors, Refused) {
   System<double> system = gridSystem<double>(17, 2);

@@ -148,15 +148,17 @@ TEST(DirectCache, CountsItsBytesAndGoesWithThePattern) {
       A.values[0] = 8 + k;
       for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY})
         ASSERT_EQ(solve(solverOf(method, -1), TSGU_N, A, b, 1).status, TSGU_OK);
-      tsgu_pattern_info info;
-      tsgu_pattern_describe(A.pattern, &info);
-      most = std::max(most, info.bytes);
+      tsgu_get_counters(&after);
+      most = std::max(most, after.prepared_bytes - before.prepared_bytes);
     }
     EXPECT_GT(most, 1 << 20);
-    EXPECT_LE(most, 150 << 20); // Twice 64 MiB, and what belongs to a pattern.
+    EXPECT_LE(most, 130 << 20); // Twice 64 MiB, and what entries cost besides.
+    EXPECT_GT(after.pattern_bytes, before.pattern_bytes);
   }
   tsgu_get_counters(&after);
   EXPECT_EQ(after.pattern_bytes, before.pattern_bytes);
+  EXPECT_EQ(after.prepared_bytes, before.prepared_bytes);
+  EXPECT_EQ(after.prepared, before.prepared);
 }
 
 TEST(DirectThreads, ManyMatricesAtOnce) {

@@ -100,8 +100,7 @@ Complex inner(const std::vector<T> &x, const std::vector<T> &y) {
 }
 
 template <typename T>
-std::vector<T> apply(const Preconditioner<T> &M, Mode mode,
-                     const std::vector<T> &r) {
+std::vector<T> apply(const Prepared<T> &M, Mode mode, const std::vector<T> &r) {
   const auto n = static_cast<int64_t>(r.size());
   std::vector<T> z(r.size());
   M.apply(mode, {r.data(), n, 1, 1}, {z.data(), n, 1, 1}, executorOr(nullptr));

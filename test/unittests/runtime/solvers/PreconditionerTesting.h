@@ -146,7 +146,7 @@ inline DenseMatrix in(Mode mode, const DenseMatrix &A) {
 
 /// z = M^-1 r, the same bits whoever runs it; poisoned before, padding kept.
 template <typename T>
-Columns<T> applied(const Preconditioner<T> &M, Mode mode, const Columns<T> &r) {
+Columns<T> applied(const Prepared<T> &M, Mode mode, const Columns<T> &r) {
   Columns<T> z(r.length, r.count, 2, 0);
   M.apply(mode, r.read(), z.get(), serial());
   for (const tsgu_executor &executor : {backwards(), executorOr(nullptr)}) {
@@ -160,7 +160,7 @@ Columns<T> applied(const Preconditioner<T> &M, Mode mode, const Columns<T> &r) {
 
 /// op(M) z = r for every mode, but for rounding errors.
 template <typename T>
-void expectInverse(const Preconditioner<T> &made, const DenseMatrix &M,
+void expectInverse(const Prepared<T> &made, const DenseMatrix &M,
                    double slack = 200) {
   const double epsilon = std::numeric_limits<Real<T>>::epsilon();
   for (Mode mode : {Mode::N, Mode::T, Mode::C})

@@ -27,8 +27,8 @@ std::string errorOf(const Batch<I> &batch, const std::vector<T> &values,
   const Vectors<T> left{x.data(), batch.rows, count, count};
   try {
     if (prepared)
-      PreparedTriangle<T>(A, triangle, executor)
-          .solve(mode, right, left, executor);
+      PreparedTriangle<T>(A, triangle, {A, executor}, executor)
+          .apply(mode, right, left, executor);
     else
       triangularSolve<T>(A, triangle, mode, right, left, executor);
   } catch (const Error &error) {
@@ -146,14 +146,14 @@ TYPED_TEST(TriangularTypes, ExtremeDiagonals) {
              ++k)
           if (batch.coordinateOf[k] == i)
             b[i] = values[k];
-      const PreparedTriangle<T> prepared(A, {}, serial);
+      const PreparedTriangle<T> prepared(A, {}, {A, serial}, serial);
       for (Mode mode : modes) {
         triangularSolve<T>(A, {}, mode, {b.data(), 200, 1, 1},
                            {x.data(), 200, 1, 1}, serial);
         for (T value : x)
           ASSERT_LE(std::abs(value - T(1)),
                     8 * std::numeric_limits<R>::epsilon());
-        prepared.solve(mode, {b.data(), 200, 1, 1}, {x.data(), 200, 1, 1},
+        prepared.apply(mode, {b.data(), 200, 1, 1}, {x.data(), 200, 1, 1},
                        serial);
         for (T value : x)
           ASSERT_LE(std::abs(value - T(1)),

@@ -117,7 +117,7 @@ void solveEachWay(const std::string &name, const Batch<I> &batch,
   const Block<T> b(n, count, count + 3, right);
 
   std::vector<T> first, firstPrepared;
-  const PreparedTriangle<T> prepared(A, triangle, serial);
+  const PreparedTriangle<T> prepared(A, triangle, {A, serial}, serial);
   for (tsgu_executor executor :
        {serial, tsgu_executor{2, onThreads}, tsgu_executor{3, oneByOne},
         tsgu_executor{16, atOnce}, runtime::executorOr(nullptr)}) {
@@ -131,13 +131,15 @@ void solveEachWay(const std::string &name, const Batch<I> &batch,
     // As often as there are ways to try.
     for (int repeat = 0; repeat < 3; ++repeat) {
       Block<T> y(n, count, count);
-      prepared.solve(mode, b.constant(), y.vectors(), executor);
+      prepared.apply(mode, b.constant(), y.vectors(), executor);
       expectNear(y.dense(), expected, what + " prepared");
       if (firstPrepared.empty())
         firstPrepared = y.dense();
       expectSame(y.dense(), firstPrepared, what + " prepared: threads");
     }
   }
+
+  expectSame(firstPrepared, first, what + ": prepared or not");
 
   Block<T> inPlace(n, count, count, right);
   const Vectors<T> both = inPlace.vectors();
