@@ -80,9 +80,10 @@ tidy: build ## clang-tidy over every translation unit (minutes)
 	git ls-files 'runtime/*.cpp' 'lib/*.cpp' 'tools/*.cpp' 'python/*.cpp' | \
 	  xargs -r -n 1 -P $(JOBS) clang-tidy-22 -p $(BUILD) --quiet
 
-docs: setup ## docs/Passes.md, docs/Ops.md and Python's copy of the C API from the sources
+docs: build ## pages and Python's copy of the C API that are written from the sources
 	$(PYTHON) scripts/write_pages.py
 	$(PYTHON) scripts/write_c_api.py
+	$(PYTHON) scripts/write_coverage.py $(BUILD)/bin/tsgu-opt
 
 format: setup ## rewrite C++ and Python in the house style
 	$(CXX_SOURCES) | xargs -r clang-format-22 -i

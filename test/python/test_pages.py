@@ -8,6 +8,7 @@ import warnings
 import pytest
 import torch
 from conftest import CHECKOUT
+from kernel_tools import TSGU_OPT
 
 import tsgu
 
@@ -38,8 +39,10 @@ def test_blocks_run(page):
             exec(code, names)
 
 
-@pytest.mark.parametrize("name", ["write_pages.py", "write_c_api.py"])
-def test_what_is_generated_is_current(name):
-    script = CHECKOUT / "scripts" / name
-    run = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+@pytest.mark.parametrize(
+    "command", [["write_pages.py"], ["write_c_api.py"], ["write_coverage.py", TSGU_OPT]]
+)
+def test_what_is_generated_is_current(command):
+    command = [sys.executable, CHECKOUT / "scripts" / command[0], *command[1:], "--check"]
+    run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
