@@ -295,12 +295,9 @@ private:
   template <int64_t Width>
   void substitute(bool turned, Vectors<const T> b, Vectors<T> x) const {
     const int64_t n = b.length, width = Width ? Width : b.count;
-    const Index *starts = factors.starts(), *rows = factors.rows();
-    const T *values = factors.values(), *pivots = factors.pivots();
     const Scratch memory(
         multiply(multiply(n, width), static_cast<int64_t>(sizeof(T))));
     T *const y = reinterpret_cast<T *>(memory.data());
-    InterruptCheck check;
     for (int64_t k = 0; k < n; ++k) {
       const Index row = analysis->order[k];
       for (int64_t j = 0; j < width; ++j) {
@@ -308,6 +305,23 @@ private:
         y[k * width + j] = turned ? conjugate(value) : value;
       }
     }
+    if constexpr (Width == 1)
+      substituteOne(y, n);
+    else
+      substituteInto(y, n, width);
+    for (int64_t k = 0; k < n; ++k) {
+      const Index row = analysis->order[k];
+      for (int64_t j = 0; j < width; ++j) {
+        const T value = y[k * width + j] * this->rowScale[row];
+        x.row(row)[j] = turned ? conjugate(value) : value;
+      }
+    }
+  }
+
+  void substituteInto(T *y, int64_t n, int64_t width) const {
+    const Index *starts = factors.starts(), *rows = factors.rows();
+    const T *values = factors.values(), *pivots = factors.pivots();
+    InterruptCheck check;
     for (int64_t k = 0; k < n; ++k) {
       for (Index e = starts[k]; e < starts[k + 1]; ++e)
         for (int64_t j = 0; j < width; ++j)
@@ -324,12 +338,35 @@ private:
               times(conjugate(values[e]), y[rows[e] * width + j]);
       check.after((starts[k + 1] - starts[k]) * width);
     }
+  }
+
+  /// The same of one column. What the row beside reads stays in a register:
+  /// through memory, chains of rows would take twice as long.
+  void substituteOne(T *y, int64_t n) const {
+    const Index *starts = factors.starts(), *rows = factors.rows();
+    const T *values = factors.values(), *pivots = factors.pivots();
+    InterruptCheck check;
+    T next = n > 0 ? y[0] : T(0);
     for (int64_t k = 0; k < n; ++k) {
-      const Index row = analysis->order[k];
-      for (int64_t j = 0; j < width; ++j) {
-        const T value = y[k * width + j] * this->rowScale[row];
-        x.row(row)[j] = turned ? conjugate(value) : value;
+      const T here = y[k] = next;
+      next = k + 1 < n ? y[k + 1] : T(0);
+      for (Index e = starts[k]; e < starts[k + 1]; ++e) {
+        const T term = times(values[e], here);
+        if (rows[e] == k + 1)
+          next -= term;
+        else
+          y[rows[e]] -= term;
       }
+      check.after(starts[k + 1] - starts[k]);
+    }
+    T last(0);
+    for (int64_t k = n - 1; k >= 0; --k) {
+      T here = y[k] / std::real(pivots[k]);
+      for (Index e = starts[k]; e < starts[k + 1]; ++e)
+        here -=
+            times(conjugate(values[e]), rows[e] == k + 1 ? last : y[rows[e]]);
+      y[k] = last = here;
+      check.after(starts[k + 1] - starts[k]);
     }
   }
 

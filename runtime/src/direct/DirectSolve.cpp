@@ -26,7 +26,7 @@
 namespace tsgu::runtime {
 namespace {
 
-constexpr int64_t panelWidth = 16;
+constexpr int64_t panelWidth = residualColumns;
 /// Right-hand sides are scaled to the matrix's size unless they are within so
 /// many powers of two of it.
 constexpr int moderate = 40;
@@ -48,13 +48,13 @@ public:
         scales(b.count) {
     residual = reinterpret_cast<Wide<T> *>(memory.data());
     newResidual = residual + count;
-    right = reinterpret_cast<T *>(newResidual + count);
-    solution = right + count, candidate = solution + count;
+    scaledRight = reinterpret_cast<T *>(newResidual + count);
+    solution = scaledRight + count, candidate = solution + count;
   }
 
   void run(Result &result, int64_t first) {
     scaleColumns();
-    factors.apply(mode, block<const T>(right), block<T>(solution), executor);
+    factors.apply(mode, block(right), block(solution), executor);
     measure(solution, residual, norms);
     std::vector<int64_t> steps(b.count);
     while (needsRefinement() && refine(steps))
@@ -78,15 +78,24 @@ private:
       scales[j] = std::abs(by) <= moderate ? 0 : by;
       factor.emplace_back(scales[j]);
     }
+    const bool areScaled = std::any_of(scales.begin(), scales.end(),
+                                       [](int scale) { return scale != 0; });
+    if (!areScaled && x.stride == x.count)
+      solution = x.data;
+    right = b.data;
+    if (!areScaled && b.stride == b.count)
+      return;
+    right = scaledRight;
     for (int64_t i = 0; i < b.length; ++i)
       for (int64_t j = 0; j < b.count; ++j)
-        right[i * b.count + j] = factor[j](b.row(i)[j]);
+        scaledRight[i * b.count + j] = factor[j](b.row(i)[j]);
   }
 
   void measure(const T *of, Wide<T> *r, std::vector<ResidualNorms> &found) {
     const auto &sizes =
         mode == Mode::N ? factors.rowScale : factors.columnScale;
-    computeResidual(A, mode, sizes, exponent, b.count, right, of, r, found);
+    computeResidual(A, mode, sizes, exponent, b.count, right, of, r, found,
+                    executor);
   }
 
   static constexpr double rounding = std::numeric_limits<Real<T>>::epsilon();
@@ -136,6 +145,8 @@ private:
     for (int scale : scales)
       factor.emplace_back(-scale), back.emplace_back(scale);
     lost.assign(b.count, 0), overflown.assign(b.count, 0);
+    if (solution == x.data)
+      return;
     for (int64_t i = 0; i < b.length; ++i)
       for (int64_t j = 0; j < b.count; ++j) {
         const T before = solution[i * b.count + j];
@@ -177,7 +188,8 @@ private:
   Vectors<T> x;
   int64_t count;
   Scratch memory;
-  T *right, *solution, *candidate;
+  T *scaledRight, *solution, *candidate;
+  const T *right = nullptr;
   Wide<T> *residual, *newResidual;
   std::vector<int> scales; ///< Columns are multiplied by 2^scales.
   std::vector<ResidualNorms> norms, newNorms;

@@ -7,41 +7,125 @@
 
 #include "direct/Residual.h"
 #include "base/Callbacks.h"
-#include "base/Scratch.h"
-#include "pattern/Rows.h"
+#include "base/Parallel.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace tsgu::runtime {
 namespace {
+
+/// Rows whose squares are summed together, whichever thread does so.
+constexpr int64_t rowsOfChunk = 4096;
 
 template <typename T> double sizeOf(T value) {
   return std::abs(double(std::real(value))) +
          std::abs(double(std::imag(value)));
 }
 
-/// r -= op(A) x and w += |op(A)| |x|. `Width` 0: any number of columns.
-template <int64_t Width, typename T>
-void subtractProduct(const Matrix<T> &A, Mode mode, int64_t columns, const T *x,
-                     Wide<T> *r, double *w) {
-  const int64_t width = Width ? Width : columns;
+/// Sums of squares over some rows of a column.
+struct Squares {
+  double residual = 0, terms = 0, b = 0, scaledResidual = 0, scaledTerms = 0;
+
+  Squares &operator+=(const Squares &other) {
+    residual += other.residual, terms += other.terms, b += other.b;
+    scaledResidual += other.scaledResidual, scaledTerms += other.scaledTerms;
+    return *this;
+  }
+  ResidualNorms norms() const {
+    return {std::sqrt(residual), std::sqrt(terms), std::sqrt(b),
+            scaledTerms == 0
+                ? 0
+                : std::sqrt(scaledResidual) / std::sqrt(scaledTerms)};
+  }
+};
+
+/// op(A) and what it is applied to.
+template <typename T> struct System {
+  const Matrix<T> &A;
+  Mode mode;
+  const Real<T> *scale;
+  double unit;
+  int64_t columns;
+  const T *b, *x;
+  Wide<T> *r;
+
+  const Layout &layout() const {
+    return mode == Mode::N ? A.pattern->csr() : A.pattern->transposed();
+  }
+  int64_t rows() const { return mode == Mode::N ? A.rows() : A.columns(); }
+};
+
+/// Entries of op(A) as those of A.
+template <bool Turned> struct Entries {
+  explicit Entries(const Layout &layout) {
+    if (layout.permutationType == ElementType::I32)
+      narrow = static_cast<const int32_t *>(layout.permutation);
+    else
+      wide = static_cast<const int64_t *>(layout.permutation);
+  }
+  int64_t operator[](int64_t e) const {
+    return !Turned ? e : narrow ? narrow[e] : wide ? wide[e] : e;
+  }
+  const int32_t *narrow = nullptr;
+  const int64_t *wide = nullptr;
+};
+
+/// r and sums of squares of the rows begin .. end - 1. `Width` 0: any number of
+/// columns.
+template <int64_t Width, bool Turned, typename I, typename T>
+void subtractRows(const System<T> &of, int64_t begin, int64_t end,
+                  Squares *sums) {
+  constexpr int64_t most = Width ? Width : residualColumns;
+  const int64_t width = Width ? Width : of.columns;
+  const Layout &layout = of.layout();
+  const Entries<Turned> entries(layout);
+  const I *positions =
+      static_cast<const I *>(layout.positions) + of.A.item * of.rows();
+  const I *coordinates = static_cast<const I *>(layout.coordinates);
+  Squares squares[most];
   InterruptCheck check;
-  withRows(A, [&](auto *positions, auto *coordinates) {
-    for (int64_t i = 0; i < A.rows(); ++i) {
-      for (int64_t e = positions[i]; e < positions[i + 1]; ++e) {
-        const int64_t j = coordinates[e];
-        const auto to = (mode == Mode::N ? i : j) * width;
-        const T *from = x + (mode == Mode::N ? j : i) * width;
-        const auto value = static_cast<Wide<T>>(
-            mode == Mode::C ? conjugate(A.values[e]) : A.values[e]);
-        const double size = sizeOf(A.values[e]);
-        for (int64_t c = 0; c < width; ++c) {
-          r[to + c] -= times(value, static_cast<Wide<T>>(from[c]));
-          w[to + c] += size * sizeOf(from[c]);
-        }
-      }
-      check.after((positions[i + 1] - positions[i]) * width);
+  for (int64_t i = begin; i < end; ++i) {
+    Wide<T> rest[most];
+    double terms[most];
+    for (int64_t c = 0; c < width; ++c) {
+      const T b = of.b[i * width + c];
+      rest[c] = static_cast<Wide<T>>(b), terms[c] = sizeOf(b);
     }
+    for (int64_t e = positions[i]; e < positions[i + 1]; ++e) {
+      const T entry = of.A.values[entries[e]];
+      const auto value =
+          static_cast<Wide<T>>(of.mode == Mode::C ? conjugate(entry) : entry);
+      const double size = sizeOf(entry);
+      const T *from = of.x + coordinates[e] * width;
+      for (int64_t c = 0; c < width; ++c) {
+        rest[c] -= times(value, static_cast<Wide<T>>(from[c]));
+        terms[c] += size * sizeOf(from[c]);
+      }
+    }
+    const double scaled = of.scale[i];
+    for (int64_t c = 0; c < width; ++c) {
+      of.r[i * width + c] = rest[c];
+      squares[c] +=
+          {squaredNorm(rest[c] * of.unit), squaredNorm(terms[c] * of.unit),
+           squaredNorm(static_cast<Wide<T>>(of.b[i * width + c]) * of.unit),
+           squaredNorm(rest[c] * scaled), squaredNorm(terms[c] * scaled)};
+    }
+    check.after((positions[i + 1] - positions[i] + 1) * width);
+  }
+  std::copy_n(squares, width, sums);
+}
+
+template <typename T>
+void subtractRows(const System<T> &of, int64_t begin, int64_t end,
+                  Squares *sums) {
+  withIndexType(of.layout().indexType, [&]<typename I>(I) {
+    const bool turned = of.mode != Mode::N, single = of.columns == 1;
+    const auto subtract = single   ? turned ? subtractRows<1, true, I, T>
+                                            : subtractRows<1, false, I, T>
+                          : turned ? subtractRows<0, true, I, T>
+                                   : subtractRows<0, false, I, T>;
+    subtract(of, begin, end, sums);
   });
 }
 
@@ -51,45 +135,34 @@ template <typename T>
 void computeResidual(const Matrix<T> &A, Mode mode,
                      const std::vector<Real<T>> &scale, int exponent,
                      int64_t columns, const T *b, const T *x, Wide<T> *r,
-                     std::vector<ResidualNorms> &norms) {
-  const int64_t n = A.rows(), count = multiply(n, columns);
-  const Scratch memory(multiply(count, sizeof(double)));
-  auto *w = reinterpret_cast<double *>(memory.data());
-  for (int64_t k = 0; k < count; ++k)
-    r[k] = static_cast<Wide<T>>(b[k]), w[k] = sizeOf(b[k]);
-  if (columns == 1)
-    subtractProduct<1>(A, mode, columns, x, r, w);
-  else
-    subtractProduct<0>(A, mode, columns, x, r, w);
-
-  const double unit = std::ldexp(1.0, -exponent);
-  norms.assign(columns, {});
-  std::vector<double> scaledTerms(columns);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t c = 0; c < columns; ++c) {
-      ResidualNorms &of = norms[c];
-      const int64_t k = i * columns + c;
-      const double scaled = scale[i];
-      of.residual += squaredNorm(r[k] * unit);
-      of.terms += squaredNorm(w[k] * unit);
-      of.b += squaredNorm(static_cast<Wide<T>>(b[k]) * unit);
-      of.relative += squaredNorm(r[k] * scaled);
-      scaledTerms[c] += squaredNorm(w[k] * scaled);
-    }
+                     std::vector<ResidualNorms> &norms,
+                     const tsgu_executor &executor) {
+  const System<T> of = {
+      A, mode, scale.data(), std::ldexp(1.0, -exponent), columns, b, x, r};
+  const int64_t rows = of.rows();
+  const int64_t chunks = (rows + rowsOfChunk - 1) / rowsOfChunk;
+  std::vector<Squares> sums(multiply(chunks, columns));
+  of.layout(); // made by one thread
+  parallelFor(executor, chunks, [&](int64_t first, int64_t last) {
+    for (int64_t chunk = first; chunk < last; ++chunk)
+      subtractRows(of, chunk * rowsOfChunk,
+                   std::min(rows, (chunk + 1) * rowsOfChunk),
+                   &sums[chunk * columns]);
+  });
+  norms.clear();
   for (int64_t c = 0; c < columns; ++c) {
-    ResidualNorms &of = norms[c];
-    of.residual = std::sqrt(of.residual), of.terms = std::sqrt(of.terms);
-    of.b = std::sqrt(of.b);
-    of.relative = scaledTerms[c] == 0
-                      ? 0
-                      : std::sqrt(of.relative) / std::sqrt(scaledTerms[c]);
+    Squares all;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk)
+      all += sums[chunk * columns + c];
+    norms.push_back(all.norms());
   }
 }
 
 #define INSTANTIATE(T)                                                         \
   template void computeResidual(                                               \
       const Matrix<T> &, Mode, const std::vector<Real<T>> &, int, int64_t,     \
-      const T *, const T *, Wide<T> *, std::vector<ResidualNorms> &);
+      const T *, const T *, Wide<T> *, std::vector<ResidualNorms> &,           \
+      const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -9,6 +9,7 @@
 #define TSGU_SRC_DIRECT_RESIDUAL_H
 
 #include "pattern/Matrix.h"
+#include "tsgu/tsgu.h"
 
 #include <vector>
 
@@ -27,14 +28,18 @@ struct ResidualNorms {
   double relative = 0;
 };
 
-/// r = b - op(A) x, and its norms by column. `scale`: the inverse sizes of the
-/// rows of op(A). b, x and r are contiguous blocks of `columns` columns. Norms
-/// are multiplied by 2^-exponent, and could overflow without.
+/// The most columns of a residual.
+inline constexpr int64_t residualColumns = 16;
+
+/// r = b - op(A) x, and its norms by column, row by row. `scale`: the inverse
+/// sizes of the rows of op(A). b, x and r are contiguous blocks of `columns`
+/// columns. Norms are multiplied by 2^-exponent, and could overflow without.
 template <typename T>
 void computeResidual(const Matrix<T> &A, Mode mode,
                      const std::vector<Real<T>> &scale, int exponent,
                      int64_t columns, const T *b, const T *x, Wide<T> *r,
-                     std::vector<ResidualNorms> &norms);
+                     std::vector<ResidualNorms> &norms,
+                     const tsgu_executor &executor);
 
 } // namespace tsgu::runtime
 

@@ -9,6 +9,7 @@
 #include "tsgu/solvers.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 namespace tsgu::runtime {
@@ -47,22 +48,48 @@ template <typename T> bool isLost(T before, T value) {
     return lost(before, value);
 }
 
-/// NaN if one of them is.
-static double larger(double a, double b) {
-  return std::isnan(a) || b <= a ? a : b;
-}
+/// The size of each component as bits, which are in the order of the sizes,
+/// with NaN above all.
+template <typename R> struct SizeBits {
+  using Bits = std::conditional_t<sizeof(R) == 4, int32_t, int64_t>;
+
+  static TSGU_INLINE Bits of(R value) {
+    return std::bit_cast<Bits>(value) & std::numeric_limits<Bits>::max();
+  }
+  static TSGU_INLINE void raise(Bits &most, R value) {
+    most = std::max(most, of(value));
+  }
+};
 
 template <typename T> std::vector<double> largest(Vectors<const T> b) {
-  std::vector<double> most(b.count);
-  for (int64_t i = 0; i < b.length; ++i)
-    for (int64_t j = 0; j < b.count; ++j) {
-      const T value = b.row(i)[j];
-      double size = std::abs(static_cast<double>(std::real(value)));
-      if constexpr (isComplex<T>)
-        size = larger(size, std::abs(static_cast<double>(value.imag())));
-      most[j] = larger(most[j], size);
+  using R = Real<T>;
+  using Bits = typename SizeBits<R>::Bits;
+  constexpr int64_t lanes = 32, parts = isComplex<T> ? 2 : 1;
+  const bool single = b.count == 1 && b.stride == 1;
+  const int64_t width = single ? lanes : b.count * parts;
+  std::vector<Bits> most(width);
+  withVectors([&]() TSGU_INLINE {
+    const R *data = reinterpret_cast<const R *>(b.data);
+    if (single) {
+      Bits lane[lanes] = {};
+      int64_t i = 0;
+      for (; i + lanes <= b.length * parts; i += lanes)
+        for (int64_t l = 0; l < lanes; ++l)
+          SizeBits<R>::raise(lane[l], data[i + l]);
+      for (; i < b.length * parts; ++i)
+        SizeBits<R>::raise(lane[i % lanes], data[i]);
+      std::copy_n(lane, lanes, most.data());
+    } else {
+      for (int64_t i = 0; i < b.length; ++i, data += b.stride * parts)
+        for (int64_t j = 0; j < width; ++j)
+          SizeBits<R>::raise(most[j], data[j]);
     }
-  return most;
+  });
+  std::vector<double> sizes;
+  const int64_t of = single ? lanes : parts;
+  for (auto at = most.begin(); at != most.end(); at += of)
+    sizes.push_back(std::bit_cast<R>(*std::max_element(at, at + of)));
+  return sizes;
 }
 
 std::vector<int> scalingExponents(const std::vector<double> &most,
