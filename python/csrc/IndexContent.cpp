@@ -26,7 +26,7 @@ IndexContent::IndexContent(const IndexArrays &given)
     views[at] = view;
     if (view.contiguous())
       return;
-    own.push_back(contiguous(tensor));
+    own.push_back(contiguous(tensor, view));
     tensors[at] = own.back().get();
     views[at] = inspect(tensors[at], "an index tensor", -1);
   };

@@ -16,9 +16,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Checks.h"
 #include "Errors.h"
+#include "Joined.h"
 #include "Run.h"
 #include "Tensors.h"
+#include "Transposed.h"
 #include "Values.h"
 
 #include <torch/csrc/stable/library.h>
@@ -256,6 +259,21 @@ static void rowPositionsBoxed(StableIValue *stack, uint64_t, uint64_t) {
                         layout.positions));
 }
 
+static torch::stable::Tensor inRowsOf(torch::stable::Tensor x) {
+  const TensorView view = inspect(x.get(), "x", -1);
+  return torch::stable::Tensor((isStoredByColumns(view)
+                                    ? inRows(view)
+                                    : copiedTo(view.place, x.get(), view))
+                                   .release());
+}
+
+static torch::stable::Tensor shiftedRowsOf(torch::stable::Tensor x,
+                                           torch::stable::Tensor shift) {
+  return torch::stable::Tensor(
+      shiftedRows(inspect(x.get(), "x", -1), inspect(shift.get(), "shift", -1))
+          .release());
+}
+
 /// Every index tensor that the pattern cache keeps alive, and the number of the
 /// cache's entry that does.
 static std::tuple<torch::stable::Tensor, std::vector<torch::stable::Tensor>>
@@ -326,6 +344,16 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
               "-> Tensor");
   // Whether torch allocated both; implemented in Python, which can tell.
   library.def("owned_by_torch(Tensor positions, Tensor coordinates) -> bool");
+  // Whether none is NaN, and none of the values at these places 0.
+  library.def("are_regular(Tensor x, Tensor values, Tensor places) -> bool");
+  // A contiguous copy.
+  library.def("in_rows(Tensor x) -> Tensor");
+  // x + shift, contiguous; x is stored by columns.
+  library.def("shifted_rows(Tensor x, Tensor shift) -> Tensor");
+  library.def("join_coordinates(Tensor[] pieces, int[] extents, bool wide) "
+              "-> Tensor");
+  library.def("join_positions(Tensor[] pieces, int[] entries, bool wide) "
+              "-> Tensor");
   library.def("cached() -> (Tensor entries, Tensor[] tensors)");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
   library.def("row_positions(" TSGU_PATTERN_SCHEMA ") -> Tensor");
@@ -365,5 +393,12 @@ static void implement(torch::stable::detail::StableLibrary &library) {
   library.impl("canonical", canonicalBoxed);
 }
 
-STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) { implement(library); }
+STABLE_TORCH_LIBRARY_IMPL(tsgu, CPU, library) {
+  implement(library);
+  library.impl("are_regular", TORCH_BOX(&areRegular));
+  library.impl("in_rows", TORCH_BOX(&inRowsOf));
+  library.impl("shifted_rows", TORCH_BOX(&shiftedRowsOf));
+  library.impl("join_coordinates", TORCH_BOX(&joinCoordinates));
+  library.impl("join_positions", TORCH_BOX(&joinPositions));
+}
 STABLE_TORCH_LIBRARY_IMPL(tsgu, CUDA, library) { implement(library); }

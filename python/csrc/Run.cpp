@@ -110,7 +110,7 @@ static void bindOperand(const Program &program, Frame &frame, int32_t k,
   TensorView &view = frame.views[k];
   int32_t last = view.rank - 1;
   if (last >= 0 && view.strides[last] != 1 && view.shape[last] > 1) {
-    frame.copies[k] = contiguous(operand);
+    frame.copies[k] = contiguous(operand, view);
     view = inspect(frame.copies[k].get(), "operand", k);
   }
   int32_t pattern = program.operands[static_cast<size_t>(k)].pattern;
@@ -278,7 +278,7 @@ static TensorView bindDense(AtenTensorHandle tensor, int32_t k, tsgu_type type,
          "operand " + std::to_string(k) + " must have the dtype of the values");
   if (view.contiguous())
     return view;
-  copy = contiguous(tensor);
+  copy = contiguous(tensor, view);
   return inspect(copy.get(), "operand", k);
 }
 

@@ -8,6 +8,7 @@
 #include "Tensors.h"
 #include "Errors.h"
 #include "Queue.h"
+#include "Transposed.h"
 
 #include <torch/csrc/stable/ops.h>
 
@@ -100,7 +101,10 @@ TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
   return view;
 }
 
-TensorHandle tsgu::torch_plugin::contiguous(AtenTensorHandle tensor) {
+TensorHandle tsgu::torch_plugin::contiguous(AtenTensorHandle tensor,
+                                            const TensorView &view) {
+  if (isStoredByColumns(view))
+    return inRows(view);
   torch::stable::Tensor dense = torch::stable::contiguous(
       torch::stable::Tensor(TensorHandle::share(tensor).release()));
   return TensorHandle::share(dense.get());

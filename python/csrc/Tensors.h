@@ -90,7 +90,7 @@ inline tsgu_tensor toTensor(const TensorView &view) {
 }
 
 /// The same elements with all strides contiguous: a copy where they are not.
-TensorHandle contiguous(AtenTensorHandle tensor);
+TensorHandle contiguous(AtenTensorHandle tensor, const TensorView &view);
 
 /// A tensor whose memory is not yet initialised. On the CPU in huge pages where
 /// it is large: first-touch faults on 4 KiB pages cost more than the kernel

@@ -16,6 +16,8 @@ from .._tensors import parts
 
 _is_compiling = torch.compiler.is_compiling
 _transforms_active = torch._C._are_functorch_transforms_active
+_join_coordinates = torch.ops.tsgu.join_coordinates.default._op
+_join_positions = torch.ops.tsgu.join_positions.default._op
 
 
 # ===-- Pieces of index tensors ---------------------------------------------------===#
@@ -113,11 +115,11 @@ def refuse_corrupt(tensors):
     raise PatternError("index tensors describe no sparse matrix")
 
 
-def _along_and_across(layout, shape, block):
-    """How many compressed lines a matrix has, and how many coordinates there are in one."""
-    rows, columns = shape
+def _along_and_across(layout, shapes, block):
+    """How many compressed lines each matrix has, and how many coordinates there are in one."""
+    rows, columns = zip(*shapes, strict=True)
     if block:
-        rows, columns = rows // block[0], columns // block[1]
+        rows, columns = [n // block[0] for n in rows], [n // block[1] for n in columns]
     return (columns, rows) if layout in BY_COLUMNS else (rows, columns)
 
 
@@ -126,10 +128,11 @@ def _along_and_across(layout, shape, block):
 
 def _are_matrices(tensors):
     """Whether they are sparse matrices of one layout."""
-    first = tensors[0].layout
-    if any(A.layout is not first or A.dim() != 2 for A in tensors) or not is_sparse(tensors[0]):
+    if len({A.layout for A in tensors}) > 1 or not is_sparse(tensors[0]):
         return False
-    return not any(type(A) is not Matrix and A.dense_dim() for A in tensors)
+    if {A.dim() for A in tensors} != {2}:
+        return False
+    return not any([A.dense_dim() for A in tensors if type(A) is not Matrix])
 
 
 def _refuse(tensors):
@@ -161,17 +164,34 @@ def _coo(pattern):
     return pattern.positions, pattern.coalesced
 
 
+def _joined(join, tensors, *arguments):
+    """By one of the plugin's operators, in one pass; None in graphs and on devices."""
+    if _is_compiling() or not arguments[0][0].is_cpu:
+        return None
+    try:
+        return join(*arguments)
+    except (ValueError, RuntimeError):
+        refuse_corrupt(tensors)
+
+
 def _coo_diagonal(tensors, indices, are_coalesced, shapes, shape):
+    heights, widths = zip(*shapes, strict=True)
+    joined = _joined(_join_coordinates, tensors, indices, heights + widths, True)
+    if joined is None:
+        joined = _joined_coo(tensors, indices, heights, widths)
+    return Pattern.coo(joined, shape, all(are_coalesced))
+
+
+def _joined_coo(tensors, indices, heights, widths):
     rows, columns = zip(*[each.unbind() for each in indices], strict=True)
     counts = 2 * [line.numel() for line in rows]
-    heights, widths = zip(*shapes, strict=True)
     joined = torch.cat(rows + columns)
     if not (_is_compiling() or _are_below(joined, counts, heights + widths)):
         refuse_corrupt(tensors)
     # One call for all; many small ones are faster than the threads of one large one.
     starts = _starts(heights)[:-1] + _starts(widths)[:-1]
     torch._foreach_add_(joined.split(counts), starts)
-    return Pattern.coo(joined.view(2, -1), shape, all(are_coalesced))
+    return joined.view(2, -1)
 
 
 def _are_whole(positions, lengths, counts):
@@ -186,24 +206,37 @@ def _compressed_diagonal(tensors, positions, coordinates, blocks, shapes, shape)
     layout = tensors[0].layout
     if len(set(blocks)) > 1:
         raise ValueError(f"all tensors must have blocks of one shape, not {sorted(set(blocks))}")
-    sizes = [_along_and_across(layout, matrix, blocks[0]) for matrix in shapes]
-    along, across = zip(*sizes, strict=True)
+    along, across = _along_and_across(layout, shapes, blocks[0])
     lengths, counts = ([x.numel() for x in lines] for lines in (positions, coordinates))
     if lengths != [rows + 1 for rows in along]:
         refuse_corrupt(tensors)
+    wide = max(*shape, sum(counts)) >= 1 << 31 or torch.int64 in {
+        x.dtype for x in (*positions, *coordinates)
+    }
+    joined = _joined(_join_positions, tensors, positions, counts, wide)
+    if joined is not None:
+        positions = joined
+        coordinates = _joined(_join_coordinates, tensors, coordinates, across, wide)
+    else:
+        positions, coordinates = _joined_compressed(
+            tensors, positions, coordinates, across, lengths, counts, wide
+        )
+    return _pattern_on(layout, positions, coordinates, blocks[0], shape)
+
+
+def _joined_compressed(tensors, positions, coordinates, across, lengths, counts, wide):
     positions, coordinates = torch.cat(positions), torch.cat(coordinates)
     if not _is_compiling() and not (
         _are_whole(positions, lengths, counts) and _are_below(coordinates, counts, across)
     ):
         refuse_corrupt(tensors)
-    wide = torch.int64 in (positions.dtype, coordinates.dtype)
-    if wide or max(*shape, sum(counts)) >= 1 << 31:
+    if wide:
         positions, coordinates = positions.long(), coordinates.long()
     # One call for all; many small ones are faster than the threads of one large one.
     torch._foreach_add_(coordinates.split(counts), _starts(across)[:-1])
-    first, *ends = positions.split([n for rows in along for n in (1, rows)])
+    first, *ends = positions.split([n for length in lengths for n in (1, length - 1)])
     torch._foreach_add_(ends[::2], _starts(counts)[:-1])
-    return _pattern_on(layout, torch.cat([first, *ends[::2]]), coordinates, blocks[0], shape)
+    return torch.cat([first, *ends[::2]]), coordinates
 
 
 @outside_graphs
@@ -288,7 +321,7 @@ def _split_compressed(pattern, shapes):
     for shape in shapes:
         if block and (shape[0] % block[0] or shape[1] % block[1]):
             raise ValueError(f"a block of shape {shape} is not made of blocks of shape {block}")
-    along, across = zip(*(_along_and_across(layout, s, block) for s in shapes), strict=True)
+    along, across = _along_and_across(layout, shapes, block)
     starts, firsts = _starts(along), _starts(across)
     bounds = positions[torch.tensor(starts, device=positions.device)].tolist()
     counts = [end - start for start, end in itertools.pairwise(bounds)]

@@ -151,12 +151,11 @@ def stack_csr(tensors, dim=0):
     if not tensors:
         raise ValueError("there must be at least one tensor to stack")
     tensors = as_tensors(tensors, "tensors must be CSR tensors")
+    if {A.layout for A in tensors} != {torch.sparse_csr}:
+        raise ValueError(f"all tensors must be CSR, not {[A.layout for A in tensors]}")
     shapes = {A.shape for A in tensors}
     if len(shapes) > 1:
         raise ValueError(f"all tensors must have one shape, not {sorted(map(tuple, shapes))}")
-    layouts = [A.layout for A in tensors]
-    if layouts.count(torch.sparse_csr) < len(layouts):
-        raise ValueError(f"all tensors must be CSR, not {layouts}")
     (shape,) = shapes
     if len(shape) != 2:
         raise ValueError(f"all tensors must have shape (n, m), not {tuple(shape)}")
