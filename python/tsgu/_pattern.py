@@ -113,6 +113,13 @@ class Pattern:
         numbers = self.form, self.items, self.rows, self.columns, self.coalesced
         return restored, (self.positions, self.coordinates, numbers, self.stored_blocks)
 
+    def without_values(self):
+        """The same, which keeps alive no values that are in use."""
+        numbers = self.form, self.items, self.rows, self.columns, self.coalesced
+        pattern = Pattern(self.positions, self.coordinates, *numbers)
+        pattern.stored_blocks = self.stored_blocks
+        return pattern
+
     def __eq__(self, other):
         """Whether both have the same entries in the same order, kept in the same way."""
         if self is other:

@@ -30,7 +30,9 @@ def _pack(options):
         words = struct.pack(_FORMAT, *options)
     except struct.error as error:
         raise ValueError(f"{options} do not fit into a solver: {error}") from None
-    return torch.tensor(struct.unpack(f"{len(options)}q", words), device="cpu")
+    if torch.compiler.is_compiling():
+        return torch.tensor(struct.unpack(f"{len(options)}q", words), device="cpu")
+    return torch.frombuffer(bytearray(words), dtype=torch.int64)
 
 
 _packed = functools.lru_cache(maxsize=1024)(_pack)
@@ -109,6 +111,10 @@ def solver(
     # torch keeps a tensor's Python attributes for as long as the tensor lives, in graphs too.
     handle._tsgu_callables = callables
     return handle
+
+
+# For options that are few, and fixed by who asks: checked once.
+fixed_solver = functools.lru_cache(maxsize=64)(solver)
 
 
 def _or_default(value):

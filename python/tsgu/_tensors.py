@@ -27,9 +27,14 @@ def take_apart(A):
     return pattern, _flat_values(A, pattern)
 
 
-def _flat_values(A, pattern):
+def plain_values(A):
+    """The values of a sparse tensor as it keeps them, without autograd."""
     # Detached, for torch.compile takes no views of sparse tensors.
-    values = A._values() if A.layout is torch.sparse_coo else A.values().detach()
+    return A._values() if A.layout is torch.sparse_coo else A.values().detach()
+
+
+def _flat_values(A, pattern):
+    values = plain_values(A)
     if values.dim() == 1:
         return values
     if pattern.blocks is None and (pattern.form == COO or pattern.items == -1 or values.dim() > 2):
@@ -74,15 +79,15 @@ def compressed(pattern):
 
 class _ValuesOf(Function):
     @staticmethod
-    def forward(ctx, A):
-        ctx.pattern, values = take_apart(A)
+    def forward(ctx, A, pattern):
+        ctx.pattern = pattern
         ctx.of = None if A.is_leaf else weakref.ref(A)
-        return values.detach()
+        return _flat_values(A, pattern).detach()
 
     @staticmethod
     def backward(ctx, cotangent):
         before_gradient(ctx.next_functions[0][0], ctx.of, add_gradients, copy_gradient)
-        return from_values(ctx.pattern, cotangent)
+        return from_values(ctx.pattern, cotangent), None
 
 
 class _FromValues(Function):
@@ -139,20 +144,20 @@ def _refuse_batch_of_values(A):
 def _parts(A):
     if A.requires_grad and torch.is_grad_enabled():
         pattern = Pattern.of(A)
-        pattern.values = values = _shared(A)
+        pattern.values = values = _shared(A, pattern)
     else:
         pattern, values = take_apart(A)
     pattern.source = weakref.ref(A)
     return pattern, values
 
 
-def _shared(A):
+def _shared(A, pattern):
     known = shared_values.get(id(A))
     if known is not None:
         node, values = known[1](), known[2]()
         if values is not None and node is not None and _is_of(values, node, A):
             return values
-    values = _values_of(A)
+    values = _values_of(A, pattern.without_values())  # this one keeps them
     # The values' graph holds a leaf; of others, whoever writes to the values may let go of them.
     of_leaf = A.is_leaf
     get = weakref.ref(values) if of_leaf else lambda: values

@@ -9,7 +9,7 @@ from ._layouts import as_tensor, is_sparse
 from ._linear_solve import check_on_cpu, same_dtype
 from ._matrix import is_tensor_or_matrix
 from ._modes import outside_graphs
-from ._solver import solver
+from ._solver import fixed_solver
 
 __all__ = ["Solve", "SparseSolve", "SparseSolver", "solve"]
 
@@ -37,7 +37,7 @@ def _solve(A, B, method):
     _check(A, B)
     check_on_cpu(A, B)
     B = same_dtype(A, B, "b")
-    solve, handle = operator("solve").on, solver(method)
+    solve, handle = operator("solve").on, fixed_solver(method)
     if B.dim() < A.dim():
         return solve(A, handle, B.unsqueeze(-1)).squeeze(-1)
     if B.dim() == A.dim():

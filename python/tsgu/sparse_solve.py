@@ -19,7 +19,7 @@ from ._linear_solve import (
 from ._matrix import is_hybrid, is_tensor_or_matrix
 from ._methods import DIRECT, Wanted, check_direct, check_keywords, recognise
 from ._modes import outside_graphs
-from ._solver import solver
+from ._solver import fixed_solver
 from ._tensors import parts
 from ._user_solve import UserSolve
 
@@ -61,7 +61,7 @@ def _check_triangular(A, B):
 def _triangular_solve(A, B, upper, unitriangular, transpose):
     check_on_cpu(A, B)
     solve = operator("triangular_solve_transposed" if transpose else "triangular_solve")
-    handle = solver("triangular", upper=upper, unitriangular=unitriangular)
+    handle = fixed_solver("triangular", upper=bool(upper), unitriangular=bool(unitriangular))
     if B.dim() == 1:
         return solve.on(A, handle, B.unsqueeze(1)).squeeze(1)
     return solve.on(A, handle, B)

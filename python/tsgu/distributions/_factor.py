@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from .._matrix import Matrix, unchecked
+from .._rows import by_columns
 from ..sparse_matmul import sparse_mm
 from ..sparse_solve import sparse_triangular_solve
 
@@ -33,6 +34,8 @@ def _batch_sparse_mv(op, bmat, bvec, **kw):
 def _apply(op, A, X, **kw):
     """`op` for vectors along the last axis of X, (..., n), or (..., b, n) for a batch A."""
     items = A.shape[:-2]
+    if X.dim() == 2 and not items:
+        return op(A, X.mT, **kw).mT
     if math.prod(items) != 1:
         vectors = X.reshape(math.prod(X.shape[:-2]), *X.shape[-2:])
     else:
@@ -70,7 +73,7 @@ class Factor(NamedTuple):
     def multiply(self, X):
         """L X."""
         if self.D is not None:
-            X = self.D.sqrt() * X
+            X = self.D.sqrt() * by_columns(X)  # as the product takes and gives it
             return _apply(sparse_mm, self.matrix, X) + X
         return _apply(sparse_mm, self.matrix, X)
 
@@ -78,6 +81,7 @@ class Factor(NamedTuple):
         """L^T X."""
         matrix = unchecked(self.matrix.pattern.transposed(), self.matrix.values)
         if self.D is not None:
+            X = by_columns(X)
             return self.D.sqrt() * (_apply(sparse_mm, matrix, X) + X)
         return _apply(sparse_mm, matrix, X)
 

@@ -9,6 +9,8 @@ from .._layouts import is_sparse
 from .._matrix import is_hybrid, is_tensor_or_matrix
 from .constraints import may_have_nan, sparse_lower_cholesky, sparse_lower_triangular
 
+_are_regular = torch.ops.tsgu.are_regular.default._op
+
 
 def check_vectors(loc, diagonal):
     """Raises for the first thing that is wrong with them."""
@@ -101,6 +103,15 @@ def _warn_of_diagonal(name, stored):
         )
 
 
+def _are_regular_at_a_glance(loc, values, triangle, has_diagonal):
+    """By one call, False where more has to be looked at."""
+    if not values.is_cpu or triangle.above.shape[1] or torch._C._len_torch_dispatch_stack():
+        return False
+    if not has_diagonal:
+        return not triangle.on_diagonal.numel() and _are_regular(loc, values, triangle.on_diagonal)
+    return triangle.rows is None and _are_regular(loc, values, triangle.on_diagonal)
+
+
 def check_values(loc, diagonal, name, A, triangle):
     """Raises ValueError unless the values are those of a normal distribution.
 
@@ -108,13 +119,16 @@ def check_values(loc, diagonal, name, A, triangle):
     """
     if torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling():
         return
-    _check_loc(loc.detach())
+    loc, values = loc.detach(), triangle.values(A)
+    regular = _are_regular_at_a_glance(loc, values, triangle, diagonal is None)
+    if not regular:
+        _check_loc(loc)
     if diagonal is not None:
         _check_diagonal(diagonal.detach())
-    with torch.no_grad():
-        _, values = triangle.matrix(A)
-        constraint = sparse_lower_cholesky if diagonal is None else sparse_lower_triangular
-        wrong = constraint.first_violation(name, A, triangle, values)
+    if regular:
+        return
+    constraint = sparse_lower_cholesky if diagonal is None else sparse_lower_triangular
+    wrong = constraint.first_violation(name, A, triangle, values)
     if wrong is not None:
         raise ValueError(f"{name} must be lower triangular and invertible: {wrong}")
     if diagonal is not None and triangle.on_diagonal.numel():

@@ -9,7 +9,7 @@ from .._coalesced import summed
 from .._matrix import Matrix, unchecked
 from .._modes import on_indices
 from .._pattern import COO, CSR, Pattern, found
-from .._tensors import parts
+from .._tensors import parts, plain_values
 
 _is_compiling = torch.compiler.is_compiling
 
@@ -37,6 +37,11 @@ class Triangle(NamedTuple):
             values = summed(values, self.element, self.elements)
         of_triangle = values if self.kept is None else values.index_select(0, self.kept)
         return unchecked(self.pattern or pattern, of_triangle), values
+
+    def values(self, A):
+        """The values of all elements of the matrix, without autograd."""
+        values = parts(A)[1].detach() if type(A) is Matrix else plain_values(A).reshape(-1)
+        return values if self.element is None else summed(values, self.element, self.elements)
 
     def coordinates(self, A):
         """(item if batched, row, column) of each element of the matrix."""

@@ -8,6 +8,7 @@ from torch.distributions import Distribution, constraints
 
 from .. import _callbacks
 from .._layouts import as_tensor
+from .._rows import shifted
 from ._blocks import squared_norms
 from ._factor import Factor, Gaussian, _batch_sparse_mv
 from ._parameters import check_factor, check_types, check_values, check_vectors, common_batch
@@ -150,7 +151,7 @@ class SparseMultivariateNormal(Distribution):
         """
         shape = self._extended_shape(sample_shape)
         eps = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
-        return (self.loc + self._gaussian.root(eps)).contiguous()
+        return shifted(self.loc, self._gaussian.root(eps))
 
     def log_prob(self, value):
         """The log-density at value, (..., n), which broadcasts with the batch."""
