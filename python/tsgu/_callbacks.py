@@ -72,7 +72,8 @@ def view_of(tensor):
         return torch.empty(shape, dtype=dtype)
     length = 1 + sum((extent - 1) * step for extent, step in zip(shape, strides, strict=True))
     memory = (ctypes.c_char * (length * dtype.itemsize)).from_address(tensor.data)
-    return torch.frombuffer(memory, dtype=dtype).as_strided(shape, strides)
+    values = torch.frombuffer(memory, dtype=dtype)
+    return values if strides == [1] else values.as_strided(shape, strides)
 
 
 def _array(pointer, count, dtype):

@@ -86,6 +86,17 @@ def _iterate(solve, A, b, tolerance, adjoint, tol=None, rtol=None, **kwargs):
     return solve(A, b, **kwargs)[0]
 
 
+def _operator(linalg, A):
+    """A matrix whose products with one vector go past checks that cost as much as they do.
+
+    Of a matrix itself they would be those with a block of one column.
+    """
+    product = getattr(A, "_matmul_vector", A.dot)  # SciPy's own
+    operator = linalg.LinearOperator(A.shape, matvec=product, dtype=A.dtype)
+    operator.matvec = product
+    return operator
+
+
 def _is_symmetric(pattern):
     """Whether every entry has one on the other side of the diagonal."""
     *item, row, column = pattern.entry_indices()
@@ -125,7 +136,10 @@ class _Solve(UserSolve):
         return [(line - line[0], coordinates[line[0] : line[-1]]) for line in lines]
 
     def _array(self, x):
-        return _torch_to_backend(x.to(self.device), self.modules[0])
+        xp = self.modules[0]
+        if xp.__name__ == "numpy":  # The runtime's tensors have nothing to resolve.
+            return x.numpy()
+        return _torch_to_backend(x.to(self.device), xp)
 
     def _matrix(self, item, values, layout):
         """The matrix in "csr", or in "csc" its transpose, whose columns are the matrix's rows."""
@@ -148,13 +162,12 @@ class _Solve(UserSolve):
         A = self._matrix(item, values, "csr")
         A = A if mode == NORMAL else A.T
         A = A.conj() if mode == ADJOINT and values.is_complex() else A
-        # The product with one vector: of a matrix it would be that with a block of one column.
-        A = linalg.LinearOperator(A.shape, matvec=A.dot, dtype=A.dtype)
         kwargs = _arrays(self.kwargs, xp) if self.kwargs else {}
         # Half of what x is judged by.
         tolerance = default_tolerance(values.dtype) / 2
         b = self._array(b).reshape(-1)
-        return _iterate(getattr(linalg, name), A, b, tolerance, mode != NORMAL, **kwargs)
+        solve, A = getattr(linalg, name), _operator(linalg, A)
+        return _iterate(solve, A, b, tolerance, mode != NORMAL, **kwargs)
 
     def _solved(self, _, mode, item, values, b):
         kept, factors = self.factors.get(item, (None, None))
