@@ -128,9 +128,9 @@ n = 1,024 and 4,096 entries, a right-hand side 64 columns and a batch 128 items;
 27-point grid of 50^3, as many entries in a row as the matrix cfd2 has. A step takes gradients of
 all operands; `backward` of the old library on larger ones takes memory for entries times columns.
 
-Indices lie in torch's own memory. Those in NumPy's are compared with the pattern at each use, about
-1 ms for 3.2 million of int64; until 2ca765a the large log-sum-exp cases had such, so that their
-earlier figures are not comparable with these.
+Indices lie in torch's own memory, but for the row that says NumPy's: those are compared with the
+pattern at each use, about 1 ms for 3.2 million of int64. Until 2ca765a all large log-sum-exp cases
+had such, so that their earlier figures are not comparable with these.
 
 ## Goals
 

@@ -99,18 +99,20 @@ def _triangular(layout, items=None, n=_N, nnz=_NNZ):
     return _laid_out(indices, torch.cat([part[1] for part in parts]), shape, layout)
 
 
-def _of_rows(counts, columns):
+def _of_rows(counts, columns, shared=False):
+    """Column indices in torch's own memory, as a user's matrix has, or `shared` with NumPy."""
     n = len(counts)
     counts = torch.as_tensor(counts)
     positions = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
-    columns = torch.tensor(columns, dtype=torch.int64)  # memory of torch's, as a user's matrix has
+    columns = columns.astype("int64")
+    columns = torch.from_numpy(columns) if shared else torch.tensor(columns)
     A = torch.sparse_csr_tensor(positions, columns, torch.randn(len(columns)), (n, n))
     return A.requires_grad_()
 
 
-def _grid27():
+def _grid27(shared=False):
     offsets = list(itertools.product((-1, 0, 1), repeat=3))
-    return _of_rows(*stencil((50, 50, 50), offsets))
+    return _of_rows(*stencil((50, 50, 50), offsets), shared)
 
 
 def _rmat():
@@ -233,6 +235,11 @@ for _name, _matrix in (("cfd", _grid27), ("R-MAT 2^16", _rmat)):
             group="logsumexp, large",
             large=True,
         )
+Case(
+    "sparse_logsumexp csr, cfd, dim 0, NumPy's indices",
+    _reduction("sparse_logsumexp", lambda: _grid27(shared=True), dim=0),
+    large=True,
+)
 
 
 def _segments(library, lengths):
@@ -250,7 +257,13 @@ def _even(length):
     return torch.full((_ITEMS,), length)
 
 
+def _ragged(least, most):
+    return torch.randint(least, most + 1, (_ITEMS,))
+
+
 Case("segment_mm, 128 segments of 8", lambda library: _segments(library, _even(8)))
+Case("segment_mm, 128 segments of 1 to 16", lambda library: _segments(library, _ragged(1, 16)))
+Case("segment_mm, 128 segments of 0 to 64", lambda library: _segments(library, _ragged(0, 64)))
 Case("segment_mm, 128 segments of 1,000", lambda library: _segments(library, _even(1000)))
 Case("gather_mm, 1,024 rows", lambda library: _gather(library, _N))
 
