@@ -173,6 +173,9 @@ static tsgu_type bindOperands(const Program &program,
     typed = k;
     bindOperand(program, frame, k, operands[k], queue);
   }
+  for (int32_t k = 0; typed < 0 && k < count; ++k) // None is read: zeros.
+    if (isFloat(frame.views[k].type))
+      typed = k;
   const tsgu_type type = typed < 0 ? TSGU_F64 : frame.views[typed].type;
   for (int32_t k = 0; k < count; ++k) {
     const Program::Operand &operand = program.operands[static_cast<size_t>(k)];
