@@ -27,7 +27,7 @@ ENUMERATIONS = (
     "tsgu_status",
     "tsgu_type",
     "tsgu_mode",
-    "tsgu_preconditioner",
+    "tsgu_kind",
     "tsgu_reason",
     "tsgu_on_fail",
     "tsgu_request",

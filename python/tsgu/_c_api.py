@@ -33,14 +33,10 @@ MODE = {  # tsgu_mode
     "c": 2,
 }
 
-PRECONDITIONER = {  # tsgu_preconditioner
-    "no_preconditioner": 0,
-    "jacobi": 1,
-    "block_jacobi": 2,
-    "ssor": 3,
-    "ilu0": 4,
-    "ic0": 5,
-    "amg": 6,
+KIND = {  # tsgu_kind
+    "other": 0,
+    "krylov": 1,
+    "direct": 2,
 }
 
 REASON = {  # tsgu_reason

@@ -22,18 +22,7 @@ from . import _c_api, _library
 from ._types import torch_dtype
 from ._writes import removing
 
-METHODS = (
-    "triangular",
-    "cg",
-    "bicgstab",
-    "minres",
-    "gmres",
-    "cgs",
-    "lsmr",
-    "callable",
-    "lu",
-    "cholesky",
-)
+METHODS = _library.names("method")
 REASONS = {code: name.replace("_", " ") for name, code in _c_api.REASON.items()}
 ON_FAIL = ("warn", "raise", "ignore")
 _BREAKDOWNS = ("breakdown", "indefinite matrix", "indefinite preconditioner")

@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import itertools
 import os
 import pathlib
 import sys
@@ -98,6 +99,9 @@ _declare(
 )
 _declare(runtime, "tsgu_program_add", ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p)
 _declare(runtime, "tsgu_program_signature", ctypes.c_char_p, ctypes.c_void_p)
+for _name in ("tsgu_method_name", "tsgu_preconditioner_name"):
+    _declare(runtime, _name, ctypes.c_char_p, ctypes.c_int64)
+_declare(runtime, "tsgu_method_kind", ctypes.c_int, ctypes.c_int64)
 _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(_c_api.Counters))
 _POINTER = ctypes.c_void_p
 _declare(runtime, "tsgu_iteration_start", ctypes.c_int, *[_POINTER] * 6)
@@ -204,6 +208,13 @@ def translate(error):
             "operands of tsgu are dense tensors on the CPU or on a CUDA device; torch says: " + text
         )
     return error
+
+
+def names(what):
+    """Those of the runtime's methods, or preconditioners, in the order of their numbers."""
+    name = getattr(runtime, f"tsgu_{what}_name")
+    known = itertools.takewhile(lambda found: found is not None, map(name, itertools.count()))
+    return tuple(found.decode() for found in known)
 
 
 def open_program(path):

@@ -9,8 +9,17 @@ from typing import Any, NamedTuple
 
 import torch
 
-DIRECT = ("lu", "cholesky")
-SQUARE = ("cg", "bicgstab", "minres", "gmres", "cgs", *DIRECT)
+from . import _c_api, _library
+from ._callbacks import METHODS
+
+
+def _of_kind(kind):
+    known = map(_library.runtime.tsgu_method_kind, range(len(METHODS)))
+    return tuple(name for name, other in zip(METHODS, known, strict=True) if other == kind)
+
+
+DIRECT = _of_kind(_c_api.KIND["direct"])
+SQUARE = (*_of_kind(_c_api.KIND["krylov"]), *DIRECT)
 
 _functions = {}  # solver function -> (method, its keyword arguments -> Wanted)
 

@@ -8,11 +8,11 @@ import struct
 
 import torch
 
-from . import _c_api
+from . import _c_api, _library
 from ._callbacks import METHODS, ON_FAIL, Callables
 from ._lazy import plain
 
-_PRECONDITIONERS = (None, *list(_c_api.PRECONDITIONER)[1:])
+_PRECONDITIONERS = (None, *_library.names("preconditioner")[1:])
 _EVERY_OUTCOME, _PROGRESS, _HISTORY = 1, 2, 4
 
 

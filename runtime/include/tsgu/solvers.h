@@ -24,28 +24,29 @@ typedef enum tsgu_mode : int { TSGU_N = 0, TSGU_T = 1, TSGU_C = 2 } tsgu_mode;
 typedef enum tsgu_mode { TSGU_N = 0, TSGU_T = 1, TSGU_C = 2 } tsgu_mode;
 #endif
 
+/* TSGU_CG, TSGU_LU, ..., TSGU_JACOBI, ...: see Methods.def. */
 typedef enum tsgu_method {
-  TSGU_TRIANGULAR = 0,
-  TSGU_CG = 1,       /* Hermitian positive definite; Hestenes, Stiefel 1952 */
-  TSGU_BICGSTAB = 2, /* van der Vorst 1992 */
-  TSGU_MINRES = 3,   /* Hermitian; Paige, Saunders 1975 */
-  TSGU_GMRES = 4,    /* restarted; Saad, Schultz 1986 */
-  TSGU_CGS = 5,      /* Sonneveld 1989 */
-  TSGU_LSMR = 6,     /* least squares; Fong, Saunders 2011 */
-  TSGU_CALLBACK = 7, /* the caller's own solver, see tsgu_callbacks */
-  TSGU_LU = 8,       /* any square matrix; partial pivoting */
-  TSGU_CHOLESKY = 9  /* Hermitian positive definite, both triangles stored */
+#define TSGU_METHOD(number, enumerator, name, title) TSGU_##enumerator = number,
+#include "tsgu/Methods.def"
 } tsgu_method;
 
 typedef enum tsgu_preconditioner {
   TSGU_NO_PRECONDITIONER = 0,
-  TSGU_JACOBI = 1,
-  TSGU_BLOCK_JACOBI = 2,
-  TSGU_SSOR = 3,
-  TSGU_ILU0 = 4,
-  TSGU_IC0 = 5,
-  TSGU_AMG = 6 /* smoothed aggregation; Vanek, Mandel, Brezina 1996 */
+#define TSGU_PRECONDITIONER(number, enumerator, ...) TSGU_##enumerator = number,
+#include "tsgu/Methods.def"
 } tsgu_preconditioner;
+
+typedef enum tsgu_kind {
+  TSGU_OTHER = 0,
+  TSGU_KRYLOV = 1, /* iterates, with any preconditioner */
+  TSGU_DIRECT = 2  /* factorises */
+} tsgu_kind;
+
+/* The names of what these numbers stand for, as in Python, and the kind of a
+ * method. NULL: nothing. */
+TSGU_API const char *tsgu_method_name(int64_t method);
+TSGU_API const char *tsgu_preconditioner_name(int64_t preconditioner);
+TSGU_API tsgu_kind tsgu_method_kind(int64_t method);
 
 /* How a solve ended, of one column of the right-hand side. */
 typedef enum tsgu_reason {
@@ -72,9 +73,9 @@ typedef enum tsgu_on_fail {
 /* The value of a solver operand (`!tsgu.solver` in programs): what to do, as 16
  * words of 8 bytes, so that it travels as an array of int64. What a solver
  * works out from a pattern (analyses) or from values (preconditioners, factors)
- * is kept with the pattern, found again by structure or by content, so that the
- * same handle serves a solve, its adjoint, and their derivatives. All zeros is
- * a lower triangular solve with a stored diagonal. */
+ * is found again by structure or by content, so that the same handle serves a
+ * solve, its adjoint, and their derivatives. All zeros is a lower triangular
+ * solve with a stored diagonal. */
 typedef struct tsgu_solver {
   int64_t method;         /* tsgu_method */
   int64_t upper;          /* triangular: 0 lower, 1 upper; entries on the other

@@ -271,6 +271,20 @@ tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
   });
 }
 
+const char *tsgu_method_name(int64_t method) {
+  return method < 0 || method >= methodCount() ? nullptr
+                                               : methodAt(method).name;
+}
+
+const char *tsgu_preconditioner_name(int64_t preconditioner) {
+  return preconditionerName(preconditioner);
+}
+
+tsgu_kind tsgu_method_kind(int64_t method) {
+  return method < 0 || method >= methodCount() ? TSGU_OTHER
+                                               : methodAt(method).kind;
+}
+
 tsgu_status tsgu_keep_begin(tsgu_kept **kept) {
   return guarded([&] {
     requireNotNull(kept, "kept");

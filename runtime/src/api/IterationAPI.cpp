@@ -9,6 +9,7 @@
 #include "api/LastError.h"
 #include "program/Signature.h"
 #include "solvers/Closure.h"
+#include "solvers/Methods.h"
 #include "solvers/Report.h"
 
 #include <cmath>
@@ -47,8 +48,8 @@ void checkOptions(const tsgu_solver &solver,
     if (wrong)
       fail(Status::InvalidArgument, "iteration: ", what);
   };
-  refuse(solver.method == TSGU_TRIANGULAR || solver.method == TSGU_CALLBACK ||
-             isDirect(solver.method),
+  refuse(solver.method != TSGU_LSMR &&
+             methodAt(solver.method).kind != TSGU_KRYLOV,
          "method must be one that iterates");
   refuse(solver.preconditioner != 0 || solver.scale_columns != 0,
          "preconditioner and scale_columns need a matrix; for a closure they "

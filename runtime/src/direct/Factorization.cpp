@@ -8,6 +8,7 @@
 #include "direct/Factorization.h"
 #include "base/Callbacks.h"
 #include "pattern/Rows.h"
+#include "solvers/Methods.h"
 #include "solvers/Product.h"
 
 #include <cmath>
@@ -54,7 +55,7 @@ template <typename T> int exponentOf(double largest) {
 /// A pivot that is small may be so because of the matrix's scales alone, or by
 /// a few rounding errors nothing: the condition tells.
 template <typename T>
-void requireRegular(bool cholesky, const Matrix<T> &A,
+void requireRegular(const Method &method, const Matrix<T> &A,
                     const Factorization<T> &factors) {
   using Limits = std::numeric_limits<Real<T>>;
   if (factors.weakestPivot > std::sqrt(Limits::epsilon()))
@@ -62,26 +63,40 @@ void requireRegular(bool cholesky, const Matrix<T> &A,
   if (reciprocalCondition(A, factors) >= double(Limits::epsilon()))
     return;
   const std::string row = nameOfRow(A, factors.weakestRow);
-  if (cholesky)
-    fail(Status::Singular, "cholesky: the matrix is not positive definite to ",
-         "working precision: all but ", factors.weakestPivot,
-         " of the diagonal of ", row,
+  if (method.needs == Method::Hermitian)
+    fail(Status::Singular, method.name,
+         ": the matrix is not positive definite to working precision: all but ",
+         factors.weakestPivot, " of the diagonal of ", row,
          " is cancelled by the rows eliminated before it; try \"lu\" or, if "
          "the matrix is singular, sparse_generic_lstsq");
-  fail(Status::Singular,
-       "lu: the matrix is singular to working precision: ", row,
+  fail(Status::Singular, method.name,
+       ": the matrix is singular to working precision: ", row,
        " is all but a combination of other rows (its pivot is ",
        factors.weakestPivot, "); try sparse_generic_lstsq");
 }
 
-template <typename T> Factors<T> make(int64_t method, const Matrix<T> &A) {
-  const bool cholesky = method == TSGU_CHOLESKY;
-  const double largest = largestEntry(cholesky ? "cholesky" : "lu", A);
+template <typename T> Factors<T> byMethod(int64_t number, const Matrix<T> &A) {
+  switch (number) {
+#define TSGU_DIRECT_METHOD(number, enumerator, name, title, needs, function)   \
+  case number:                                                                 \
+    return function(A);
+#include "tsgu/Methods.def"
+  default:
+    fail(Status::InvalidArgument, "solver: method ", number,
+         " does not factorise");
+  }
+}
+
+template <typename T> Factors<T> make(int64_t number, const Matrix<T> &A) {
+  const Method &method = methodAt(number);
+  const double largest = largestEntry(method.name, A);
   checkInterrupt();
-  Factors<T> factors = cholesky ? factorizeCholesky(A) : factorizeLU(A);
+  Factors<T> factors = byMethod(number, A);
+  factors->rowScale.resize(A.rows(), 1);
+  factors->columnScale.resize(A.rows(), 1);
   factors->exponent = exponentOf<T>(largest);
   checkInterrupt();
-  requireRegular(cholesky, A, *factors);
+  requireRegular(method, A, *factors);
   made.fetch_add(1, std::memory_order_relaxed);
   return factors;
 }

@@ -20,7 +20,7 @@ namespace tsgu::runtime {
 /// column does not depend on the others.
 template <typename T> class Factorization : public Prepared<T> {
 public:
-  /// R and C.
+  /// R and C; a method that leaves them out has ones.
   std::vector<Real<T>> rowScale, columnScale;
   /// Of the largest entry of A where that is far from 0, within what leaves
   /// room for solutions; else 0.
@@ -30,11 +30,11 @@ public:
   Real<T> weakestPivot = 1;
 };
 
-/// The factorisation of A by TSGU_LU or TSGU_CHOLESKY, prepared once for its
-/// values; the analysis of the pattern serves them all. Throws InvalidArgument
-/// for an entry that is not finite, or for a matrix that is not Hermitian where
-/// it must be; Singular, naming a row of A, for one that is singular to working
-/// precision or not positive definite.
+/// The factorisation of A by a direct method, prepared once for its values; the
+/// analysis of the pattern serves them all. Throws InvalidArgument for an entry
+/// that is not finite, or for a matrix that is not Hermitian where it must be;
+/// Singular, naming a row of A, for one that is singular to working precision
+/// or not positive definite.
 template <typename T>
 std::shared_ptr<const Factorization<T>>
 factorize(int64_t method, const Matrix<T> &A, const tsgu_executor &executor);
@@ -45,10 +45,9 @@ uint64_t factorizations();
 //===-- One function for each method, on a matrix of at least one row -----===//
 
 template <typename T> using Factors = std::shared_ptr<Factorization<T>>;
-/// Cholesky.cpp.
-template <typename T> Factors<T> factorizeCholesky(const Matrix<T> &A);
-/// LU.cpp.
-template <typename T> Factors<T> factorizeLU(const Matrix<T> &A);
+#define TSGU_DIRECT_METHOD(number, enumerator, name, title, needs, function)   \
+  template <typename T> Factors<T> function(const Matrix<T> &A);
+#include "tsgu/Methods.def"
 
 /// An estimate of 1 / (norm1(R A C) norm1((R A C)^-1)): Condition.cpp.
 template <typename T>

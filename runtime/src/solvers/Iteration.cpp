@@ -7,6 +7,7 @@
 
 #include "solvers/Iteration.h"
 #include "base/Callbacks.h"
+#include "solvers/Methods.h"
 #include "solvers/Solve.h"
 
 #include <cmath>
@@ -106,7 +107,8 @@ bool Iteration<T>::haveEnded(const std::vector<double> &norms) {
 template <typename T>
 void Iteration<T>::count(const std::vector<double> &norms) {
   const int64_t k = active();
-  const int64_t more = productsOf(solver.method) + 1; // And the residual's.
+  const int64_t more =
+      methodAt(solver.method).products + 1; // And the residual's.
   const bool ended = haveEnded(norms);
   for (int64_t j = 0; j < k; ++j)
     if (!settled[j])

@@ -84,11 +84,6 @@ struct Criteria {
 bool haveArrived(const Criteria &criteria,
                  const std::vector<double> &distances);
 
-/// Products that one iteration takes.
-inline int64_t productsOf(int64_t method) {
-  return method == TSGU_BICGSTAB || method == TSGU_CGS ? 2 : 1;
-}
-
 /// Why a column left the iteration.
 enum class Exit : uint8_t {
   None,
@@ -241,11 +236,10 @@ private:
 };
 
 /// The methods. Each runs until its last column has left.
-template <typename T> Task conjugateGradients(Iteration<T> &);
-template <typename T> Task biCGSTAB(Iteration<T> &);
-template <typename T> Task minres(Iteration<T> &);
-template <typename T> Task gmres(Iteration<T> &);
-template <typename T> Task cgs(Iteration<T> &);
+#define TSGU_KRYLOV_METHOD(number, enumerator, name, title, needs, products,   \
+                           function)                                           \
+  template <typename T> Task function(Iteration<T> &);
+#include "tsgu/Methods.def"
 template <typename T> Task lsmr(Iteration<T> &);
 
 } // namespace tsgu::runtime

@@ -17,16 +17,11 @@ namespace tsgu::runtime {
 
 template <typename T> Task (*methodOf(int64_t method))(Iteration<T> &) {
   switch (method) {
-  case TSGU_CG:
-    return conjugateGradients<T>;
-  case TSGU_BICGSTAB:
-    return biCGSTAB<T>;
-  case TSGU_MINRES:
-    return minres<T>;
-  case TSGU_GMRES:
-    return gmres<T>;
-  case TSGU_CGS:
-    return cgs<T>;
+#define TSGU_KRYLOV_METHOD(number, enumerator, name, title, needs, products,   \
+                           function)                                           \
+  case number:                                                                 \
+    return function<T>;
+#include "tsgu/Methods.def"
   }
   fail(Status::InvalidArgument, "solver: method ", method,
        " is none for a square matrix");

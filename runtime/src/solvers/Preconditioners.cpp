@@ -21,52 +21,47 @@ uint64_t preconditionerSetups() {
   return setups.load(std::memory_order_relaxed);
 }
 
-template <typename T>
-static Made<T> make(int64_t kind, int64_t blockSize, double relaxation,
-                    const Matrix<T> &A, const tsgu_executor &executor) {
-  switch (kind) {
-  case TSGU_JACOBI:
-    return makeJacobi(A, executor);
-  case TSGU_BLOCK_JACOBI:
-    return makeBlockJacobi(A, blockSize, executor);
-  case TSGU_SSOR:
-    return makeSSOR(A, relaxation, executor);
-  case TSGU_ILU0:
-    return makeIncompleteLU(A, executor);
-  case TSGU_IC0:
-    return makeIncompleteCholesky(A, executor);
-  case TSGU_AMG:
-    return makeSmoothedAggregation(A, executor);
+namespace {
+template <typename T> struct Maker {
+  Made<T> (*make)(const Matrix<T> &, const tsgu_solver &,
+                  const tsgu_executor &) = nullptr;
+  int64_t option = 0; ///< The bits of what it reads.
+};
+
+/// Returns how it is made, and fills in the option that was left out.
+template <typename T> Maker<T> makerOf(tsgu_solver &solver) {
+  switch (solver.preconditioner) {
+#define TSGU_PRECONDITIONER(number, enumerator, name, function, option,        \
+                            otherwise)                                         \
+  case number:                                                                 \
+    if (solver.option == 0)                                                    \
+      solver.option = otherwise;                                               \
+    return {function<T>, std::bit_cast<int64_t>(solver.option)};
+#include "tsgu/Methods.def"
   default:
-    fail(Status::InvalidArgument, "solver: preconditioner ", kind,
-         " is none of tsgu_preconditioner");
+    fail(Status::InvalidArgument, "solver: preconditioner ",
+         solver.preconditioner, " is none of tsgu_preconditioner");
   }
 }
+} // namespace
 
 template <typename T>
 std::shared_ptr<const Prepared<T>>
-makePreconditioner(const tsgu_solver &solver, const Matrix<T> &A,
+makePreconditioner(const tsgu_solver &given, const Matrix<T> &A,
                    const tsgu_executor &executor) {
-  const int64_t kind = solver.preconditioner;
-  if (kind == TSGU_NO_PRECONDITIONER)
+  if (given.preconditioner == TSGU_NO_PRECONDITIONER)
     return nullptr;
   if (A.rows() != A.columns())
     fail(Status::InvalidArgument,
-         "a preconditioner needs a square matrix, not "
-         "one of ",
-         A.rows(), " x ", A.columns());
-
-  const int64_t blockSize = kind != TSGU_BLOCK_JACOBI ? 0
-                            : solver.block_size       ? solver.block_size
-                                                      : 8;
-  const double relaxation = kind != TSGU_SSOR        ? 0
-                            : solver.relaxation != 0 ? solver.relaxation
-                                                     : 1;
+         "a preconditioner needs a square matrix, not one of ", A.rows(), " x ",
+         A.columns());
+  tsgu_solver solver = given;
+  const Maker<T> maker = makerOf<T>(solver);
   PreparedKey key;
-  key.kind = preconditionerKind + kind;
-  key.options = {blockSize, std::bit_cast<int64_t>(relaxation)};
+  key.kind = preconditionerKind + solver.preconditioner;
+  key.options = {maker.option, 0};
   return prepare<Prepared<T>>(key, A, executor, [&] {
-    Made<T> made = make(kind, blockSize, relaxation, A, executor);
+    Made<T> made = maker.make(A, solver, executor);
     setups.fetch_add(1, std::memory_order_relaxed);
     return made;
   });

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "solvers/Refinement.h"
+#include "solvers/Methods.h"
 
 #include <cmath>
 #include <limits>
@@ -290,7 +291,7 @@ void Refinement<T>::judge(size_t slot, Exit exit, double norm, bool accepted) {
 /// Whether a column has had its iterations or its products.
 template <typename T> bool Refinement<T>::isSpent(int64_t id) const {
   return result.iterations[id] >= limit ||
-         !options.criteria.allows(id, productsOf(solver.method) + 1);
+         !options.criteria.allows(id, methodAt(solver.method).products + 1);
 }
 
 /// With a mean to be reached: ends all columns where it is.

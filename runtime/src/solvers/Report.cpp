@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "solvers/Report.h"
+#include "solvers/Methods.h"
 #include "solvers/Product.h"
 #include "solvers/Symmetry.h"
 
@@ -15,13 +16,6 @@
 
 namespace tsgu::runtime {
 namespace {
-
-const char *nameOf(int64_t method) {
-  static const char *const names[] = {
-      "triangular solve",    "CG", "BiCGSTAB", "MINRES", "GMRES", "CGS", "LSMR",
-      "the caller's solver", "LU", "Cholesky"};
-  return names[method];
-}
 
 const char *whatHappened(int64_t reason) {
   switch (reason) {
@@ -110,7 +104,7 @@ std::string explain(const tsgu_solver &solver, const Result &result,
   }
   std::ostringstream text;
   text.precision(3);
-  text << nameOf(solver.method);
+  text << methodAt(solver.method).title;
   if (failed == 0) {
     const int64_t most = columns ? *std::max_element(result.iterations.begin(),
                                                      result.iterations.end())
@@ -166,14 +160,14 @@ static std::string flawOf(const tsgu_solver &solver, const Matrix<T> &A,
       reasons.end())
     if (const std::string where = firstNotFinite(A); !where.empty())
       return "The matrix has " + where;
-  if (solver.method != TSGU_CG && solver.method != TSGU_MINRES)
+  const Method &method = methodAt(solver.method);
+  if (method.kind != TSGU_KRYLOV || method.needs != Method::Hermitian)
     return {};
   const std::string where = asymmetry(A);
-  return where.empty()
-             ? where
-             : "The matrix is not Hermitian, as " +
-                   std::string(nameOf(solver.method)) + " needs it: " + where +
-                   ". Try BiCGSTAB or GMRES, which take any matrix";
+  return where.empty() ? where
+                       : "The matrix is not Hermitian, as " +
+                             std::string(method.title) + " needs it: " + where +
+                             ". Try BiCGSTAB or GMRES, which take any matrix";
 }
 
 template <typename T>

@@ -33,11 +33,10 @@ static void checkReal(const char *name, double value, bool fits,
 
 void checkSolver(const tsgu_solver &s) {
   constexpr int64_t large = int64_t{1} << 48;
-  checkRange("method", s.method, TSGU_TRIANGULAR, TSGU_CHOLESKY);
+  checkRange("method", s.method, 0, methodCount() - 1);
   checkRange("upper", s.upper, 0, 1);
   checkRange("unit_diagonal", s.unit_diagonal, 0, 1);
-  checkRange("preconditioner", s.preconditioner, TSGU_NO_PRECONDITIONER,
-             TSGU_AMG);
+  checkRange("preconditioner", s.preconditioner, 0, preconditionerCount() - 1);
   checkRange("block_size", s.block_size, 0, 64);
   checkReal("relaxation", s.relaxation, s.relaxation >= 0 && s.relaxation < 2,
             "between 0 and 2");
@@ -56,7 +55,7 @@ void checkSolver(const tsgu_solver &s) {
 
 static void checkMethod(const Problem &problem) {
   const int64_t method = problem.solver->method;
-  auto require = [&](bool fits, const char *solve, const char *methods) {
+  auto require = [&](bool fits, const char *solve, const std::string &methods) {
     if (!fits)
       fail(Status::InvalidArgument, "solver: method ", method, " does not do ",
            solve, "; use ", methods);
@@ -67,9 +66,8 @@ static void checkMethod(const Problem &problem) {
                    "TSGU_TRIANGULAR");
   case Problem::General:
     return require(
-        method != TSGU_TRIANGULAR && method != TSGU_LSMR,
-        "a solve with a square matrix",
-        "LU, CHOLESKY, CG, BICGSTAB, MINRES, GMRES, CGS or CALLBACK");
+        method == TSGU_CALLBACK || methodAt(method).kind != TSGU_OTHER,
+        "a solve with a square matrix", squareMethods() + " or CALLBACK");
   case Problem::LeastSquares:
   case Problem::NormalEquations:
     return require(method == TSGU_LSMR || method == TSGU_CALLBACK,

@@ -9,6 +9,7 @@
 #define TSGU_SRC_SOLVERS_SOLVE_H
 
 #include "pattern/Matrix.h"
+#include "solvers/Methods.h"
 
 namespace tsgu::runtime {
 
@@ -39,11 +40,6 @@ struct Problem {
 /// this kind of solve; Singular; NotConverged where the solver says so;
 /// CallbackError; Interrupted.
 void solve(const Problem &problem, const tsgu_executor &executor);
-
-/// Of a tsgu_method: one that factorises.
-constexpr bool isDirect(int64_t method) {
-  return method == TSGU_LU || method == TSGU_CHOLESKY;
-}
 
 /// Throws InvalidArgument, naming the option, its value and what is allowed.
 void checkSolver(const tsgu_solver &solver);

@@ -140,12 +140,12 @@ private:
 } // namespace
 
 template <typename T>
-Made<T> makeBlockJacobi(const Matrix<T> &A, int64_t blockSize,
+Made<T> makeBlockJacobi(const Matrix<T> &A, const tsgu_solver &options,
                         const tsgu_executor &executor) {
-  return std::make_shared<BlockJacobi<T>>(A, blockSize, executor);
+  return std::make_shared<BlockJacobi<T>>(A, options.block_size, executor);
 }
 #define INSTANTIATE(T)                                                         \
-  template Made<T> makeBlockJacobi(const Matrix<T> &, int64_t,                 \
+  template Made<T> makeBlockJacobi(const Matrix<T> &, const tsgu_solver &,     \
                                    const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 

@@ -125,13 +125,13 @@ private:
 } // namespace
 
 template <typename T>
-Made<T> makeIncompleteCholesky(const Matrix<T> &A,
+Made<T> makeIncompleteCholesky(const Matrix<T> &A, const tsgu_solver &,
                                const tsgu_executor &executor) {
   return std::make_shared<IncompleteCholesky<T>>(A, executor);
 }
 #define INSTANTIATE(T)                                                         \
-  template Made<T> makeIncompleteCholesky(const Matrix<T> &,                   \
-                                          const tsgu_executor &);
+  template Made<T> makeIncompleteCholesky(                                     \
+      const Matrix<T> &, const tsgu_solver &, const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -74,11 +74,13 @@ private:
 } // namespace
 
 template <typename T>
-Made<T> makeIncompleteLU(const Matrix<T> &A, const tsgu_executor &executor) {
+Made<T> makeIncompleteLU(const Matrix<T> &A, const tsgu_solver &,
+                         const tsgu_executor &executor) {
   return std::make_shared<IncompleteLU<T>>(A, executor);
 }
 #define INSTANTIATE(T)                                                         \
-  template Made<T> makeIncompleteLU(const Matrix<T> &, const tsgu_executor &);
+  template Made<T> makeIncompleteLU(const Matrix<T> &, const tsgu_solver &,    \
+                                    const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

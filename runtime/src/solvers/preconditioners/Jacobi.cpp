@@ -44,11 +44,13 @@ private:
 } // namespace
 
 template <typename T>
-Made<T> makeJacobi(const Matrix<T> &A, const tsgu_executor &) {
+Made<T> makeJacobi(const Matrix<T> &A, const tsgu_solver &,
+                   const tsgu_executor &) {
   return std::make_shared<Jacobi<T>>(A);
 }
 #define INSTANTIATE(T)                                                         \
-  template Made<T> makeJacobi(const Matrix<T> &, const tsgu_executor &);
+  template Made<T> makeJacobi(const Matrix<T> &, const tsgu_solver &,          \
+                              const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

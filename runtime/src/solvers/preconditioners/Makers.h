@@ -18,27 +18,12 @@ namespace tsgu::runtime {
 
 template <typename T> using Made = std::shared_ptr<const Prepared<T>>;
 
-template <typename T>
-Made<T> makeJacobi(const Matrix<T> &A, const tsgu_executor &executor);
-
-template <typename T>
-Made<T> makeBlockJacobi(const Matrix<T> &A, int64_t blockSize,
-                        const tsgu_executor &executor);
-
-template <typename T>
-Made<T> makeSSOR(const Matrix<T> &A, double relaxation,
-                 const tsgu_executor &executor);
-
-template <typename T>
-Made<T> makeIncompleteLU(const Matrix<T> &A, const tsgu_executor &executor);
-
-template <typename T>
-Made<T> makeIncompleteCholesky(const Matrix<T> &A,
-                               const tsgu_executor &executor);
-
-template <typename T>
-Made<T> makeSmoothedAggregation(const Matrix<T> &A,
-                                const tsgu_executor &executor);
+#define TSGU_PRECONDITIONER(number, enumerator, name, function, option,        \
+                            otherwise)                                         \
+  template <typename T>                                                        \
+  Made<T> function(const Matrix<T> &A, const tsgu_solver &options,             \
+                   const tsgu_executor &executor);
+#include "tsgu/Methods.def"
 
 } // namespace tsgu::runtime
 

@@ -66,12 +66,13 @@ private:
 } // namespace
 
 template <typename T>
-Made<T> makeSSOR(const Matrix<T> &A, double relaxation,
+Made<T> makeSSOR(const Matrix<T> &A, const tsgu_solver &options,
                  const tsgu_executor &executor) {
-  return std::make_shared<SSOR<T>>(A, relaxation, executor);
+  return std::make_shared<SSOR<T>>(A, options.relaxation, executor);
 }
 #define INSTANTIATE(T)                                                         \
-  template Made<T> makeSSOR(const Matrix<T> &, double, const tsgu_executor &);
+  template Made<T> makeSSOR(const Matrix<T> &, const tsgu_solver &,            \
+                            const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

@@ -165,7 +165,7 @@ private:
 } // namespace
 
 template <typename T>
-Made<T> makeSmoothedAggregation(const Matrix<T> &A,
+Made<T> makeSmoothedAggregation(const Matrix<T> &A, const tsgu_solver &,
                                 const tsgu_executor &executor) {
   if (!fitsInt32(A.rows()))
     fail(Status::InvalidArgument, "AMG: the matrix has ", A.rows(),
@@ -174,8 +174,8 @@ Made<T> makeSmoothedAggregation(const Matrix<T> &A,
   return std::make_shared<SmoothedAggregation<T>>(A, executor);
 }
 #define INSTANTIATE(T)                                                         \
-  template Made<T> makeSmoothedAggregation(const Matrix<T> &,                  \
-                                           const tsgu_executor &);
+  template Made<T> makeSmoothedAggregation(                                    \
+      const Matrix<T> &, const tsgu_solver &, const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime
