@@ -57,7 +57,7 @@ template <typename To> static bool raiseInto(const Piece &piece, void *data) {
 
 /// Writes all pieces. Fails where an index is outside of its extent.
 static void write(const std::vector<Piece> &pieces, const TensorView &to) {
-  constexpr int64_t worthwhile = 65536;
+  constexpr int64_t worthwhile = int64_t(1) << 20; // for a thread
   const auto count = static_cast<int64_t>(pieces.size());
   const int64_t mean = to.elements() / std::max<int64_t>(count, 1) + 1;
   std::atomic<bool> valid{true};

@@ -131,6 +131,15 @@ def test_coordinates(index, wide):
     assert torch.equal(join_coordinates(pairs, extents + extents, wide), joined.expand(2, -1))
 
 
+def test_long_pieces_on_several_threads():
+    pieces = [torch.randint(9, (1_200_000,)) for _ in range(4)]
+    expected = torch.cat([piece + 9 * k for k, piece in enumerate(pieces)])
+    assert torch.equal(join_coordinates(pieces, [9] * 4, True), expected)
+    pieces[2][1_000_000] = 9
+    with pytest.raises(ValueError, match="outside of its extent"):
+        join_coordinates(pieces, [9] * 4, True)
+
+
 @pytest.mark.parametrize("wrong", [-1, 7, -(2**63), 2**63 - 1])
 @pytest.mark.parametrize("place", [(0, 0), (3, 4), (5, 2)])
 def test_a_coordinate_outside_is_seen(place, wrong):
