@@ -36,6 +36,7 @@ class _Specialization(ctypes.Structure):
         ("width_count", ctypes.c_uint32),
         ("target", ctypes.c_uint8),
         ("alignment", ctypes.c_uint8),
+        ("hollow", ctypes.c_uint8 * 8),  # none: devices have no compressed levels
     ]
 
 
@@ -169,7 +170,7 @@ def _write_table(signatures, compiled, output):
     lines.append("const Compiled compiledPrograms[] = {")
     for k, (path, wanted, _) in enumerate(compiled):
         types = f"{wanted.value_type}, {wanted.index_type}, {wanted.derived_index_type}"
-        rest = f"widths{k}, {len(wanted.widths)}, {wanted.target}, {wanted.alignment}"
+        rest = f"widths{k}, {len(wanted.widths)}, {wanted.target}, {wanted.alignment}, {{}}"
         lines.append(f'{{"{path}", {{{types}, {rest}}}, &kernels{k}}},')
     lines.append("};")
     output.write_text("\n".join(lines) + "\n")

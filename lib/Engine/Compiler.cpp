@@ -239,6 +239,9 @@ static LoweringOptions getOptions(const tsgu_specialization &specialization,
       specialization.derived_index_type == TSGU_I32 ? 32 : 64;
   options.widths.assign(specialization.widths,
                         specialization.widths + specialization.width_count);
+  options.hollow.assign(std::begin(specialization.hollow),
+                        std::end(specialization.hollow));
+  options.exchangeOnly = specialization.target != TSGU_TARGET_CPU;
   options.vectorBits = target.vectorBits;
   options.alignment = specialization.alignment;
   return options;

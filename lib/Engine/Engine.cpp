@@ -62,6 +62,7 @@ Engine::getKey(StringRef path, const tsgu_specialization &specialization) {
                            specialization.derived_index_type,
                            specialization.target, specialization.alignment};
   hash.update(ArrayRef(types));
+  hash.update(ArrayRef(specialization.hollow));
   add(hash, StringRef(reinterpret_cast<const char *>(specialization.widths),
                       specialization.width_count * sizeof(int64_t)));
   return hash.final();

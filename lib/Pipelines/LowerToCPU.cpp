@@ -33,10 +33,13 @@ void addLowerToKernels(OpPassManager &pm, const LoweringOptions &options) {
   specialize.index = options.index;
   specialize.derivedIndex = options.derivedIndex;
   specialize.widths.assign(options.widths.begin(), options.widths.end());
+  specialize.hollow.assign(options.hollow.begin(), options.hollow.end());
+  SelectLayoutOptions layout;
+  layout.exchangeOnly = options.exchangeOnly;
   pm.addNestedPass<func::FuncOp>(createExpandConjugated());
   pm.addPass(createSpecialize(specialize));
   pm.addNestedPass<func::FuncOp>(createExpandLogSumExp());
-  pm.addNestedPass<func::FuncOp>(createSelectLayout());
+  pm.addNestedPass<func::FuncOp>(createSelectLayout(layout));
   pm.addPass(createStage());
   pm.addNestedPass<func::FuncOp>(createLowerSampled());
   pm.addPass(createSparsificationAndBufferizationPass());
@@ -92,6 +95,9 @@ struct CommandLine : PassPipelineOptions<CommandLine> {
                                 llvm::cl::desc("bits of other layouts'")};
   ListOption<int64_t> widths{*this, "widths",
                              llvm::cl::desc("extents by symbol, 0: dynamic")};
+  ListOption<int64_t> hollow{
+      *this, "hollow",
+      llvm::cl::desc("sets of dimensions that are mostly empty, by pattern")};
   Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::init(512),
                               llvm::cl::desc("bits of a vector register")};
 
@@ -101,6 +107,7 @@ struct CommandLine : PassPipelineOptions<CommandLine> {
     options.index = index;
     options.derivedIndex = derivedIndex;
     options.widths.assign(widths.begin(), widths.end());
+    options.hollow.assign(hollow.begin(), hollow.end());
     options.vectorBits = vectorBits;
     return options;
   }

@@ -16,7 +16,7 @@
 // KERNEL-NOT: call
 // KERNEL:     return
 
-// REMARK: remark: [Passed] SelectLayout {{.*}} Function=spmm | Layout=rows, {{.*}} Remark=parallel
+// REMARK: remark: [Passed] SelectLayout {{.*}} Function=spmm | Layout="0 dense, 1 compressed", {{.*}} Remark=parallel
 // REMARK: remark: [Passed] RegisterTile {{.*}} Function=spmm_k0 | Remark="accumulators in registers", accumulators=1, lanes=8
 
 // CHECK:       @spmm_manifest = internal constant [{{[0-9]+}} x i8] c"tsguMANI

@@ -100,8 +100,10 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
   let description = [{
     Programs are written for f64, and for any width of dense operands. A width
     that is known here ends up in registers. `widths` are in the order of the
-    signature's symbols, 0 for those that stay dynamic. Private functions, which
-    served differentiation, are removed.
+    signature's symbols, 0 for those that stay dynamic. `hollow` says of each
+    pattern, by bit m, that most tuples of coordinates of the dimensions in the
+    set m are in no entry. Private functions, which served differentiation, are
+    removed.
   }];
   let options = [
     Option<"value", "value", "std::string", "\"f64\"",
@@ -111,7 +113,8 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
            "bits of positions and coordinates in the patterns' own layout">,
     Option<"derivedIndex", "derived-index", "unsigned", "32",
            "bits of positions and coordinates in every other layout">,
-    ListOption<"widths", "widths", "int64_t", "extents by symbol, 0: dynamic">];
+    ListOption<"widths", "widths", "int64_t", "extents by symbol, 0: dynamic">,
+    ListOption<"hollow", "hollow", "int64_t", "sets of dimensions by pattern">];
 }
 
 def ExpandConjugated : Pass<"tsgu-expand-conjugated", "::mlir::func::FuncOp"> {
@@ -140,10 +143,16 @@ def ExpandLogSumExp : Pass<"tsgu-expand-log-sum-exp", "::mlir::func::FuncOp"> {
 def SelectLayout : Pass<"tsgu-select-layout", "::mlir::func::FuncOp"> {
   let summary = "choose the layout of each op's sparse tensors and its loop order";
   let description = [{
-    Chooses rows (CSR) or columns (CSC) so that the leading loops are parallel,
-    and says so in `tsgu.layout`, `tsgu.partition` (how many leading loops may be
-    cut into ranges) and `tsgu.proof`. A remark tells the choice.
+    Chooses the order of levels so that the leading loops are parallel, and says
+    so in `tsgu.layout` (an encoding), `tsgu.partition` (how many leading loops
+    may be cut into ranges) and `tsgu.proof`. Levels are compressed where the
+    program was specialised to a pattern that is mostly empty there. A remark
+    tells the choice.
   }];
+  let options = [
+    Option<"exchangeOnly", "exchange-only", "bool", "false",
+           "no other order than with the last two dimensions exchanged: devices "
+           "have no other">];
 }
 
 def Stage : Pass<"tsgu-stage", "::mlir::ModuleOp"> {

@@ -72,6 +72,8 @@ struct RegisterTile : tsgu::impl::RegisterTileBase<RegisterTile> {
     kernel.func->removeAttr("tsgu.identity");
     if (once)
       return startFromIdentity(kernel), success();
+    if (kernel.isFilled())
+      return success();
     if (failed(fill(kernel)))
       return kernel.func.emitError("found no way to fill the output");
     remark::missed(kernel.func.getLoc(), remarkOn(kernel, "RegisterTile"))

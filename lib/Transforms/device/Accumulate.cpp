@@ -40,7 +40,7 @@ struct Accumulate : tsgu::impl::AccumulateBase<Accumulate> {
     SmallVector<Accumulation, 1> accumulations = findAccumulations(kernel);
     if (!visitsElementsOnce(kernel, accumulations)) {
       kernel.func->removeAttr("tsgu.identity");
-      if (!fillRows(kernel) && failed(fill(kernel)))
+      if (!kernel.isFilled() && !fillRows(kernel) && failed(fill(kernel)))
         return kernel.func.emitError("found no way to fill the output");
       return success();
     }

@@ -24,6 +24,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SparseTensor/IR/SparseTensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace tsgu {
@@ -47,7 +48,9 @@ public:
   LogicalResult run();
 
 private:
+  SmallVector<Argument> describeBuffers(const Argument &tensor);
   LogicalResult nameArguments();
+  LogicalResult replaceFirstPositions();
   LogicalResult replaceSpecifier(BlockArgument specifier, int32_t layout);
   LogicalResult replaceSizes();
   Value extentOf(const Argument &argument, int32_t dim);
@@ -83,37 +86,55 @@ Value KernelExport::sizeOf(SizeRef::Kind kind, int32_t index) {
 }
 
 Value KernelExport::levelSize(int32_t layout, unsigned level) {
-  if (level < stage.partition.loops.size())
-    return sizeOf(SizeRef::Range, level);
   const LayoutInfo &info = manifest.layouts[layout];
-  return sizeOf(SizeRef::Extent,
-                manifest.patterns[info.pattern].shape[info.order[level]]);
+  if (info.levels[level].kind == Level::Dense &&
+      level < stage.partition.loops.size())
+    return sizeOf(SizeRef::Range, level);
+  return sizeOf(
+      SizeRef::Extent,
+      manifest.patterns[info.pattern].shape[info.levels[level].dimension]);
+}
+
+/// A sparse tensor is positions and coordinates of each compressed level, then
+/// its values.
+SmallVector<Argument> KernelExport::describeBuffers(const Argument &tensor) {
+  SmallVector<Argument> buffers;
+  for (auto [number, level] :
+       llvm::enumerate(manifest.layouts[tensor.layout].levels)) {
+    if (level.kind == Level::Dense)
+      continue;
+    for (Argument::Role role : {Argument::Positions, Argument::Coordinates}) {
+      Argument &indices = buffers.emplace_back(tensor);
+      indices.role = role;
+      indices.level = static_cast<int32_t>(number);
+      indices.written = false;
+    }
+  }
+  buffers.push_back(tensor);
+  return buffers;
 }
 
 /// Lists what each argument is, now that sparse ones are three and a specifier.
 LogicalResult KernelExport::nameArguments() {
   unsigned next = 0;
-  auto arg = [&](unsigned i) { return kernel.getArgument(i); };
   for (const Argument &tensor : stage.arguments) {
-    unsigned count = tensor.role == Argument::Values ? 4 : 1;
-    if (next + count > kernel.getNumArguments())
+    SmallVector<Argument> buffers{tensor};
+    if (tensor.role == Argument::Values)
+      buffers = describeBuffers(tensor);
+    unsigned end = next + buffers.size() + (tensor.role == Argument::Values);
+    if (end > kernel.getNumArguments())
       return kernel.emitError("has fewer arguments than its manifest lists");
-    if (count == 4) {
-      if (!isa<st::StorageSpecifierType>(arg(next + 3).getType()))
+    if (tensor.role == Argument::Values) {
+      BlockArgument specifier = kernel.getArgument(end - 1);
+      if (!isa<st::StorageSpecifierType>(specifier.getType()))
         return kernel.emitError("argument ")
-               << next + 3
+               << end - 1
                << " is no storage specifier; run "
                   "--sparsification-and-bufferization first";
-      Argument positions = tensor, coordinates = tensor;
-      positions.role = Argument::Positions;
-      coordinates.role = Argument::Coordinates;
-      positions.written = coordinates.written = false;
-      arguments.append({positions, coordinates, tensor});
-      specifiers.push_back({arg(next + 3), tensor.layout});
-    } else {
-      arguments.push_back(tensor);
+      specifiers.push_back({specifier, tensor.layout});
     }
-    next += count;
+    arguments.append(buffers);
+    next = end;
   }
   return success();
 }
@@ -139,6 +160,53 @@ LogicalResult KernelExport::replaceSpecifier(BlockArgument specifier,
       }
     }
     get.erase();
+  }
+  return success();
+}
+
+/// The index that a loaded position becomes, by casts alone.
+static Value getIndexOf(memref::LoadOp load) {
+  Value value = load;
+  while (value.hasOneUse() &&
+         isa<arith::ExtUIOp, arith::IndexCastOp>(*value.user_begin()))
+    value = value.user_begin()->getResult(0);
+  return value.getType().isIndex() ? value : Value();
+}
+
+/// The first level's nodes are counted from 0 to how many there are in a call:
+/// its positions, which would be these two numbers, are no argument.
+LogicalResult KernelExport::replaceFirstPositions() {
+  for (auto [number, argument] : llvm::enumerate(arguments)) {
+    if (argument.role != Argument::Positions || argument.level != 0)
+      continue;
+    auto isNodes = [&, layout = argument.layout](const Symbol &symbol) {
+      return symbol.nodesOf == layout;
+    };
+    int32_t nodes =
+        llvm::find_if(manifest.symbols, isNodes) - manifest.symbols.begin();
+    for (Operation *user :
+         llvm::make_early_inc_range(kernel.getArgument(number).getUsers())) {
+      auto load = dyn_cast<memref::LoadOp>(user);
+      std::optional<int64_t> which =
+          load ? getConstantIntValue(load.getIndices()[0]) : std::nullopt;
+      Value index = load ? getIndexOf(load) : Value();
+      if (!index || !which || *which > 1)
+        return user->emitError("is no bound of the loop over nodes");
+      builder.setInsertionPointToStart(&kernel.getBody().front());
+      index.replaceAllUsesWith(
+          *which == 0
+              ? arith::ConstantIndexOp::create(builder, load.getLoc(), 0)
+                    .getResult()
+          : stage.partition.loops.empty() ? sizeOf(SizeRef::Extent, nodes)
+                                          : sizeOf(SizeRef::Range, 0));
+      while (Operation *op = index.getDefiningOp()) {
+        Value source = op == load ? Value() : op->getOperand(0);
+        op->erase();
+        if (!source)
+          break;
+        index = source;
+      }
+    }
   }
   return success();
 }
@@ -293,8 +361,8 @@ LogicalResult KernelExport::run() {
     --bufferCount;
   }
   inlineTerms();
-  if (failed(replaceSizes()) || failed(replaceStored()) ||
-      failed(checkNothingHidden()))
+  if (failed(replaceFirstPositions()) || failed(replaceSizes()) ||
+      failed(replaceStored()) || failed(checkNothingHidden()))
     return failure();
   addOutputExtents();
   makeStrided();

@@ -42,6 +42,8 @@ FailureOr<std::optional<Kernel>> Kernel::get(func::FuncOp func) {
   return std::optional<Kernel>(kernel);
 }
 
+bool Kernel::isFilled() const { return func->hasAttr(filledAttr); }
+
 bool Kernel::isReadOnly(Value memref) const {
   if (auto parts = memref.getDefiningOp<PartsOp>())
     memref = parts.getNumbers();
@@ -130,19 +132,50 @@ static bool traceCompound(Value index, SmallVectorImpl<scf::ForOp> &loops) {
   return traceCompound(product.getLhs(), loops);
 }
 
-std::optional<SmallVector<scf::ForOp>> tsgu::traceIndices(ValueRange indices,
-                                                          MemRefType type) {
+static void sortOutermostFirst(SmallVectorImpl<scf::ForOp> &loops) {
+  llvm::sort(loops,
+             [](scf::ForOp a, scf::ForOp b) { return a->isProperAncestor(b); });
+}
+
+/// Calls `trace` for each index but those that can only be 0.
+static std::optional<SmallVector<scf::ForOp>>
+traceEach(ValueRange indices, MemRefType type,
+          function_ref<bool(Value, SmallVectorImpl<scf::ForOp> &)> trace) {
   SmallVector<scf::ForOp> loops;
   for (auto [dim, index] : llvm::enumerate(indices)) {
     if (type.getDimSize(dim) == 1 && isConstantIntValue(index, 0))
       continue;
-    scf::ForOp loop = getLoopOf(index);
-    if (!loop || !traceRange(loop, loops))
+    if (!trace(index, loops))
       return std::nullopt;
   }
-  llvm::sort(loops,
-             [](scf::ForOp a, scf::ForOp b) { return a->isProperAncestor(b); });
+  sortOutermostFirst(loops);
   return loops;
+}
+
+static bool traceIndex(Value index, SmallVectorImpl<scf::ForOp> &loops) {
+  scf::ForOp loop = getLoopOf(index);
+  return loop && traceRange(loop, loops);
+}
+
+std::optional<SmallVector<scf::ForOp>> tsgu::traceIndices(ValueRange indices,
+                                                          MemRefType type) {
+  return traceEach(indices, type, traceIndex);
+}
+
+std::optional<SmallVector<scf::ForOp>>
+tsgu::traceCoordinates(ValueRange indices, MemRefType type) {
+  return traceEach(
+      indices, type, [](Value index, SmallVectorImpl<scf::ForOp> &loops) {
+        auto load = peelCasts(index).getDefiningOp<memref::LoadOp>();
+        if (!load)
+          return traceIndex(index, loops);
+        scf::ForOp loop = load.getIndices().size() == 1
+                              ? getLoopOf(load.getIndices()[0])
+                              : scf::ForOp();
+        if (loop)
+          loops.push_back(loop);
+        return static_cast<bool>(loop);
+      });
 }
 
 static Value getLoadedMemref(Operation *op) {

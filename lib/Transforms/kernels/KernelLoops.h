@@ -28,6 +28,9 @@ struct Kernel {
 
   bool isOutput(mlir::Value memref) const { return memref == output; }
   bool isReadOnly(mlir::Value memref) const;
+  /// Whether the output is the identity everywhere when the kernel begins: it
+  /// visits the elements of some coordinates alone.
+  bool isFilled() const;
 };
 
 /// The loops around an op, outermost first; nullopt if something else than a
@@ -41,6 +44,12 @@ getLoopsAround(mlir::Operation *op);
 /// kernel's contract says. Nullopt for other indices.
 std::optional<llvm::SmallVector<mlir::scf::ForOp>>
 traceIndices(mlir::ValueRange indices, mlir::MemRefType type);
+
+/// The same with coordinates for indices, each loaded by its own loop: they
+/// differ below one parent, so that no element is visited twice if these are
+/// all loops around it.
+std::optional<llvm::SmallVector<mlir::scf::ForOp>>
+traceCoordinates(mlir::ValueRange indices, mlir::MemRefType type);
 
 /// Whether a loop runs from lower to upper bound in steps of one.
 bool hasUnitStep(mlir::scf::ForOp loop);

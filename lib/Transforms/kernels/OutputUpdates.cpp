@@ -263,7 +263,8 @@ bool tsgu::visitsElementsOnce(Kernel kernel,
   if (!store)
     return false;
   auto around = getLoopsOutside(accumulations, store);
-  auto needed = traceIndices(store.getIndices(), type);
+  auto needed = kernel.isFilled() ? traceCoordinates(store.getIndices(), type)
+                                  : traceIndices(store.getIndices(), type);
   if (!around || !needed || *around != *needed)
     return false;
   return !load || (load->getBlock() == store->getBlock() &&

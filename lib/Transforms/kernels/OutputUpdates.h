@@ -29,7 +29,8 @@ void moveRowsOut(Kernel kernel);
 llvm::SmallVector<Accumulation, 1> findAccumulations(Kernel kernel);
 
 /// Whether the nest visits every element of the output once, when accumulators
-/// are carried, so that each may start from the identity and no fill is needed.
+/// are carried, so that each may start from the identity and no fill is needed;
+/// of a filled output, whether it visits none twice.
 bool visitsElementsOnce(Kernel kernel,
                         llvm::ArrayRef<Accumulation> accumulations);
 

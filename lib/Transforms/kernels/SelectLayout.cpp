@@ -6,16 +6,20 @@
 //===----------------------------------------------------------------------===//
 //
 // Sparse loops run in the order of the storage's levels. The layout chosen is
-// the first whose leading levels are parallel loops that index the output, for
-// then the rows can be cut into ranges that write different elements.
+// one of most leading levels that are parallel loops and index the output, for
+// then the rows can be cut into ranges that write different elements. Which of
+// its levels are dense follows from the pattern alone.
 //
 //===----------------------------------------------------------------------===//
 
+#include "tsgu/Dialect/Levels.h"
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/TsguDialect.h"
 #include "tsgu/Transforms/Passes.h"
 
 #include "mlir/IR/Remarks.h"
+
+#include <algorithm>
 
 namespace tsgu {
 #define GEN_PASS_DEF_SELECTLAYOUT
@@ -31,7 +35,7 @@ namespace {
 
 /// The loops of an op, in the order in which the kernel shall run them.
 struct Schedule {
-  SmallVector<int64_t> layout; ///< Level order of the sparse tensors, if any.
+  Levels levels;               ///< Of the sparse tensors; none: there are none.
   SmallVector<unsigned> loops; ///< Loop numbers, outermost first.
   unsigned partition = 0;      ///< How many leading loops may be cut.
   std::string proof;
@@ -41,17 +45,20 @@ unsigned loopOf(AffineMap map, unsigned result) {
   return cast<AffineDimExpr>(map.getResult(result)).getPosition();
 }
 
-/// The map of the op's sparse tensors; they all have the same. Null if none.
-AffineMap getSparseMap(GenericOp op) {
+/// The first of the op's sparse tensors, which all have one pattern and one
+/// map; null if there are none.
+OpOperand *getSparseOperand(GenericOp op) {
   for (OpOperand &operand : op->getOpOperands())
     if (isSparse(operand.get()))
-      return op.getMatchingIndexingMap(&operand);
-  return AffineMap();
+      return &operand;
+  return nullptr;
 }
 
 std::string name(unsigned loop) { return "d" + std::to_string(loop); }
 
 struct SelectLayout : tsgu::impl::SelectLayoutBase<SelectLayout> {
+  using SelectLayoutBase::SelectLayoutBase;
+
   void runOnOperation() override {
     if (failed(verifyProgram(getOperation())))
       return signalPassFailure();
@@ -68,32 +75,66 @@ struct SelectLayout : tsgu::impl::SelectLayoutBase<SelectLayout> {
   }
 
   Schedule select(GenericOp op);
-  void selectSparse(GenericOp op, AffineMap sparse, Schedule &schedule);
+  Levels getLevels(Value sparse, ArrayRef<int32_t> order);
+  unsigned countParallel(GenericOp op, AffineMap sparse,
+                         ArrayRef<Level> levels);
+  void selectSparse(GenericOp op, Value tensor, AffineMap sparse,
+                    Schedule &schedule);
   void appendDenseLoops(GenericOp op, Schedule &schedule);
   void explain(GenericOp op, const Schedule &schedule);
   void apply(GenericOp op, const Schedule &schedule);
 };
 
-/// Rows must stay before columns in a batch, so a pattern has two layouts:
-/// {..., r, c} and {..., c, r}.
-void SelectLayout::selectSparse(GenericOp op, AffineMap sparse,
+/// The levels in this order of dimensions: compressed from where most tuples of
+/// the coordinates so far are empty.
+Levels SelectLayout::getLevels(Value sparse, ArrayRef<int32_t> order) {
+  BlockArgument holder = getPatternArgument(getOperation(), getPattern(sparse));
+  auto hollow = getOperation().getArgAttrOfType<IntegerAttr>(
+      holder.getArgNumber(), hollowAttr);
+  Levels levels;
+  uint64_t prefix = 0;
+  bool compressed = false;
+  for (int32_t dimension : order) {
+    prefix |= uint64_t(1) << dimension;
+    compressed |= levels.size() + 1 == order.size() ||
+                  (hollow && hollow.getValue()[prefix]);
+    levels.push_back(
+        {dimension, compressed ? Level::Compressed : Level::Dense});
+  }
+  return levels;
+}
+
+/// How many leading levels are parallel loops that can be cut: dense ones, or
+/// the first one, whose nodes are counted. The last one is never cut.
+unsigned SelectLayout::countParallel(GenericOp op, AffineMap sparse,
+                                     ArrayRef<Level> levels) {
+  unsigned count = 0;
+  while (count + 1 < levels.size() &&
+         (count == 0 || levels[count].kind == Level::Dense) &&
+         isParallel(op, loopOf(sparse, levels[count].dimension)))
+    ++count;
+  return count;
+}
+
+/// A sparse result has its values in canonical order.
+void SelectLayout::selectSparse(GenericOp op, Value tensor, AffineMap sparse,
                                 Schedule &schedule) {
-  unsigned rank = sparse.getNumResults();
-  SmallVector<int64_t> rows = llvm::to_vector(llvm::seq<int64_t>(0, rank));
-  SmallVector<int64_t> columns(rows);
-  std::swap(columns[rank - 1], columns[rank - 2]);
-  auto parallelLevels = [&](ArrayRef<int64_t> order) {
-    unsigned count = 0;
-    while (count < rank - 1 && isParallel(op, loopOf(sparse, order[count])))
-      ++count;
-    return count;
-  };
-  unsigned byRows = parallelLevels(rows), byColumns = parallelLevels(columns);
-  bool transposed = byColumns > byRows && !isSparse(op.getDpsInits()[0]);
-  schedule.layout = transposed ? columns : rows;
-  schedule.partition = transposed ? byColumns : byRows;
-  for (int64_t level : schedule.layout)
-    schedule.loops.push_back(loopOf(sparse, level));
+  SmallVector<int32_t> order =
+      llvm::to_vector(llvm::seq<int32_t>(0, sparse.getNumResults()));
+  bool first = true;
+  do {
+    Levels levels = getLevels(tensor, order);
+    unsigned partition = countParallel(op, sparse, levels);
+    if (std::exchange(first, false) || partition > schedule.partition) {
+      schedule.levels = std::move(levels);
+      schedule.partition = partition;
+    }
+    if (isSparse(op.getDpsInits()[0]))
+      break;
+  } while (std::next_permutation(
+      order.begin() + (exchangeOnly ? order.size() - 2 : 0), order.end()));
+  for (const Level &level : schedule.levels)
+    schedule.loops.push_back(loopOf(sparse, level.dimension));
 }
 
 /// Appends the loops that no sparse tensor has: sums before the output's own,
@@ -119,8 +160,9 @@ void SelectLayout::appendDenseLoops(GenericOp op, Schedule &schedule) {
 
 Schedule SelectLayout::select(GenericOp op) {
   Schedule schedule;
-  if (AffineMap sparse = getSparseMap(op))
-    selectSparse(op, sparse, schedule);
+  if (OpOperand *sparse = getSparseOperand(op))
+    selectSparse(op, sparse->get(), op.getMatchingIndexingMap(sparse),
+                 schedule);
   appendDenseLoops(op, schedule);
   if (schedule.partition == 0) {
     schedule.proof =
@@ -140,9 +182,8 @@ Schedule SelectLayout::select(GenericOp op) {
 }
 
 void SelectLayout::explain(GenericOp op, const Schedule &schedule) {
-  std::string layout = "dense";
-  if (!schedule.layout.empty())
-    layout = llvm::is_sorted(schedule.layout) ? "rows" : "columns";
+  std::string layout =
+      schedule.levels.empty() ? "dense" : print(schedule.levels);
   std::string function = getOperation().getName().str();
   auto options = remark::RemarkOpts::name("SelectLayout")
                      .category("tsgu")
@@ -177,8 +218,8 @@ void SelectLayout::apply(GenericOp op, const Schedule &schedule) {
   ordered.getRegion().takeBody(op.getRegion());
   if (isSampled(op))
     setSampled(ordered);
-  if (!schedule.layout.empty())
-    ordered->setAttr(layoutAttr, builder.getDenseI64ArrayAttr(schedule.layout));
+  if (!schedule.levels.empty())
+    ordered->setAttr(layoutAttr, getEncoding(context, schedule.levels));
   ordered->setAttr(partitionAttr,
                    builder.getI64IntegerAttr(schedule.partition));
   ordered->setAttr(proofAttr, builder.getStringAttr(schedule.proof));

@@ -13,6 +13,8 @@
 
 #include "kernels/Stage.h"
 #include "kernels/StageBuffers.h"
+
+#include "tsgu/Dialect/Levels.h"
 #include "tsgu/Dialect/ManifestAttr.h"
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/ProgramSymbols.h"
@@ -22,7 +24,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Complex/IR/Complex.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -54,6 +55,10 @@ public:
 private:
   void outline(GenericOp op);
   void addStep(StepOpInterface op);
+  bool countsNodes(const Partition &partition) const;
+  std::vector<int32_t> getSlice(AffineMap map, const Partition &partition);
+  bool leavesGaps(GenericOp op, const Stage &stage) const;
+  void addFill(const Stage &stage, TypedAttr identity);
   RankedTensorType kernelType(GenericOp op, OpOperand &operand,
                               const Partition &partition, bool overEntries);
   Argument describe(GenericOp op, OpOperand &operand, bool overEntries,
@@ -98,14 +103,34 @@ static bool readsCoordinates(GenericOp op) {
 
 /// Without the extents that the program fixes for dimensions that are cut: a
 /// call of the kernel has some iterations of their loops.
-static RankedTensorType forgetCutExtents(RankedTensorType type, AffineMap map,
-                                         unsigned loops) {
+static RankedTensorType forgetCutExtents(RankedTensorType type,
+                                         ArrayRef<int32_t> slice) {
   SmallVector<int64_t> shape(type.getShape());
-  for (auto [dim, index] : llvm::enumerate(map.getResults()))
-    for (unsigned loop = 0; loop < loops; ++loop)
-      if (index.isFunctionOfDim(loop))
-        shape[dim] = ShapedType::kDynamic;
+  for (int32_t dim : slice)
+    if (dim >= 0)
+      shape[dim] = ShapedType::kDynamic;
   return type.clone(shape);
+}
+
+/// Whether the first partitioned loop runs through the nodes of a compressed
+/// level.
+bool Staging::countsNodes(const Partition &partition) const {
+  return !partition.loops.empty() &&
+         manifest.symbols[partition.loops[0]].nodesOf >= 0;
+}
+
+/// For each partitioned loop the dimension that it cuts out of a dense tensor,
+/// or -1. The nodes of a compressed level cut none: what belongs to them is
+/// anywhere.
+std::vector<int32_t> Staging::getSlice(AffineMap map,
+                                       const Partition &partition) {
+  std::vector<int32_t> slice;
+  for (size_t loop = 0; loop < partition.loops.size(); ++loop) {
+    auto dim = map.getResultPosition(builder.getAffineDimExpr(loop));
+    bool cuts = dim && !(loop == 0 && countsNodes(partition));
+    slice.push_back(cuts ? static_cast<int32_t>(*dim) : -1);
+  }
+  return slice;
 }
 
 RankedTensorType Staging::kernelType(GenericOp op, OpOperand &operand,
@@ -115,21 +140,17 @@ RankedTensorType Staging::kernelType(GenericOp op, OpOperand &operand,
   auto type = cast<RankedTensorType>(tensor.getType());
   auto encoding = sparse_tensor::getSparseTensorEncoding(type);
   if (!encoding)
-    return forgetCutExtents(type, op.getMatchingIndexingMap(&operand),
-                            partition.loops.size());
+    return overEntries ? type
+                       : forgetCutExtents(
+                             type, getSlice(op.getMatchingIndexingMap(&operand),
+                                            partition));
   if (overEntries)
     return RankedTensorType::get({ShapedType::kDynamic}, type.getElementType());
   const LayoutInfo &layout = manifest.layouts[buffers.layoutOf(op, tensor)];
-  SmallVector<AffineExpr> levels;
-  for (int32_t dim : layout.order)
-    levels.push_back(builder.getAffineDimExpr(dim));
-  AffineMap map =
-      AffineMap::get(type.getRank(), 0, levels, builder.getContext());
   unsigned width = layout.indexType == ElementType::I32 ? 32 : 64;
-  return RankedTensorType::get(type.getShape(), type.getElementType(),
-                               sparse_tensor::SparseTensorEncodingAttr::get(
-                                   builder.getContext(), encoding.getLvlTypes(),
-                                   map, AffineMap(), width, width));
+  return RankedTensorType::get(
+      type.getShape(), type.getElementType(),
+      getEncoding(builder.getContext(), layout.levels, width));
 }
 
 Partition Staging::describePartition(GenericOp op, bool overEntries) {
@@ -147,6 +168,11 @@ Partition Staging::describePartition(GenericOp op, bool overEntries) {
   for (Value operand : op->getOperands())
     if (isSparse(operand))
       partition.weightLayout = buffers.layoutOf(op, operand);
+  if (partition.weightLayout >= 0) {
+    int32_t nodes = buffers.nodesOf(partition.weightLayout);
+    if (partition.parallel)
+      partition.loops[0] = nodes;
+  }
   return partition;
 }
 
@@ -168,7 +194,7 @@ Argument Staging::describe(GenericOp op, OpOperand &operand, bool overEntries,
     argument.role = Argument::Values;
     argument.layout = buffers.layoutOf(op, tensor);
     bool read = !isOutput && !op.getMatchingBlockArgument(&operand).use_empty();
-    if (read && !llvm::is_sorted(manifest.layouts[argument.layout].order))
+    if (read && !inOrder(manifest.layouts[argument.layout].levels))
       argument.buffer = buffers.permuted(tensor, argument.layout);
     return argument;
   }
@@ -177,11 +203,7 @@ Argument Staging::describe(GenericOp op, OpOperand &operand, bool overEntries,
     argument.slice = {-1};
     return argument;
   }
-  AffineMap map = op.getMatchingIndexingMap(&operand);
-  for (size_t loop = 0; loop < partition.loops.size(); ++loop) {
-    auto dim = map.getResultPosition(builder.getAffineDimExpr(loop));
-    argument.slice.push_back(dim ? static_cast<int32_t>(*dim) : -1);
-  }
+  argument.slice = getSlice(op.getMatchingIndexingMap(&operand), partition);
   return argument;
 }
 
@@ -220,10 +242,16 @@ Cost Staging::getCost(GenericOp op, const Stage &stage) {
   cost.flops.push_back({operations, iterations});
 
   bool counted = false;
-  for (const Argument &argument : stage.arguments) {
+  for (auto [argument, operand] :
+       llvm::zip(stage.arguments, op->getOpOperands())) {
     double size = elementSize(typeOf(manifest, argument.buffer));
     if (argument.role == Argument::Dense) {
-      cost.bytes.push_back({size, argument.shape});
+      std::vector<int32_t> shape = argument.shape;
+      AffineMap map = op.getMatchingIndexingMap(&operand);
+      if (countsNodes(stage.partition))
+        if (auto dim = map.getResultPosition(builder.getAffineDimExpr(0)))
+          shape[*dim] = stage.partition.loops[0];
+      cost.bytes.push_back({size, shape});
       continue;
     }
     const LayoutInfo &layout = manifest.layouts[argument.layout];
@@ -233,9 +261,15 @@ Cost Staging::getCost(GenericOp op, const Stage &stage) {
       continue;
     double index = elementSize(layout.indexType);
     cost.bytes.push_back({index, {info.stored}});
+    // How many nodes there are below a compressed level is not known.
+    if (layout.levels[0].kind == Level::Compressed) {
+      cost.bytes.push_back({2 * index, {buffers.nodesOf(argument.layout)}});
+      continue;
+    }
     std::vector<int32_t> rows;
-    for (size_t level = 0; level + 1 < layout.order.size(); ++level)
-      rows.push_back(info.shape[layout.order[level]]);
+    for (const Level &level : layout.levels)
+      if (level.kind == Level::Dense)
+        rows.push_back(info.shape[level.dimension]);
     cost.bytes.push_back({index, rows});
   }
   return cost;
@@ -246,6 +280,8 @@ Argument Staging::describeCoordinates(GenericOp op, const Stage &stage) {
   Argument argument;
   argument.role = Argument::Coordinates;
   argument.layout = buffers.layoutOf(op, op.getDpsInits()[0]);
+  argument.level =
+      static_cast<int32_t>(manifest.layouts[argument.layout].levels.size()) - 1;
   argument.shape = stage.partition.loops;
   argument.slice = {0};
   return argument;
@@ -284,11 +320,14 @@ Partition::Within Staging::describeWithin(GenericOp kernel, Reduction reduction,
                                           const Stage &stage) {
   const Argument &output = stage.arguments.back();
   if (!stage.partition.parallel || stage.partition.loops.size() != 1 ||
-      stage.partition.weightLayout < 0)
+      stage.partition.weightLayout < 0 ||
+      manifest.layouts[stage.partition.weightLayout].levels.size() != 2)
     return Partition::Whole;
   if (isSparse(kernel.getDpsInits()[0]))
     return Partition::Entries;
-  if (output.shape.size() > 2 || output.slice != std::vector<int32_t>{0} ||
+  AffineMap map = kernel.getIndexingMapsArray().back();
+  if (output.shape.size() > 2 || output.shape.empty() ||
+      !map.getResult(0).isFunctionOfDim(0) ||
       isNarrow(typeOf(manifest, output.buffer)))
     return Partition::Whole;
   switch (reduction) {
@@ -358,6 +397,30 @@ static GenericOp cloneOverEntries(func::FuncOp kernel, GenericOp op) {
   return copy;
 }
 
+/// Whether elements of a dense output belong to no node of a compressed level,
+/// and so to no iteration.
+bool Staging::leavesGaps(GenericOp op, const Stage &stage) const {
+  if (stage.partition.weightLayout < 0)
+    return false;
+  const Levels &levels = manifest.layouts[stage.partition.weightLayout].levels;
+  AffineMap out = op.getIndexingMapsArray().back();
+  for (size_t level = 0; level + 1 < levels.size(); ++level)
+    if (levels[level].kind == Level::Compressed && out.isFunctionOfDim(level))
+      return true;
+  return false;
+}
+
+/// The step that puts the identity everywhere in a kernel's output.
+void Staging::addFill(const Stage &stage, TypedAttr identity) {
+  StepInfo fill;
+  fill.name = StepInfo::fill;
+  fill.writes = {stage.arguments.back().buffer};
+  auto number = dyn_cast<FloatAttr>(identity);
+  bool isZero = !number || number.getValue().isZero();
+  fill.numbers = {isZero ? 0 : number.getValue().isNegative() ? -1 : 1};
+  manifest.stages.emplace_back().step = std::move(fill);
+}
+
 void Staging::outline(GenericOp op) {
   bool overEntries = runsOverEntries(op);
   Stage stage;
@@ -395,9 +458,14 @@ void Staging::outline(GenericOp op) {
   bool accumulates =
       payload.reduction != Reduction::None ||
       llvm::any_of(copy.getDpsInputs(), [](Value v) { return isSparse(v); });
-  if (accumulates && !isSparse(copy.getDpsInits()[0]))
-    kernel->setAttr(identityAttr,
-                    getIdentity(payload.reduction, payload.term.getType()));
+  if (accumulates && !isSparse(copy.getDpsInits()[0])) {
+    TypedAttr identity = getIdentity(payload.reduction, payload.term.getType());
+    kernel->setAttr(identityAttr, identity);
+    if (leavesGaps(op, stage)) {
+      kernel->setAttr(filledAttr, builder.getUnitAttr());
+      addFill(stage, identity);
+    }
+  }
   stage.partition.within = describeWithin(copy, payload.reduction, stage);
   manifest.stages.push_back(std::move(stage));
 }
@@ -416,7 +484,7 @@ void Staging::addStep(StepOpInterface op) {
 }
 
 /// What --tsgu-select-layout says of an op: at most all its loops are cut, and
-/// the levels of its sparse tensors are a permutation of their dimensions.
+/// the levels of its sparse tensors are those of a layout.
 static LogicalResult verifySchedule(GenericOp op) {
   auto partition = op->getAttrOfType<IntegerAttr>(partitionAttr);
   if (!partition || !op->getAttrOfType<StringAttr>(proofAttr))
@@ -427,12 +495,12 @@ static LogicalResult verifySchedule(GenericOp op) {
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isSparse(operand.get()))
       continue;
-    auto layout = op->getAttrOfType<DenseI64ArrayAttr>(layoutAttr);
+    auto layout =
+        op->getAttrOfType<sparse_tensor::SparseTensorEncodingAttr>(layoutAttr);
     int64_t rank = cast<RankedTensorType>(operand.get().getType()).getRank();
-    if (!layout || layout.size() != rank ||
-        !isPermutationVector(layout.asArrayRef()))
+    if (!layout || static_cast<int64_t>(getLevels(layout).size()) != rank)
       return op.emitError("needs a '")
-             << layoutAttr << "' that orders the " << rank
+             << layoutAttr << "' with levels for the " << rank
              << " dimensions of its sparse tensors";
   }
   return success();

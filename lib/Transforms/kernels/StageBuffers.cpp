@@ -7,6 +7,8 @@
 
 #include "kernels/StageBuffers.h"
 #include "kernels/Stage.h"
+
+#include "tsgu/Dialect/Levels.h"
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/TsguDialect.h"
 
@@ -34,30 +36,47 @@ StageBuffers::StageBuffers(func::FuncOp program, const ProgramSymbols &symbols,
 }
 
 int32_t StageBuffers::layoutOf(linalg::GenericOp op, Value sparse) {
-  return addLayout(op->getAttrOfType<DenseI64ArrayAttr>(layoutAttr), sparse);
+  return addLayout(
+      getLevels(op->getAttrOfType<sparse_tensor::SparseTensorEncodingAttr>(
+          layoutAttr)),
+      sparse);
 }
 
 int32_t StageBuffers::csrOf(Value sparse) {
-  int64_t rank = cast<RankedTensorType>(sparse.getType()).getRank();
-  return addLayout(llvm::to_vector(llvm::seq<int64_t>(0, rank)), sparse);
+  return addLayout(
+      canonicalLevels(cast<RankedTensorType>(sparse.getType()).getRank()),
+      sparse);
 }
 
-/// The layout's number in the manifest, adding it if it is new.
-int32_t StageBuffers::addLayout(ArrayRef<int64_t> levels, Value sparse) {
+int32_t StageBuffers::addLayout(Levels levels, Value sparse) {
   auto encoding = sparse_tensor::getSparseTensorEncoding(sparse.getType());
   LayoutInfo layout;
   layout.pattern = symbols.patternOf(sparse);
-  layout.order.assign(levels.begin(), levels.end());
   int64_t width =
-      llvm::is_sorted(levels)
+      isCanonical(levels)
           ? encoding.getCrdWidth()
           : program->getAttrOfType<IntegerAttr>(derivedIndexAttr).getInt();
   layout.indexType = width == 32 ? ElementType::I32 : ElementType::I64;
+  layout.levels = std::move(levels);
   for (auto [index, known] : llvm::enumerate(manifest.layouts))
-    if (known.pattern == layout.pattern && known.order == layout.order)
+    if (known.pattern == layout.pattern && known.levels == layout.levels)
       return index;
   manifest.layouts.push_back(layout);
   return manifest.layouts.size() - 1;
+}
+
+int32_t StageBuffers::nodesOf(int32_t layout) {
+  const LayoutInfo &info = manifest.layouts[layout];
+  if (info.levels[0].kind == Level::Dense)
+    return manifest.patterns[info.pattern].shape[info.levels[0].dimension];
+  for (auto [index, symbol] : llvm::enumerate(manifest.symbols))
+    if (symbol.nodesOf == layout)
+      return index;
+  Symbol symbol;
+  symbol.name = "nodes(" + std::to_string(layout) + ")";
+  symbol.nodesOf = layout;
+  manifest.symbols.push_back(symbol);
+  return manifest.symbols.size() - 1;
 }
 
 Buffer StageBuffers::of(Value tensor) {

@@ -26,6 +26,8 @@ public:
   /// sparse value, and of its CSR.
   int32_t layoutOf(mlir::linalg::GenericOp op, mlir::Value sparse);
   int32_t csrOf(mlir::Value sparse);
+  /// The symbol that counts the nodes of a layout's first level.
+  int32_t nodesOf(int32_t layout);
 
   Buffer of(mlir::Value tensor);
   /// The buffer with the values in the order of another layout, and the step
@@ -36,7 +38,7 @@ public:
   void releaseAfter(mlir::Operation *op);
 
 private:
-  int32_t addLayout(llvm::ArrayRef<int64_t> levels, mlir::Value sparse);
+  int32_t addLayout(Levels levels, mlir::Value sparse);
   Buffer takeScratch(ScratchInfo info);
 
   mlir::func::FuncOp program;

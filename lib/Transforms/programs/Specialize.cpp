@@ -127,6 +127,18 @@ static void setExtents(func::FuncOp program, ArrayRef<int64_t> widths) {
                                     terminator->getOperandTypes()));
 }
 
+/// On every argument of a pattern: from there SelectLayout takes it.
+static void setHollow(func::FuncOp program, ArrayRef<int64_t> hollow) {
+  ProgramSymbols symbols(program);
+  Builder builder(program.getContext());
+  for (BlockArgument argument : program.getArguments()) {
+    size_t pattern = isSparse(argument) ? symbols.patternOf(argument) : -1;
+    if (pattern < hollow.size() && hollow[pattern] != 0)
+      program.setArgAttr(argument.getArgNumber(), hollowAttr,
+                         builder.getI64IntegerAttr(hollow[pattern]));
+  }
+}
+
 namespace {
 struct Specialize : tsgu::impl::SpecializeBase<Specialize> {
   using SpecializeBase::SpecializeBase;
@@ -152,6 +164,7 @@ struct Specialize : tsgu::impl::SpecializeBase<Specialize> {
         failed(checkNumbers(*program, element)))
       return signalPassFailure();
     setExtents(*program, SmallVector<int64_t>(widths.begin(), widths.end()));
+    setHollow(*program, SmallVector<int64_t>(hollow.begin(), hollow.end()));
     const ElementType computed = infoOf(element).computed;
     const bool single =
         computed == ElementType::F32 || computed == ElementType::C64;

@@ -11,6 +11,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "programs/ScalarOps.h"
+
+#include "tsgu/Dialect/Levels.h"
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/SolveOps.h"
 #include "tsgu/Dialect/TsguDialect.h"
@@ -43,8 +45,8 @@ static LogicalResult verifySize(Operation *op, Block &block, StringRef what) {
                                << maxOps << " are compiled as one";
 }
 
-/// A sparse type is CSR, or a batch of CSR: dense levels in the order of the
-/// dimensions, then a compressed one.
+/// A sparse type has a level for each dimension, in their order. That it is
+/// sparse is all that its levels say: how it is stored is chosen later.
 static LogicalResult verifyType(Operation *op, Type type, StringRef what) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor)
@@ -60,19 +62,12 @@ static LogicalResult verifyType(Operation *op, Type type, StringRef what) {
   if (!encoding)
     return success();
   int64_t rank = tensor.getRank();
-  bool rows = (rank == 2 || rank == 3) && encoding.isIdentity() &&
-              static_cast<int64_t>(encoding.getLvlRank()) == rank;
-  for (int64_t level = 0; rows && level < rank; ++level)
-    rows =
-        level + 1 < rank
-            ? st::isDenseLT(encoding.getLvlType(level))
-            : encoding.getLvlType(level) ==
-                  *st::buildLevelType(st::LevelFormat::Compressed, true, true);
-  if (!rows)
+  Levels levels = getLevels(encoding);
+  if ((rank != 2 && rank != 3) || levels.empty() || !inOrder(levels))
     return op->emitError()
            << what
-           << " must be stored by rows (dense levels, then a compressed "
-           << "one, in the order of its 2 or 3 dimensions), not as " << tensor;
+           << " must be stored by rows (dense levels, then compressed ones, "
+           << "in the order of its 2 or 3 dimensions), not as " << tensor;
   return success();
 }
 

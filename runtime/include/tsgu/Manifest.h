@@ -17,6 +17,7 @@
 #define TSGU_MANIFEST_H
 
 #include "tsgu/ElementType.h"
+#include "tsgu/Level.h"
 
 #include <cstdint>
 #include <string>
@@ -26,7 +27,7 @@
 namespace tsgu {
 
 /// The version that `serialize` writes and `parse` accepts.
-inline constexpr uint32_t manifestVersion = 4;
+inline constexpr uint32_t manifestVersion = 5;
 
 /// A size on which the program depends: the extent of a dimension, or the
 /// number of stored entries of a pattern.
@@ -36,21 +37,21 @@ struct Symbol {
   int64_t fixed = 0;       ///< > 0: the kernels are specialised to this value.
   int32_t chunksOf = -1;   ///< >= 0: the chunks of this layout's long rows.
   int32_t longRowsOf = -1; ///< >= 0: the long rows of this layout.
+  int32_t nodesOf = -1;    ///< >= 0: the nodes of this layout's first level.
 };
 
-/// A sparsity pattern shared by operands and results: CSR, or (batched) one CSR
-/// matrix per item of a leading dense dimension.
+/// A sparsity pattern shared by operands and results.
 struct PatternInfo {
   std::string name;
-  std::vector<int32_t> shape; ///< Symbols, 2 or (batched) 3 of them.
+  std::vector<int32_t> shape; ///< Symbols, 2 or 3 of them.
   int32_t stored = -1;        ///< The symbol of the stored entries.
 };
 
-/// The storage of a pattern with its levels in another order: {0, 1} is CSR,
-/// {1, 0} CSC, {0, 2, 1} batched CSC. The last level is compressed.
+/// The storage of a pattern by levels, one for each dimension. The last one is
+/// compressed, and so are all after a compressed one.
 struct LayoutInfo {
   int32_t pattern = 0;
-  std::vector<int32_t> order;
+  Levels levels;
   ElementType indexType = ElementType::I32;
 };
 
@@ -64,7 +65,7 @@ struct Buffer {
 };
 
 /// An operand or result as the caller sees it. A sparse one is passed as its
-/// values, in the order of the pattern's CSR layout.
+/// values, in canonical order.
 struct TensorInfo {
   std::string name;
   ElementType type = ElementType::F64;
@@ -98,6 +99,7 @@ struct Argument {
   };
   Role role = Dense;
   int32_t layout = -1; ///< All but Values and Dense: of this layout.
+  int32_t level = -1;  ///< Positions and Coordinates: of this level of it.
   Buffer buffer;       ///< Values and Dense: where the data is.
   std::vector<int32_t>
       shape; ///< Dense: symbols, the last dimension contiguous.
@@ -160,8 +162,9 @@ struct Cost {
 /// layout and numbers mean is the step's own; if that changes, so does
 /// manifestVersion.
 struct StepInfo {
-  /// The one step that stands for no op of programs.
+  /// The steps that stand for no op of programs.
   static constexpr const char *permuteValues = "permute_values";
+  static constexpr const char *fill = "fill";
 
   std::string name; ///< Empty: the stage is a kernel.
   int32_t layout = -1;

@@ -33,6 +33,7 @@ struct FieldInfo {
 constexpr ElementType lastOf(ElementType) {
   return static_cast<ElementType>(typeCount - 1);
 }
+constexpr Level::Kind lastOf(Level::Kind) { return Level::Compressed; }
 constexpr Buffer::Kind lastOf(Buffer::Kind) { return Buffer::Scratch; }
 constexpr Argument::Role lastOf(Argument::Role) {
   return Argument::LongPositions;
@@ -52,6 +53,7 @@ template <typename A> void fields(A &a, Is<Symbol> auto &s) {
   a("fixed", s.fixed);
   a("chunks_of", s.chunksOf, {FieldInfo::Layouts, true});
   a("long_rows_of", s.longRowsOf, {FieldInfo::Layouts, true});
+  a("nodes_of", s.nodesOf, {FieldInfo::Layouts, true});
 }
 
 template <typename A> void fields(A &a, Is<PatternInfo> auto &p) {
@@ -60,9 +62,14 @@ template <typename A> void fields(A &a, Is<PatternInfo> auto &p) {
   a("stored", p.stored, {FieldInfo::Symbols});
 }
 
+template <typename A> void fields(A &a, Is<Level> auto &l) {
+  a("dimension", l.dimension);
+  a("kind", l.kind);
+}
+
 template <typename A> void fields(A &a, Is<LayoutInfo> auto &l) {
   a("pattern", l.pattern, {FieldInfo::Patterns});
-  a("order", l.order);
+  a("levels", l.levels);
   a("index", l.indexType);
 }
 
@@ -89,6 +96,7 @@ template <typename A> void fields(A &a, Is<ScratchInfo> auto &s) {
 template <typename A> void fields(A &a, Is<Argument> auto &g) {
   a("role", g.role);
   a("layout", g.layout, {FieldInfo::Layouts, true});
+  a("level", g.level, {FieldInfo::None, true});
   a("buffer", g.buffer);
   a("shape", g.shape, {FieldInfo::Symbols});
   a("slice", g.slice);

@@ -132,11 +132,12 @@ TSGU_API tsgu_status tsgu_pattern_from_coo_on(
 TSGU_API void tsgu_pattern_retain(tsgu_pattern *pattern);
 TSGU_API void tsgu_pattern_release(tsgu_pattern *pattern);
 
-/* The canonical CSR layout, or the layout with the given level order (NULL: the
- * CSR one; {1, 0}: CSC; rank 3: {0, 1, 2} or {0, 2, 1}), computed at the first
- * request. `permutation[k]` is the CSR index of the layout's k-th entry, NULL
- * for the identity. Pointers live as long as the pattern. A pattern on a device
- * gives its CSR layout alone (NULL), whose arrays are in the device's memory.
+/* The canonical CSR layout, or the layout with its dimensions in the given
+ * order (NULL: the CSR one; {1, 0}: CSC), computed at the first request: all
+ * but the last are dense, their nodes are its rows. `permutation[k]` is the CSR
+ * index of the layout's k-th entry, NULL for the identity. Pointers live as
+ * long as the pattern. A pattern on a device gives its CSR layout alone (NULL),
+ * whose arrays are in the device's memory.
  */
 typedef struct tsgu_layout {
   tsgu_type index_type;

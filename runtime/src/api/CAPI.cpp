@@ -85,7 +85,12 @@ tsgu_status tsgu_pattern_layout(tsgu_pattern *pattern, const int32_t *order,
     requireNotNull(pattern, "pattern");
     requireNotNull(layout, "layout");
     Pattern &p = *unwrap(pattern);
-    const Layout &found = order ? p.layout(order) : p.csr();
+    Levels levels = canonicalLevels(p.rank());
+    for (int32_t d = 0; order && d < p.rank(); ++d)
+      levels[d].dimension = order[d];
+    if (order)
+      p.requireHost();
+    const Layout &found = order ? p.layout(levels) : p.csr();
     *layout = {static_cast<tsgu_type>(found.indexType),
                static_cast<tsgu_type>(found.permutationType),
                found.positions,

@@ -36,8 +36,15 @@ static void makeOnce(Device &device, ForkSafeMutex &emulated, F &&make) {
   }
 }
 
-const Layout &DeviceLayouts::layout(bool transposed, void *stream) {
-  return transposed ? this->transposed(stream) : canonical;
+const Layout &DeviceLayouts::layout(std::span<const Level> levels,
+                                    void *stream) {
+  if (isCanonical(levels))
+    return canonical;
+  if (!std::ranges::equal(
+          levels, transposedLevels(static_cast<int32_t>(levels.size()))))
+    fail(Status::InvalidArgument, "devices have no layout {", print(levels),
+         "} yet");
+  return transposed(stream);
 }
 
 const Layout &DeviceLayouts::transposed(void *stream) {
@@ -59,11 +66,12 @@ const Layout &DeviceLayouts::transposed(void *stream) {
   return transposedMemory->layout;
 }
 
-const Split &DeviceLayouts::split(bool transposed, void *stream) {
+const Split &DeviceLayouts::split(std::span<const Level> levels, void *stream) {
+  const bool transposed = !isCanonical(levels);
   if (const Split *ready =
           splitReady[transposed].load(std::memory_order_acquire))
     return *ready;
-  const Layout &of = layout(transposed, stream);
+  const Layout &of = layout(levels, stream);
   device.refuseCapture(stream, "the pattern's long rows are not counted yet");
   makeOnce(device, computing, [&] {
     if (splits[transposed])

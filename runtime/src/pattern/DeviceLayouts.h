@@ -16,6 +16,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 
 namespace tsgu::runtime {
 
@@ -60,8 +61,9 @@ public:
         columns(columns) {}
 
   Device &on() const { return device; }
-  const Layout &layout(bool transposed, void *stream);
-  const Split &split(bool transposed, void *stream);
+  /// The canonical layout, or that with rows and columns exchanged.
+  const Layout &layout(std::span<const Level> levels, void *stream);
+  const Split &split(std::span<const Level> levels, void *stream);
 
   /// Memory owned.
   int64_t bytes() const { return owned.load(std::memory_order_relaxed); }

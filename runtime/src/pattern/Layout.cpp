@@ -1,4 +1,4 @@
-//===- Layout.cpp - A pattern's levels in one order -----------------------===//
+//===- Layout.cpp - Rows and columns exchanged ----------------------------===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

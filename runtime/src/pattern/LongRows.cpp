@@ -59,9 +59,8 @@ std::shared_ptr<const LongRows> longRowsOf(Pattern &pattern,
                                            const Layout &layout) {
   if (layout.stored < leastLong) // Most patterns ask for nothing else.
     return nullptr;
-  const bool isCSR = layout.positions == pattern.csr().positions;
   auto found = pattern.attachments().get<LongRows>(
-      attachmentKey(AttachmentKind::LongRows, isCSR), [&] {
+      attachmentKey(AttachmentKind::LongRows, layout.number), [&] {
         std::shared_ptr<LongRows> made = find(layout);
         if (layout.indexType == ElementType::I32)
           fillPositions<int32_t>(layout, *made);

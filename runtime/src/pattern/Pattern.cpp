@@ -9,6 +9,7 @@
 #include "pattern/PreparedCache.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tsgu::runtime {
 
@@ -39,32 +40,61 @@ void Pattern::release() {
     delete this;
 }
 
-const Layout &Pattern::transposed() {
-  if (const Layout *ready = transposedReady.load(std::memory_order_acquire))
-    return *ready;
-  std::lock_guard lock(transposing);
-  if (!transposedReady.load(std::memory_order_relaxed)) {
-    transposedMemory = transpose(canonical, items(), rows(), columns());
-    own(transposedMemory.bytes());
-    transposedReady.store(&transposedMemory.layout, std::memory_order_release);
+void Pattern::checkLevels(std::span<const Level> levels) const {
+  const auto count = static_cast<int32_t>(levels.size());
+  bool named[3] = {};
+  bool valid = count == dims;
+  for (int32_t i = 0; valid && i < count; ++i) {
+    const Level &level = levels[i];
+    valid = level.dimension >= 0 && level.dimension < dims &&
+            !std::exchange(named[level.dimension], true) &&
+            (level.kind == Level::Compressed ||
+             (level.kind == Level::Dense && i + 1 < count &&
+              (i == 0 || levels[i - 1].kind == Level::Dense)));
   }
-  return transposedMemory.layout;
+  if (!valid)
+    fail(Status::InvalidArgument, "a pattern of rank ", dims,
+         " has no layout {", print(levels), "}: levels are its dimensions, ",
+         "dense ones before compressed ones, of which there is one at least");
 }
 
-const Layout &Pattern::layout(const int32_t *order) {
+const Pattern::MadeLayout *Pattern::find(std::span<const Level> levels) const {
+  const MadeLayout *found = madeReady.load(std::memory_order_acquire);
+  while (found && !std::ranges::equal(found->levels, levels))
+    found = found->next.get();
+  return found;
+}
+
+OwnedLayout Pattern::make(std::span<const Level> levels) const {
+  if (std::ranges::equal(levels, transposedLevels(dims)))
+    return transpose(canonical, items(), rows(), columns());
+  return layoutByLevels(canonical, {extents, static_cast<size_t>(dims)}, levels,
+                        derivedIndexType());
+}
+
+const Layout &Pattern::layout(std::span<const Level> levels) {
   requireHost();
-  if (!order)
+  if (static_cast<int32_t>(levels.size()) == dims && isCanonical(levels))
     return canonical;
-  const int32_t *inner = order + (dims - 2);
-  if (dims == 2 || order[0] == 0) {
-    if (inner[0] == dims - 2 && inner[1] == dims - 1)
-      return canonical;
-    if (inner[0] == dims - 1 && inner[1] == dims - 2)
-      return transposed();
-  }
-  fail(Status::InvalidArgument, "no layout has this level order; a pattern of ",
-       dims == 2 ? "rank 2 has {0, 1} and {1, 0}"
-                 : "rank 3 has {0, 1, 2} and {0, 2, 1}");
+  if (const MadeLayout *ready = find(levels))
+    return ready->owned.layout;
+  checkLevels(levels);
+  std::lock_guard lock(making);
+  if (const MadeLayout *ready = find(levels))
+    return ready->owned.layout;
+  auto next = std::make_unique<MadeLayout>(Levels(levels.begin(), levels.end()),
+                                           make(levels), nullptr);
+  own(next->owned.bytes());
+  next->owned.layout.number = made ? made->owned.layout.number + 1 : 1;
+  next->next = std::move(made);
+  made = std::move(next);
+  madeReady.store(made.get(), std::memory_order_release);
+  return made->owned.layout;
+}
+
+const Layout &Pattern::transposed() {
+  static const Levels matrix = transposedLevels(2), batch = transposedLevels(3);
+  return layout(dims == 2 ? matrix : batch);
 }
 
 int64_t Pattern::bytes() const {
@@ -89,7 +119,7 @@ DeviceLayouts &Pattern::layoutsOn(Device &device) {
          home ? "another device" : "the host", ", the program runs on device ",
          device.number(), ": build the pattern from arrays of that device");
   if (!placedReady.load(std::memory_order_acquire)) {
-    std::lock_guard lock(transposing);
+    std::lock_guard lock(making);
     if (!placed)
       placed = std::make_unique<DeviceLayouts>(device, canonical, items(),
                                                rows(), columns());

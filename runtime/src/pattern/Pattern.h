@@ -14,13 +14,16 @@
 #include "pattern/Layout.h"
 #include "tsgu/tsgu.h"
 
+#include <algorithm>
 #include <atomic>
+#include <memory>
 #include <mutex>
+#include <span>
 
 namespace tsgu::runtime {
 
-/// A canonical, validated pattern: its CSR layout, and the transposed one from
-/// its first use on. Nothing of the caller's is kept, and indices are int32
+/// A canonical, validated pattern: its CSR layout, and other ones from their
+/// first use on. Nothing of the caller's is kept, and indices are int32
 /// wherever they fit. Thread-safe.
 class Pattern {
 public:
@@ -56,15 +59,23 @@ public:
     return home ? deviceMap.as<int64_t>() : map.as<int64_t>();
   }
   ElementType indexType() const { return canonical.indexType; }
+  /// That of every layout but the canonical one.
   ElementType derivedIndexType() const {
-    return runtime::derivedIndexType(rows(), columns(), stored());
+    return runtime::derivedIndexType(std::max(items(), rows()), columns(),
+                                     stored());
   }
 
   const Layout &csr() const { return canonical; }
-  /// Rows and columns exchanged; computed once.
+  /// Made at its first use. Throws InvalidArgument for levels that are not all
+  /// of the pattern's dimensions, with a compressed one at the end and after
+  /// each compressed one.
+  const Layout &layout(std::span<const Level> levels);
+  /// Rows and columns exchanged.
   const Layout &transposed();
-  /// By level order; NULL: CSR. Throws InvalidArgument for other orders.
-  const Layout &layout(const int32_t *order);
+
+  /// Bit m: of the tuples of coordinates of the dimensions in the set m, most
+  /// are in no entry. Of a pattern on a device nothing is known.
+  uint8_t hollow();
 
   /// The layouts in the memory of a device. The emulator's memory is the
   /// host's, and so it serves every pattern of the host. Throws InvalidArgument
@@ -128,10 +139,23 @@ private:
   std::unique_ptr<DeviceLayouts> placed;
   std::atomic<const DeviceLayouts *> placedReady{nullptr};
 
+  /// A layout that was made, in a list that only grows.
+  struct MadeLayout {
+    Levels levels;
+    OwnedLayout owned;
+    std::unique_ptr<MadeLayout> next;
+  };
+  bool isHollow(int32_t dimension) const;
+  bool isHollow(int32_t a, int32_t b) const;
+  const MadeLayout *find(std::span<const Level> levels) const;
+  void checkLevels(std::span<const Level> levels) const;
+  OwnedLayout make(std::span<const Level> levels) const;
+
   Attachments kept;
-  ForkSafeMutex transposing;
-  std::atomic<const Layout *> transposedReady{nullptr};
-  OwnedLayout transposedMemory;
+  std::atomic<int> hollowSets{-1}; ///< -1: not known yet.
+  ForkSafeMutex making;
+  std::unique_ptr<MadeLayout> made;
+  std::atomic<const MadeLayout *> madeReady{nullptr};
 };
 
 } // namespace tsgu::runtime

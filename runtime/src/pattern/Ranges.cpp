@@ -16,11 +16,12 @@ static constexpr int64_t rowWork = 2;
 Ranges::Ranges(int64_t iterations, int64_t parts, const Layout &layout,
                int64_t rowsPerIteration)
     : Ranges(iterations, parts) {
-  if (layout.rows == 0 || rowsPerIteration == 0)
+  const int64_t rows = layout.iterations();
+  if (rows == 0 || rowsPerIteration == 0)
     return; // There are no entries to weigh.
   this->layout = &layout;
   this->rowsPerIteration = rowsPerIteration;
-  period = layout.rows / rowsPerIteration;
+  period = rows / rowsPerIteration;
   // Checks once that workBefore cannot overflow.
   work = add(multiply(multiply(iterations, rowsPerIteration), rowWork),
              multiply(iterations / period, layout.stored));
@@ -36,7 +37,7 @@ int64_t Ranges::workBefore(int64_t iteration) const {
   const int64_t times = iteration / period;
   const int64_t row = iteration % period * rowsPerIteration;
   return iteration * rowsPerIteration * rowWork + times * layout->stored +
-         layout->position(row);
+         layout->entriesBefore(row);
 }
 
 int64_t Ranges::boundary(int64_t part) const {

@@ -20,10 +20,10 @@ public:
   Ranges(int64_t iterations, int64_t parts)
       : iterations(iterations), parts(parts), work(iterations) {}
 
-  /// Iteration i is the row i % layout.rows of the layout or, if
+  /// Iteration i is the node i % layout.iterations() of the layout or, if
   /// rowsPerIteration > 1, so many of its rows, one after the other; its work
   /// are their stored entries and a constant. iterations * rowsPerIteration is
-  /// a multiple of layout.rows.
+  /// a multiple of layout.iterations().
   Ranges(int64_t iterations, int64_t parts, const Layout &layout,
          int64_t rowsPerIteration);
 

@@ -10,6 +10,7 @@
 #include "base/Scratch.h"
 #include "pattern/LongRows.h"
 #include "pattern/Ranges.h"
+#include "program/Buffers.h"
 #include "program/CombineRows.h"
 
 #include <algorithm>
@@ -23,11 +24,12 @@ namespace {
 class CutRun {
 public:
   CutRun(const KernelCall &call, Partition::Within within, ElementType type,
-         const LongRows &cut, const Layout &layout, int64_t rowElements)
+         const LongRows &cut, const Layout &layout, int64_t rowElements,
+         int64_t outputStride)
       : call(call), cut(cut), layout(layout), within(within), type(type),
         rowElements(rowElements),
         rowBytes(multiply(rowElements, elementSize(type))),
-        combines(within != Partition::Entries),
+        outputStride(outputStride), combines(within != Partition::Entries),
         results(combines ? multiply(rowBytes, chunks()) : 0) {}
 
   void run(const tsgu_executor &executor, int64_t parts) const {
@@ -38,7 +40,8 @@ public:
                     runTask(tasks[static_cast<size_t>(first)]);
                 });
     for (size_t i = 0; combines && i < cut.rows.size(); ++i)
-      combineRows(within, type, rowElements, call.resultOf(cut.rows[i]),
+      combineRows(within, type, rowElements,
+                  moved(call.output(), offsetOf(cut.rows[i])),
                   results.data() + cut.firsts[i] * rowBytes,
                   cut.firsts[i + 1] - cut.firsts[i]);
   }
@@ -49,6 +52,11 @@ private:
     int64_t begin, end; ///< Rows or chunks.
   };
   int64_t chunks() const { return static_cast<int64_t>(cut.chunks.size()); }
+
+  /// Of a row in the output.
+  int64_t offsetOf(int64_t row) const {
+    return layout.coordinateOf(row) * outputStride;
+  }
 
   std::vector<Task> tasksOf(int64_t parts) const {
     std::vector<Task> tasks;
@@ -82,9 +90,19 @@ private:
     if (!task.isChunks)
       return call.runRange(task.begin, task.end);
     for (int64_t chunk = task.begin; chunk < task.end; ++chunk)
-      call.runChunk(cut.chunks[static_cast<size_t>(chunk)].row,
-                    cut.positionsOf(chunk, layout.indexType),
-                    combines ? results.data() + chunk * rowBytes : nullptr);
+      runChunk(chunk);
+  }
+
+  void runChunk(int64_t chunk) const {
+    const int64_t row = cut.chunks[static_cast<size_t>(chunk)].row;
+    char *result = nullptr;
+    if (combines) {
+      result = results.data() + chunk * rowBytes;
+      // By the row's coordinate, where rows are not cut out of the output.
+      if (layout.upper[0].isCompressed())
+        result = moved(result, -offsetOf(row));
+    }
+    call.runChunk(row, cut.positionsOf(chunk, layout.indexType), result);
   }
 
   const KernelCall &call;
@@ -93,6 +111,7 @@ private:
   const Partition::Within within;
   const ElementType type;
   const int64_t rowElements, rowBytes;
+  const int64_t outputStride; ///< Bytes from one row to the next.
   const bool combines;
   const Scratch results;
 };
@@ -116,8 +135,13 @@ bool runCutRows(const Manifest &manifest, const Stage &stage,
   const Argument &output = stage.arguments.back();
   const int64_t elements =
       output.shape.size() > 1 ? binding.sizes[output.shape[1]] : 1;
-  CutRun(call, partition.within, typeOf(manifest, output.buffer), *cut, layout,
-         elements)
+  const ElementType type = typeOf(manifest, output.buffer);
+  const int64_t stride =
+      output.role == Argument::Dense
+          ? frame.strides(slotOf(manifest, output.buffer))[0] *
+                elementSize(type)
+          : 0;
+  CutRun(call, partition.within, type, *cut, layout, elements, stride)
       .run(executor, parts);
   return true;
 }

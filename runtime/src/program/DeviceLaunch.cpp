@@ -24,16 +24,12 @@
 namespace tsgu::runtime {
 namespace {
 
-bool isTransposed(const LayoutInfo &info) {
-  return !std::is_sorted(info.order.begin(), info.order.end());
-}
-
 const Split &splitFor(const Place &place, const Plan &plan,
                       const Arguments &arguments, int32_t layout) {
   const LayoutInfo &info = plan.manifest().layouts[layout];
   return arguments.patterns[info.pattern]
       ->layoutsOn(place.device)
-      .split(isTransposed(info), place.stream());
+      .split(info.levels, place.stream());
 }
 
 /// The sizes that only a device's patterns have.

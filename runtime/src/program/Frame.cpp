@@ -15,11 +15,9 @@ namespace tsgu::runtime {
 
 static const Layout &layoutFor(const Plan &plan, const LayoutInfo &info,
                                Pattern &pattern, const Place *place) {
-  const Layout &layout =
-      place ? pattern.layoutsOn(place->device)
-                  .layout(!std::is_sorted(info.order.begin(), info.order.end()),
-                          place->stream())
-            : pattern.layout(info.order.data());
+  const Layout &layout = place ? pattern.layoutsOn(place->device)
+                                     .layout(info.levels, place->stream())
+                               : pattern.layout(info.levels);
   if (layout.indexType != info.indexType)
     fail(Status::InvalidArgument, plan.manifest().program,
          " was compiled for patterns with ", elementName(info.indexType),
@@ -43,9 +41,8 @@ Frame::Frame(const Plan &plan, const Binding &binding,
     patterns[i] = arguments.patterns[info.pattern];
     layouts[i] =
         &layoutFor(plan, info, *arguments.patterns[info.pattern], place);
-    const size_t rowLevel = info.order.size() - 2;
-    itemRows[i] =
-        binding.sizes[m.patterns[info.pattern].shape[info.order[rowLevel]]];
+    const int32_t dim = info.levels[info.levels.size() - 2].dimension;
+    itemRows[i] = binding.sizes[m.patterns[info.pattern].shape[dim]];
   }
   int32_t slot = 0;
   for (const TensorInfo &info : m.operands) {

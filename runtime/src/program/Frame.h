@@ -43,7 +43,7 @@ public:
   const Layout &layout(int32_t index) const { return *layouts[index]; }
   /// The pattern of a layout.
   Pattern &pattern(int32_t layout) const { return *patterns[layout]; }
-  /// Rows of one item of a batched layout.
+  /// Coordinates of the level before the last: the rows of an item.
   int64_t rowsPerItem(int32_t layout) const { return itemRows[layout]; }
 
   int64_t scratchBytes() const { return scratchEnd; }

@@ -7,6 +7,8 @@
 
 #include "program/KernelCall.h"
 
+#include <algorithm>
+
 namespace tsgu::runtime {
 
 KernelCall::KernelCall(const Frame &frame, const StagePlan &plan,
@@ -33,8 +35,12 @@ void KernelCall::addArgument(int32_t index, const Frame &frame, int64_t item) {
   const ArgumentPlan &argument = plan.arguments[index];
   if (argument.layout >= 0) {
     const Layout &layout = frame.layout(argument.layout);
+    const UpperLevel &upper = layout.upper[std::max(argument.upper, 0)];
+    const bool last = argument.upper < 0;
     pointers[index] = const_cast<void *>(
-        argument.coordinates ? layout.coordinates : layout.positions);
+        argument.coordinates ? last ? layout.coordinates : upper.coordinates
+        : last               ? layout.positions
+                             : upper.positions);
   } else {
     pointers[index] = frame.data(argument.slot, item);
   }
@@ -68,7 +74,8 @@ void KernelCall::run(int64_t outer, int64_t outerCount, int64_t inner,
         moved(pointers[i], outer * advances[i][0] + inner * advances[i][1]);
   if (positions) [[unlikely]] {
     for (int32_t i = 0; i < argumentCount; ++i)
-      if (plan.arguments[i].layout >= 0 && !plan.arguments[i].coordinates)
+      if (plan.arguments[i].layout >= 0 && plan.arguments[i].upper < 0 &&
+          !plan.arguments[i].coordinates)
         callPointers[i] = const_cast<void *>(positions);
     if (result)
       callPointers[argumentCount - 1] = result;

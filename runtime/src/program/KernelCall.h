@@ -26,14 +26,13 @@ public:
   void runRange(int64_t begin, int64_t end) const;
 
   /// Of a kernel whose rows are cut: a part of one, the entries between the two
-  /// positions given. A dense result goes to `result`, not to the row's place.
+  /// positions given. A dense result goes to `result`, not to where the output
+  /// is, or the row of it.
   void runChunk(int64_t row, const void *positions, void *result) const {
     run(row, 1, 0, 1, positions, result);
   }
-  /// The row's place in the output.
-  char *resultOf(int64_t row) const {
-    const int32_t output = argumentCount - 1;
-    return moved(pointers[output], row * advances[output][0]);
+  char *output() const {
+    return static_cast<char *>(pointers[argumentCount - 1]);
   }
 
 private:

@@ -109,9 +109,25 @@ double workOfItem(const Plan &plan, const Binding &binding) {
 
 } // namespace
 
-void launch(const Plan &plan, const Binding &binding,
-            const Arguments &arguments, const tsgu_tensor &result,
-            const tsgu_executor &executor) {
+/// Calls `run` with the binding and what layouts have to add to it.
+template <typename F>
+static void withNodes(const Plan &plan, const Binding &binding,
+                      const Arguments &arguments, F &&run) {
+  if (plan.nodeSymbols().empty())
+    return run(binding);
+  const Manifest &m = plan.manifest();
+  Binding whole = binding;
+  for (int32_t symbol : plan.nodeSymbols()) {
+    const LayoutInfo &info = m.layouts[m.symbols[symbol].nodesOf];
+    whole.sizes[symbol] =
+        arguments.patterns[info.pattern]->layout(info.levels).upper[0].nodes;
+  }
+  run(whole);
+}
+
+static void launchBound(const Plan &plan, const Binding &binding,
+                        const Arguments &arguments, const tsgu_tensor &result,
+                        const tsgu_executor &executor) {
   Frame frame(plan, binding, arguments, result);
   const int64_t items = binding.items();
   const double work = items > 1 ? workOfItem(plan, binding) : 0;
@@ -130,6 +146,14 @@ void launch(const Plan &plan, const Binding &binding,
     Frame own = frame;
     Run(plan, binding, serial)
         .items(own, ranges.boundary(first), ranges.boundary(last));
+  });
+}
+
+void launch(const Plan &plan, const Binding &binding,
+            const Arguments &arguments, const tsgu_tensor &result,
+            const tsgu_executor &executor) {
+  withNodes(plan, binding, arguments, [&](const Binding &whole) {
+    launchBound(plan, whole, arguments, result, executor);
   });
 }
 

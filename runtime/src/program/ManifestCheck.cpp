@@ -88,6 +88,10 @@ public:
       pattern(static_cast<int32_t>(p));
     for (const LayoutInfo &layout : m.layouts)
       this->layout(layout);
+    for (const Symbol &symbol : m.symbols)
+      require(symbol.nodesOf < 0 ||
+                  m.layouts[symbol.nodesOf].levels[0].kind == Level::Compressed,
+              "symbol ", symbol.name, " counts nodes of a dense level");
     for (const TensorInfo &operand : m.operands)
       tensor(operand);
     tensor(m.result);
@@ -116,13 +120,23 @@ private:
   }
 
   void layout(const LayoutInfo &info) {
-    const auto rank =
-        static_cast<int32_t>(m.patterns[info.pattern].shape.size());
-    using Order = std::vector<int32_t>;
-    require(info.order == (rank == 2 ? Order{0, 1} : Order{0, 1, 2}) ||
-                info.order == (rank == 2 ? Order{1, 0} : Order{0, 2, 1}),
-            "a layout of pattern ", m.patterns[info.pattern].name,
-            " has a level order that no layout has");
+    const std::string &name = m.patterns[info.pattern].name;
+    const size_t rank = m.patterns[info.pattern].shape.size();
+    require(info.levels.size() == rank, "a layout of pattern ", name, " has ",
+            info.levels.size(), " levels for ", rank, " dimensions");
+    std::vector<bool> named(rank);
+    for (const Level &level : info.levels) {
+      require(in(level.dimension, named) && !named[level.dimension],
+              "a layout of pattern ", name, " has levels {",
+              tsgu::print(info.levels), "} that are not its dimensions");
+      named[level.dimension] = true;
+    }
+    auto isDense = [](const Level &l) { return l.kind == Level::Dense; };
+    require(!isDense(info.levels.back()) &&
+                std::ranges::is_partitioned(info.levels, isDense),
+            "a layout of pattern ", name, " has a dense level, {",
+            tsgu::print(info.levels),
+            "}, after a compressed one or at its end");
     require(info.indexType == ElementType::I32 ||
                 info.indexType == ElementType::I64,
             "a layout has indices of type ", elementName(info.indexType));
@@ -135,10 +149,23 @@ private:
             info.name, " is a solver with a shape");
   }
 
+  /// Dense levels have no arrays, and the first level no positions.
+  void indices(const Argument &argument, const Stage &stage) {
+    const Levels &levels = m.layouts[argument.layout].levels;
+    require(in(argument.level, levels) &&
+                levels[argument.level].kind == Level::Compressed &&
+                (argument.level > 0 || argument.role == Argument::Coordinates),
+            stage.name, " has indices of level ", argument.level, " of {",
+            tsgu::print(levels), "}, which has none");
+  }
+
   void argument(const Argument &argument, const Stage &stage) {
     if (argument.role != Argument::Values && argument.role != Argument::Dense) {
       require(argument.layout >= 0, stage.name,
               " has positions or coordinates of no layout");
+      if (argument.role == Argument::Positions ||
+          argument.role == Argument::Coordinates)
+        indices(argument, stage);
       require(!argument.written, stage.name, " writes to a pattern");
       return;
     }
@@ -208,11 +235,13 @@ private:
                 stage.arguments.back().written,
             stage.name, " cuts rows that are not its loop");
     const Argument &output = stage.arguments.back();
+    const Levels &levels = m.layouts[partition.weightLayout].levels;
+    const std::vector<int32_t> slice{levels[0].kind == Level::Dense ? 0 : -1};
+    require(levels.size() == 2, stage.name, " cuts what are no rows");
     require(partition.within == Partition::Entries
                 ? output.role == Argument::Values
                 : output.role == Argument::Dense && !output.shape.empty() &&
-                      output.shape.size() <= 2 &&
-                      output.slice == std::vector<int32_t>{0} &&
+                      output.shape.size() <= 2 && output.slice == slice &&
                       isSolverType(typeOf(m, output.buffer)),
             stage.name, " cuts rows of an output that has none");
   }

@@ -60,10 +60,8 @@ private:
 
   std::string layout(int32_t index) {
     const LayoutInfo &info = m.layouts[index];
-    std::string text = m.patterns[info.pattern].name + " {";
-    for (size_t i = 0; i < info.order.size(); ++i)
-      text += (i ? ", " : "") + std::to_string(info.order[i]);
-    return text + "} " + elementName(info.indexType);
+    return m.patterns[info.pattern].name + " {" + tsgu::print(info.levels) +
+           "} " + elementName(info.indexType);
   }
 
   void symbol(const Symbol &symbol) {
@@ -76,6 +74,8 @@ private:
       out << ", the chunks of the long rows of layout " << symbol.chunksOf;
     if (symbol.longRowsOf >= 0)
       out << ", the long rows of layout " << symbol.longRowsOf;
+    if (symbol.nodesOf >= 0)
+      out << ", the nodes of the first level of layout " << symbol.nodesOf;
     out << '\n';
   }
 
@@ -100,6 +100,8 @@ private:
         "dense",     "rows of the chunks", "positions of the chunks",
         "long rows", "first chunks"};
     out << "    " << roles[argument.role] << ' ';
+    if (argument.level >= 0)
+      out << "of level " << argument.level << ' ';
     if (argument.role != Argument::Values && argument.role != Argument::Dense)
       out << "of layout " << argument.layout;
     else

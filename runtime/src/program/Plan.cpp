@@ -33,6 +33,9 @@ Plan::Plan(const tsgu_object &object)
     : compiled(object),
       m(Manifest::parse(object.manifest, object.manifest_size)) {
   checkLimits(m);
+  for (size_t i = 0; i < m.symbols.size(); ++i)
+    if (m.symbols[i].nodesOf >= 0)
+      counts.push_back(static_cast<int32_t>(i));
   uint32_t kernels = 0;
   for (size_t i = 0; i < m.stages.size(); ++i)
     stagePlans.push_back(m.stages[i].isKernel()
@@ -43,35 +46,55 @@ Plan::Plan(const tsgu_object &object)
          " kernels for ", kernels, " stages");
 }
 
-/// The dense levels of the layout are the innermost partitioned loops, or the
-/// batch alone is partitioned.
-void Plan::planAdvances(const LayoutInfo &layout, const Stage &stage,
-                        ArgumentPlan &plan) const {
+/// The partitioned loop that runs through the nodes of a level, or -1. The
+/// levels before the last are the innermost such loops, or the first of them
+/// the only one.
+int32_t Plan::loopOf(const Stage &stage, int32_t layout, size_t level) const {
   const std::vector<int32_t> &loops = stage.partition.loops;
-  const PatternInfo &pattern = m.patterns[layout.pattern];
-  const size_t levels = layout.order.size() - 1;
-  const size_t skipped = loops.size() > levels ? loops.size() - levels : 0;
-  for (size_t level = 0; level < levels && level + skipped < loops.size();
-       ++level)
-    if (loops[level + skipped] == pattern.shape[layout.order[level]])
-      plan.advances[level + skipped].kind =
-          level + 1 == levels ? Advance::Row : Advance::Item;
+  const LayoutInfo &info = m.layouts[layout];
+  const size_t upper = info.levels.size() - 1;
+  const size_t loop = level + (loops.size() > upper ? loops.size() - upper : 0);
+  if (level >= upper || loop >= loops.size())
+    return -1;
+  const int32_t symbol = loops[loop];
+  const bool runs =
+      info.levels[level].kind == Level::Dense
+          ? symbol ==
+                m.patterns[info.pattern].shape[info.levels[level].dimension]
+          : m.symbols[symbol].nodesOf == layout;
+  return runs ? static_cast<int32_t>(loop) : -1;
+}
+
+ArgumentPlan Plan::planIndices(const Argument &argument,
+                               const Stage &stage) const {
+  ArgumentPlan plan;
+  const LayoutInfo &layout = m.layouts[argument.layout];
+  const auto level = static_cast<size_t>(std::max(argument.level, 0));
+  plan.layout = argument.layout;
+  plan.upper = level + 1 < layout.levels.size() ? argument.level : -1;
+  plan.coordinates = argument.role == Argument::Coordinates;
+  plan.elementSize = elementSize(layout.indexType);
+  auto advance = [&](int32_t loop, Advance::Kind kind) {
+    if (loop >= 0)
+      plan.advances[loop].kind = kind;
+  };
+  if (plan.coordinates) {
+    advance(loopOf(stage, argument.layout, level), Advance::Row);
+    if (!argument.slice.empty()) // Loops over entries cut them.
+      advance(0, Advance::Row);
+  } else if (argument.role == Argument::Positions) {
+    advance(loopOf(stage, argument.layout, level - 1), Advance::Row);
+    if (level >= 2 && layout.levels[level - 1].kind == Level::Dense)
+      advance(loopOf(stage, argument.layout, level - 2), Advance::Item);
+  }
+  return plan;
 }
 
 ArgumentPlan Plan::planArgument(const Argument &argument,
                                 const Stage &stage) const {
+  if (argument.role != Argument::Values && argument.role != Argument::Dense)
+    return planIndices(argument, stage);
   ArgumentPlan plan;
-  if (argument.role != Argument::Values && argument.role != Argument::Dense) {
-    const LayoutInfo &layout = m.layouts[argument.layout];
-    plan.layout = argument.layout;
-    plan.coordinates = argument.role == Argument::Coordinates;
-    plan.elementSize = elementSize(layout.indexType);
-    if (argument.role == Argument::Positions)
-      planAdvances(layout, stage, plan);
-    else if (!argument.slice.empty()) // Loops over entries cut them.
-      plan.advances[0].kind = Advance::Row;
-    return plan;
-  }
   const BufferInfo info = infoOf(m, argument.buffer);
   plan.slot = slotOf(m, argument.buffer);
   plan.elementSize = elementSize(info.type);
@@ -107,18 +130,15 @@ StagePlan Plan::planKernel(const Stage &stage, uint32_t number) const {
   for (const Argument &argument : stage.arguments)
     plan.arguments.push_back(planArgument(argument, stage));
   if (plan.parallel && stage.partition.weightLayout >= 0) {
-    // The same rule as for positions: loops are dense levels.
-    const LayoutInfo &layout = m.layouts[stage.partition.weightLayout];
+    const int32_t layout = stage.partition.weightLayout;
+    const Levels &levels = m.layouts[layout].levels;
     const size_t loops = stage.partition.loops.size();
-    ArgumentPlan weights;
-    planAdvances(layout, stage, weights);
-    const auto moved = std::count_if(
-        weights.advances, weights.advances + 2,
-        [](Advance advance) { return advance.kind != Advance::None; });
-    if (static_cast<size_t>(moved) != std::min(loops, layout.order.size() - 1))
-      fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
-           " weighs its work by rows that are not its loops");
-    plan.wholeItems = loops + 1 < layout.order.size();
+    for (size_t level = 0; level < std::min(loops, levels.size() - 1); ++level)
+      if (loopOf(stage, layout, level) < 0)
+        fail(Status::CompileFailed, "kernel ", stage.name, " of ", m.program,
+             " weighs its work by rows that are not its loops");
+    plan.wholeItems = loops + 1 < levels.size() &&
+                      levels[levels.size() - 2].kind == Level::Dense;
   }
   return plan;
 }
@@ -171,10 +191,11 @@ static bool fits(const TensorInfo &given, const TensorInfo &expected) {
 }
 
 void Plan::checkSignature(const Manifest &signature) const {
-  // Those that count chunks of long rows come after the operands' own.
+  // Those that count what layouts have come after the operands' own.
   const auto own = std::count_if(
       m.symbols.begin(), m.symbols.end(), [](const Symbol &symbol) {
-        return symbol.chunksOf < 0 && symbol.longRowsOf < 0;
+        return symbol.chunksOf < 0 && symbol.longRowsOf < 0 &&
+               symbol.nodesOf < 0;
       });
   bool same = static_cast<size_t>(own) == signature.symbols.size() &&
               m.patterns.size() == signature.patterns.size() &&

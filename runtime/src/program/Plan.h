@@ -30,7 +30,8 @@ struct Advance {
 };
 
 struct ArgumentPlan {
-  int32_t layout = -1; ///< >= 0: the positions or coordinates of this layout.
+  int32_t layout = -1; ///< >= 0: the positions or coordinates of this layout,
+  int32_t upper = -1;  ///< >= 0: and of this level before the last.
   bool coordinates = false;
   int32_t slot = -1; ///< Otherwise the data of this buffer.
   int64_t elementSize = 0;
@@ -68,6 +69,8 @@ public:
   /// Whether the kernels are for a device, not for the CPU.
   bool isForDevice() const { return compiled.device_kernels != nullptr; }
   std::span<const StagePlan> stages() const { return stagePlans; }
+  /// The symbols whose values are those of layouts.
+  std::span<const int32_t> nodeSymbols() const { return counts; }
 
   /// Throws CompileFailed unless operands, result and sizes are those of the
   /// signature, so that a binding of one is a binding of the other.
@@ -76,14 +79,15 @@ public:
 private:
   StagePlan planKernel(const Stage &stage, uint32_t number) const;
   ArgumentPlan planArgument(const Argument &argument, const Stage &stage) const;
-  void planAdvances(const LayoutInfo &layout, const Stage &stage,
-                    ArgumentPlan &plan) const;
+  ArgumentPlan planIndices(const Argument &argument, const Stage &stage) const;
+  int32_t loopOf(const Stage &stage, int32_t layout, size_t level) const;
   StagePlan planStep(size_t stage) const;
   bool mayAlias(size_t stage) const;
 
   const tsgu_object &compiled;
   Manifest m;
   std::vector<StagePlan> stagePlans;
+  std::vector<int32_t> counts;
 };
 
 } // namespace tsgu::runtime

@@ -13,6 +13,7 @@
 #include "program/Launch.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -66,6 +67,7 @@ Program::Key Program::keyOf(const Binding &binding) const {
   key.valueType = binding.valueType;
   key.indexType = binding.indexType;
   key.derivedIndexType = binding.derivedIndexType;
+  key.hollow = binding.hollow;
   size_t i = 0;
   for (int32_t symbol : signature.widths()) {
     int64_t width = binding.sizes[symbol];
@@ -98,6 +100,7 @@ Program::Key Program::keyOf(const tsgu_specialization &specialization) const {
       static_cast<ElementType>(specialization.derived_index_type);
   key.target = specialization.target;
   key.alignment = specialization.alignment;
+  std::ranges::copy(specialization.hollow, key.hollow.begin());
   size_t i = 0;
   for (int32_t symbol : signature.widths()) {
     const int64_t width = specialization.widths[symbol];
@@ -112,7 +115,7 @@ Program::Key Program::keyOf(const tsgu_specialization &specialization) const {
 bool Program::equal(const Key &a, const Key &b) const {
   return a.target == b.target && a.alignment == b.alignment &&
          a.valueType == b.valueType && a.indexType == b.indexType &&
-         a.derivedIndexType == b.derivedIndexType &&
+         a.derivedIndexType == b.derivedIndexType && a.hollow == b.hollow &&
          std::equal(a.widths.begin(),
                     a.widths.begin() + signature.widths().size(),
                     b.widths.begin());
@@ -123,6 +126,7 @@ Program::Bucket &Program::bucketOf(const Key &key) {
                   static_cast<uint64_t>(key.indexType) * 2 +
                   static_cast<uint64_t>(key.derivedIndexType);
   hash = hash * 128 + key.target + key.alignment;
+  hash ^= std::bit_cast<uint64_t>(key.hollow) * 0x9E3779B97F4A7C15u;
   for (size_t i = 0; i < signature.widths().size(); ++i)
     hash = (hash ^ key.widths[i]) * 0x9E3779B97F4A7C15u;
   return buckets[(hash >> 32) % buckets.size()];
@@ -149,14 +153,15 @@ const Plan &Program::planFor(const Key &key) {
   size_t i = 0;
   for (int32_t symbol : signature.widths())
     widths[symbol] = key.widths[i++];
-  const tsgu_specialization specialization{
-      static_cast<uint8_t>(key.valueType),
-      static_cast<uint8_t>(key.indexType),
-      static_cast<uint8_t>(key.derivedIndexType),
-      widths,
-      static_cast<uint32_t>(m.symbols.size()),
-      key.target,
-      key.alignment};
+  tsgu_specialization specialization{static_cast<uint8_t>(key.valueType),
+                                     static_cast<uint8_t>(key.indexType),
+                                     static_cast<uint8_t>(key.derivedIndexType),
+                                     widths,
+                                     static_cast<uint32_t>(m.symbols.size()),
+                                     key.target,
+                                     key.alignment,
+                                     {}};
+  std::ranges::copy(key.hollow, specialization.hollow);
   auto entry = std::make_unique<Entry>(key, compile(path, specialization));
   entry->plan.checkSignature(m);
   entry->next.reset(bucket.load());
@@ -198,6 +203,7 @@ void Program::launchAt(const Place &place, const Binding &binding,
   Key key = keyOf(binding);
   key.target = static_cast<uint8_t>(place.device.target());
   key.alignment = alignmentOf(signature, binding, arguments, result);
+  key.hollow = {};
   const Plan &plan = planFor(key);
   if (!plan.isForDevice())
     fail(Status::CompileFailed, "the compiler gave no device kernels for ",

@@ -40,12 +40,14 @@ public:
   std::string printManifest(const tsgu_specialization *specialization);
 
 private:
-  /// What selects kernels: types, and the values of the width symbols.
+  /// What selects kernels: types, the values of the width symbols, and where
+  /// patterns are hollow.
   struct Key {
     ElementType valueType, indexType, derivedIndexType;
     std::array<uint16_t, maxSymbols> widths;
     uint8_t target = TSGU_TARGET_CPU;
-    uint8_t alignment = 0; ///< On devices.
+    uint8_t alignment = 0;                     ///< On devices.
+    std::array<uint8_t, maxPatterns> hollow{}; ///< On the CPU.
   };
   struct Entry {
     Entry(const Key &key, const tsgu_object &object) : key(key), plan(object) {}

@@ -40,7 +40,8 @@ Signature::Signature(Manifest manifest) : m(std::move(manifest)) {
       ofPattern[symbol] = true;
   }
   for (size_t s = 0; s < m.symbols.size(); ++s)
-    if (m.symbols[s].chunksOf >= 0 || m.symbols[s].longRowsOf >= 0)
+    if (m.symbols[s].chunksOf >= 0 || m.symbols[s].longRowsOf >= 0 ||
+        m.symbols[s].nodesOf >= 0)
       ofPattern[s] = true;
   for (const TensorInfo &operand : m.operands)
     for (int32_t d = 0; d < rankOf(operand); ++d)
@@ -132,6 +133,7 @@ void Signature::bindPatterns(const Arguments &arguments,
                d, binding);
     bindSize(info.stored, pattern->stored(), static_cast<int32_t>(p), -1, -1,
              binding);
+    binding.hollow[p] = arguments.patterns[p]->hollow();
     if (p == 0) {
       binding.indexType = pattern->indexType();
       binding.derivedIndexType = pattern->derivedIndexType();

@@ -37,6 +37,7 @@ struct Binding {
   ElementType valueType = ElementType::F64;
   ElementType indexType = ElementType::I32;
   ElementType derivedIndexType = ElementType::I32;
+  std::array<uint8_t, maxPatterns> hollow{}; ///< By pattern, on the host.
 
   int64_t items() const { return batch < 0 ? 1 : batch; }
 };

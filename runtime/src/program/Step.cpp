@@ -14,8 +14,8 @@
 namespace tsgu::runtime {
 
 void StepView::requireCSR() const {
-  const std::vector<int32_t> &order = manifest.layouts[info.layout].order;
-  require(std::is_sorted(order.begin(), order.end()), "has no CSR layout");
+  require(isCanonical(manifest.layouts[info.layout].levels),
+          "has no CSR layout");
 }
 
 static bool hasRole(const StepView &view, const Buffer &buffer,

@@ -9,7 +9,7 @@
   program = "f", target = "", symbols = [{name = "s0", stored_of = -1, fixed = 0}, {name = "s1", stored_of = -1, fixed = 4},
     {name = "stored(A)", stored_of = 0, fixed = 0}, {name = "chunks(A)", stored_of = -1, fixed = 0, chunks_of = 0}],
   patterns = [{name = "A", shape = array<i32: 0, 1>, stored = 2}],
-  layouts = [{pattern = 0, order = array<i32: 0, 1>, index = 2}], scratch = [],
+  layouts = [{pattern = 0, levels = [{dimension = 0, kind = 0}, {dimension = 1, kind = 1}], index = 2}], scratch = [],
   operands = [{name = "x", type = 0, pattern = 0, shape = array<i32: 0, 1>, read = true, result_of = -1, solver = false}],
   result = {name = "", type = 0, pattern = -1, shape = array<i32: 0, 1>, read = true, result_of = -1, solver = false},
   stages = [{name = "f_k0", cost = {flops = [], bytes = []},
@@ -18,7 +18,7 @@
     sizes = [{kind = 1, index = 0, dim = 0}, {kind = 3, index = 0, dim = 0}, {kind = 2, index = 3, dim = 0},
       {kind = 4, index = 0, dim = 0}],
     arguments = [
-      {role = 0, layout = 0, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
+      {role = 0, layout = 0, level = 1, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
       {role = 4, layout = 0, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
       {role = 2, layout = 0, buffer = {kind = 0, index = 0}, shape = array<i32>, slice = array<i32>, written = false},
       {role = 3, layout = -1, buffer = {kind = 1, index = 0}, shape = array<i32: 0, 1>, slice = array<i32: 0>, written = true}]}]

@@ -8,25 +8,27 @@
 
 // Rows of A are rows of C: the rows may be cut. The loop over columns of B, contiguous in B and C,
 // comes last.
-// SPMM:       remark: [Passed] SelectLayout | Category:tsgu | Function=spmm | Layout=rows,
+// SPMM:       remark: [Passed] SelectLayout | Category:tsgu | Function=spmm | Layout="0 dense, 1 compressed",
 // SPMM-SAME:    Reason="d0 indexes the output: its iterations write different elements", Remark=parallel
-// SPMM:       affine_map<(d0, d1, d2) -> (d0, d1)>
+// SPMM-DAG:   #[[LAYOUT:.*]] = #sparse_tensor.encoding<{ map = (d0, d1) -> (d0 : dense, d1 : compressed) }>
+// SPMM-DAG:   affine_map<(d0, d1, d2) -> (d0, d1)>
 // SPMM:       linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]}
-// SPMM-SAME:    tsgu.layout = array<i64: 0, 1>, tsgu.partition = 1 : i64, tsgu.proof = "d0 indexes the output
+// SPMM-SAME:    tsgu.layout = #[[LAYOUT]], tsgu.partition = 1 : i64, tsgu.proof = "d0 indexes the output
 
 // The gradient A^T G sums over the rows of A. By columns its outermost loop is parallel as well.
-// GRAD:       remark: [Passed] SelectLayout {{.*}} Function=spmm_vjp1 | Layout=columns,
+// GRAD:       remark: [Passed] SelectLayout {{.*}} Function=spmm_vjp1 | Layout="1 dense, 0 compressed",
+// GRAD:       #[[LAYOUT:.*]] = #sparse_tensor.encoding<{ map = (d0, d1) -> (d1 : dense, d0 : compressed) }>
 // GRAD:       linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]}
-// GRAD-SAME:    tsgu.layout = array<i64: 1, 0>, tsgu.partition = 1 : i64
+// GRAD-SAME:    tsgu.layout = #[[LAYOUT]], tsgu.partition = 1 : i64
 
 #CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
 #entry = affine_map<(i, j) -> (i, j)>
 #none = affine_map<(i, j) -> ()>
 
 // No layout makes the sum of all entries parallel: the kernel stays serial, and a remark says so.
-// CHECK:       remark: [Missed] SelectLayout {{.*}} Function=total | Layout=rows,
+// CHECK:       remark: [Missed] SelectLayout {{.*}} Function=total | Layout="0 dense, 1 compressed",
 // CHECK-SAME:    Reason="loop d0 is a sum over the output: its iterations write one element", Remark=serial
-// CHECK:       remark: [Passed] SelectLayout {{.*}} Function=batched | Layout=rows,
+// CHECK:       remark: [Passed] SelectLayout {{.*}} Function=batched | Layout="0 dense, 1 dense, 2 compressed",
 // CHECK-SAME:    Reason="d0, d1 index the output: their iterations write different elements", Remark=parallel
 // CHECK:       remark: [Passed] SelectLayout {{.*}} Function=dense | Layout=dense,
 // CHECK-LABEL: func.func @total(
@@ -50,7 +52,7 @@ func.func @total(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}) -> tensor<f64> {
 
 // Items and their rows are cut together: two leading loops.
 // CHECK-LABEL: func.func @batched(
-// CHECK:         tsgu.layout = array<i64: 0, 1, 2>, tsgu.partition = 2 : i64
+// CHECK:         tsgu.layout = #{{.*}}, tsgu.partition = 2 : i64
 func.func @batched(%A: tensor<?x?x?xf64, #CSR> {tsgu.pattern = @A}) -> tensor<?x?xf64> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

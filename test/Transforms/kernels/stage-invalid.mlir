@@ -42,13 +42,13 @@ func.func @product(%x: tensor<4x4xf64>, %b: tensor<4xf64>) -> tensor<4xf64> attr
 #CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
 #entry = affine_map<(i, j) -> (i, j)>
 
-func.func @no_permutation(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A})
+func.func @no_layout_of_it(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A})
     -> (tensor<?x?xf64, #CSR> {tsgu.pattern = @A}) attributes {tsgu.derived_index = 32 : i64} {
   %zero = tsgu.zeros_like %A : tensor<?x?xf64, #CSR>
-  // expected-error @+1 {{needs a 'tsgu.layout' that orders the 2 dimensions of its sparse tensors}}
+  // expected-error @+1 {{needs a 'tsgu.layout' with levels for the 2 dimensions of its sparse tensors}}
   %Y = linalg.generic {indexing_maps = [#entry, #entry], iterator_types = ["parallel", "parallel"]}
       ins(%A : tensor<?x?xf64, #CSR>) outs(%zero : tensor<?x?xf64, #CSR>)
-      attrs = {tsgu.sampled, tsgu.layout = array<i64: 0, 7>, tsgu.partition = 1 : i64, tsgu.proof = "by hand"} {
+      attrs = {tsgu.sampled, tsgu.layout = #sparse_tensor.encoding<{ map = (i, j) -> (i : compressed, j : dense) }>, tsgu.partition = 1 : i64, tsgu.proof = "by hand"} {
   ^bb0(%a: f64, %o: f64):
     linalg.yield %a : f64
   } -> tensor<?x?xf64, #CSR>

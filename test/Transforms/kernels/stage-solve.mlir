@@ -8,7 +8,7 @@
 // A triangular solve into a scratch buffer (by A, operand 1, transposed, of G, operand 4),
 // a kernel that writes the result, and the triangle of the result, kept in place. A matrix that is
 // solved with is square: both its extents are s0, and the rows of G are.
-// TRI:      tsgu.manifest = {layouts = [{index = 2 : i64, order = array<i32: 0, 1>, pattern = 0 : i64}]
+// TRI:      tsgu.manifest = {layouts = [{index = 2 : i64, levels = [{dimension = 0 : i64, kind = 0 : i64}, {dimension = 1 : i64, kind = 1 : i64}], pattern = 0 : i64}]
 // TRI-SAME:   operands = [{name = "solver", {{[^}]*}}read = true, {{[^}]*}}shape = array<i32>, solver = true, type = 3 : i64}, {name = "A"
 // TRI-SAME:   {name = "G", {{[^}]*}}shape = array<i32: 0, 1>
 // TRI-SAME:   patterns = [{name = "A", shape = array<i32: 0, 0>
@@ -23,7 +23,7 @@
 
 // A least-squares solve for each item of a batch, with no kernel at all: B has as many rows as A, the
 // solution as A has columns.
-// BATCH:      layouts = [{index = 3 : i64, order = array<i32: 0, 1, 2>, pattern = 0 : i64}]
+// BATCH:      layouts = [{index = 3 : i64, levels = [{dimension = 0 : i64, kind = 0 : i64}, {dimension = 1 : i64, kind = 0 : i64}, {dimension = 2 : i64, kind = 1 : i64}], pattern = 0 : i64}]
 // BATCH-SAME: {name = "B", {{[^}]*}}shape = array<i32: 0, 1, 3>, {{[^}]*}}type = 0 : i64}]
 // BATCH-SAME: patterns = [{name = "A", shape = array<i32: 0, 1, 2>
 // BATCH-SAME: result = {name = "", {{[^}]*}}shape = array<i32: 0, 2, 3>

@@ -6,7 +6,7 @@
 // A^T G by columns of A: the manifest has two stages, the permutation of the values of A (operand 0)
 // into scratch buffer 0 for layout 0, and the kernel that reads the buffer.
 // CHECK:       #[[$CSC:.*]] = #sparse_tensor.encoding<{ map = (d0, d1) -> (d1 : dense, d0 : compressed)
-// CHECK:       tsgu.manifest = {layouts = [{index = 2 : i64, order = array<i32: 1, 0>, pattern = 0 : i64}]
+// CHECK:       tsgu.manifest = {layouts = [{index = 2 : i64, levels = [{dimension = 1 : i64, kind = 0 : i64}, {dimension = 0 : i64, kind = 1 : i64}], pattern = 0 : i64}]
 // CHECK-SAME:    operands = [{name = "A", {{.*}}read = true{{.*}}}, {name = "B", {{.*}}read = false{{.*}}}, {name = "G"
 // CHECK-SAME:    scratch = [{shape = array<i32: 3>, type = 1 : i64}]
 // CHECK-SAME:    stages = [{step = {layout = 0 : i64, name = "permute_values", numbers = array<i32>,
@@ -46,7 +46,7 @@ func.func @product(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @P}, %B: tensor<?x?
 
 // So do dense tensors that the column alone indexes, or nothing: no rows are needed, but the columns (role 1), which
 // are cut with the values.
-// OWN:         stages = [{arguments = [{{.*}}, {buffer = {{.*}}, layout = 0 : i64, role = 1 : i64, shape = array<i32: 2>, slice = array<i32: 0>, written = false}]
+// OWN:         stages = [{arguments = [{{.*}}, {buffer = {{.*}}, layout = 0 : i64, level = 1 : i64, role = 1 : i64, shape = array<i32: 2>, slice = array<i32: 0>, written = false}]
 // OWN-SAME:    partition = {loops = array<i32: 2>, parallel = true,
 // OWN-LABEL: func.func @by_columns_k0(
 // OWN-SAME:    %[[A:[a-z0-9]+]]: tensor<?xf64>, %[[X:[a-z0-9]+]]: tensor<?xf64>, %[[S:[a-z0-9]+]]: tensor<f64>, %[[Y:[a-z0-9]+]]: tensor<?xf64>, %[[K:[a-z0-9]+]]: tensor<?xi32>) -> tensor<?xf64>

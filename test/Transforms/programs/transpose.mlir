@@ -29,11 +29,11 @@
 // BATCH-LABEL: func.func @logsumexp_batch_transpose(
 
 // Columns are reduced in their layout. The gradient is written in the order in which the values are stored.
-// LAYOUT:      Layout=columns{{.*}}Remark=parallel
+// LAYOUT:      Layout="1 dense, 0 compressed"{{.*}}Remark=parallel
 // LAYOUT:      Layout=dense
-// LAYOUT:      Layout=columns{{.*}}Remark=parallel
+// LAYOUT:      Layout="1 dense, 0 compressed"{{.*}}Remark=parallel
 // LAYOUT:      Layout=dense
-// LAYOUT:      Layout=rows{{.*}}Remark=parallel
+// LAYOUT:      Layout="0 dense, 1 compressed"{{.*}}Remark=parallel
 
 // What holds a result is transposed along with the program that gives it, which is differentiated through.
 // HELD-LABEL: func.func @softmax_vjp0_transpose_vjp2(

@@ -102,8 +102,10 @@ void expectSame(const Layout &device, const Layout &host) {
 
 void expectSameLayouts(Pattern &device, Pattern &host, const Place &place) {
   DeviceLayouts &layouts = device.layoutsOn(place.device);
-  expectSame(layouts.layout(false, nullptr), host.csr());
-  const Layout &transposed = layouts.layout(true, nullptr);
+  expectSame(layouts.layout(canonicalLevels(device.rank()), nullptr),
+             host.csr());
+  const Layout &transposed =
+      layouts.layout(transposedLevels(device.rank()), nullptr);
   expectSame(transposed, host.transposed());
   // The host leaves an identity out.
   std::vector<int32_t> expected(static_cast<size_t>(host.stored()));
@@ -113,7 +115,9 @@ void expectSameLayouts(Pattern &device, Pattern &host, const Place &place) {
                 expected.begin());
   const auto *map = static_cast<const int32_t *>(transposed.permutation);
   EXPECT_EQ(std::vector<int32_t>(map, map + host.stored()), expected);
-  EXPECT_EQ(&layouts.layout(true, nullptr), &transposed) << "computed once";
+  EXPECT_EQ(&layouts.layout(transposedLevels(device.rank()), nullptr),
+            &transposed)
+      << "computed once";
 }
 
 TEST_F(DevicePattern, HasTheHostsLayouts) {
@@ -287,10 +291,10 @@ TEST_F(DevicePattern, CutsLongRowsOnly) {
     }
     Owned pattern = arrays.onDevice(place);
     DeviceLayouts &layouts = pattern->layoutsOn(place.device);
-    expectSplit<int32_t>(layouts.split(false, nullptr),
-                         layouts.layout(false, nullptr));
-    expectSplit<int32_t>(layouts.split(true, nullptr),
-                         layouts.layout(true, nullptr));
+    expectSplit<int32_t>(layouts.split(canonicalLevels(2), nullptr),
+                         layouts.layout(canonicalLevels(2), nullptr));
+    expectSplit<int32_t>(layouts.split(transposedLevels(2), nullptr),
+                         layouts.layout(transposedLevels(2), nullptr));
   }
 }
 

@@ -42,8 +42,7 @@ struct ExpectedLaunches {
   }
 
   bool isCSR(int32_t layout) const {
-    const std::vector<int32_t> &order = manifest.layouts[layout].order;
-    return std::is_sorted(order.begin(), order.end());
+    return isCanonical(manifest.layouts[layout].levels);
   }
 
   int64_t sizeOf(int32_t symbol) const {

@@ -137,8 +137,11 @@ public:
     return stored;
   }
   void layout(std::vector<int32_t> order) {
-    bool canonical = std::is_sorted(order.begin(), order.end());
-    m.layouts.push_back({0, order, canonical ? types.index : types.derived});
+    Levels levels = canonicalLevels(static_cast<int32_t>(order.size()));
+    for (size_t i = 0; i < order.size(); ++i)
+      levels[i].dimension = order[i];
+    m.layouts.push_back(
+        {0, levels, isCanonical(levels) ? types.index : types.derived});
   }
   void sparse(const char *name) {
     m.operands.push_back({name, types.value, 0, m.patterns[0].shape, true, -1});
@@ -170,13 +173,14 @@ public:
     step("permute_values", {source}, {destination}).layout = layout;
   }
 
-  static Argument positions(int32_t layout) {
+  Argument positions(int32_t layout) const {
     Argument argument;
     argument.role = Argument::Positions;
     argument.layout = layout;
+    argument.level = static_cast<int32_t>(m.layouts[layout].levels.size()) - 1;
     return argument;
   }
-  static Argument coordinates(int32_t layout) {
+  Argument coordinates(int32_t layout) const {
     Argument argument = positions(layout);
     argument.role = Argument::Coordinates;
     return argument;
@@ -218,8 +222,7 @@ Manifest spmm(Builder b, bool transposed) {
     b.permute(operand(0), 0, values = scratch(0));
   }
   Stage &stage = b.kernel("spmm", {transposed ? n : m}, 0);
-  stage.arguments = {Builder::positions(0), Builder::coordinates(0),
-                     Builder::values(values),
+  stage.arguments = {b.positions(0), b.coordinates(0), Builder::values(values),
                      Builder::dense(operand(1), b.m.operands[1].shape, {-1}),
                      Builder::dense(result, b.m.result.shape, {0}, true)};
   stage.sizes.insert(
@@ -240,7 +243,7 @@ Manifest batchedSpmm(Builder b, bool shared) {
   b.layout(shared ? std::vector{0, 1} : std::vector{0, 1, 2});
   Stage &stage =
       b.kernel(shared ? "shared_spmm" : "batched_spmm", {items, m}, 0);
-  stage.arguments = {Builder::positions(0), Builder::coordinates(0),
+  stage.arguments = {b.positions(0), b.coordinates(0),
                      Builder::values(operand(0)),
                      Builder::dense(operand(1), {items, n, p}, {0, -1}),
                      Builder::dense(result, {items, m, p}, {0, 1}, true)};
@@ -262,11 +265,11 @@ Manifest rowNormalize(Builder b) {
   b.layout({0, 1});
   b.keeps({m});
   Stage &sums = b.kernel("row_sums", {m}, 0);
-  sums.arguments = {Builder::positions(0), Builder::values(operand(0)),
+  sums.arguments = {b.positions(0), Builder::values(operand(0)),
                     Builder::dense(scratch(0), {m}, {0}, true)};
   sums.cost.flops = {{1, {z}}};
   Stage &divide = b.kernel("divide_rows", {m}, 0);
-  divide.arguments = {Builder::positions(0), Builder::values(operand(0)),
+  divide.arguments = {b.positions(0), Builder::values(operand(0)),
                       Builder::dense(scratch(0), {m}, {0}),
                       Builder::values(result, true)};
   divide.cost.flops = {{1, {z}}};
@@ -295,7 +298,7 @@ Manifest itemLength(Builder b) {
   b.gives(-1, {items});
   b.layout({0, 1, 2});
   Stage &stage = b.kernel("item_length", {items}, 0);
-  stage.arguments = {Builder::positions(0),
+  stage.arguments = {b.positions(0),
                      Builder::dense(result, {items}, {0}, true)};
   stage.sizes.push_back(Builder::extent(m));
   stage.cost.flops = {{1, {z}}};

@@ -45,15 +45,15 @@ TEST(Manifest, Print) {
   size p = 32
   size z0, the stored entries of P0
   pattern P0 [m x n], z0 stored
-  layout 0: P0 {1, 0} i32
+  layout 0: P0 {1 dense, 0 compressed} i32
   operand A: f64 [m x n] on P0
   operand B: f64 [m x p]
   result result: f64 [n x p]
   scratch 0: f64 [z0]
   permute values of A to layout 0 in scratch 0
   kernel spmm
-    positions of layout 0
-    coordinates of layout 0
+    positions of level 1 of layout 0
+    coordinates of level 1 of layout 0
     values scratch 0
     dense B [m x p]
     dense result [n x p], dimension 0 follows n, written
@@ -120,10 +120,16 @@ TEST(Manifest, References) {
       [](Manifest &m) { m.patterns[0].stored = 0; },
       [](Manifest &m) { m.patterns[0].stored = -1; },
       [](Manifest &m) { m.layouts[0].pattern = 1; },
-      [](Manifest &m) { m.layouts[0].order = {0, 0}; },
-      [](Manifest &m) { m.layouts[0].order = {1}; },
-      [](Manifest &m) { m.layouts[0].order = {1, 0, 2}; },
+      [](Manifest &m) { m.layouts[0].levels[0].dimension = 0; },
+      [](Manifest &m) { m.layouts[0].levels.pop_back(); },
+      [](Manifest &m) { m.layouts[0].levels = canonicalLevels(3); },
+      [](Manifest &m) { m.layouts[0].levels[1].kind = Level::Dense; },
+      [](Manifest &m) { m.layouts[0].levels[0].dimension = -1; },
       [](Manifest &m) { m.layouts[0].indexType = ElementType::F32; },
+      [](Manifest &m) { m.symbols[0].nodesOf = 0; },
+      [](Manifest &m) { m.stages[1].arguments[0].level = -1; },
+      [](Manifest &m) { m.stages[1].arguments[0].level = 0; },
+      [](Manifest &m) { m.stages[1].arguments[1].level = 2; },
       [](Manifest &m) { m.operands[0].pattern = 1; },
       [](Manifest &m) { m.operands[0].pattern = -2; },
       [](Manifest &m) { m.operands[1].shape[1] = -1; },
@@ -189,7 +195,7 @@ TEST(Manifest, PrintSolve) {
   size p
   size z0, the stored entries of P0
   pattern P0 [m x n], z0 stored
-  layout 0: P0 {0, 1} i32
+  layout 0: P0 {0 dense, 1 compressed} i32
   operand solver: solver
   operand A: f64 [m x n] on P0
   operand B: f64 [m x p]
@@ -205,7 +211,7 @@ TEST(Manifest, SolveReferences) {
       [](Manifest &m) { m.operands[0].type = ElementType::F64; },
       [](Manifest &m) { m.operands[0].solver = false; },
       [](Manifest &m) { m.stages[0].step.layout = 1; },
-      [](Manifest &m) { m.layouts[0].order = {1, 0}; },
+      [](Manifest &m) { m.layouts[0].levels = transposedLevels(2); },
       [](Manifest &m) { m.stages[0].step.reads[0].index = -1; },
       [](Manifest &m) { m.stages[0].step.reads[0].index = 1; },
       [](Manifest &m) { m.stages[0].step.reads[1] = {Buffer::Operand, 2}; },

@@ -34,7 +34,7 @@ public:
     EXPECT_EQ(tsgu_set_compiler(TSGU_TEST_NO_COMPILER), TSGU_COMPILE_FAILED);
     says("no compiler of tsgu");
     EXPECT_EQ(tsgu_set_compiler(TSGU_TEST_OLD_COMPILER), TSGU_COMPILE_FAILED);
-    says("interface 44 instead of 3");
+    says("interface 45 instead of 4");
     tsgu_program *program = nullptr;
     setenv("TSGU_COMPILER", "/nowhere/libother.so", 1);
     EXPECT_EQ(tsgu_program_open("spmm", &program), TSGU_COMPILE_FAILED);

@@ -1,0 +1,80 @@
+//===- Level.h - How a layout stores a dimension ----------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_LEVEL_H
+#define TSGU_LEVEL_H
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tsgu {
+
+/// One level of a layout: the coordinates of a dimension below each node of the
+/// level before it. Dense, every coordinate is a node; compressed, those of
+/// which there are entries, ascending: `positions` say where a parent's begin,
+/// `coordinates` what they are.
+struct Level {
+  enum Kind : uint8_t { Dense = 0, Compressed = 1 };
+  int32_t dimension = 0;
+  Kind kind = Dense;
+
+  bool operator==(const Level &) const = default;
+};
+
+/// Outermost first: {0 dense, 1 compressed} is CSR, {1 dense, 0 compressed}
+/// CSC, {0 compressed, 1 compressed} DCSR, three compressed ones CSF.
+using Levels = std::vector<Level>;
+
+/// The levels of the layout in which a pattern keeps its entries: all but the
+/// last dense, dimensions in order.
+inline Levels canonicalLevels(int32_t rank) {
+  Levels levels;
+  for (int32_t d = 0; d < rank; ++d)
+    levels.push_back({d, d + 1 < rank ? Level::Dense : Level::Compressed});
+  return levels;
+}
+
+/// Those with rows and columns exchanged: CSC, or a batch of it.
+inline Levels transposedLevels(int32_t rank) {
+  Levels levels = canonicalLevels(rank);
+  std::swap(levels[rank - 2].dimension, levels[rank - 1].dimension);
+  return levels;
+}
+
+inline bool isCanonical(std::span<const Level> levels) {
+  for (size_t i = 0; i < levels.size(); ++i)
+    if (levels[i].dimension != static_cast<int32_t>(i) ||
+        levels[i].kind !=
+            (i + 1 < levels.size() ? Level::Dense : Level::Compressed))
+      return false;
+  return true;
+}
+
+/// Whether the entries are in canonical order, so that values need no
+/// permutation.
+inline bool inOrder(std::span<const Level> levels) {
+  for (size_t i = 0; i < levels.size(); ++i)
+    if (levels[i].dimension != static_cast<int32_t>(i))
+      return false;
+  return true;
+}
+
+/// "0 dense, 1 compressed".
+inline std::string print(std::span<const Level> levels) {
+  std::string text;
+  for (const Level &level : levels)
+    text += (text.empty() ? "" : ", ") + std::to_string(level.dimension) +
+            (level.kind == Level::Dense ? " dense" : " compressed");
+  return text;
+}
+
+} // namespace tsgu
+
+#endif // TSGU_LEVEL_H

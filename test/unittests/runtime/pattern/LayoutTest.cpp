@@ -1,0 +1,230 @@
+//===- LayoutTest.cpp - A pattern's entries by any levels -----------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ErrorTesting.h"
+#include "pattern/Pattern.h"
+#include "pattern/Ranges.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <random>
+#include <set>
+
+using namespace tsgu;
+using namespace tsgu::runtime;
+
+namespace {
+
+using Entry = std::array<int64_t, 3>;
+using Owned = std::unique_ptr<Pattern, void (*)(Pattern *)>;
+
+struct Entries {
+  std::vector<int64_t> shape;
+  std::vector<Entry> all; ///< In canonical order.
+
+  int32_t rank() const { return static_cast<int32_t>(shape.size()); }
+
+  Owned pattern() const {
+    std::vector<int64_t> coordinates[3];
+    const void *pointers[3];
+    for (int32_t d = 0; d < rank(); ++d) {
+      for (const Entry &entry : all)
+        coordinates[d].push_back(entry[static_cast<size_t>(d)]);
+      pointers[d] = coordinates[d].data();
+    }
+    return {Pattern::fromCOO(rank(), shape.data(), TSGU_I64, pointers,
+                             static_cast<int64_t>(all.size())),
+            [](Pattern *made) { made->release(); }};
+  }
+};
+
+Entries randomEntries(std::mt19937 &random, std::vector<int64_t> shape,
+                      size_t count) {
+  std::set<Entry> entries;
+  for (size_t k = 0; k < count; ++k) {
+    Entry entry{};
+    for (size_t d = 0; d < shape.size(); ++d)
+      entry[d] =
+          static_cast<int64_t>(random() % static_cast<uint64_t>(shape[d]));
+    entries.insert(entry);
+  }
+  return {shape, {entries.begin(), entries.end()}};
+}
+
+/// Reads a layout as its levels say, parent by parent.
+class Walk {
+public:
+  Walk(const Layout &layout, const Levels &levels, const Entries &entries)
+      : layout(layout), levels(levels), shape(entries.shape) {}
+
+  std::vector<Entry> run() {
+    descend(0, 0, {});
+    return found;
+  }
+
+private:
+  void descend(size_t level, int64_t parent, Entry entry) {
+    if (level == levels.size()) {
+      EXPECT_EQ(parent, static_cast<int64_t>(found.size()));
+      found.push_back(entry);
+      return;
+    }
+    const auto dimension = static_cast<size_t>(levels[level].dimension);
+    if (levels[level].kind == Level::Dense) {
+      for (int64_t i = 0; i < shape[dimension]; ++i) {
+        entry[dimension] = i;
+        descend(level + 1, parent * shape[dimension] + i, entry);
+      }
+      return;
+    }
+    const bool last = level + 1 == levels.size();
+    const UpperLevel upper =
+        last ? UpperLevel{layout.positions, layout.coordinates, layout.rows,
+                          layout.stored}
+             : layout.upper[level];
+    const bool first = level == 0;
+    const int64_t end =
+        first ? upper.nodes : layout.at(upper.positions, parent + 1);
+    for (int64_t k = first ? 0 : layout.at(upper.positions, parent); k < end;
+         ++k) {
+      entry[dimension] = layout.at(upper.coordinates, k);
+      descend(level + 1, k, entry);
+    }
+  }
+
+  const Layout &layout;
+  const Levels &levels;
+  const std::vector<int64_t> &shape;
+  std::vector<Entry> found;
+};
+
+std::vector<Entry> sortedBy(std::vector<Entry> entries, const Levels &levels) {
+  std::ranges::sort(entries, [&](const Entry &a, const Entry &b) {
+    for (const Level &level : levels)
+      if (const auto d = static_cast<size_t>(level.dimension); a[d] != b[d])
+        return a[d] < b[d];
+    return false;
+  });
+  return entries;
+}
+
+void expectLayout(Pattern &pattern, const Entries &entries,
+                  const Levels &levels) {
+  SCOPED_TRACE(print(levels));
+  const Layout &layout = pattern.layout(levels);
+  EXPECT_EQ(&pattern.layout(levels), &layout) << "made once";
+  const std::vector<Entry> expected = sortedBy(entries.all, levels);
+  EXPECT_EQ(Walk(layout, levels, entries).run(), expected);
+  ASSERT_EQ(layout.stored, static_cast<int64_t>(expected.size()));
+  for (size_t k = 0; k < expected.size(); ++k) {
+    const auto at = static_cast<int64_t>(k);
+    const int64_t of =
+        !layout.permutation ? at
+        : layout.permutationType == ElementType::I32
+            ? static_cast<const int32_t *>(layout.permutation)[k]
+            : static_cast<const int64_t *>(layout.permutation)[k];
+    EXPECT_EQ(entries.all[static_cast<size_t>(of)], expected[k]);
+  }
+  // Nodes that are cut into ranges, and the entries before each.
+  int64_t before = 0;
+  for (int64_t node = 0; node < layout.iterations(); ++node) {
+    EXPECT_LE(before, layout.entriesBefore(node));
+    before = layout.entriesBefore(node);
+  }
+  EXPECT_EQ(layout.entriesBefore(layout.iterations()), layout.stored);
+}
+
+TEST(Layout, EveryOrderAndKind) {
+  std::mt19937 random(1);
+  for (const auto &[shape, count] :
+       {std::pair<std::vector<int64_t>, size_t>{{7, 9}, 25},
+        {{40, 3}, 6},
+        {{3, 400}, 6},
+        {{5, 5}, 0},
+        {{0, 4}, 0},
+        {{6, 5, 7}, 60},
+        {{2, 300, 4}, 9},
+        {{300, 2, 500}, 40},
+        {{3, 4, 5}, 0}}) {
+    const Entries entries = randomEntries(random, shape, count);
+    const Owned pattern = entries.pattern();
+    std::vector<int32_t> order(shape.size());
+    for (size_t d = 0; d < order.size(); ++d)
+      order[d] = static_cast<int32_t>(d);
+    do {
+      for (size_t dense = 0; dense < order.size(); ++dense) {
+        Levels levels;
+        for (size_t level = 0; level < order.size(); ++level)
+          levels.push_back(
+              {order[level], level < dense ? Level::Dense : Level::Compressed});
+        expectLayout(*pattern, entries, levels);
+      }
+    } while (std::ranges::next_permutation(order).found);
+  }
+}
+
+TEST(Layout, LevelsThatAreNone) {
+  std::mt19937 random(2);
+  const Owned pattern = randomEntries(random, {5, 6}, 9).pattern();
+  for (const Levels &levels :
+       {Levels{}, Levels{{0, Level::Compressed}},
+        Levels{{0, Level::Dense}, {1, Level::Dense}},
+        Levels{{0, Level::Compressed}, {1, Level::Dense}},
+        Levels{{0, Level::Compressed}, {0, Level::Compressed}},
+        Levels{{0, Level::Dense}, {2, Level::Compressed}},
+        Levels{{-1, Level::Dense}, {1, Level::Compressed}}, canonicalLevels(3)})
+    EXPECT_THROW(pattern->layout(levels), Error) << print(levels);
+}
+
+/// Without empty rows, the layout shares the coordinates and needs no
+/// permutation.
+TEST(Layout, WithoutEmptyRows) {
+  std::mt19937 random(3);
+  const Owned pattern = randomEntries(random, {100000, 50}, 200).pattern();
+  const int64_t before = pattern->bytes();
+  const Layout &layout =
+      pattern->layout(Levels{{0, Level::Compressed}, {1, Level::Compressed}});
+  EXPECT_EQ(layout.coordinates, pattern->csr().coordinates);
+  EXPECT_EQ(layout.permutation, nullptr);
+  EXPECT_LE(pattern->bytes() - before, 2 * 4 * 201);
+}
+
+TEST(Hollow, RowsAndColumns) {
+  auto hollow = [](std::vector<int64_t> shape, std::vector<Entry> all) {
+    return Entries{std::move(shape), std::move(all)}.pattern()->hollow();
+  };
+  std::vector<Entry> band, diagonal, wide;
+  for (int64_t i = 0; i < 2000; ++i) {
+    if (i % 5 == 0)
+      for (int64_t j = 0; j < 3; ++j)
+        band.push_back({i, j, 0});
+    diagonal.push_back({i, i, 0});
+    wide.push_back({i / 100, i, 0});
+  }
+  EXPECT_EQ(hollow({2000, 10}, band), 1 << 1);
+  EXPECT_EQ(hollow({2000, 2000}, diagonal), 0);
+  EXPECT_EQ(hollow({2000, 2000}, wide), 1 << 1) << "20 rows of 100";
+  EXPECT_EQ(hollow({2000, 9000}, diagonal), 1 << 2) << "columns";
+  EXPECT_EQ(hollow({500, 500}, {}), 0) << "small";
+  EXPECT_EQ(hollow({5000, 5000}, {}), (1 << 1) + (1 << 2));
+}
+
+TEST(Hollow, PairsOfDimensions) {
+  std::mt19937 random(4);
+  auto hollow = [&](std::vector<int64_t> shape, size_t count) {
+    return randomEntries(random, std::move(shape), count).pattern()->hollow();
+  };
+  EXPECT_EQ(hollow({100, 100, 100}, 2000), 1 << 3 | 1 << 5 | 1 << 6);
+  EXPECT_EQ(hollow({100, 100, 10}, 2000), 1 << 3);
+  EXPECT_EQ(hollow({10, 10, 10}, 20), 0);
+  EXPECT_EQ(hollow({2000, 10, 10}, 300), 1 << 1);
+}
+
+} // namespace
