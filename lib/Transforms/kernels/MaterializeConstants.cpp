@@ -7,6 +7,8 @@
 
 #include "kernels/Stage.h"
 #include "programs/ScalarOps.h"
+
+#include "tsgu/Dialect/Levels.h"
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/TsguDialect.h"
 
@@ -64,8 +66,8 @@ static void materialize(OpOperand &use) {
               builder.getStringAttr("every iteration writes its own element"));
   if (isSparse(init)) {
     setSampled(op);
-    op->setAttr(layoutAttr, builder.getDenseI64ArrayAttr(llvm::to_vector(
-                                llvm::seq<int64_t>(0, map.getNumDims()))));
+    op->setAttr(layoutAttr, getEncoding(op.getContext(),
+                                        canonicalLevels(map.getNumDims())));
   }
   use.set(op.getResult(0));
 }

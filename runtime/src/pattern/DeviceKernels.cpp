@@ -64,7 +64,8 @@ const tsgu_object &libraryFor(Library library, ElementType index,
                                            nullptr,
                                            0,
                                            static_cast<uint8_t>(target),
-                                           0};
+                                           0,
+                                           {}};
   const tsgu_object &object = compile(libraryPaths[library], specialization);
   entry.store(&object, std::memory_order_release);
   return object;

@@ -16,8 +16,11 @@
 
 namespace tsgu::runtime {
 
-/// Coordinates with entries are at most this part of all.
-static constexpr int64_t mostFilled = 4;
+/// Coordinates with entries are at most this part of all: results are filled
+/// first, and written twice there.
+static constexpr int64_t mostFilled = 8;
+/// The same of pairs of coordinates, of which nothing is written twice.
+static constexpr int64_t mostFilledPairs = 4;
 /// With more entries for each coordinate, empty ones are no matter.
 static constexpr int64_t mostEntries = 4;
 /// Fewer coordinates are gone through in no time.
@@ -65,7 +68,7 @@ bool Pattern::isHollow(int32_t dimension) const {
 
 bool Pattern::isHollow(int32_t a, int32_t b) const {
   return std::min(extents[a], extents[b]) >= leastOfPair &&
-         stored() / extents[a] < extents[b] / mostFilled;
+         stored() / extents[a] < extents[b] / mostFilledPairs;
 }
 
 uint8_t Pattern::hollow() {

@@ -1,4 +1,6 @@
 // RUN: tsgu-opt %programs/spmm.mlir --pass-pipeline="builtin.module(tsgu-specialize{value=f32 widths=0,0,32},func.func(tsgu-select-layout),tsgu-stage,func.func(tsgu-lower-sampled),sparsification-and-bufferization,func.func(convert-linalg-to-loops),canonicalize,cse,tsgu-export-abi)" | FileCheck %s
+// RUN: tsgu-opt %programs/spmm.mlir --pass-pipeline='builtin.module(tsgu-lower-to-kernels{value=f32 widths=0,0,32 hollow=2})' \
+// RUN:   | FileCheck %s --check-prefix=HOLLOW
 // RUN: tsgu-opt %programs/softmax.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=0},tsgu-lower-to-kernels)' \
 // RUN:   | FileCheck %s --check-prefix=STORED
 
@@ -30,3 +32,15 @@
 // STORED:         scf.for %[[K:[a-z0-9]+]] =
 // STORED-DAG:       memref.load %[[G]][%[[K]]]
 // STORED-DAG:       memref.load %[[Y]][%[[K]]]
+
+// The nodes of a compressed first level are counted from 0 to how many the call has; what is left of
+// its indices are the coordinates of the rows.
+// HOLLOW-LABEL: func.func @spmm_k0(
+// HOLLOW-SAME:    %[[ROWS:[a-z0-9]+]]: memref<?xi32>, %[[POS:[a-z0-9]+]]: memref<?xi32>, %[[CRD:[a-z0-9]+]]: memref<?xi32>, %{{.*}}: memref<?xf32>,
+// HOLLOW-SAME:    %{{.*}}: memref<?x32xf32, strided<[?, 1]>>, %[[C:[a-z0-9]+]]: memref<?x32xf32, strided<[?, 1]>>, %[[NODES:[a-z0-9]+]]: index
+// HOLLOW:         scf.for %[[N:.*]] = %c0 to %[[NODES]] step %c1 {
+// HOLLOW:           %[[ROW:.*]] = memref.load %[[ROWS]][%[[N]]]
+// HOLLOW:           %[[WIDE:.*]] = arith.extui %[[ROW]]
+// HOLLOW:           %[[I:.*]] = arith.index_cast %[[WIDE]]
+// HOLLOW:           memref.load %[[POS]][%[[N]]]
+// HOLLOW:           memref.store %{{.*}}, %[[C]][%[[I]], %{{.*}}]

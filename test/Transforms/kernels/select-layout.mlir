@@ -3,6 +3,11 @@
 // RUN: tsgu-opt %programs/spmm.mlir --remarks-filter=tsgu \
 // RUN:   --pass-pipeline='builtin.module(tsgu-differentiate{wrt=1},tsgu-specialize,func.func(tsgu-select-layout))' 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=GRAD
+// RUN: tsgu-opt %programs/spmm.mlir --remarks-filter=tsgu \
+// RUN:   --pass-pipeline='builtin.module(tsgu-differentiate{wrt=1},tsgu-specialize{hollow=4},func.func(tsgu-select-layout))' 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=HOLLOW
+// RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize{hollow=72},func.func(tsgu-select-layout{exchange-only}))' \
+// RUN:   --split-input-file --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=DEVICE
 // RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize,func.func(tsgu-select-layout))' \
 // RUN:   --split-input-file --remarks-filter=tsgu 2>&1 | FileCheck %s
 
@@ -21,6 +26,11 @@
 // GRAD:       linalg.generic {{.*}} iterator_types = ["parallel", "reduction", "parallel"]}
 // GRAD-SAME:    tsgu.layout = #[[LAYOUT]], tsgu.partition = 1 : i64
 
+// Most columns of A have no entries (bit 2, of the set {1}): their level is compressed as well.
+// HOLLOW:     remark: [Passed] SelectLayout {{.*}} Function=spmm_vjp1 | Layout="1 compressed, 0 compressed",
+// HOLLOW:       map = (d0, d1) -> (d1 : compressed, d0 : compressed)
+// HOLLOW:     linalg.generic {{.*}} tsgu.partition = 1 : i64
+
 #CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
 #entry = affine_map<(i, j) -> (i, j)>
 #none = affine_map<(i, j) -> ()>
@@ -31,6 +41,8 @@
 // CHECK:       remark: [Passed] SelectLayout {{.*}} Function=batched | Layout="0 dense, 1 dense, 2 compressed",
 // CHECK-SAME:    Reason="d0, d1 index the output: their iterations write different elements", Remark=parallel
 // CHECK:       remark: [Passed] SelectLayout {{.*}} Function=dense | Layout=dense,
+// CHECK:       remark: [Passed] SelectLayout {{.*}} Function=second_mode | Layout="1 dense, 0 dense, 2 compressed",
+// DEVICE:      remark: [Missed] SelectLayout {{.*}} Function=second_mode | Layout="0 dense, 1 compressed, 2 compressed",
 // CHECK-LABEL: func.func @total(
 // CHECK:         tsgu.partition = 0 : i64
 func.func @total(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}) -> tensor<f64> {
@@ -85,4 +97,33 @@ func.func @dense(%A: tensor<4x5xf64>, %B: tensor<5x6xf64>) -> tensor<4x6xf64> {
   %C = linalg.matmul ins(%A, %B : tensor<4x5xf64>, tensor<5x6xf64>)
                      outs(%init : tensor<4x6xf64>) -> tensor<4x6xf64>
   return %C : tensor<4x6xf64>
+}
+
+// -----
+
+#CSF = #sparse_tensor.encoding<{ map = (i, j, k) -> (i : compressed, j : compressed, k : compressed) }>
+
+// The gradient of MTTKRP in B sums over i and k: its rows are the second coordinates. Most pairs of them
+// and of the first or the last ones are empty (bits 3 and 6); devices have no such layouts.
+// CHECK-LABEL: func.func @second_mode(
+// CHECK:         tsgu.partition = 1 : i64
+func.func @second_mode(%T: tensor<?x?x?xf64, #CSF> {tsgu.pattern = @T}, %G: tensor<?x?xf64>, %C: tensor<?x?xf64>)
+    -> tensor<?x?xf64> {
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f64
+  %n = tensor.dim %T, %c1 : tensor<?x?x?xf64, #CSF>
+  %r = tensor.dim %G, %c1 : tensor<?x?xf64>
+  %empty = tensor.empty(%n, %r) : tensor<?x?xf64>
+  %init = linalg.fill ins(%zero : f64) outs(%empty : tensor<?x?xf64>) -> tensor<?x?xf64>
+  %y = linalg.generic {indexing_maps = [affine_map<(i, j, k, r) -> (i, j, k)>, affine_map<(i, j, k, r) -> (i, r)>,
+                                        affine_map<(i, j, k, r) -> (k, r)>, affine_map<(i, j, k, r) -> (j, r)>],
+                       iterator_types = ["reduction", "parallel", "reduction", "parallel"]}
+      ins(%T, %G, %C : tensor<?x?x?xf64, #CSF>, tensor<?x?xf64>, tensor<?x?xf64>) outs(%init : tensor<?x?xf64>) {
+  ^bb0(%t: f64, %g: f64, %c: f64, %o: f64):
+    %tg = arith.mulf %t, %g : f64
+    %term = arith.mulf %tg, %c : f64
+    %sum = arith.addf %o, %term : f64
+    linalg.yield %sum : f64
+  } -> tensor<?x?xf64>
+  return %y : tensor<?x?xf64>
 }

@@ -1,5 +1,7 @@
 // RUN: tsgu-opt %programs/spmm.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=1},tsgu-specialize,func.func(tsgu-select-layout),tsgu-stage)' \
 // RUN:   | FileCheck %s
+// RUN: tsgu-opt %programs/spmm.mlir --pass-pipeline='builtin.module(tsgu-specialize{hollow=2},func.func(tsgu-select-layout),tsgu-stage)' \
+// RUN:   | FileCheck %s --check-prefix=HOLLOW
 // RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize,func.func(tsgu-select-layout),tsgu-stage)' --split-input-file \
 // RUN:   | FileCheck %s --check-prefix=OWN
 
@@ -18,6 +20,15 @@
 // CHECK-SAME:    attributes {tsgu.identity = 0.000000e+00 : f64, tsgu.kernel}
 // CHECK:         linalg.generic {{.*}} ins(%[[G]], %[[A]] : {{.*}}) outs(%[[OUT]] :
 // CHECK-NOT:   func.func @spmm_vjp1(
+
+// Rows without entries belong to no node of a compressed level: the output is filled first, and what the
+// kernel is cut into are nodes, of which symbol 4 is the number. No dimension of C is cut.
+// HOLLOW:      tsgu.manifest = {layouts = [{index = 2 : i64, levels = [{dimension = 0 : i64, kind = 1 : i64}, {dimension = 1 : i64, kind = 1 : i64}]
+// HOLLOW-SAME:   stages = [{step = {name = "fill", numbers = array<i32: 0>, reads = [], writes = [{index = 0 : i64, kind = 1 : i64}]}},
+// HOLLOW-SAME:   shape = array<i32: 0, 2>, slice = array<i32: -1>, written = true}]
+// HOLLOW-SAME:   partition = {loops = array<i32: 4>, parallel = true,
+// HOLLOW-SAME:   {fixed = 0 : i64, name = "nodes(0)", nodes_of = 0 : i64}]
+// HOLLOW:      func.func @spmm_k0({{.*}}) {{.*}}attributes {tsgu.filled, tsgu.identity = 0.000000e+00 : f64, tsgu.kernel}
 
 #CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
 #entry = affine_map<(i, j) -> (i, j)>
