@@ -1,16 +1,18 @@
 """Measures kernels on compressed levels beside those on dense ones, on patterns mostly empty.
 
 Both are compiled here, for one pattern, and take turns in this process; results are compared bit by
-bit first. Prints a table, milliseconds, best / median.
+bit first. Prints tables, milliseconds of one thread's processor time, best / median.
 """
 
 import ctypes
+import time
 
 import numpy as np
+import torch
 
 import report
 from libtsgu import Tensor
-from measure import array, interleave
+from measure import Timing, array
 
 _TYPES = {"f32": (0, np.float32), "f64": (1, np.float64)}
 _I32 = 2
@@ -59,10 +61,10 @@ class _Interface(ctypes.Structure):
 class Kernels:
     """Programs compiled for chosen levels, run by libtsgu."""
 
-    def __init__(self, build, threads):
+    def __init__(self, build):
         self._runtime = ctypes.CDLL(str(build / "lib" / "libtsgu.so"))
         self._runtime.tsgu_last_error.restype = ctypes.c_char_p
-        self._runtime.tsgu_set_threads(ctypes.c_int32(threads))
+        self._runtime.tsgu_set_threads(ctypes.c_int32(1))
         compiler = ctypes.CDLL(str(build / "lib" / "libtsgu-compiler.so"))
         compiler.tsgu_compiler_interface.restype = ctypes.POINTER(_Interface)
         self._compile = compiler.tsgu_compiler_interface().contents.compile
@@ -95,6 +97,9 @@ class Kernels:
         self._check(self._runtime.tsgu_program_from_object(compiled, ctypes.byref(program)))
         return program
 
+    def add(self, name, text):
+        self._check(self._runtime.tsgu_program_add(name.encode(), text.encode()))
+
     def call(self, program, pattern, operands, result):
         """A callable that computes the result."""
         tensors = (Tensor * len(operands))(*map(Tensor.of, operands))
@@ -110,6 +115,47 @@ class Kernels:
         return run
 
 
+# Y_ir = sum over j, k of t_ijk B_jr C_kr
+_MTTKRP = """
+#CSF = #sparse_tensor.encoding<{
+  map = (i, j, k) -> (i : compressed, j : compressed, k : compressed)
+}>
+
+func.func @mttkrp(%T: tensor<?x?x?xf64, #CSF> {tsgu.pattern = @T}, %B: tensor<?x?xf64>,
+                  %C: tensor<?x?xf64>) -> tensor<?x?xf64> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f64
+  %m = tensor.dim %T, %c0 : tensor<?x?x?xf64, #CSF>
+  %r = tensor.dim %B, %c1 : tensor<?x?xf64>
+  %empty = tensor.empty(%m, %r) : tensor<?x?xf64>
+  %init = linalg.fill ins(%zero : f64) outs(%empty : tensor<?x?xf64>) -> tensor<?x?xf64>
+  %Y = linalg.generic {indexing_maps = [affine_map<(i, r, j, k) -> (i, j, k)>,
+                                        affine_map<(i, r, j, k) -> (j, r)>,
+                                        affine_map<(i, r, j, k) -> (k, r)>,
+                                        affine_map<(i, r, j, k) -> (i, r)>],
+                       iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%T, %B, %C : tensor<?x?x?xf64, #CSF>, tensor<?x?xf64>, tensor<?x?xf64>)
+      outs(%init : tensor<?x?xf64>) {
+  ^bb0(%t: f64, %b: f64, %c: f64, %y: f64):
+    %tb = arith.mulf %t, %b : f64
+    %term = arith.mulf %tb, %c : f64
+    %next = arith.addf %y, %term : f64
+    linalg.yield %next : f64
+  } -> tensor<?x?xf64>
+  return %Y : tensor<?x?xf64>
+}
+"""
+# Shapes of tensors with a million entries, and of which sets of dimensions most tuples are empty.
+_TENSORS = (
+    ((1000, 1000, 1000), ()),
+    ((3000, 3000, 3000), ((0, 1), (0, 2), (1, 2))),
+    ((20_000, 3000, 20_000), ((0, 1), (0, 2), (1, 2))),
+    ((200_000, 30, 200_000), ((0, 1), (0, 2), (1, 2))),
+)
+_RANK = 32
+
+
 def _matrix(rng, share, per_row):
     """(rows, columns) of entries in so many of the rows, all columns alike."""
     filled = np.sort(rng.choice(_ROWS, int(share * _ROWS), replace=False))
@@ -118,12 +164,35 @@ def _matrix(rng, share, per_row):
     return np.repeat(filled, per_row)[keep.ravel()], columns[keep]
 
 
-def main():
-    parser = report.command_line(__doc__)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    kernels, rng = Kernels(arguments.build, arguments.threads), np.random.default_rng(1)
-    samples = 20 if arguments.mode == "full" else 3
+def _compiled(kernels, path, of, dtype, widths, sets, operands, result):
+    """({kind: callable}, the result) of dense and of compressed levels, whose bits are the same."""
+    calls, bits = {}, []
+    for kind, hollow in (("dense", 0), ("compressed", sets)):
+        program = kernels.program(path, dtype, widths, hollow)
+        calls[kind] = kernels.call(program, of, operands, result)
+        result[:] = np.nan
+        calls[kind]()
+        bits.append(result.copy())
+    assert np.array_equal(*bits), "the layouts give different results"
+    return calls, bits[0]
+
+
+def _in_turns(calls, samples):
+    times = {name: [] for name in calls}
+    for _ in range(samples):
+        for name, call in calls.items():
+            start = time.thread_time()
+            call()
+            times[name].append(time.thread_time() - start)
+    return {name: Timing.of(seconds) for name, seconds in times.items()}
+
+
+def _cells(times):
+    texts = [f"{1e3 * t.best:.2f} / {1e3 * t.median:.2f}" for t in times.values()]
+    return *texts, f"{times['dense'].best / times['compressed'].best:.2f}"
+
+
+def _matrices(kernels, rng, samples):
     rows = []
     for share, per_row in _SHARES:
         i, j = (np.ascontiguousarray(x, np.int32) for x in _matrix(rng, share, per_row))
@@ -142,40 +211,71 @@ def main():
                 ("A^T G", "spmm/vjp1", (values, dense, dense), product, turned, 1 << 2),
                 ("sampled G B^T", "spmm/vjp0", (values, dense, dense), sampled, pattern, 1 << 1),
             ):
-                calls, bits = {}, []
-                for kind, sets in (("dense", 0), ("compressed", hollow)):
-                    program = kernels.program(path, dtype, (0, 0, width, 0), sets)
-                    calls[kind] = kernels.call(program, of, operands, result)
-                    result[:] = np.nan
-                    calls[kind]()
-                    bits.append(result.copy())
-                assert np.array_equal(*bits), "the layouts give different results"
-                times = interleave(calls, samples)
-                texts = [f"{1e3 * t.best:.2f} / {1e3 * t.median:.2f}" for t in times.values()]
-                ratio = times["dense"].median / times["compressed"].median
-                rows.append(
-                    (
-                        f"{100 * share:g} %",
-                        str(per_row),
-                        name,
-                        dtype,
-                        str(width),
-                        *texts,
-                        f"{ratio:.2f}",
-                    )
-                )
+                widths = (0, 0, width, 0)
+                calls, _ = _compiled(kernels, path, of, dtype, widths, hollow, operands, result)
+                times = _in_turns(calls, samples)
+                matrix = f"{100 * share:g} %", str(per_row)
+                rows.append((*matrix, name, dtype, str(width), *_cells(times)))
                 print(*rows[-1], sep="\t", flush=True)
-    header = (
-        "filled",
-        "entries in each",
-        "kernel",
-        "type",
-        "p",
-        "dense level",
-        "compressed level",
-        "speedup",
-    )
-    print(report.table(header, rows))
+    header = ("filled", "entries in each", "kernel", "type", "p", "dense level", "compressed level")
+    return report.table((*header, "speedup"), rows)
+
+
+def _tensors(kernels, rng, samples):
+    kernels.add("mttkrp", _MTTKRP)
+    rows = []
+    for shape, sets in _TENSORS:
+        flat = np.unique(np.stack([rng.integers(n, size=1_000_000) for n in shape]), axis=1)
+        indices = [np.ascontiguousarray(x, np.int32) for x in flat]
+        pattern = kernels.pattern(shape, indices)
+        hollow = sum(1 << sum(1 << d for d in dims) for dims in sets)
+        values = rng.standard_normal(flat.shape[1]).astype(np.float32)
+        factors = [rng.standard_normal((n, _RANK)).astype(np.float32) for n in shape]
+        of = [torch.from_numpy(x) for x in (*flat, values, *factors)]
+        for name, path, given, result in (
+            ("Y", "mttkrp", (values, *factors[1:]), array((shape[0], _RANK), np.float32)),
+            (
+                "gradient of B",
+                "mttkrp/vjp1",
+                (values, *factors[1:], factors[0]),
+                array((shape[1], _RANK), np.float32),
+            ),
+            (
+                "gradient of T",
+                "mttkrp/vjp0",
+                (values, *factors[1:], factors[0]),
+                array(len(values), np.float32),
+            ),
+        ):
+            widths = (0, 0, 0, _RANK, 0)
+            calls, found = _compiled(kernels, path, pattern, "f32", widths, hollow, given, result)
+            calls["torch"] = _composed(name, shape, *of)
+            expected = calls["torch"]().numpy()
+            assert np.allclose(found, expected, rtol=1e-4, atol=1e-4 * abs(expected).max())
+            times = _in_turns(calls, samples)
+            dense, compressed, torchs, speedup = _cells(times)
+            rows.append((" x ".join(map(str, shape)), name, dense, compressed, speedup, torchs))
+            print(*rows[-1], sep="\t", flush=True)
+    header = ("shape", "kernel", "dense levels", "compressed levels", "speedup", "torch")
+    return report.table(header, rows)
+
+
+def _composed(name, shape, i, j, k, values, A, B, C):
+    """The same of torch's gathers and sums."""
+    if name == "Y":
+        return lambda: torch.zeros(shape[0], _RANK).index_add_(0, i, values[:, None] * B[j] * C[k])
+    if name == "gradient of B":
+        return lambda: torch.zeros(shape[1], _RANK).index_add_(0, j, values[:, None] * A[i] * C[k])
+    return lambda: (A[i] * B[j] * C[k]).sum(1)
+
+
+def main():
+    parser = report.command_line(__doc__)
+    arguments = parser.parse_args()
+    kernels, rng = Kernels(arguments.build), np.random.default_rng(1)
+    torch.set_num_threads(1)
+    samples = 15 if arguments.mode == "full" else 3
+    print("\n".join(table(kernels, rng, samples) for table in (_matrices, _tensors)))
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ class Pattern:
 
     @staticmethod
     def coo(indices, shape, coalesced=False):
-        """COO: indices (2, entries) of a matrix or (3, entries) of a ragged batch.
+        """COO: indices (2, entries) of a matrix, (3, entries) of a ragged batch or a tensor.
 
         In any order; entries that name one element are summed. `coalesced` says that they are
         sorted and name each element once.

@@ -19,15 +19,16 @@ namespace tsgu::runtime {
 /// Coordinates with entries are at most this part of all: results are filled
 /// first, and written twice there.
 static constexpr int64_t mostFilled = 8;
-/// The same of pairs of coordinates, of which nothing is written twice.
-static constexpr int64_t mostFilledPairs = 4;
 /// With more entries for each coordinate, empty ones are no matter.
 static constexpr int64_t mostEntries = 4;
 /// Fewer coordinates are gone through in no time.
 static constexpr int64_t leastExtent = 1024;
-/// Of dimensions whose pairs of coordinates are counted: each must have enough
-/// to share out among threads.
+/// Of dimensions whose pairs of coordinates are counted, more than entries:
+/// each must have enough to share out among threads, unless there are so many
+/// pairs for an entry that the memory for them would be the matter. Nothing is
+/// written twice for these.
 static constexpr int64_t leastOfPair = 64;
+static constexpr int64_t mostPairs = 64;
 
 /// How many coordinates of a dimension of the canonical layout have entries.
 template <typename I>
@@ -67,8 +68,10 @@ bool Pattern::isHollow(int32_t dimension) const {
 }
 
 bool Pattern::isHollow(int32_t a, int32_t b) const {
-  return std::min(extents[a], extents[b]) >= leastOfPair &&
-         stored() / extents[a] < extents[b] / mostFilledPairs;
+  __extension__ using Wide = __int128;
+  const Wide pairs = Wide(extents[a]) * extents[b];
+  return Wide(stored()) * mostPairs < pairs ||
+         (stored() < pairs && std::min(extents[a], extents[b]) >= leastOfPair);
 }
 
 uint8_t Pattern::hollow() {

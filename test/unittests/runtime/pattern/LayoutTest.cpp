@@ -224,7 +224,8 @@ TEST(Hollow, PairsOfDimensions) {
   EXPECT_EQ(hollow({100, 100, 100}, 2000), 1 << 3 | 1 << 5 | 1 << 6);
   EXPECT_EQ(hollow({100, 100, 10}, 2000), 1 << 3);
   EXPECT_EQ(hollow({10, 10, 10}, 20), 0);
-  EXPECT_EQ(hollow({2000, 10, 10}, 200), 1 << 1);
+  EXPECT_EQ(hollow({3, 9000, 10}, 200), 1 << 2 | 1 << 3 | 1 << 6);
+  EXPECT_EQ(hollow({2000, 10, 10}, 200), 1 << 1 | 1 << 3 | 1 << 5);
 }
 
 } // namespace
