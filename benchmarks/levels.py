@@ -148,7 +148,7 @@ func.func @mttkrp(%T: tensor<?x?x?xf64, #CSF> {tsgu.pattern = @T}, %B: tensor<?x
 """
 # Shapes of tensors with a million entries, and of which sets of dimensions most tuples are empty.
 _TENSORS = (
-    ((1000, 1000, 1000), ()),
+    ((1000, 1000, 1000), ((0, 1), (0, 2), (1, 2))),
     ((3000, 3000, 3000), ((0, 1), (0, 2), (1, 2))),
     ((20_000, 3000, 20_000), ((0, 1), (0, 2), (1, 2))),
     ((200_000, 30, 200_000), ((0, 1), (0, 2), (1, 2))),

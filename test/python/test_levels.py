@@ -6,6 +6,7 @@ from test_long_rows import on_threads
 
 import oracle
 import tsgu
+from tsgu import _library
 
 DOUBLE = torch.float64
 SHAPE = ROWS, COLUMNS = 2100, 1300
@@ -61,6 +62,12 @@ def hollow(filled_rows, filled_columns, dtype=DOUBLE, entries=400, long=0, shape
     cells = torch.cat([row * width + column, rows[:1] * width + columns[:long]]).unique()
     values = torch.randn(len(cells), dtype=dtype, generator=generator)
     return torch.stack([cells // width, cells % width]), values
+
+
+def counted():
+    """Kernels compiled or read from the disk."""
+    process = _library.counters()[0]
+    return process.compiled + process.loaded
 
 
 def product(indices, values, shape, B):
@@ -217,6 +224,47 @@ def test_mttkrp_against_finite_differences(mttkrp):
         (mttkrp(pattern, *operands) * weight).sum().backward()
         numeric = (at(1e-3) - at(-1e-3)) / 2e-3  # linear in each operand: exact but for rounding
         torch.testing.assert_close((leaf.grad * direction).sum(), numeric, rtol=1e-9, atol=1e-9)
+
+
+SUMS = ["ijk,j,k->i", "ijk->ij", "ijk->kj", "ijk->k", "ijk->", "ijk,kr->ijr", "ijk,ir,jr->kr"]
+
+
+@pytest.mark.parametrize("shape", [(6, 7, 8), (70, 80, 90)])
+@pytest.mark.parametrize("spec", SUMS)
+def test_sums_over_tensors(spec, shape):
+    indices, values = tensor(shape, 300)
+    A = torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True)
+    extents = dict(zip("ijkr", (*shape, 3), strict=True))
+    _, *others = spec.split("->")[0].split(",")
+    operands = [torch.randn([extents[d] for d in term], dtype=DOUBLE) for term in others]
+    expected = torch.einsum(spec, A.to_dense(), *operands)
+    poison(*expected.shape)
+    oracle.assert_close(tsgu.einsum(spec, A, *operands), expected)
+
+
+@pytest.mark.parametrize("spec", ["ij->i", "ij->j", "ij,j->i", "ij,i->j", "ij,ij->i", "ij->"])
+@pytest.mark.parametrize("empty", EMPTIES)
+def test_sums_over_hollow_matrices(spec, empty):
+    indices, values = hollow(*EMPTIES[empty])
+    A = torch.sparse_coo_tensor(indices, values, SHAPE, is_coalesced=True)
+    extents = dict(zip("ij", SHAPE, strict=True))
+    _, *others = spec.split("->")[0].split(",")
+    operands = [torch.randn([extents[d] for d in term], dtype=DOUBLE) for term in others]
+    expected = torch.einsum(spec, A.to_dense(), *operands)
+    poison(*expected.shape)
+    oracle.assert_close(tsgu.einsum(spec, A, *operands), expected)
+
+
+def test_patterns_of_another_kind_have_kernels_of_their_own():
+    """Two matrices of one shape; one is mostly empty, and products of both are compiled."""
+    counts = []
+    for filled in (40, ROWS):
+        indices, values = hollow(filled, COLUMNS, entries=4000)
+        pattern = tsgu.Pattern.coo(indices, SHAPE, coalesced=True)
+        before = counted()
+        tsgu.operator("spmm")(pattern, values, torch.randn(COLUMNS, 11, dtype=DOUBLE))
+        counts.append(counted() - before)
+    assert counts == [1, 1]
 
 
 def test_unsorted_entries_of_a_tensor_are_summed(mttkrp):

@@ -65,7 +65,9 @@ Operation *getCombiner(Value carried) {
 bool repeats(memref::StoreOp store) {
   for (auto loop = store->getParentOfType<scf::ForOp>(); loop;
        loop = loop->getParentOfType<scf::ForOp>())
-    if (!llvm::is_contained(store.getIndices(), loop.getInductionVar()))
+    if (llvm::none_of(store.getIndices(), [&](Value index) {
+          return getLoopOfCoordinate(index) == loop;
+        }))
       return true;
   return false;
 }

@@ -162,20 +162,25 @@ std::optional<SmallVector<scf::ForOp>> tsgu::traceIndices(ValueRange indices,
   return traceEach(indices, type, traceIndex);
 }
 
+scf::ForOp tsgu::getLoopOfCoordinate(Value index) {
+  auto load = peelCasts(index).getDefiningOp<memref::LoadOp>();
+  if (!load)
+    return getLoopOf(index);
+  return load.getIndices().size() == 1 ? getLoopOf(load.getIndices()[0])
+                                       : scf::ForOp();
+}
+
 std::optional<SmallVector<scf::ForOp>>
 tsgu::traceCoordinates(ValueRange indices, MemRefType type) {
-  return traceEach(
-      indices, type, [](Value index, SmallVectorImpl<scf::ForOp> &loops) {
-        auto load = peelCasts(index).getDefiningOp<memref::LoadOp>();
-        if (!load)
-          return traceIndex(index, loops);
-        scf::ForOp loop = load.getIndices().size() == 1
-                              ? getLoopOf(load.getIndices()[0])
-                              : scf::ForOp();
-        if (loop)
-          loops.push_back(loop);
-        return static_cast<bool>(loop);
-      });
+  return traceEach(indices, type,
+                   [](Value index, SmallVectorImpl<scf::ForOp> &loops) {
+                     if (getLoopOf(index))
+                       return traceIndex(index, loops);
+                     scf::ForOp loop = getLoopOfCoordinate(index);
+                     if (loop)
+                       loops.push_back(loop);
+                     return static_cast<bool>(loop);
+                   });
 }
 
 static Value getLoadedMemref(Operation *op) {

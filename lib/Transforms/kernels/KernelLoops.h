@@ -51,6 +51,10 @@ traceIndices(mlir::ValueRange indices, mlir::MemRefType type);
 std::optional<llvm::SmallVector<mlir::scf::ForOp>>
 traceCoordinates(mlir::ValueRange indices, mlir::MemRefType type);
 
+/// The loop of which an index is the number, or the coordinate at that number;
+/// null for other indices.
+mlir::scf::ForOp getLoopOfCoordinate(mlir::Value index);
+
 /// Whether a loop runs from lower to upper bound in steps of one.
 bool hasUnitStep(mlir::scf::ForOp loop);
 

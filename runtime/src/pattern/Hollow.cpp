@@ -18,7 +18,7 @@ namespace tsgu::runtime {
 
 /// Coordinates with entries are at most this part of all: results are filled
 /// first, and written twice there.
-static constexpr int64_t mostFilled = 8;
+static constexpr int64_t mostFilled = 4;
 /// With more entries for each coordinate, empty ones are no matter.
 static constexpr int64_t mostEntries = 4;
 /// Fewer coordinates are gone through in no time.
