@@ -148,12 +148,9 @@ class Packed:
 
     def prepare(self, system):
         matrix = system.matrix
-        L = self._make(
-            torch.from_numpy(matrix.positions),
-            torch.from_numpy(matrix.coordinates),
-            torch.tensor(system.values),  # torch's own memory
-            (matrix.rows, matrix.rows),
-        )
+        # torch's own memory: what it borrows is compared in every call.
+        parts = map(torch.tensor, (matrix.positions, matrix.coordinates, system.values))
+        L = self._make(*parts, (matrix.rows, matrix.rows))
         b = torch.from_numpy(system.b)
 
         def call():
