@@ -230,10 +230,14 @@ inline const tsgu_object &objectFor(const std::string &path, int64_t width,
       alignment = std::min(alignment, (16 | 4 * uint64_t(width)) &
                                           -(16 | 4 * uint64_t(width)));
     }
-  return runtime::compile(path, {TSGU_F32, TSGU_I32, TSGU_I32, widths.data(),
+  return runtime::compile(path, {TSGU_F32,
+                                 TSGU_I32,
+                                 TSGU_I32,
+                                 widths.data(),
                                  static_cast<uint32_t>(widths.size()),
                                  static_cast<uint8_t>(target),
-                                 static_cast<uint8_t>(alignment)});
+                                 static_cast<uint8_t>(alignment),
+                                 {}});
 }
 
 //===----------------------------------------------------------------------===//
@@ -256,8 +260,14 @@ inline void emulateLibraries() {
        {"device/check", "device/copy", "device/permute", "device/rows",
         "device/scan", "device/sort", "device/split"}) {
     auto compiled = [&](tsgu_target target) -> const tsgu_object & {
-      return runtime::compile(path, {TSGU_F32, TSGU_I32, TSGU_I32, nullptr, 0,
-                                     static_cast<uint8_t>(target), 0});
+      return runtime::compile(path, {TSGU_F32,
+                                     TSGU_I32,
+                                     TSGU_I32,
+                                     nullptr,
+                                     0,
+                                     static_cast<uint8_t>(target),
+                                     0,
+                                     {}});
     };
     emulated()[compiled(deviceTarget).image] = &compiled(TSGU_TARGET_EMULATOR);
   }

@@ -37,7 +37,8 @@ struct Specialization {
               this->widths.data(),
               static_cast<uint32_t>(this->widths.size()),
               TSGU_TARGET_CPU,
-              0} {}
+              0,
+              {}} {}
 };
 
 class EngineTest : public testing::Test {
