@@ -36,7 +36,9 @@ def plain(make):
     def made(*arguments):
         if torch.compiler.is_compiling():  # Traced, not kept.
             return make(*arguments)
-        with torch._C._DisableFuncTorch(), torch.inference_mode(False):
+        # Guards of C alone: a signal can keep one of Python's from its end, which then comes when
+        # it is collected, and brings back the modes within these for good.
+        with torch._C._DisableFuncTorch(), torch._C._InferenceMode(False):
             return make(*arguments)
 
     return made

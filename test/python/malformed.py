@@ -186,6 +186,7 @@ def _():
 
 #: Public names whose functions take no tensor with positions, or none that is not checked yet.
 WITHOUT_POSITIONS = {
+    "Pattern.without_values",  # of no pattern that is not checked
     *("BreakdownError", "CallbackError", "CompileError", "ConvergenceError", "ConvergenceWarning"),
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
     *(

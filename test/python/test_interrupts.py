@@ -17,7 +17,7 @@ from run_tools import run_script
 from solve_tools import MineError
 
 import tsgu
-from tsgu import _callbacks, _library, _writes
+from tsgu import _callbacks, _library, _solver, _writes
 from tsgu.utils import bicgstab, cgs, gmres, linear_cg, lsmr, minres
 
 METHODS = ("cg", "bicgstab", "minres", "gmres", "cgs")
@@ -120,6 +120,18 @@ def test_python_is_not_called_where_it_loses_what_signals_raise(monkeypatch):
     assert len(callbacks) > 6
     assert {type(one) for one in callbacks} == {functools.partial}
     assert {type(one.func) for one in callbacks} == {types.BuiltinFunctionType}
+
+
+def test_signals_leave_no_mode_behind():
+    """Handles are made outside of transforms and of inference mode, which have to come back."""
+    pattern = tsgu.Pattern.csr(torch.arange(4), torch.arange(3), 3)
+    spmm = tsgu.operator("spmm")
+    for k in range(300):
+        with after(0.001 + 1e-6 * k):
+            for _ in until_late():
+                _solver._pack(_solver.Options())
+        x = torch.func.grad(lambda v: spmm(pattern, v, torch.ones(3, 1)).sum())(torch.ones(3))
+        assert torch.equal(x, torch.ones(3)) and not torch.is_inference(torch.ones(1))
 
 
 # ===-- Callbacks -------------------------------------------------------------===#
