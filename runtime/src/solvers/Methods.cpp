@@ -13,8 +13,7 @@
 namespace tsgu::runtime {
 
 static constexpr Method methods[] = {
-#define TSGU_METHOD(number, enumerator, name, title)                           \
-  {#enumerator, name, title},
+#define TSGU_METHOD(number, enumerator, name, title) {#enumerator, name, title},
 #define TSGU_KRYLOV_METHOD(number, enumerator, name, title, needs, products,   \
                            function)                                           \
   {#enumerator, name, title, TSGU_KRYLOV, Method::needs, products},
