@@ -5,6 +5,7 @@ bit first. Prints tables, milliseconds of one thread's processor time, best / me
 """
 
 import ctypes
+import pathlib
 import time
 
 import numpy as np
@@ -13,28 +14,15 @@ import torch
 import report
 from libtsgu import Tensor
 from measure import Timing, array
+from tsgu import _c_api
 
 _TYPES = {"f32": (0, np.float32), "f64": (1, np.float64)}
 _I32 = 2
 _ROWS = 1_000_000
+_MTTKRP = pathlib.Path(__file__).resolve().parents[1] / "examples" / "mttkrp.mlir"
 # What part of the rows, or of the columns for A^T G, have how many entries each.
 _SHARES = ((0.01, 16), (0.05, 16), (0.12, 4), (0.12, 16), (0.25, 4))
 _REPORT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
-
-
-class _Specialization(ctypes.Structure):
-    """tsgu_specialization of CompilerInterface.h."""
-
-    _fields_ = [
-        ("value_type", ctypes.c_uint8),
-        ("index_type", ctypes.c_uint8),
-        ("derived_index_type", ctypes.c_uint8),
-        ("widths", ctypes.POINTER(ctypes.c_int64)),
-        ("width_count", ctypes.c_uint32),
-        ("target", ctypes.c_uint8),
-        ("alignment", ctypes.c_uint8),
-        ("hollow", ctypes.c_uint8 * 8),
-    ]
 
 
 class _Interface(ctypes.Structure):
@@ -49,7 +37,7 @@ class _Interface(ctypes.Structure):
             ctypes.CFUNCTYPE(
                 ctypes.c_int,
                 ctypes.c_char_p,
-                ctypes.POINTER(_Specialization),
+                ctypes.POINTER(_c_api.Specialization),
                 ctypes.POINTER(ctypes.c_void_p),
                 ctypes.c_void_p,
                 _REPORT,
@@ -87,7 +75,7 @@ class Kernels:
 
     def program(self, path, dtype, widths, hollow):
         sizes = (ctypes.c_int64 * len(widths))(*widths)
-        wanted = _Specialization(_TYPES[dtype][0], _I32, _I32, sizes, len(widths), 0, 0)
+        wanted = _c_api.Specialization(_TYPES[dtype][0], _I32, _I32, sizes, len(widths), 0, 0)
         wanted.hollow[0] = hollow
         compiled, program = ctypes.c_void_p(), ctypes.c_void_p()
         messages = []
@@ -115,37 +103,6 @@ class Kernels:
         return run
 
 
-# Y_ir = sum over j, k of t_ijk B_jr C_kr
-_MTTKRP = """
-#CSF = #sparse_tensor.encoding<{
-  map = (i, j, k) -> (i : compressed, j : compressed, k : compressed)
-}>
-
-func.func @mttkrp(%T: tensor<?x?x?xf64, #CSF> {tsgu.pattern = @T}, %B: tensor<?x?xf64>,
-                  %C: tensor<?x?xf64>) -> tensor<?x?xf64> {
-  %c0 = arith.constant 0 : index
-  %c1 = arith.constant 1 : index
-  %zero = arith.constant 0.0 : f64
-  %m = tensor.dim %T, %c0 : tensor<?x?x?xf64, #CSF>
-  %r = tensor.dim %B, %c1 : tensor<?x?xf64>
-  %empty = tensor.empty(%m, %r) : tensor<?x?xf64>
-  %init = linalg.fill ins(%zero : f64) outs(%empty : tensor<?x?xf64>) -> tensor<?x?xf64>
-  %Y = linalg.generic {indexing_maps = [affine_map<(i, r, j, k) -> (i, j, k)>,
-                                        affine_map<(i, r, j, k) -> (j, r)>,
-                                        affine_map<(i, r, j, k) -> (k, r)>,
-                                        affine_map<(i, r, j, k) -> (i, r)>],
-                       iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
-      ins(%T, %B, %C : tensor<?x?x?xf64, #CSF>, tensor<?x?xf64>, tensor<?x?xf64>)
-      outs(%init : tensor<?x?xf64>) {
-  ^bb0(%t: f64, %b: f64, %c: f64, %y: f64):
-    %tb = arith.mulf %t, %b : f64
-    %term = arith.mulf %tb, %c : f64
-    %next = arith.addf %y, %term : f64
-    linalg.yield %next : f64
-  } -> tensor<?x?xf64>
-  return %Y : tensor<?x?xf64>
-}
-"""
 # Shapes of tensors with a million entries, and of which sets of dimensions most tuples are empty.
 _TENSORS = (
     ((1000, 1000, 1000), ((0, 1), (0, 2), (1, 2))),
@@ -222,7 +179,7 @@ def _matrices(kernels, rng, samples):
 
 
 def _tensors(kernels, rng, samples):
-    kernels.add("mttkrp", _MTTKRP)
+    kernels.add("mttkrp", _MTTKRP.read_text())
     rows = []
     for shape, sets in _TENSORS:
         flat = np.unique(np.stack([rng.integers(n, size=1_000_000) for n in shape]), axis=1)

@@ -22,6 +22,7 @@ STRUCTS = (
     "tsgu_solver",
     "tsgu_outcome",
     "tsgu_iteration_options",
+    "tsgu_specialization",
 )
 ENUMERATIONS = (
     "tsgu_status",
@@ -33,6 +34,8 @@ ENUMERATIONS = (
     "tsgu_request",
 )
 TYPES = {
+    "uint8_t": "ctypes.c_uint8",
+    "uint32_t": "ctypes.c_uint32",
     "int32_t": "ctypes.c_int32",
     "int64_t": "ctypes.c_int64",
     "uint64_t": "ctypes.c_uint64",
@@ -41,7 +44,7 @@ TYPES = {
     "const int64_t *": "ctypes.POINTER(ctypes.c_int64)",
     "const double *": "ctypes.POINTER(ctypes.c_double)",
 }
-HEAD = '''"""The C API's structs and numbers: written by `make docs` from tsgu.h and solvers.h."""
+HEAD = '''"""The C API's structs and numbers: written by `make docs` from its headers."""
 
 import ctypes
 '''
@@ -57,9 +60,9 @@ def declared():
 
 
 def type_of(field):
-    name = field["type"]["qualType"]
+    name, bracket, count = field["type"]["qualType"].rstrip("]").partition("[")
     if name in TYPES:
-        return TYPES[name]
+        return f"{TYPES[name]} * {count}" if bracket else TYPES[name]
     if name in ENUMERATIONS:
         return "ctypes.c_int"
     if name == "void *" or "(*)" in name:

@@ -19,25 +19,12 @@ import tempfile
 
 import kernels
 
+from tsgu import _c_api
+
 HERE = pathlib.Path(__file__).resolve().parent
 LIMIT = 40 << 20
 _TAKE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)
 _REPORT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
-
-
-class _Specialization(ctypes.Structure):
-    """tsgu_specialization of CompilerInterface.h."""
-
-    _fields_ = [
-        ("value_type", ctypes.c_uint8),
-        ("index_type", ctypes.c_uint8),
-        ("derived_index_type", ctypes.c_uint8),
-        ("widths", ctypes.POINTER(ctypes.c_int64)),
-        ("width_count", ctypes.c_uint32),
-        ("target", ctypes.c_uint8),
-        ("alignment", ctypes.c_uint8),
-        ("hollow", ctypes.c_uint8 * 8),  # none: devices have no compressed levels
-    ]
 
 
 class _Interface(ctypes.Structure):
@@ -55,7 +42,7 @@ class _Interface(ctypes.Structure):
             ctypes.CFUNCTYPE(
                 ctypes.c_int,
                 ctypes.c_char_p,
-                ctypes.POINTER(_Specialization),
+                ctypes.POINTER(_c_api.Specialization),
                 ctypes.POINTER(ctypes.c_void_p),
                 ctypes.c_void_p,
                 _REPORT,
@@ -100,7 +87,7 @@ class Compiler:
     def compile(self, path, wanted):
         """The object file, as bytes."""
         widths = (ctypes.c_int64 * max(len(wanted.widths), 1))(*wanted.widths)
-        specialization = _Specialization(
+        specialization = _c_api.Specialization(
             wanted.value_type,
             wanted.index_type,
             wanted.derived_index_type,

@@ -365,6 +365,11 @@ def operator(path):
     return _operators.setdefault(path, Operator(path)) if known is None else known
 
 
+def operator_on(path, pattern):
+    """The operator of a program of one pattern, in its batched form where that is a batch."""
+    return operator(path if pattern.items == -1 else f"{path}/batch")
+
+
 def _compiled(path, patterns, operands):
     from . import _component_ops
 

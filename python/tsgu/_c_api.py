@@ -1,4 +1,4 @@
-"""The C API's structs and numbers: written by `make docs` from tsgu.h and solvers.h."""
+"""The C API's structs and numbers: written by `make docs` from its headers."""
 
 import ctypes
 
@@ -169,4 +169,19 @@ class IterationOptions(ctypes.Structure):
         ("least_product", ctypes.c_double),
         ("min_iterations", ctypes.c_int64),
         ("max_products", ctypes.c_int64),
+    ]
+
+
+class Specialization(ctypes.Structure):
+    """tsgu_specialization"""
+
+    _fields_ = [
+        ("value_type", ctypes.c_uint8),
+        ("index_type", ctypes.c_uint8),
+        ("derived_index_type", ctypes.c_uint8),
+        ("widths", ctypes.POINTER(ctypes.c_int64)),
+        ("width_count", ctypes.c_uint32),
+        ("target", ctypes.c_uint8),
+        ("alignment", ctypes.c_uint8),
+        ("hollow", ctypes.c_uint8 * 8),
     ]

@@ -7,6 +7,7 @@ from torch._C._functorch import is_batchedtensor as is_mapped
 from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
 from torch.autograd import forward_ad
 
+from ._autograd import operator_on
 from ._callbacks import Callables, with_gradients
 from ._iteration import Criteria, Ended, Functions, iterate
 from ._layouts import as_tensor
@@ -15,7 +16,6 @@ from ._linear_solve import (
     dense_parts,
     handle_maker,
     is_sparse,
-    program_for,
     run,
     same_dtype,
     transforming,
@@ -222,7 +222,7 @@ class _Problem:
             return self._run(pattern, values, block.fold(B), block), None
 
         handle = self._handle_of_gradients(pattern, values.dtype, block)
-        program, B = program_for(pattern), B.expand(block.shape)
+        program, B = operator_on("solve", pattern), B.expand(block.shape)
         if is_wrapped(values) or is_wrapped(B):
             self._refuse_telling()
             return block.unfold(program.call((pattern,), handle, values, block.fold(B))), None
@@ -231,7 +231,7 @@ class _Problem:
         plain = values.detach()
 
         def multiply(V):
-            product = program_for(pattern, "spmm")
+            product = operator_on("spmm", pattern)
             return block.unfold(product.call((pattern,), plain, block.fold(V)))
 
         if self.hermitian:  # as the runtime does, which sees no matrix here
@@ -259,7 +259,7 @@ class _Problem:
             False, lambda: run(pattern, values, b, self.handle(values.dtype), guess=guess)
         )
         handle = self.plain(atol=None).handle(values.dtype)(None)
-        return block.unfold(program_for(pattern).attach((pattern,), x, handle, values, b))
+        return block.unfold(operator_on("solve", pattern).attach((pattern,), x, handle, values, b))
 
     def _handle_of_gradients(self, pattern, dtype, block):
         """The solver of derivatives: the same iteration, with the preconditioner's adjoint."""
@@ -332,7 +332,7 @@ class _Problem:
         callables = Callables(solve=solve)
         handle = solver("callable", rtol=0, on_fail="ignore", callables=callables)
         pattern = Pattern.coo(torch.zeros(2, 0, dtype=torch.int64), (n, n), coalesced=True)
-        program, values = program_for(pattern), torch.zeros(0, dtype=B.dtype)
+        program, values = operator_on("solve", pattern), torch.zeros(0, dtype=B.dtype)
         if x is None:
             x = program.call((pattern,), handle, values, block.fold(B))
         else:

@@ -5,7 +5,7 @@ import functools
 import torch
 
 from . import _callbacks, _library
-from ._autograd import operator
+from ._autograd import operator_on
 from ._callbacks import Callables
 from ._dtypes import same_dtype as same_dtype
 from ._layouts import is_sparse as is_sparse
@@ -27,11 +27,6 @@ def _translated(function, *arguments):
         raise _library.translate(error) from None
 
 
-def program_for(pattern, name="solve"):
-    """The operator of a solve: the program's own, or its batched form."""
-    return operator(name if pattern.items == -1 else f"{name}/batch")
-
-
 def run(
     pattern, values, B, make_handle, *, name="solve", guess=None, nearest=False, wants_info=False
 ):
@@ -43,7 +38,7 @@ def run(
     check_on_cpu(values, B)
     callables = Callables(outcomes=[]) if wants_info else None
     handle = make_handle(callables)
-    program = program_for(pattern, name)
+    program = operator_on(name, pattern)
     if guess is None:
         x = program.call((pattern,), handle, values, B)
     else:
@@ -61,7 +56,7 @@ def _from_guess(program, pattern, handle, values, B, guess, nearest):
     guess = guess.to(values.dtype)
     rest = B
     if nearest:  # x - guess is the solution of least norm of what the guess leaves of B.
-        rest = B - program_for(pattern, "spmm").call((pattern,), values, guess)
+        rest = B - operator_on("spmm", pattern).call((pattern,), values, guess)
     if transforming():  # Within, no guess shows.
         x = program.call((pattern,), handle, values, rest)
         return guess + x if nearest else x

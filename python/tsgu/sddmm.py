@@ -2,7 +2,7 @@
 
 import torch
 
-from ._autograd import operator
+from ._autograd import operator_on
 from ._coalesced import coalesced
 from ._dtypes import same_dtype
 from ._layouts import as_tensor, is_sparse
@@ -31,7 +31,7 @@ def _check_factors(shape, U, V):
 
 
 def _sampled(path, pattern, values, U, V):
-    return operator(path if pattern.items == -1 else f"{path}/batch").call((pattern,), values, U, V)
+    return operator_on(path, pattern).call((pattern,), values, U, V)
 
 
 @outside_graphs

@@ -2,7 +2,7 @@
 
 import torch
 
-from ._autograd import operator
+from ._autograd import operator_on
 from ._compat import check_nested_tensors
 from ._layouts import as_tensor
 from ._modes import on_indices, outside_graphs
@@ -28,8 +28,7 @@ def _reduce(pattern, values, axes, include_zeros):
     else:
         zeros = torch.full(rest, -torch.inf, dtype=values.dtype, device=values.device)
     path = "logsumexp_all" if over_all else "logsumexp"
-    reduction = operator(path if pattern.items == -1 else f"{path}/batch")
-    return reduction.call((along,), values, zeros)
+    return operator_on(path, along).call((along,), values, zeros)
 
 
 @outside_graphs

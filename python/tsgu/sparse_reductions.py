@@ -1,6 +1,6 @@
 """Sums, means and extrema over rows or columns of a sparse matrix."""
 
-from ._autograd import operator
+from ._autograd import operator_on
 from ._coalesced import coalesced
 from ._layouts import as_tensor
 from ._modes import on_indices, outside_graphs
@@ -16,7 +16,18 @@ def _row_counts(along):
 
 
 def _run(path, along, *operands):
-    return operator(path if along.items == -1 else f"{path}/batch").call((along,), *operands)
+    return operator_on(path, along).call((along,), *operands)
+
+
+def _sums(input, dim):
+    """The axes, the pattern whose rows are summed, and the sums."""
+    input = as_tensor(input)
+    check_matrix(input)
+    axes = axes_of(input, dim)
+    pattern, values = parts(input)
+    along = along_rows(pattern, axes)
+    result = _run("row_sum", along, values)
+    return axes, along, result.sum(-1) if len(axes) == 2 else result
 
 
 @outside_graphs
@@ -31,13 +42,7 @@ def sparse_sum(input, dim, keepdim=False):
     ValueError for entries that are dense blocks, RuntimeError for no dim or one that is repeated,
     IndexError for a dim out of range, PatternError for a corrupt input.
     """
-    input = as_tensor(input)
-    check_matrix(input)
-    axes = axes_of(input, dim)
-    pattern, values = parts(input)
-    result = _run("row_sum", along_rows(pattern, axes), values)
-    if len(axes) == 2:
-        result = result.sum(-1)
+    axes, _, result = _sums(input, dim)
     return kept(result, axes) if keepdim else result
 
 
@@ -49,13 +54,10 @@ def sparse_mean(input, dim, keepdim=False, include_zeros=True):
     Otherwise the mean is over what is stored, and NaN where nothing is; duplicates are one entry.
     All else, errors included, is as in sparse_sum.
     """
-    input = as_tensor(input)
-    check_matrix(input)
-    axes = axes_of(input, dim)
-    sums = sparse_sum(input, dim)
-    stored, count = _row_counts(along_rows(parts(input)[0], axes))
+    axes, along, sums = _sums(input, dim)
+    stored, count = _row_counts(along)
     if len(axes) == 2:
-        stored, count = stored.sum(-1), count * input.shape[-2]
+        stored, count = stored.sum(-1), count * along.shape[-2]
     result = sums / (count if include_zeros else stored.to(sums.dtype))
     return kept(result, axes) if keepdim else result
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from ._autograd import operator
+from ._autograd import operator_on
 from ._coalesced import coalesced
 from ._layouts import as_tensor, is_sparse
 from ._matrix import is_hybrid, is_tensor_or_matrix, matrix_of
@@ -45,9 +45,8 @@ def _softmax(path, A, dim):
                 f'tsgu.operator("{path}")(pattern, values)'
             )
         pattern, values = coalesced(pattern, values)
-    softmax = operator(path if pattern.items == -1 else f"{path}/batch")
     along = pattern if rows else pattern.transposed()
-    return matrix_of(pattern, softmax.call((along,), values), like=A, is_read=True)
+    return matrix_of(pattern, operator_on(path, along).call((along,), values), like=A, is_read=True)
 
 
 @outside_graphs
