@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)/python
 export TSGU_LIBRARY_DIR := $(abspath $(BUILD))/lib
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test test-long sanitize bench gpu-report gpu-bundle lint tidy docs format clean
+.PHONY: help setup build demo gallery test test-long sanitize bench gpu-report gpu-bundle lint tidy docs format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,11 @@ build: setup ## libraries into build/lib, tools into build/bin
 
 demo: build ## learn the edge weights of a finite-element mesh; draws demo/*.png
 	$(PYTHON) examples/demo/demo.py --output demo
+
+gallery: build ## run the worked examples of examples/gallery; draws gallery/*.png
+	@for example in cantilever laplacian quasi_harmonic attention; do \
+	  $(PYTHON) examples/gallery/$$example.py --output gallery || exit; \
+	done
 
 test: build ## lit and GoogleTest through ctest, then pytest; both always run; TORCH=2.14.1: on that
 	@worst=0; \

@@ -1,0 +1,66 @@
+"""The examples of the gallery, small: each finds what it says it does, and draws it."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+
+_FOLDER = Path(__file__).parents[2] / "examples" / "gallery"
+
+
+@pytest.fixture
+def example(monkeypatch, tmp_path):
+    """Runs an example by its name: (its module, what it found), once it has drawn that."""
+    monkeypatch.syspath_prepend(_FOLDER)
+
+    def run(name):
+        module = importlib.import_module(name)
+        found = module.run(quick=True)
+        module.draw(found, tmp_path / "picture.png")
+        assert (tmp_path / "picture.png").stat().st_size > 10_000
+        return module, found
+
+    return run
+
+
+def test_every_example_is_tested():
+    examples = {path.stem for path in _FOLDER.glob("*.py")} - {"style"}
+    assert {f"test_{name}" for name in examples} <= set(globals())
+
+
+def test_cantilever(example):
+    _, found = example("cantilever")
+    beam, k = found["beam"], torch.rand(len(found["relative"]), dtype=torch.float64) + 0.5
+    dense = torch.zeros(beam.size, beam.size, dtype=torch.float64)
+    dense.index_put_(tuple(beam.indices), beam.weight * k[beam.spring], accumulate=True)
+    torch.testing.assert_close(beam.displacements(k), torch.linalg.solve(dense, beam.load))
+    reached = (found["after"][beam.middle] - found["target"]).square().mean().sqrt()
+    assert reached < 0.02 < found["losses"][0] ** 0.5
+
+
+def test_laplacian(example):
+    _, found = example("laplacian")
+    graph, sources = found["graph"], torch.randn(found["graph"].n, 3, dtype=torch.float64)
+    expected = graph.spread_dense(found["truth"], sources)
+    torch.testing.assert_close(graph.spread(found["truth"], sources), expected)
+    assert found["errors"][-1] < 0.05 < found["errors"][0]
+
+
+def test_quasi_harmonic(example):
+    _, found = example("quasi_harmonic")
+    weights, energies = found["weights"], found["energies"]
+    for kind in ("harmonic", "quasi-harmonic"):
+        assert weights[kind].min() > -1e-9 and weights[kind].max() < 1 + 1e-9
+    ones = torch.ones(len(weights["harmonic"]), dtype=torch.float64)
+    torch.testing.assert_close(weights["quasi-harmonic"].sum(1), ones)
+    assert weights["biharmonic"].min() < -0.05
+    assert found["least"] < energies[-1] < energies[0] / 5
+
+
+def test_attention(example):
+    _, found = example("attention")
+    assert found["right"][-1] >= 30
+    rows = found["pairs"][0]
+    sums = torch.zeros(34).index_add(0, rows, found["weights"])
+    torch.testing.assert_close(sums, torch.ones(34))
