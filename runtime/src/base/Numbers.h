@@ -32,6 +32,10 @@ template <typename T> using Real = typename RealOf<T>::type;
 template <typename T>
 inline constexpr bool isComplex = !std::is_same_v<T, Real<T>>;
 
+/// In double precision, for scalars, sums and residuals.
+template <typename T>
+using Wide = std::conditional_t<isComplex<T>, std::complex<double>, double>;
+
 /// conj(a), of the type of a.
 template <typename T> TSGU_INLINE inline T conjugate(T a) {
   if constexpr (isComplex<T>)

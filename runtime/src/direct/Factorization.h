@@ -8,6 +8,7 @@
 #ifndef TSGU_SRC_DIRECT_FACTORIZATION_H
 #define TSGU_SRC_DIRECT_FACTORIZATION_H
 
+#include "direct/Determinant.h"
 #include "pattern/Prepared.h"
 
 #include <memory>
@@ -20,6 +21,26 @@ namespace tsgu::runtime {
 /// column does not depend on the others.
 template <typename T> class Factorization : public Prepared<T> {
 public:
+  virtual Determinant<T> determinant() const = 0;
+
+  /// values[e] = conj((A^-1)(j, i)) for the e-th stored entry (i, j) of A's
+  /// item, from 0: A^-H on A's pattern. Unless a method does better, by solves
+  /// with as many right-hand sides as there are rows, in memory for 16.
+  virtual void selectedInverse(const Matrix<T> &A, T *values,
+                               const tsgu_executor &executor) const;
+
+  /// values[e] = (A^-H D^H A^-H)(i, j) likewise, D on A's pattern with the
+  /// values `direction`, from 0 as well: minus the derivative of the selected
+  /// inverse in the direction D, and of its adjoint.
+  virtual void selectedProduct(const Matrix<T> &A, const T *direction,
+                               T *values, const tsgu_executor &executor) const;
+
+  /// N: z = L^-1 P b; C: x = P^T L^-H z; T: with the transpose in place of the
+  /// adjoint; for P A P^T = L L^H. Throws InvalidArgument where a method has no
+  /// such factors.
+  virtual void halfSolve(Mode mode, Vectors<const T> in, Vectors<T> out,
+                         const tsgu_executor &executor) const;
+
   /// R and C; a method that leaves them out has ones.
   std::vector<Real<T>> rowScale, columnScale;
   /// Of the largest entry of A where that is far from 0, within what leaves

@@ -15,10 +15,6 @@
 
 namespace tsgu::runtime {
 
-/// In double precision, whatever the matrix is in.
-template <typename T>
-using Wide = std::conditional_t<isComplex<T>, std::complex<double>, double>;
-
 /// Of one column, in 2-norms.
 struct ResidualNorms {
   double residual = 0; ///< b - op(A) x.

@@ -27,10 +27,6 @@
 
 namespace tsgu::runtime {
 
-/// The type of scalars and sums: double precision.
-template <typename T>
-using Wide = std::conditional_t<isComplex<T>, std::complex<double>, double>;
-
 /// Rows summed side by side.
 inline constexpr int64_t lanes = 16;
 

@@ -253,6 +253,44 @@ public:
     substitute<0>(turned, b, x);
   }
 
+  Determinant<T> determinant() const override {
+    ScaledProduct<T> product;
+    for (size_t k = 0; k < this->rowScale.size(); ++k) {
+      product.multiply(factors.pivots()[k]);
+      product.divide(this->rowScale[k]), product.divide(this->rowScale[k]);
+    }
+    return product.determinant();
+  }
+
+  void halfSolve(Mode mode, Vectors<const T> in, Vectors<T> out,
+                 const tsgu_executor &) const override {
+    const int64_t n = in.length, width = in.count;
+    std::vector<T> y(multiply(n, width));
+    auto root = [&](int64_t k) {
+      return std::sqrt(std::real(factors.pivots()[k]));
+    };
+    const bool turned = isComplex<T> && mode == Mode::T;
+    for (int64_t k = 0; k < n; ++k) {
+      const Index row = mode == Mode::N ? analysis->order[k] : k;
+      const Real<T> by = mode == Mode::N ? this->rowScale[row] : 1 / root(k);
+      for (int64_t j = 0; j < width; ++j)
+        y[k * width + j] =
+            (turned ? conjugate(in.row(row)[j]) : in.row(row)[j]) * by;
+    }
+    if (mode == Mode::N)
+      eliminate(y.data(), n, width);
+    else
+      substituteBack(y.data(), n, width);
+    for (int64_t k = 0; k < n; ++k) {
+      const Index row = mode == Mode::N ? k : analysis->order[k];
+      const Real<T> by = mode == Mode::N ? 1 / root(k) : this->rowScale[row];
+      for (int64_t j = 0; j < width; ++j) {
+        const T value = y[k * width + j] * by;
+        out.row(row)[j] = turned ? conjugate(value) : value;
+      }
+    }
+  }
+
   int64_t bytes() const override {
     return factors.entries() * static_cast<int64_t>(sizeof(T) + sizeof(Index)) +
            static_cast<int64_t>(this->rowScale.size()) *
@@ -319,8 +357,17 @@ private:
   }
 
   void substituteInto(T *y, int64_t n, int64_t width) const {
+    eliminate(y, n, width);
+    const T *pivots = factors.pivots();
+    for (int64_t k = 0; k < n; ++k)
+      for (int64_t j = 0; j < width; ++j)
+        y[k * width + j] /= std::real(pivots[k]);
+    substituteBack(y, n, width);
+  }
+
+  void eliminate(T *y, int64_t n, int64_t width) const {
     const Index *starts = factors.starts(), *rows = factors.rows();
-    const T *values = factors.values(), *pivots = factors.pivots();
+    const T *values = factors.values();
     InterruptCheck check;
     for (int64_t k = 0; k < n; ++k) {
       for (Index e = starts[k]; e < starts[k + 1]; ++e)
@@ -328,10 +375,13 @@ private:
           y[rows[e] * width + j] -= times(values[e], y[k * width + j]);
       check.after((starts[k + 1] - starts[k]) * width);
     }
+  }
+
+  void substituteBack(T *y, int64_t n, int64_t width) const {
+    const Index *starts = factors.starts(), *rows = factors.rows();
+    const T *values = factors.values();
+    InterruptCheck check;
     for (int64_t k = n - 1; k >= 0; --k) {
-      const Real<T> pivot = std::real(pivots[k]);
-      for (int64_t j = 0; j < width; ++j)
-        y[k * width + j] /= pivot;
       for (Index e = starts[k]; e < starts[k + 1]; ++e)
         for (int64_t j = 0; j < width; ++j)
           y[k * width + j] -=

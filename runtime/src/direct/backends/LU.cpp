@@ -60,6 +60,11 @@ public:
     return store.lusup(store.xlusup(k) + k - store.xsup(store.supno(k)));
   }
 
+  /// Of the permutation that pivoting found, 1 or -1.
+  int permutationSign() const {
+    return static_cast<int>(this->m_detPermR * this->m_detPermC);
+  }
+
   int64_t bytes() const {
     const auto &store = this->m_glu;
     return (store.lusup.size() + store.ucol.size()) *
@@ -68,6 +73,19 @@ public:
                static_cast<int64_t>(sizeof(Index));
   }
 };
+
+/// Of a permutation: each of its cycles of an even length turns the sign.
+int signOf(const Indices &order) {
+  std::vector<char> seen(order.size());
+  int sign = 1;
+  for (Index i = 0; i < order.size(); ++i) {
+    if (seen[i])
+      continue;
+    for (Index j = order(i); j != i; j = order(j))
+      seen[j] = 1, sign = -sign;
+  }
+  return sign;
+}
 
 /// Powers of two that make the largest entry of each row, then of each column
 /// be between 1 and 2. Throws for a row or column without one.
@@ -203,6 +221,17 @@ public:
         x.row(i)[j] = conjugated ? conjugate(value) : value;
       }
     }
+  }
+
+  Determinant<T> determinant() const override {
+    ScaledProduct<T> product;
+    product.multiply(
+        T(Real<T>(factors.permutationSign() * signOf(analysis->order))));
+    for (size_t k = 0; k < this->rowScale.size(); ++k) {
+      product.multiply(factors.pivot(static_cast<Index>(k)));
+      product.divide(this->rowScale[k]), product.divide(this->columnScale[k]);
+    }
+    return product.determinant();
   }
 
   int64_t bytes() const override {

@@ -43,13 +43,12 @@ double strength(int64_t level) { return 0.08 * std::pow(0.25, level); }
 /// A^-1, or the pseudo-inverse if A is numerically singular; in double.
 template <typename T>
 std::vector<T> denseInverse(const CSR<T> &A, bool hermitian) {
-  using Wide = std::conditional_t<isComplex<T>, std::complex<double>, double>;
   using Dense =
-      Eigen::Matrix<Wide, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+      Eigen::Matrix<Wide<T>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   Dense dense = Dense::Zero(A.rows, A.rows);
   for (int64_t i = 0; i < A.rows; ++i)
     for (int64_t k = A.positions[i]; k < A.positions[i + 1]; ++k)
-      dense(i, A.coordinates[k]) = static_cast<Wide>(A.values[k]);
+      dense(i, A.coordinates[k]) = static_cast<Wide<T>>(A.values[k]);
   const Eigen::PartialPivLU<Dense> lu(dense);
   const double singular =
       A.rows * static_cast<double>(std::numeric_limits<Real<T>>::epsilon());
@@ -65,7 +64,7 @@ std::vector<T> denseInverse(const CSR<T> &A, bool hermitian) {
     inverse = (0.5 * (inverse + inverse.adjoint())).eval();
   std::vector<T> result(A.rows * A.rows);
   std::transform(inverse.data(), inverse.data() + result.size(), result.begin(),
-                 [](Wide x) { return static_cast<T>(x); });
+                 [](Wide<T> x) { return static_cast<T>(x); });
   return result;
 }
 

@@ -38,6 +38,7 @@ public:
         x.row(i)[j] = sum;
       }
   }
+  Determinant<T> determinant() const override { return pivots.determinant(); }
   int64_t bytes() const override { return n * n * int64_t{sizeof(T)}; }
 
 private:
@@ -45,6 +46,7 @@ private:
 
   void eliminate(int64_t k) {
     const T pivot = at(k, k);
+    pivots.multiply(pivot);
     at(k, k) = T(1);
     for (int64_t j = 0; j < n; ++j)
       at(k, j) /= pivot;
@@ -60,6 +62,7 @@ private:
 
   int64_t n;
   std::vector<T> entries;
+  ScaledProduct<T> pivots;
 };
 
 template <typename T> Factors<T> invert(const Matrix<T> &A) {

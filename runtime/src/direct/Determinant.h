@@ -1,0 +1,57 @@
+//===- Determinant.h - Determinants of any size -----------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_DIRECT_DETERMINANT_H
+#define TSGU_SRC_DIRECT_DETERMINANT_H
+
+#include "base/Numbers.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <numbers>
+
+namespace tsgu::runtime {
+
+/// det A = sign exp(log): sign is 1 or -1, or of size 1 where A is complex.
+template <typename T> struct Determinant {
+  T sign;
+  Real<T> log;
+};
+
+/// A product of numbers that are not 0, with its exponent apart: no factor of
+/// two is ever rounded, and no logarithms add up their errors.
+template <typename T> class ScaledProduct {
+public:
+  void multiply(T value) {
+    product = times(product, Wide<T>(value));
+    const int by = std::ilogb(
+        std::max(std::abs(std::real(product)), std::abs(std::imag(product))));
+    exponent += by;
+    if constexpr (isComplex<T>)
+      product = {std::scalbn(product.real(), -by),
+                 std::scalbn(product.imag(), -by)};
+    else
+      product = std::scalbn(product, -by);
+  }
+
+  void divide(Real<T> powerOfTwo) { exponent -= std::ilogb(powerOfTwo); }
+
+  Determinant<T> determinant() const {
+    const double size = std::abs(product);
+    return {static_cast<T>(product / size),
+            static_cast<Real<T>>(std::log(size) +
+                                 double(exponent) * std::numbers::ln2)};
+  }
+
+private:
+  Wide<T> product = 1;
+  int64_t exponent = 0;
+};
+
+} // namespace tsgu::runtime
+
+#endif // TSGU_SRC_DIRECT_DETERMINANT_H
