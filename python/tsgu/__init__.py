@@ -14,6 +14,7 @@ from ._library import (  # isort: skip
     SingularMatrixError,
 )
 from . import _component_ops as _component_ops
+from . import _matrix_functions as _matrix_functions
 from . import _pattern_cache as _pattern_cache
 from . import utils
 from ._aliases import install_as

@@ -1,5 +1,6 @@
 """The one type of sparse matrices that goes wherever torch's tensors go."""
 
+import math
 import operator
 import sys
 
@@ -10,6 +11,7 @@ from . import _autograd
 from ._conversions import in_layout, to_scipy
 from ._dtypes import same_dtype
 from ._layouts import as_tensor, is_sparse
+from ._matrix_market import read_matrix
 from ._modes import needs_matrix, on_indices
 from ._pattern import Pattern, dumped, loaded
 from ._pattern import restored as restored_pattern
@@ -35,7 +37,9 @@ class Matrix:
 
     Every function of the package takes one where it takes a sparse tensor, and then returns one.
     `A @ B`, `B @ A` and torch.matmul multiply by a dense B, of A's dtype: (m,), (m, p), or
-    (b, m, p) beside a batch; `T`, `mT` and `mH` are views.
+    (b, m, p) beside a batch; `T`, `mT` and `mH` are views. Functions of one matrix are methods,
+    too: `sum`, `mean`, `amax`, `amin`, `softmax`, `log_softmax`, `logsumexp`, `solve`,
+    `solve_triangular`, `lstsq`.
 
     Raises TypeError for what is no pattern or tensor, ValueError for another number of values.
     What is wrong with the pattern or the dtype is an error where the matrix is used.
@@ -63,6 +67,24 @@ class Matrix:
                 "dense tensor A is tsgu.Matrix.of(A.to_sparse_csr())"
             )
         return unchecked(*parts(matrix))
+
+    @staticmethod
+    def read(path, dtype=None):
+        """The Matrix, CSR, in a file of the Matrix Market: .mtx, or compressed, .mtx.gz.
+
+        General, symmetric, skew-symmetric and Hermitian ones, whose other half is filled in, and
+        patterns, whose values are ones; real, complex or integer (then as float64). Entries that
+        are given twice are summed. dtype: of the values, by default that of the file in double
+        precision. Needs SciPy, which reads the numbers.
+
+        Raises ImportError without SciPy, OSError where the file cannot be read, and ValueError for
+        one that is malformed or dense, or whose exponents have no letter.
+        """
+        array = read_matrix(path)
+        if array.dtype.kind in "iub":
+            array = array.astype("float64")
+        matrix = Matrix.of(array)
+        return matrix if dtype is None else matrix.to(dtype)
 
     def __reduce__(self):
         return _restored, (self._pattern, self._values)
@@ -188,6 +210,16 @@ class Matrix:
                 "pass the Matrix itself, every function of tsgu takes it"
             )
         return from_values(*in_layout(*parts(self), layout, blocksize))
+
+    def to_dense(self):
+        """The dense tensor, in which entries that name one element are summed. Differentiable."""
+        *item, row, column = self._pattern.entry_indices()
+        place = row * self._pattern.shape[-1] + column
+        if item:
+            place = place + item[0] * (self._pattern.shape[-2] * self._pattern.shape[-1])
+        batch = self._values.shape[:-1]
+        zeros = self._values.new_zeros(*batch, math.prod(self._pattern.shape))
+        return zeros.index_add(-1, place, self._values).view(self.shape)
 
     def to_scipy(self):
         """A copy as a sparse array of SciPy, on the CPU and without gradients.

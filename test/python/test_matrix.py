@@ -369,7 +369,7 @@ def refusals():
         "integers": (lambda: M.to(torch.int64) @ torch.ones(3).long(), TypeError, "float32"),
         "another device": (lambda: M.to("meta") @ torch.ones(3), TypeError, "CPU"),
         "torch's functions": (lambda: torch.sin(M), TypeError, r"tsgu\.values\(A\)"),
-        "torch's methods": (lambda: M.to_dense(), AttributeError, r"A\.to_torch\(\)"),
+        "torch's methods": (lambda: M.cumsum(), AttributeError, r"A\.to_torch\(\)"),
         "no such layout": (lambda: M.to_torch(torch.strided), ValueError, "sparse layouts"),
         "no blocksize": (lambda: M.to_torch(torch.sparse_bsr), ValueError, "blocksize"),
         "blocks that do not fit": (
