@@ -224,8 +224,8 @@ def sparse_generic_solve(
     "lu" and "cholesky" factorise a matrix once for its values, found again by their content: for
     gradients of any order, further right-hand sides and solves with the same values. X is refined
     until norm(b - A x) is a few roundings of norm(|A| |x| + |b|), which is the goal beside those
-    that rtol and atol set; so X is as accurate as the condition of A allows. They are Eigen's
-    SimplicialLDLT, which reads the lower triangle once both are found to agree, and SparseLU.
+    that rtol and atol set; so X is as accurate as the condition of A allows. "cholesky" needs both
+    triangles, which have to agree; "lu" is Eigen's SparseLU.
 
     A callable gets A in the user's layout and B (detached copies, B of as many dimensions as the
     user's) and all other keyword arguments; of a batch one item after the other. Gradients call

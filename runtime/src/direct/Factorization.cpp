@@ -75,11 +75,13 @@ void requireRegular(const Method &method, const Matrix<T> &A,
        factors.weakestPivot, "); try sparse_generic_lstsq");
 }
 
-template <typename T> Factors<T> byMethod(int64_t number, const Matrix<T> &A) {
+template <typename T>
+Factors<T> byMethod(int64_t number, const Matrix<T> &A,
+                    const tsgu_executor &executor) {
   switch (number) {
 #define TSGU_DIRECT_METHOD(number, enumerator, name, title, needs, function)   \
   case number:                                                                 \
-    return function(A);
+    return function(A, executor);
 #include "tsgu/Methods.def"
   default:
     fail(Status::InvalidArgument, "solver: method ", number,
@@ -87,11 +89,13 @@ template <typename T> Factors<T> byMethod(int64_t number, const Matrix<T> &A) {
   }
 }
 
-template <typename T> Factors<T> make(int64_t number, const Matrix<T> &A) {
+template <typename T>
+Factors<T> make(int64_t number, const Matrix<T> &A,
+                const tsgu_executor &executor) {
   const Method &method = methodAt(number);
   const double largest = largestEntry(method.name, A);
   checkInterrupt();
-  Factors<T> factors = byMethod(number, A);
+  Factors<T> factors = byMethod(number, A, executor);
   factors->rowScale.resize(A.rows(), 1);
   factors->columnScale.resize(A.rows(), 1);
   factors->exponent = exponentOf<T>(largest);
@@ -109,7 +113,7 @@ factorize(int64_t method, const Matrix<T> &A, const tsgu_executor &executor) {
   PreparedKey key;
   key.kind = method;
   return prepare<Factorization<T>>(key, A, executor,
-                                   [&] { return make(method, A); });
+                                   [&] { return make(method, A, executor); });
 }
 
 template float scaleOf(float);

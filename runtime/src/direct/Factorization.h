@@ -67,7 +67,8 @@ uint64_t factorizations();
 
 template <typename T> using Factors = std::shared_ptr<Factorization<T>>;
 #define TSGU_DIRECT_METHOD(number, enumerator, name, title, needs, function)   \
-  template <typename T> Factors<T> function(const Matrix<T> &A);
+  template <typename T>                                                        \
+  Factors<T> function(const Matrix<T> &A, const tsgu_executor &executor);
 #include "tsgu/Methods.def"
 
 /// An estimate of 1 / (norm1(R A C) norm1((R A C)^-1)): Condition.cpp.

@@ -265,10 +265,12 @@ private:
 
 } // namespace
 
-template <typename T> Factors<T> factorizeLU(const Matrix<T> &A) {
+template <typename T>
+Factors<T> factorizeLU(const Matrix<T> &A, const tsgu_executor &) {
   return std::make_shared<LU<T>>(A);
 }
-#define INSTANTIATE(T) template Factors<T> factorizeLU(const Matrix<T> &);
+#define INSTANTIATE(T)                                                         \
+  template Factors<T> factorizeLU(const Matrix<T> &, const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

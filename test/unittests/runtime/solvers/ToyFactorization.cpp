@@ -65,10 +65,12 @@ private:
   ScaledProduct<T> pivots;
 };
 
-template <typename T> Factors<T> invert(const Matrix<T> &A) {
+template <typename T>
+Factors<T> invert(const Matrix<T> &A, const tsgu_executor &) {
   return std::make_shared<Inverse<T>>(A);
 }
-#define INSTANTIATE(T) template Factors<T> invert(const Matrix<T> &);
+#define INSTANTIATE(T)                                                         \
+  template Factors<T> invert(const Matrix<T> &, const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime

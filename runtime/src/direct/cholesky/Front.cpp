@@ -1,0 +1,404 @@
+//===- Front.cpp - Factorising a front ------------------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// By blocks of columns: the block's diagonal, then the strips below it, each on
+// its own and packed as it is made, then what they take from the columns after
+// it. The order of sums in an element depends on nothing but its place.
+//
+//===----------------------------------------------------------------------===//
+
+#include "direct/cholesky/Front.h"
+#include "base/Parallel.h"
+
+#include <cmath>
+
+namespace tsgu::runtime::cholesky {
+namespace {
+
+/// Columns [begin, begin + count) of a front, packed from row `begin` on.
+template <typename T> struct Block {
+  const Front<T> &front;
+  int64_t begin, count;
+  Real<T> *packed;
+
+  int64_t rows() const { return front.rows() - begin; }
+  Real<T> *column(int64_t j) const { return front.column(begin + j) + begin; }
+};
+
+template <typename T, int level> struct Elimination : Tiles<T, level> {
+  using Tile = Tiles<T, level>;
+  using R = typename Tile::R;
+  using Strip = typename Tile::Strip;
+  static constexpr int64_t lanes = Tile::lanes, step = Tile::step;
+  static constexpr int block = Tile::block, parts = Tile::parts;
+
+  static TSGU_INLINE inline R *strip(const Block<T> &of, int64_t s) {
+    return of.packed + s * step * of.count;
+  }
+  static TSGU_INLINE inline int64_t strips(int64_t rows) {
+    return (rows + lanes - 1) / lanes;
+  }
+
+  template <int n, int columns>
+  static TSGU_INLINE inline void
+  subtractPacked(const Block<T> &of, Strip (&acc)[n][columns], int64_t s,
+                 const R *other, int64_t count) {
+    Tile::subtractProducts(acc, {strip(of, s), step * of.count, step, lanes},
+                           {other, 1, step, lanes}, count);
+  }
+
+  /// Makes L of columns [j, j + count) of some strips, which are packed up to
+  /// column j. `triangle` has their rows of L, `inverse` their diagonal's.
+  template <int n, int columns>
+  static TSGU_INLINE inline void
+  finish(const Block<T> &of, Strip (&acc)[n][columns], int64_t s, int64_t j,
+         int64_t count, const R *triangle, const R *inverse) {
+    Tile::solve(acc, {triangle, 1, step, lanes}, inverse);
+    const int64_t imaginary = of.front.rows();
+    TSGU_UNROLLED
+    for (int c = 0; c < columns; ++c)
+      if (c < count) {
+        R *const to = of.column(j + c);
+        TSGU_UNROLLED
+        for (int i = 0; i < n; ++i) {
+          Tile::store(to + (s + i) * lanes, imaginary, acc[i][c]);
+          Tile::store(strip(of, s + i) + (j + c) * step, lanes, acc[i][c]);
+        }
+      }
+  }
+
+  template <int n, int columns>
+  static TSGU_INLINE inline void loadTile(Strip (&acc)[n][columns],
+                                          const R *from, int64_t apart,
+                                          int64_t imaginary, int64_t count) {
+    TSGU_UNROLLED
+    for (int c = 0; c < columns; ++c)
+      TSGU_UNROLLED
+    for (int i = 0; i < n; ++i)
+      if (c < count)
+        Tile::load(acc[i][c], from + c * apart + i * lanes, imaginary);
+      else
+        Tile::zero(acc[i][c]);
+  }
+
+  template <int n, int columns>
+  static TSGU_INLINE inline void eliminateStrips(const Block<T> &of, int64_t s,
+                                                 int64_t j, int64_t count,
+                                                 const R *inverse) {
+    Strip acc[n][columns];
+    loadTile(acc, of.column(j) + s * lanes, of.front.panelStep(),
+             of.front.rows(), count);
+    const R *other = strip(of, j / lanes) + j % lanes;
+    subtractPacked(of, acc, s, other, j);
+    R copy[columns];
+    TSGU_UNROLLED
+    for (int c = 0; c < columns; ++c)
+      copy[c] = c < count ? inverse[c] : R(0);
+    finish(of, acc, s, j, count, other + j * step, copy);
+  }
+
+  /// Cholesky of the square at row `at` of a strip's columns.
+  static TSGU_INLINE inline Stop factorise(R *square, int64_t count,
+                                           R *inverse) {
+    TSGU_ROLLED
+    for (int64_t k = 0; k < count; ++k) {
+      R *const column = square + k * step;
+      const R pivot = column[k];
+      if (!(pivot > 0))
+        return {k, double(pivot)};
+      const R by = R(1) / std::sqrt(pivot);
+      inverse[k] = by;
+      for (int64_t i = k; i < count; ++i)
+        for (int64_t p = 0; p < parts; ++p)
+          column[p * lanes + i] *= by;
+      for (int64_t j = k + 1; j < count; ++j) {
+        R *const to = square + j * step;
+        const R re = column[j];
+        for (int64_t i = j; i < count; ++i)
+          to[i] -= column[i] * re;
+        if constexpr (parts == 2) {
+          const R im = column[lanes + j];
+          for (int64_t i = j; i < count; ++i) {
+            to[i] -= column[lanes + i] * im;
+            to[lanes + i] -= column[lanes + i] * re;
+            to[lanes + i] += column[i] * im;
+          }
+        }
+      }
+    }
+    return {};
+  }
+
+  template <int columns>
+  static TSGU_INLINE inline Stop diagonalTile(const Block<T> &of, int64_t j,
+                                              int64_t count) {
+    const int64_t s = j / lanes, at = j % lanes;
+    R *const inverse = of.front.inverse + of.begin + j;
+    Strip acc[1][columns];
+    loadTile(acc, of.column(j) + s * lanes, of.front.panelStep(),
+             of.front.rows(), count);
+    subtractPacked(of, acc, s, strip(of, s) + at, j);
+    alignas(64) R square[columns * step], by[columns] = {};
+    TSGU_UNROLLED
+    for (int c = 0; c < columns; ++c)
+      Tile::store(square + c * step, lanes, acc[0][c]);
+    const Stop stop = factorise(square + at, count, by);
+    if (stop.column >= 0)
+      return {of.begin + j + stop.column, stop.pivot};
+    std::copy_n(by, count, inverse);
+    finish(of, acc, s, j, count, square + at, by);
+    return {};
+  }
+
+  static TSGU_INLINE inline Stop diagonal(const Block<T> &of) {
+    const int64_t last = strips(of.count);
+    Stop stop;
+    for (int64_t j = 0; j < of.count && stop.column < 0; j += block) {
+      const int64_t count = std::min<int64_t>(block, of.count - j);
+      Tile::withColumns(count, [&]<int columns>() TSGU_INLINE {
+        stop = diagonalTile<columns>(of, j, count);
+        if (stop.column < 0)
+          for (int64_t s = j / lanes + 1; s < last; ++s)
+            eliminateStrips<1, columns>(of, s, j, count,
+                                        of.front.inverse + of.begin + j);
+      });
+    }
+    return stop;
+  }
+
+  template <int n>
+  static TSGU_INLINE inline void below(const Block<T> &of, int64_t s) {
+    for (int64_t j = 0; j < of.count; j += block) {
+      const int64_t count = std::min<int64_t>(block, of.count - j);
+      Tile::withColumns(count, [&]<int columns>() TSGU_INLINE {
+        eliminateStrips<n, columns>(of, s, j, count,
+                                    of.front.inverse + of.begin + j);
+      });
+    }
+  }
+
+  static TSGU_INLINE inline void below(const Block<T> &of, int64_t s,
+                                       int64_t end) {
+    constexpr int n = std::min(Tile::most, 2);
+    for (; s + n <= end; s += n)
+      below<n>(of, s);
+    if constexpr (n > 1)
+      if (s < end)
+        below<1>(of, s);
+  }
+
+  /// One tile of columns from j on, of which `count` are there.
+  template <int n>
+  static TSGU_INLINE inline void
+  updateTile(const Block<T> &of, int64_t s, int64_t j, int64_t count, R *to,
+             int64_t apart, int64_t imaginary, bool fresh) {
+    Strip acc[n][block];
+    to += s * lanes;
+    if (fresh)
+      TSGU_UNROLLED
+    for (int c = 0; c < block; ++c)
+      TSGU_UNROLLED
+    for (int i = 0; i < n; ++i)
+      Tile::zero(acc[i][c]);
+    else loadTile(acc, to, apart, imaginary, count);
+    subtractPacked(of, acc, s, strip(of, j / lanes) + j % lanes, of.count);
+    TSGU_UNROLLED
+    for (int c = 0; c < block; ++c)
+      if (c < count)
+        TSGU_UNROLLED
+    for (int i = 0; i < n; ++i)
+      Tile::store(to + c * apart + i * lanes, imaginary, acc[i][c]);
+  }
+
+  /// The lower triangle's part in columns [j, end) and strips [s, last), rows
+  /// counted from the block's first.
+  static TSGU_INLINE inline void update(const Block<T> &of, int64_t first,
+                                        int64_t end, int64_t s, int64_t last,
+                                        R *column, int64_t apart,
+                                        int64_t imaginary, bool fresh) {
+    for (; s < last; s += Tile::most) {
+      const int64_t stop = std::min(s + Tile::most, last);
+      for (int64_t j = first; j < std::min(end, stop * lanes); j += block) {
+        const int64_t from = std::max(s, j / lanes);
+        const int64_t count = std::min<int64_t>(block, end - j);
+        R *const to = column + (j - first) * apart;
+        if (stop - from == 1)
+          updateTile<1>(of, from, j, count, to, apart, imaginary, fresh);
+        else if (Tile::most == 2 || stop - from == 2)
+          updateTile<std::min(Tile::most, 2)>(of, from, j, count, to, apart,
+                                              imaginary, fresh);
+        else
+          updateTile<Tile::most>(of, from, j, count, to, apart, imaginary,
+                                 fresh);
+      }
+    }
+  }
+};
+
+/// Updates of the columns after a block, in pieces of fixed size.
+template <typename T> struct Updates {
+  const Block<T> &of;
+  bool rest;  ///< In place of the panel.
+  bool fresh; ///< Nothing is there yet.
+
+  /// Columns [begin, end) of the front and rows below, or the part of them in
+  /// rows [first, last).
+  void run(int64_t begin, int64_t end, int64_t first, int64_t last) const {
+    if (begin >= end || first >= last)
+      return;
+    const Front<T> &front = of.front;
+    const int64_t apart = rest ? front.restStep() : front.panelStep();
+    const int64_t imaginary = rest ? front.restRows() : front.rows();
+    Real<T> *const column =
+        of.begin +
+        (rest ? front.rest + (begin - front.skipped()) * apart - front.skipped()
+              : front.panel + begin * apart);
+    atLevel([&]<int level>() TSGU_INLINE {
+      constexpr int64_t lanes = Tiles<T, level>::lanes;
+      Elimination<T, level>::update(
+          of, begin - of.begin, end - of.begin, (first - of.begin) / lanes,
+          (last - of.begin) / lanes, column, apart, imaginary, fresh);
+    });
+  }
+
+  /// All of columns [begin, end), of the panel or of the rest.
+  void all(int64_t begin, int64_t end, const tsgu_executor &executor) const {
+    constexpr int64_t piece = 192;
+    const int64_t rows = of.front.rows();
+    const int64_t across = (end - begin + piece - 1) / piece;
+    const int64_t down = (rows - begin + piece - 1) / piece;
+    if (across * down <= 1)
+      return run(begin, end, begin / padding<T> * padding<T>, rows);
+    parallelFor(executor, across * down, [&](int64_t task, int64_t stop) {
+      for (; task < stop; ++task) {
+        const int64_t j = begin + task / down * piece;
+        const int64_t i = begin / padding<T> * padding<T> + task % down * piece;
+        run(j, std::min(j + piece, end), i, std::min(i + piece, rows));
+      }
+    });
+  }
+};
+
+} // namespace
+
+template <typename T>
+Stop eliminate(const Front<T> &front, bool fresh, Real<T> *packed,
+               const tsgu_executor &executor) {
+  for (int64_t begin = 0; begin < front.width; begin += blockColumns) {
+    const Block<T> of{front, begin, std::min(blockColumns, front.width - begin),
+                      packed};
+    Stop stop;
+    int64_t lanes = 1;
+    atLevel([&]<int level>() TSGU_INLINE {
+      stop = Elimination<T, level>::diagonal(of);
+      lanes = Elimination<T, level>::lanes;
+    });
+    if (stop.column >= 0)
+      return stop;
+    const int64_t first = (of.count + lanes - 1) / lanes;
+    const int64_t strips = of.rows() / lanes - first;
+    constexpr int64_t piece = 24;
+    parallelFor(
+        executor, (strips + piece - 1) / piece, [&](int64_t task, int64_t end) {
+          atLevel([&]<int level>() TSGU_INLINE {
+            Elimination<T, level>::below(of, first + task * piece,
+                                         first + std::min(end * piece, strips));
+          });
+        });
+    if (const int64_t next = begin + of.count; next < front.width)
+      Updates<T>{of, false, false}.all(next, front.width, executor);
+    if (front.height > front.width)
+      Updates<T>{of, true, fresh && begin == 0}.all(
+          front.skipped(), front.skipped() + front.restRows(), executor);
+  }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Children
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Rows that stand together in child and parent.
+struct Run {
+  int64_t from, to, length;
+};
+
+template <typename R>
+TSGU_INLINE inline void addColumn(R *to, const R *from, const Run *run,
+                                  const Run *end, int64_t skip) {
+  for (; run < end; ++run, skip = 0) {
+    R *const target = to + run->to;
+    const R *const source = from + run->from;
+    for (int64_t i = skip; i < run->length; ++i)
+      target[i] += source[i];
+  }
+}
+
+template <typename T>
+void addByRuns(const Front<T> &front, const Front<T> &child, const Run *runs,
+               const Run *end) {
+  withVectors([&]() TSGU_INLINE {
+    for (const Run *run = runs; run < end; ++run)
+      for (int64_t i = 0; i < run->length; ++i) {
+        const Real<T> *from = child.column(run->from + i);
+        Real<T> *to = front.column(run->to + i);
+        addColumn(to, from, run, end, i);
+        if constexpr (isComplex<T>)
+          addColumn(to + front.imaginary(run->to + i),
+                    from + child.imaginary(run->from + i), run, end, i);
+      }
+  });
+}
+
+template <typename T>
+void addOneByOne(const Front<T> &front, const Front<T> &child,
+                 std::span<const int32_t> places) {
+  const auto count = static_cast<int64_t>(places.size());
+  for (int64_t j = 0; j < count; ++j) {
+    const Real<T> *from = child.column(child.width + j) + child.width;
+    Real<T> *to = front.column(places[j]);
+    for (int64_t i = j; i < count; ++i)
+      to[places[i]] += from[i];
+    if constexpr (isComplex<T>) {
+      from += child.imaginary(child.width + j);
+      to += front.imaginary(places[j]);
+      for (int64_t i = j; i < count; ++i)
+        to[places[i]] += from[i];
+    }
+  }
+}
+
+} // namespace
+
+template <typename T>
+void addChild(const Front<T> &front, const Front<T> &child,
+              std::span<const int32_t> places) {
+  constexpr int64_t mostRuns = 64;
+  Run runs[mostRuns];
+  int64_t count = 0;
+  const auto rows = static_cast<int64_t>(places.size());
+  for (int64_t i = 0; i < rows && count <= mostRuns; ++i) {
+    if (i > 0 && places[i] == places[i - 1] + 1)
+      ++runs[count - 1].length;
+    else if (count++ < mostRuns)
+      runs[count - 1] = {child.width + i, places[i], 1};
+  }
+  if (count > mostRuns || count * 3 > rows)
+    return addOneByOne(front, child, places);
+  addByRuns(front, child, runs, runs + count);
+}
+
+#define INSTANTIATE(T)                                                         \
+  template void addChild(const Front<T> &, const Front<T> &,                   \
+                         std::span<const int32_t>);                            \
+  template Stop eliminate(const Front<T> &, bool, Real<T> *,                   \
+                          const tsgu_executor &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime::cholesky

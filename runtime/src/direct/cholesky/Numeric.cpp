@@ -1,0 +1,194 @@
+//===- Numeric.cpp - The factor of a matrix -------------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Multifrontal (Duff, Reid 1983): each front is assembled from entries of A and
+// from its children's rests, and eliminated while it is in the cache. A parent
+// and its children are at different ends of one stack.
+//
+//===----------------------------------------------------------------------===//
+
+#include "direct/cholesky/Numeric.h"
+#include "base/Callbacks.h"
+#include "base/Parallel.h"
+#include "base/Scratch.h"
+
+#include <cstring>
+
+namespace tsgu::runtime::cholesky {
+
+template <typename T>
+Factor<T>::Factor(std::shared_ptr<const Symbolic> of)
+    : symbolic(std::move(of)) {
+  const Index count = symbolic->supernodes();
+  starts.reserve(count + 1), starts.push_back(0);
+  for (Index s = 0; s < count; ++s)
+    starts.push_back(
+        add(starts.back(), multiply(symbolic->width(s), front(s).panelStep())));
+  values = blockOf<Real<T>>(starts.back());
+  inverse.resize(symbolic->columns());
+}
+
+template <typename T> int64_t Factor<T>::bytes() const {
+  return values.bytes() +
+         static_cast<int64_t>(inverse.capacity() * sizeof(Real<T>) +
+                              starts.capacity() * sizeof(int64_t));
+}
+
+namespace {
+
+/// Rests of fronts that wait for their parents. Levels of the tree are in turns
+/// at its two ends, so that children are on top where they are needed.
+template <typename T> class Stack {
+public:
+  Stack(Real<T> *memory, int64_t size) : memory(memory), high(size) {}
+  Real<T> *push(bool atEnd, int64_t size) {
+    if (atEnd)
+      return memory + (high -= size);
+    return memory + std::exchange(low, low + size);
+  }
+  void pop(bool atEnd, int64_t size) { atEnd ? high += size : low -= size; }
+
+private:
+  Real<T> *memory;
+  int64_t low = 0, high;
+};
+
+template <typename T> class Numeric {
+public:
+  Numeric(Factor<T> &factor, const T *values, const std::vector<Real<T>> &scale)
+      : factor(factor), symbolic(*factor.symbolic), values(values),
+        scale(symbolic.columns()), odd(symbolic.supernodes()),
+        rests(symbolic.supernodes()) {
+    for (Index k = 0; k < symbolic.columns(); ++k)
+      this->scale[k] = scale[symbolic.order[k]];
+    for (Index s = symbolic.supernodes(); s-- > 0;)
+      odd[s] = symbolic.parent[s] >= 0 && !odd[symbolic.parent[s]];
+  }
+
+  Stop run(const tsgu_executor &executor) {
+    const Index top = symbolic.taskStarts.back();
+    int64_t waiting = 0;
+    for (Index s = 0; s < top; ++s)
+      if (symbolic.parent[s] >= top)
+        waiting += sizeOf(s);
+    const Scratch forTop(multiply(waiting, sizeof(Real<T>)));
+    auto *to = reinterpret_cast<Real<T> *>(forTop.data());
+    for (Index s = 0; s < top; ++s)
+      if (symbolic.parent[s] >= top)
+        rests[s] = to, to += sizeOf(s);
+    std::vector<Stop> stops(symbolic.tasks());
+    parallelFor(executor, symbolic.tasks(), [&](int64_t task, int64_t end) {
+      for (; task < end; ++task)
+        stops[task] = eliminateAll(symbolic.taskStarts[task],
+                                   symbolic.taskStarts[task + 1], {1, nullptr});
+    });
+    for (const Stop &stop : stops)
+      if (stop.column >= 0)
+        return stop;
+    return eliminateAll(top, symbolic.supernodes(), executor);
+  }
+
+private:
+  Front<T> frontOf(Index s) const {
+    Front<T> front = factor.front(s);
+    front.rest = rests[s];
+    return front;
+  }
+  int64_t sizeOf(Index s) const { return factor.front(s).restSize(); }
+  bool staysHere(Index s, Index end) const { return symbolic.parent[s] < end; }
+
+  /// Supernodes [begin, end), each of whose children are before `begin` and
+  /// done, or among them.
+  Stop eliminateAll(Index begin, Index end, const tsgu_executor &executor) {
+    int64_t packed = 0, most = 0, held = 0;
+    for (Index s = begin; s < end; ++s) {
+      packed = std::max(packed,
+                        packedSize<T>(symbolic.width(s), symbolic.height(s)));
+      if (staysHere(s, end))
+        most = std::max(most, held += sizeOf(s));
+      for (const Index c : symbolic.childrenOf(s))
+        if (c >= begin)
+          held -= sizeOf(c);
+    }
+    const Scratch memory(multiply(add(packed, most), sizeof(Real<T>)));
+    auto *const pack = reinterpret_cast<Real<T> *>(memory.data());
+    Stack<T> stack(pack + packed, most);
+    InterruptCheck check;
+    for (Index s = begin; s < end; ++s) {
+      if (staysHere(s, end))
+        rests[s] = stack.push(odd[s], sizeOf(s));
+      const Front<T> front = frontOf(s);
+      assemble(s, front);
+      for (const Index c : symbolic.childrenOf(s))
+        if (c >= begin)
+          stack.pop(odd[c], sizeOf(c));
+      const bool small = front.width * front.height * front.height < 1 << 20;
+      Stop stop = eliminate(front, symbolic.childrenOf(s).empty(), pack,
+                            small ? tsgu_executor{1, nullptr} : executor);
+      if (stop.column >= 0) {
+        stop.column += symbolic.first[s];
+        return stop;
+      }
+      check.after(front.width * front.height);
+    }
+    return {};
+  }
+
+  void assemble(Index s, const Front<T> &front) {
+    std::memset(front.panel, 0,
+                front.width * front.panelStep() * sizeof(Real<T>));
+    const auto children = symbolic.childrenOf(s);
+    if (!children.empty())
+      std::memset(front.rest, 0, front.restSize() * sizeof(Real<T>));
+    const Index first = symbolic.first[s];
+    const Index *const rows = symbolic.rowsOf(s).data() - front.width;
+    for (Index k = 0; k < front.width; ++k) {
+      Real<T> *const column = front.column(k);
+      const Real<T> here = scale[first + k];
+      for (int64_t e = symbolic.entryStarts[first + k];
+           e < symbolic.entryStarts[first + k + 1]; ++e) {
+        const int64_t entry = symbolic.entries[e].entry;
+        if (entry < 0) // Then it is 0 where it is stored.
+          continue;
+        const Index row = symbolic.entryRows[e];
+        const Real<T> by =
+            here * scale[row < front.width ? first + row : rows[row]];
+        const T value = conjugate(values[entry]) * by;
+        column[row] = std::real(value);
+        if constexpr (isComplex<T>)
+          column[front.rows() + row] = std::imag(value);
+      }
+    }
+    for (const Index c : children)
+      addChild(front, frontOf(c), symbolic.relativeOf(c));
+  }
+
+  Factor<T> &factor;
+  const Symbolic &symbolic;
+  const T *values;
+  std::vector<Real<T>> scale; ///< Of the columns of L.
+  std::vector<char> odd;      ///< The end of the stack.
+  std::vector<Real<T> *> rests;
+};
+
+} // namespace
+
+template <typename T>
+Stop factorise(Factor<T> &factor, const T *values,
+               const std::vector<Real<T>> &scale,
+               const tsgu_executor &executor) {
+  return Numeric<T>(factor, values, scale).run(executor);
+}
+
+#define INSTANTIATE(T)                                                         \
+  template struct Factor<T>;                                                   \
+  template Stop factorise(Factor<T> &, const T *,                              \
+                          const std::vector<Real<T>> &,                        \
+                          const tsgu_executor &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime::cholesky

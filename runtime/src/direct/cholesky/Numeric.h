@@ -1,0 +1,52 @@
+//===- Numeric.h - The factor of a matrix -----------------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_DIRECT_CHOLESKY_NUMERIC_H
+#define TSGU_SRC_DIRECT_CHOLESKY_NUMERIC_H
+
+#include "base/Memory.h"
+#include "direct/cholesky/Front.h"
+#include "direct/cholesky/Symbolic.h"
+
+namespace tsgu::runtime::cholesky {
+
+/// L of S A S = L L^H, A in the order of elimination, by panels as Tiles.h
+/// says.
+template <typename T> struct Factor {
+  std::shared_ptr<const Symbolic> symbolic;
+  std::vector<int64_t> starts; ///< Of panels, in `values`.
+  Block values;
+  std::vector<Real<T>> inverse; ///< Of the diagonal.
+
+  explicit Factor(std::shared_ptr<const Symbolic> symbolic);
+  Real<T> *panel(Index s) const { return values.as<Real<T>>() + starts[s]; }
+  /// The panel as a front without a rest.
+  Front<T> front(Index s) const {
+    return {symbolic->width(s), symbolic->height(s), panel(s), nullptr,
+            const_cast<Real<T> *>(inverse.data()) + symbolic->first[s]};
+  }
+  int64_t bytes() const;
+};
+
+/// Fills the factor from an item's values; `scale`: S, of the rows of A. Where
+/// a pivot is not positive, the first of the columns of L that has none.
+template <typename T>
+Stop factorise(Factor<T> &factor, const T *values,
+               const std::vector<Real<T>> &scale,
+               const tsgu_executor &executor);
+
+/// y <- L^-1 y or L^-H y for vectors in the order of elimination: one, or as
+/// many as have a multiple of 64 bytes in a row. Of several, row k has all real
+/// parts, then all imaginary ones, and the forward sweep takes and gives
+/// conjugated ones.
+template <typename T>
+void substitute(const Factor<T> &factor, bool forward, Real<T> *y,
+                int64_t width);
+
+} // namespace tsgu::runtime::cholesky
+
+#endif // TSGU_SRC_DIRECT_CHOLESKY_NUMERIC_H
