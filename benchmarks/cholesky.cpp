@@ -175,6 +175,11 @@ EXPORTED int bench_cholesky_factorise(Case *of, int threads) {
                              executorOr(nullptr))
              .column < 0;
 }
+/// Of the factor, on the pattern: one value for each entry.
+EXPORTED void bench_cholesky_invert(Case *of, double *values, int threads) {
+  setThreads(threads);
+  cholesky::invertSelected(*of->factor, of->ones, values, executorOr(nullptr));
+}
 EXPORTED void bench_cholesky_solve(Case *of, double *y) {
   cholesky::substitute(*of->factor, true, y, 1);
   cholesky::substitute(*of->factor, false, y, 1);

@@ -147,6 +147,16 @@ public:
     write(rows, x, !forward);
   }
 
+  void selectedInverse(const Matrix<T> &, T *values,
+                       const tsgu_executor &executor) const override {
+    invertSelected(factor, this->rowScale, values, executor);
+  }
+
+  void selectedProduct(const Matrix<T> &, const T *direction, T *values,
+                       const tsgu_executor &executor) const override {
+    multiplySelected(factor, this->rowScale, direction, values, executor);
+  }
+
   Determinant<T> determinant() const override {
     ScaledProduct<T> product;
     for (const Real<T> inverse : factor.inverse)

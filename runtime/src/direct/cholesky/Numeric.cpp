@@ -15,6 +15,7 @@
 #include "base/Callbacks.h"
 #include "base/Parallel.h"
 #include "base/Scratch.h"
+#include "direct/cholesky/Stack.h"
 
 #include <cstring>
 
@@ -39,23 +40,6 @@ template <typename T> int64_t Factor<T>::bytes() const {
 }
 
 namespace {
-
-/// Rests of fronts that wait for their parents. Levels of the tree are in turns
-/// at its two ends, so that children are on top where they are needed.
-template <typename T> class Stack {
-public:
-  Stack(Real<T> *memory, int64_t size) : memory(memory), high(size) {}
-  Real<T> *push(bool atEnd, int64_t size) {
-    if (atEnd)
-      return memory + (high -= size);
-    return memory + std::exchange(low, low + size);
-  }
-  void pop(bool atEnd, int64_t size) { atEnd ? high += size : low -= size; }
-
-private:
-  Real<T> *memory;
-  int64_t low = 0, high;
-};
 
 template <typename T> class Numeric {
 public:

@@ -47,6 +47,19 @@ template <typename T>
 void substitute(const Factor<T> &factor, bool forward, Real<T> *y,
                 int64_t width);
 
+/// values[e] = conj((A^-1)(j, i)) for the entries (i, j) of A's pattern, from
+/// the item's first on; `scale` as above.
+template <typename T>
+void invertSelected(const Factor<T> &factor, const std::vector<Real<T>> &scale,
+                    T *values, const tsgu_executor &executor);
+
+/// values[e] = (A^-1 D^H A^-1)(i, j) likewise, D on A's pattern with the values
+/// `direction`. In twice the memory of the factor, at most.
+template <typename T>
+void multiplySelected(const Factor<T> &factor,
+                      const std::vector<Real<T>> &scale, const T *direction,
+                      T *values, const tsgu_executor &executor);
+
 } // namespace tsgu::runtime::cholesky
 
 #endif // TSGU_SRC_DIRECT_CHOLESKY_NUMERIC_H

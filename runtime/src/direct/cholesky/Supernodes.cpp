@@ -31,7 +31,7 @@ namespace {
 /// arithmetic.
 double costOf(Index columns, Index below) {
   const double w = columns, m = below;
-  return 300 + 2 * w * (w + m) + 0.5 * m * m + flopsOf(columns, below) / 24;
+  return 300 + 6 * w * (w + m) + 0.5 * m * m + flopsOf(columns, below) / 24;
 }
 
 /// The graph in the order of elimination.

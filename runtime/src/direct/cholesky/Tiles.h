@@ -92,16 +92,23 @@ template <typename T, int level> struct Tiles {
       to.part[p] = Vector{};
   }
 
-  /// acc -= a conj(b).
+  /// acc -= a conj(b), or a b.
+  template <bool conjugated = true>
   static TSGU_INLINE inline void subtract(Strip &acc, const Strip &a,
                                           const R *b, int64_t imaginary) {
     const R re = b[0];
     acc.part[0] -= a.part[0] * re;
     if constexpr (parts == 2) {
       const R im = b[imaginary];
-      acc.part[0] -= a.part[1] * im;
-      acc.part[1] -= a.part[1] * re;
-      acc.part[1] += a.part[0] * im;
+      if constexpr (conjugated) {
+        acc.part[0] -= a.part[1] * im;
+        acc.part[1] -= a.part[1] * re;
+        acc.part[1] += a.part[0] * im;
+      } else {
+        acc.part[0] += a.part[1] * im;
+        acc.part[1] -= a.part[1] * re;
+        acc.part[1] -= a.part[0] * im;
+      }
     }
   }
 
@@ -117,8 +124,8 @@ template <typename T, int level> struct Tiles {
   };
 
   /// The tile less `count` columns of strips times as many of the other,
-  /// conjugated.
-  template <int strips, int columns>
+  /// conjugated or not.
+  template <bool conjugated = true, int strips, int columns>
   static TSGU_INLINE inline void subtractProducts(Strip (&acc)[strips][columns],
                                                   Left a, Right b,
                                                   int64_t count) {
@@ -131,7 +138,7 @@ template <typename T, int level> struct Tiles {
       for (int j = 0; j < columns; ++j)
         TSGU_UNROLLED
       for (int s = 0; s < strips; ++s)
-        subtract(acc[s][j], left[s], b.at + j * b.row, b.imaginary);
+        subtract<conjugated>(acc[s][j], left[s], b.at + j * b.row, b.imaginary);
     }
   }
 

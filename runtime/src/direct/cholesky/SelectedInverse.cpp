@@ -1,0 +1,425 @@
+//===- SelectedInverse.cpp - The inverse on a pattern ---------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Takahashi's recurrence (1973) by fronts, from the root down. For columns J of
+// a front and the rows R after them, Z = (L L^H)^-1 has
+//   Z_RJ = -Z_RR Y,  Z_JJ = V^H V - Y^H Z_RJ,  V = L_JJ^-1,  Y = L_RJ V,
+// and Z_RR is part of what the parent's front has, all of it and both triangles
+// while its children need it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "base/Callbacks.h"
+#include "base/Parallel.h"
+#include "base/Scratch.h"
+#include "direct/cholesky/Numeric.h"
+#include "direct/cholesky/Stack.h"
+
+#include <cstring>
+
+namespace tsgu::runtime::cholesky {
+namespace {
+
+/// Both triangles of a front's part of Z, by columns as Tiles.h says.
+template <typename T> struct Whole {
+  Real<T> *at;
+  int64_t rows; ///< Between real and imaginary parts.
+
+  int64_t step() const { return partsOf<T> * rows; }
+  Real<T> *column(int64_t j) const { return at + j * step(); }
+  int64_t size() const { return step() * rows; }
+};
+
+/// Columns [begin, end) of a front, and V above Y by rows, each with all real
+/// parts first.
+template <typename T> struct Columns {
+  const Front<T> &front;
+  Whole<T> Z;
+  int64_t begin, end;
+  Real<T> *solved;
+
+  int64_t count() const { return end - begin; }
+  int64_t across() const { return padded<T>(count()); }
+  int64_t step() const { return partsOf<T> * across(); }
+  /// Of row i of the front.
+  Real<T> *row(int64_t i) const { return solved + (i - begin) * step(); }
+};
+
+template <typename T, int level> struct Inversion : Tiles<T, level> {
+  using Tile = Tiles<T, level>;
+  using R = typename Tile::R;
+  using Strip = typename Tile::Strip;
+  static constexpr int64_t lanes = Tile::lanes, step = Tile::step;
+  static constexpr int block = Tile::block, parts = Tile::parts;
+
+  /// Of the identity above L.
+  static TSGU_INLINE inline void loadColumn(Strip &to, const Columns<T> &of,
+                                            int64_t s, int64_t j) {
+    const R *const L = of.front.column(of.begin + j) + s * lanes;
+    Tile::load(to, L, of.front.rows());
+    if (s * lanes >= of.end)
+      return;
+    for (int64_t lane = 0; lane < lanes && s * lanes + lane < of.end; ++lane) {
+      to.part[0][lane] = s * lanes + lane == of.begin + j;
+      if constexpr (parts == 2)
+        to.part[1][lane] = 0;
+    }
+  }
+
+  /// Rows of V and Y.
+  static TSGU_INLINE inline void solve(const Columns<T> &of, int64_t s) {
+    alignas(64) R packed[blockColumns * step];
+    const Front<T> &front = of.front;
+    for (int64_t end = of.count(); end > 0;) {
+      const int64_t j = (end - 1) / block * block, count = end - j;
+      Strip acc[1][block];
+      TSGU_UNROLLED
+      for (int c = 0; c < block; ++c)
+        if (c < count)
+          loadColumn(acc[0][c], of, s, j + c);
+        else
+          Tile::zero(acc[0][c]);
+      const R *const L = front.column(of.begin + j) + of.begin;
+      if (count == block)
+        Tile::template subtractProducts<false>(
+            acc, {packed + end * step, 0, step, lanes},
+            {L + end, front.panelStep(), 1, front.rows()}, of.count() - end);
+      TSGU_UNROLLED
+      for (int c = block; c-- > 0;)
+        if (c < count) {
+          const R by = front.inverse[of.begin + j + c];
+          TSGU_UNROLLED
+          for (int p = 0; p < parts; ++p)
+            acc[0][c].part[p] *= by;
+          TSGU_UNROLLED
+          for (int k = 0; k < c; ++k)
+            Tile::template subtract<false>(acc[0][k], acc[0][c],
+                                           L + k * front.panelStep() + j + c,
+                                           front.rows());
+          Tile::store(packed + (j + c) * step, lanes, acc[0][c]);
+        }
+      end = j;
+    }
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      R *const to = of.row(s * lanes + lane);
+      for (int64_t j = 0; j < of.count(); ++j)
+        for (int64_t p = 0; p < parts; ++p)
+          to[p * of.across() + j] = packed[j * step + p * lanes + lane];
+    }
+  }
+
+  /// -Z_RR Y in some strips of rows.
+  template <int n>
+  static TSGU_INLINE inline void multiply(const Columns<T> &of, int64_t s) {
+    const int64_t rows = of.Z.rows;
+    for (int64_t k = of.end; k == of.end || k < of.front.height;
+         k += blockColumns)
+      for (int64_t j = 0; j < of.count(); j += block) {
+        const int64_t count = std::min<int64_t>(block, of.count() - j);
+        R *const to = of.Z.column(of.begin + j) + s * lanes;
+        Strip acc[n][block];
+        TSGU_UNROLLED
+        for (int c = 0; c < block; ++c)
+          TSGU_UNROLLED
+        for (int i = 0; i < n; ++i)
+          if (k > of.end && c < count)
+            Tile::load(acc[i][c], to + c * of.Z.step() + i * lanes, rows);
+          else
+            Tile::zero(acc[i][c]);
+        Tile::template subtractProducts<false>(
+            acc, {of.Z.column(k) + s * lanes, lanes, of.Z.step(), rows},
+            {of.row(k) + j, 1, of.step(), of.across()},
+            std::min(blockColumns, of.front.height - k));
+        TSGU_UNROLLED
+        for (int c = 0; c < block; ++c)
+          if (c < count)
+            TSGU_UNROLLED
+        for (int i = 0; i < n; ++i)
+          Tile::store(to + c * of.Z.step() + i * lanes, rows, acc[i][c]);
+      }
+  }
+
+  static TSGU_INLINE inline void multiply(const Columns<T> &of, int64_t s,
+                                          int64_t end) {
+    for (; s + Tile::most <= end; s += Tile::most)
+      multiply<Tile::most>(of, s);
+    for (; s < end; ++s)
+      multiply<1>(of, s);
+  }
+
+  /// V^H V - Y^H Z_RJ in a strip of rows.
+  static TSGU_INLINE inline void square(const Columns<T> &of, int64_t s) {
+    const int64_t rows = of.Z.rows, there = of.count() - s * lanes;
+    for (int64_t j = 0; j < of.count(); j += block) {
+      Strip acc[1][block];
+      TSGU_UNROLLED
+      for (int c = 0; c < block; ++c)
+        Tile::zero(acc[0][c]);
+      // Of the conjugate.
+      Tile::subtractProducts(
+          acc, {of.solved + s * lanes, lanes, of.step(), of.across()},
+          {of.solved + j, 1, of.step(), of.across()}, of.count());
+      TSGU_UNROLLED
+      for (int c = 0; c < block; ++c)
+        TSGU_UNROLLED
+      for (int p = 0; p < parts; ++p)
+        acc[0][c].part[p] = -acc[0][c].part[p];
+      Tile::subtractProducts(
+          acc, {of.row(of.end) + s * lanes, lanes, of.step(), of.across()},
+          {of.Z.column(of.begin + j) + of.end, of.Z.step(), 1, rows},
+          of.front.height - of.end);
+      TSGU_UNROLLED
+      for (int c = 0; c < block; ++c) {
+        if (j + c >= of.count())
+          continue;
+        if constexpr (parts == 2)
+          acc[0][c].part[1] = -acc[0][c].part[1];
+        R *const to = of.Z.column(of.begin + j + c) + of.begin + s * lanes;
+        if (there >= lanes) {
+          Tile::store(to, rows, acc[0][c]);
+        } else {
+          alignas(64) R copy[step];
+          Tile::store(copy, lanes, acc[0][c]);
+          for (int64_t p = 0; p < parts; ++p)
+            std::copy_n(copy + p * lanes, there, to + p * rows);
+        }
+      }
+    }
+  }
+
+  /// Z_JR from Z_RJ.
+  static TSGU_INLINE inline void mirror(const Columns<T> &of) {
+    const int64_t rows = of.Z.rows;
+    for (int64_t i = of.end; i < of.front.height; ++i) {
+      R *const to = of.Z.column(i) + of.begin;
+      const R *const from = of.Z.column(of.begin) + i;
+      for (int64_t j = 0; j < of.count(); ++j) {
+        to[j] = from[j * of.Z.step()];
+        if constexpr (parts == 2)
+          to[rows + j] = -from[j * of.Z.step() + rows];
+      }
+    }
+  }
+};
+
+template <typename T>
+void invertColumns(const Columns<T> &of, bool mirrored,
+                   const tsgu_executor &executor) {
+  constexpr int64_t piece = 8; // Strips.
+  const auto forPieces = [&](int64_t from, int64_t rows, auto &&function) {
+    int64_t lanes = 1;
+    atLevel([&]<int level>() TSGU_INLINE { lanes = Tiles<T, level>::lanes; });
+    const int64_t first = from / lanes;
+    const int64_t strips = (rows + lanes - 1) / lanes - first;
+    parallelFor(executor, (strips + piece - 1) / piece,
+                [&](int64_t begin, int64_t end) {
+                  function(first + begin * piece,
+                           first + std::min(end * piece, strips));
+                });
+  };
+  forPieces(of.begin, of.front.rows(), [&](int64_t s, int64_t end) {
+    atLevel([&]<int level>() TSGU_INLINE {
+      for (int64_t k = s; k < end; ++k)
+        Inversion<T, level>::solve(of, k);
+    });
+  });
+  if (of.end < of.front.height)
+    forPieces(of.end, of.front.rows(), [&](int64_t s, int64_t end) {
+      atLevel([&]<int level>()
+                  TSGU_INLINE { Inversion<T, level>::multiply(of, s, end); });
+    });
+  forPieces(0, of.count(), [&](int64_t s, int64_t end) {
+    atLevel([&]<int level>() TSGU_INLINE {
+      for (int64_t k = s; k < end; ++k)
+        Inversion<T, level>::square(of, k);
+    });
+  });
+  if (mirrored)
+    Inversion<T, 1>::mirror(of);
+}
+
+/// Rows and columns from `from` on of one become those at `places` of the
+/// other.
+template <typename T>
+void gather(Whole<T> to, int64_t from, Whole<T> of,
+            std::span<const Index> places) {
+  const auto count = static_cast<int64_t>(places.size());
+  for (int64_t j = 0; j < count; ++j)
+    for (int64_t p = 0; p < partsOf<T>; ++p) {
+      Real<T> *const target = to.column(from + j) + p * to.rows + from;
+      const Real<T> *const source = of.column(places[j]) + p * of.rows;
+      for (int64_t i = 0; i < count;) {
+        // As far as rows stand together.
+        int64_t run = 1;
+        while (i + run < count && places[i + run] == places[i] + run)
+          ++run;
+        if (run < 8)
+          for (int64_t k = 0; k < run; ++k)
+            target[i + k] = source[places[i] + k];
+        else
+          std::memcpy(target + i, source + places[i], run * sizeof(Real<T>));
+        i += run;
+      }
+    }
+}
+
+template <typename T> class Selected {
+public:
+  Selected(const Factor<T> &factor, const std::vector<Real<T>> &scale,
+           T *values)
+      : factor(factor), symbolic(*factor.symbolic), scale(scale),
+        values(values), odd(symbolic.supernodes()),
+        parts(symbolic.supernodes()) {
+    for (Index s = symbolic.supernodes(); s-- > 0;)
+      odd[s] = symbolic.parent[s] >= 0 && !odd[symbolic.parent[s]];
+  }
+
+  void run(const tsgu_executor &executor) {
+    const Index top = symbolic.taskStarts.back();
+    int64_t waiting = 0;
+    for (Index s = 0; s < top; ++s)
+      if (symbolic.parent[s] >= top)
+        waiting += below(s, nullptr).size();
+    const Scratch forTasks(runtime::multiply(waiting, sizeof(Real<T>)));
+    auto *to = reinterpret_cast<Real<T> *>(forTasks.data());
+    for (Index s = 0; s < top; ++s)
+      if (symbolic.parent[s] >= top)
+        parts[s] = below(s, to), to += parts[s].size();
+    invertAll(top, symbolic.supernodes(), executor);
+    parallelFor(executor, symbolic.tasks(), [&](int64_t task, int64_t end) {
+      for (; task < end; ++task)
+        invertAll(symbolic.taskStarts[task], symbolic.taskStarts[task + 1],
+                  {1, nullptr});
+    });
+  }
+
+private:
+  /// The part of Z below a supernode's columns, alone.
+  Whole<T> below(Index s, Real<T> *at) const {
+    return {at, padded<T>(symbolic.below(s))};
+  }
+  Whole<T> whole(Index s, Real<T> *at) const {
+    return {at, padded<T>(symbolic.height(s))};
+  }
+  /// The child that is done last, by which the parent's part is not needed any
+  /// more; -1: none.
+  Index lastChild(Index s, Index begin) const {
+    for (const Index c : symbolic.childrenOf(s))
+      if (c >= begin)
+        return c;
+    return -1;
+  }
+
+  /// Supernodes [begin, end), of which each parent is among them or done.
+  void invertAll(Index begin, Index end, const tsgu_executor &executor) {
+    int64_t solved = 0, held = 0, most = 0;
+    const auto sizeOf = [&](Index s) { return whole(s, nullptr).size(); };
+    const auto frees = [&](Index s) {
+      const Index p = symbolic.parent[s];
+      return p >= 0 && p < end && lastChild(p, begin) == s;
+    };
+    for (Index s = end; s-- > begin;) {
+      const int64_t width = std::min<int64_t>(blockColumns, symbolic.width(s));
+      solved = std::max(solved, padded<T>(symbolic.height(s)) * partsOf<T> *
+                                    padded<T>(width));
+      most = std::max(most, held += sizeOf(s));
+      if (frees(s))
+        held -= sizeOf(symbolic.parent[s]);
+      if (lastChild(s, begin) < 0)
+        held -= sizeOf(s);
+    }
+    const Scratch memory(runtime::multiply(add(solved, most), sizeof(Real<T>)));
+    auto *const rows = reinterpret_cast<Real<T> *>(memory.data());
+    Stack<T> stack(rows + solved, most);
+    InterruptCheck check;
+    std::vector<Index> same;
+    for (Index s = end; s-- > begin;) {
+      const Whole<T> Z = whole(s, stack.push(odd[s], sizeOf(s)));
+      const Index p = symbolic.parent[s];
+      if (p >= end) {
+        for (Index i = 0; i < symbolic.below(s); ++i)
+          same.push_back(i);
+        gather(Z, symbolic.width(s), parts[s], std::span<const Index>(same));
+        same.clear();
+      } else if (p >= 0) {
+        gather(Z, symbolic.width(s), parts[p], symbolic.relativeOf(s));
+      }
+      if (frees(s))
+        stack.pop(odd[p], sizeOf(p));
+      parts[s] = Z;
+      invert(s, Z, rows, executor);
+      for (const Index c : symbolic.childrenOf(s))
+        if (c < begin)
+          gather(parts[c], 0, Z, symbolic.relativeOf(c));
+      if (lastChild(s, begin) < 0)
+        stack.pop(odd[s], sizeOf(s));
+      check.after(int64_t{symbolic.width(s)} * symbolic.height(s) * 2);
+    }
+  }
+
+  void invert(Index s, Whole<T> Z, Real<T> *solved,
+              const tsgu_executor &executor) {
+    const Front<T> front = factor.front(s);
+    const bool small = front.width * front.height * front.height < 1 << 19;
+    const tsgu_executor serial{1, nullptr};
+    const int64_t last = (front.width - 1) / blockColumns * blockColumns;
+    for (int64_t j = last; j >= 0; j -= blockColumns)
+      invertColumns<T>(
+          {front, Z, j, std::min(j + blockColumns, front.width), solved},
+          j > 0 || !symbolic.childrenOf(s).empty(), small ? serial : executor);
+    write(s, Z);
+  }
+
+  /// What A's pattern has of the front's columns.
+  void write(Index s, Whole<T> Z) const {
+    const Index first = symbolic.first[s], width = symbolic.width(s);
+    const Index *const rows = symbolic.rowsOf(s).data() - width;
+    for (Index k = 0; k < width; ++k) {
+      const Real<T> *const column = Z.column(k);
+      const Real<T> here = scale[symbolic.order[first + k]];
+      for (int64_t e = symbolic.entryStarts[first + k];
+           e < symbolic.entryStarts[first + k + 1]; ++e) {
+        const Index row = symbolic.entryRows[e];
+        const Real<T> by =
+            here * scale[symbolic.order[row < width ? first + row : rows[row]]];
+        T value;
+        if constexpr (isComplex<T>)
+          value = {column[row] * by, column[Z.rows + row] * by};
+        else
+          value = column[row] * by;
+        const auto [entry, mirror] = symbolic.entries[e];
+        if (mirror >= 0)
+          values[mirror] = value;
+        if (entry >= 0)
+          values[entry] = conjugate(value);
+      }
+    }
+  }
+
+  const Factor<T> &factor;
+  const Symbolic &symbolic;
+  const std::vector<Real<T>> &scale; ///< By rows of A.
+  T *const values;
+  std::vector<char> odd; ///< The end of the stack.
+  std::vector<Whole<T>> parts;
+};
+
+} // namespace
+
+template <typename T>
+void invertSelected(const Factor<T> &factor, const std::vector<Real<T>> &scale,
+                    T *values, const tsgu_executor &executor) {
+  Selected<T>(factor, scale, values).run(executor);
+}
+
+#define INSTANTIATE(T)                                                         \
+  template void invertSelected(const Factor<T> &,                              \
+                               const std::vector<Real<T>> &, T *,              \
+                               const tsgu_executor &);
+TSGU_FOR_VALUE_TYPES(INSTANTIATE)
+
+} // namespace tsgu::runtime::cholesky

@@ -1,0 +1,231 @@
+//===- CholeskyTest.cpp - Factors by supernodes ---------------------------===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Matrices with trees: fronts of every width, tasks, a top. The oracle is dense
+// and in long double where that takes no time; of larger ones, columns of the
+// inverse are checked by products with A.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KrylovMatrices.h"
+#include "direct/Factorization.h"
+#include "direct/cholesky/Symbolic.h"
+
+#include <Eigen/Dense>
+
+#include <cstring>
+
+using namespace tsgu::test;
+namespace runtime = tsgu::runtime;
+
+namespace {
+
+template <typename T>
+using Dense = Eigen::Matrix<LongOf<T>, Eigen::Dynamic, Eigen::Dynamic>;
+
+template <typename T> runtime::Matrix<T> matrixOf(const Sparse<T> &A) {
+  return {reinterpret_cast<runtime::Pattern *>(A.pattern), 0, A.values.data()};
+}
+
+template <typename T>
+Dense<T> denseOf(const Sparse<T> &A, const std::vector<T> &values) {
+  Dense<T> dense = Dense<T>::Zero(A.rows, A.columns);
+  for (int64_t i = 0; i < A.rows; ++i)
+    for (int32_t e = A.positions[i]; e < A.positions[i + 1]; ++e)
+      dense(i, A.coordinates[e]) = LongOf<T>(values[e]);
+  return dense;
+}
+
+const tsgu_executor serial{1, nullptr};
+const tsgu_executor reversed{5, [](int64_t count, tsgu_task task, void *to) {
+                               for (int64_t i = count; i-- > 0;)
+                                 task(to, i, i + 1);
+                             }};
+
+template <typename T> T conjugateOf(T value) {
+  return runtime::conjugate(value);
+}
+
+/// Where `stored` says so, Hermitian, with a diagonal that dominates.
+template <typename T, typename F>
+Sparse<T> hermitianWhere(int64_t n, unsigned seed, F &&stored) {
+  Random<T> random(seed);
+  std::vector<std::vector<T>> values(n, std::vector<T>(n));
+  std::vector<RealOf<T>> sums(n, 1);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < i; ++j)
+      if (stored(i, j)) {
+        values[i][j] = random(), values[j][i] = conjugateOf(values[i][j]);
+        sums[i] += std::abs(values[i][j]), sums[j] += std::abs(values[i][j]);
+      }
+  return Sparse<T>(n, n, [&](int64_t i, int64_t j) {
+    return i == j ? T(sums[i]) : values[i][j];
+  });
+}
+
+/// By name: a grid, arrows in both directions, a band, a cycle, blocks apart, a
+/// dense matrix.
+template <typename T> std::vector<Sparse<T>> shapes() {
+  std::vector<Sparse<T>> made;
+  const auto add = [&](int64_t n, auto &&stored) {
+    made.push_back(hermitianWhere<T>(n, unsigned(n), stored));
+  };
+  add(169, [](int64_t i, int64_t j) {
+    return std::abs(i / 13 - j / 13) + std::abs(i % 13 - j % 13) == 1;
+  });
+  add(60, [](int64_t, int64_t j) { return j == 0; });
+  add(60, [](int64_t i, int64_t) { return i == 59; });
+  add(120, [](int64_t i, int64_t j) { return i - j <= 9; });
+  add(90, [](int64_t i, int64_t j) { return (i - j) % 88 == 1; });
+  add(70, [](int64_t i, int64_t j) { return i / 7 == j / 7; });
+  add(40, [](int64_t, int64_t) { return false; });
+  add(150, [](int64_t, int64_t) { return true; });
+  return made;
+}
+
+template <typename T> class CholeskyOf : public ::testing::Test {};
+using Types =
+    ::testing::Types<float, double, std::complex<float>, std::complex<double>>;
+TYPED_TEST_SUITE(CholeskyOf, Types);
+
+template <typename T> double epsilon() {
+  return std::numeric_limits<RealOf<T>>::epsilon();
+}
+
+TYPED_TEST(CholeskyOf, ShapesOfTrees) {
+  using T = TypeParam;
+  for (const Sparse<T> &A : shapes<T>()) {
+    SCOPED_TRACE(A.rows);
+    const auto factors = runtime::factorize(TSGU_CHOLESKY, matrixOf(A), serial);
+    const Dense<T> inverse = denseOf(A, A.values).inverse();
+    const std::vector<T> D = Random<T>(8).block(int64_t(A.values.size()));
+    const Dense<T> product =
+        (inverse * denseOf(A, D) * inverse).eval().adjoint();
+    std::vector<T> Z(A.values.size()), W(Z);
+    factors->selectedInverse(matrixOf(A), Z.data(), serial);
+    factors->selectedProduct(matrixOf(A), D.data(), W.data(), serial);
+    // Diagonals dominate: the condition is small.
+    const double unit = 100 * epsilon<T>();
+    for (int64_t i = 0; i < A.rows; ++i)
+      for (int32_t e = A.positions[i]; e < A.positions[i + 1]; ++e) {
+        const int64_t j = A.coordinates[e];
+        EXPECT_LE(double(std::abs(LongOf<T>(Z[e]) - inverse(i, j))), unit);
+        EXPECT_LE(double(std::abs(LongOf<T>(W[e]) - product(i, j))), 10 * unit);
+      }
+    for (int64_t p : {1, 2, 16, 21}) {
+      const std::vector<T> b = Random<T>(9).block(A.rows * p);
+      std::vector<T> x(b.size());
+      factors->apply(runtime::Mode::N, {b.data(), A.rows, p, p},
+                     {x.data(), A.rows, p, p}, serial);
+      for (int64_t i = 0; i < A.rows; ++i)
+        for (int64_t k = 0; k < p; ++k) {
+          LongOf<T> sum = 0;
+          for (int64_t j = 0; j < A.rows; ++j)
+            sum += inverse(i, j) * LongOf<T>(b[j * p + k]);
+          EXPECT_LE(double(std::abs(sum - LongOf<T>(x[i * p + k]))), unit);
+        }
+    }
+  }
+}
+
+TYPED_TEST(CholeskyOf, TasksGiveTheSameBits) {
+  using T = TypeParam;
+  const int64_t m = 90, n = m * m;
+  const Sparse<T> A = grid<T>(m, 0.05), again = grid<T>(m, 0.05);
+  const auto symbolic = runtime::cholesky::analyse(matrixOf(A));
+  EXPECT_GT(symbolic->tasks(), 2);
+  EXPECT_LT(symbolic->taskStarts.back(), symbolic->supernodes());
+  const std::vector<T> D = Random<T>(8).block(int64_t(A.values.size()));
+  std::vector<std::vector<T>> all;
+  for (const Sparse<T> *of : {&A, &again}) {
+    const tsgu_executor &executor = of == &A ? serial : reversed;
+    const auto factors =
+        runtime::factorize(TSGU_CHOLESKY, matrixOf(*of), executor);
+    std::vector<T> Z(A.values.size()), W(Z), b = Random<T>(9).block(n), x(b);
+    factors->selectedInverse(matrixOf(*of), Z.data(), executor);
+    factors->selectedProduct(matrixOf(*of), D.data(), W.data(), executor);
+    factors->apply(runtime::Mode::N, {b.data(), n, 1, 1}, {x.data(), n, 1, 1},
+                   executor);
+    Z.insert(Z.end(), W.begin(), W.end());
+    Z.insert(Z.end(), x.begin(), x.end());
+    all.push_back(Z);
+  }
+  EXPECT_EQ(
+      std::memcmp(all[0].data(), all[1].data(), all[0].size() * sizeof(T)), 0);
+  // Entries of the inverse, by solves, and of the product likewise.
+  const auto factors = runtime::factorize(TSGU_CHOLESKY, matrixOf(A), serial);
+  for (int64_t j : {int64_t{0}, n / 3, n / 2, n - 1}) {
+    std::vector<T> unit(n), z(n), Dz(n), w(n);
+    unit[j] = T(1);
+    factors->apply(runtime::Mode::N, {unit.data(), n, 1, 1},
+                   {z.data(), n, 1, 1}, serial);
+    const auto wide = A.apply(TSGU_N, {z.begin(), z.end()}, 1);
+    for (int64_t i = 0; i < n; ++i) {
+      EXPECT_LE(double(std::abs(wide[i] - LongOf<T>(unit[i]))),
+                100 * epsilon<T>());
+      for (int32_t e = A.positions[i]; e < A.positions[i + 1]; ++e)
+        Dz[A.coordinates[e]] += conjugateOf(D[e]) * z[i]; // D^H z.
+    }
+    factors->apply(runtime::Mode::N, {Dz.data(), n, 1, 1}, {w.data(), n, 1, 1},
+                   serial);
+    for (int32_t e = A.positions[j]; e < A.positions[j + 1]; ++e) {
+      const int64_t i = A.coordinates[e];
+      for (int32_t t = A.positions[i]; t < A.positions[i + 1]; ++t)
+        if (A.coordinates[t] == j) {
+          EXPECT_LE(double(std::abs(all[0][t] - z[i])), 100 * epsilon<T>());
+          EXPECT_LE(double(std::abs(all[0][A.values.size() + t] - w[i])),
+                    1000 * epsilon<T>());
+        }
+    }
+  }
+}
+
+/// Rows of the item are named, also those of a task that is not the first.
+TEST(CholeskyNames, TheFirstRowEliminatedWithoutAPivot) {
+  Sparse<double> A = grid<double>(90, 0.05);
+  const int64_t bad = 4321;
+  for (int32_t e = A.positions[bad]; e < A.positions[bad + 1]; ++e)
+    if (A.coordinates[e] == bad)
+      A.values[e] = 0.01;
+  std::vector<std::string> messages;
+  for (const tsgu_executor &executor : {serial, reversed})
+    try {
+      runtime::factorize(TSGU_CHOLESKY, matrixOf(A), executor);
+      ADD_FAILURE();
+    } catch (const tsgu::Error &error) {
+      messages.push_back(error.what());
+    }
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(messages[0], messages[1]);
+  EXPECT_NE(messages[0].find("not positive definite"), std::string::npos);
+}
+
+/// What the pattern alone has on one side is a zero there, and has a value of
+/// the inverse.
+TEST(Cholesky, EntriesStoredOnOneSide) {
+  const Sparse<double> A(4, 4, [](int64_t i, int64_t j) {
+    return i == j ? 4.0 : std::abs(i - j) == 1 ? 1.0 : 0.0;
+  });
+  Sparse<double> B;
+  B.rows = B.columns = 4;
+  for (int64_t i = 0; i < 4; ++i) {
+    for (int64_t j = 0; j < 4; ++j)
+      if (std::abs(i - j) <= 1 || (i == 0 && j == 3))
+        B.add(j, i == j ? 4.0 : j == 3 && i == 0 ? 0.0 : 1.0);
+    B.endRow();
+  }
+  B.close();
+  const Dense<double> inverse = denseOf(A, A.values).inverse();
+  const auto factors = runtime::factorize(TSGU_CHOLESKY, matrixOf(B), serial);
+  std::vector<double> Z(B.values.size());
+  factors->selectedInverse(matrixOf(B), Z.data(), serial);
+  for (int64_t i = 0; i < 4; ++i)
+    for (int32_t e = B.positions[i]; e < B.positions[i + 1]; ++e)
+      EXPECT_NEAR(Z[e], double(inverse(i, B.coordinates[e])), 1e-15);
+}
+
+} // namespace
