@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)/python
 export TSGU_LIBRARY_DIR := $(abspath $(BUILD))/lib
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo gallery test test-long sanitize bench gpu-report gpu-bundle lint tidy docs format clean
+.PHONY: help setup build demo gallery test test-long sanitize bench gpu-report gpu-bundle lint tidy docs site format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -91,10 +91,13 @@ docs: build ## pages and Python's copy of the C API that are written from the so
 	$(PYTHON) scripts/write_c_api.py
 	$(PYTHON) scripts/write_coverage.py $(BUILD)/bin/tsgu-opt
 
+site: build ## the pages and docstrings as a web site, build/site/index.html
+	$(PYTHON) -m sphinx -q -W --keep-going -b html docs $(BUILD)/site
+
 format: setup ## rewrite C++ and Python in the house style
 	$(CXX_SOURCES) | xargs -r clang-format-22 -i
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
 
 clean: ## remove build folders and pictures; keeps .venv*
-	rm -rf build build-asan build-tsan build-gcc build-torch-* demo
+	rm -rf build build-asan build-tsan build-gcc build-torch-* build-wheel demo

@@ -134,7 +134,8 @@ void counters(uint64_t *compiled, uint64_t *loaded) {
 void setInterrupted(int (*)(void)) {}
 
 constexpr tsgu_compiler table = {TSGU_COMPILER_ABI, addProgram, signature,
-                                 compile,           counters,   setInterrupted};
+                                 compile,           counters,   setInterrupted,
+                                 nullptr,           nullptr,    "none"};
 
 } // namespace
 

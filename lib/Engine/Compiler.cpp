@@ -27,6 +27,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
 
 using namespace mlir;
 using llvm::Error;
@@ -48,6 +49,23 @@ Target Target::host() {
     target.vectorBits = 512;
   else if (features.lookup("avx"))
     target.vectorBits = 256;
+  return target;
+}
+
+Expected<Target> Target::named(StringRef cpu) {
+  Target target;
+  target.triple = llvm::sys::getDefaultTargetTriple();
+  target.cpu = cpu.str();
+  if (llvm::X86::parseArchX86(cpu, /*Only64Bit=*/true) == llvm::X86::CK_None)
+    return llvm::createStringError(
+        "there is no CPU '" + cpu +
+        "'; among those that there are: x86-64, x86-64-v2, x86-64-v3 (AVX2), "
+        "x86-64-v4 (AVX-512), skylake, sapphirerapids, znver4, znver5");
+  SmallVector<StringRef> features;
+  llvm::X86::getFeaturesForCPU(cpu, features);
+  target.vectorBits = llvm::is_contained(features, "avx512f") ? 512
+                      : llvm::is_contained(features, "avx")   ? 256
+                                                              : 128;
   return target;
 }
 

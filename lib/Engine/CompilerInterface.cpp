@@ -7,8 +7,12 @@
 
 #include "tsgu/CompilerInterface.h"
 
+#include "tsgu/Engine/Context.h"
 #include "tsgu/Engine/Engine.h"
 #include "tsgu/Engine/Interrupt.h"
+#include "tsgu/Engine/ParseProgram.h"
+
+#include "llvm/Config/llvm-config.h"
 
 using namespace tsgu;
 
@@ -67,10 +71,33 @@ static void getCounters(uint64_t *compiled, uint64_t *loaded) {
   *loaded = getEngine().getLoaded();
 }
 
+static int emit(const char *path, const tsgu_specialization *specialization,
+                const char *cpu, void *context,
+                void (*take)(void *, const void *, uint64_t), Report report) {
+  beginInterruptible();
+  llvm::Expected<Target> target = cpu ? Target::named(cpu) : Target::host();
+  if (!target)
+    return finish(target.takeError(), context, report);
+  auto object =
+      getEngine().getCompiler().compile(path, *specialization, *target);
+  if (!object || wasInterrupted())
+    return finish(object.takeError(), context, report);
+  take(context, (*object)->getBufferStart(), (*object)->getBufferSize());
+  return 0;
+}
+
+static int check(const char *name, const char *text, void *context,
+                 Report report) {
+  std::unique_ptr<mlir::MLIRContext> mlir = createContext();
+  auto module = parseProgram(name, text, *mlir);
+  return finish(module.takeError(), context, report);
+}
+
 extern "C" __attribute__((visibility("default"))) const tsgu_compiler *
 tsgu_compiler_interface(void) {
-  static const tsgu_compiler table = {TSGU_COMPILER_ABI, addProgram,
-                                      getSignature,      compile,
-                                      getCounters,       setInterrupted};
+  static const tsgu_compiler table = {
+      TSGU_COMPILER_ABI,  addProgram,     getSignature, compile,
+      getCounters,        setInterrupted, emit,         check,
+      LLVM_VERSION_STRING};
   return &table;
 }

@@ -11,15 +11,15 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tsgu/Engine/CheckProgram.h"
-#include "tsgu/Engine/Context.h"
-#include "tsgu/Engine/ParseProgram.h"
-
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/raw_ostream.h"
+#include "tsgu/CompilerInterface.h"
+#include "tsgu/Engine/CheckAnswer.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <iterator>
+#include <string>
 #include <sys/resource.h>
 
 /// So that a text which has the parser run away ends this process alone. What
@@ -41,17 +41,18 @@ static void limit() {
 
 int main(int argc, char **argv) {
   limit();
-  auto text = llvm::MemoryBuffer::getSTDIN();
-  if (argc != 2 || !text) {
-    llvm::errs() << "usage: tsgu-check NAME < TEXT\n";
+  if (argc != 2) {
+    std::cerr << "usage: tsgu-check NAME < TEXT\n";
     return 2;
   }
-  auto context = tsgu::createContext();
-  auto module = tsgu::parseProgram(argv[1], (*text)->getBuffer(), *context);
-  if (module)
-    llvm::outs() << tsgu::programAccepted;
-  else
-    llvm::outs() << tsgu::programRefused << toString(module.takeError());
-  llvm::outs().flush();
+  const std::string text(std::istreambuf_iterator<char>(std::cin), {});
+  std::string reason;
+  auto report = [](void *reason, const char *message) {
+    *static_cast<std::string *>(reason) += message;
+  };
+  const int refused =
+      tsgu_compiler_interface()->check(argv[1], text.c_str(), &reason, report);
+  std::cout << (refused ? tsgu::programRefused : tsgu::programAccepted)
+            << reason << std::flush;
   std::_Exit(0); // Nobody waits for memory to be freed.
 }

@@ -14,6 +14,8 @@
 #ifndef TSGU_ENGINE_CHECKPROGRAM_H
 #define TSGU_ENGINE_CHECKPROGRAM_H
 
+#include "tsgu/Engine/CheckAnswer.h"
+
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -30,10 +32,6 @@ struct Checker {
   /// path if there is none.
   static Checker find();
 };
-
-/// What tsgu-check begins its answer with; after a refusal follows the reason.
-inline constexpr llvm::StringLiteral programAccepted = "tsgu: a program\n";
-inline constexpr llvm::StringLiteral programRefused = "tsgu: no program\n";
 
 /// Succeeds if a child process could read the text, and found it a program.
 llvm::Error checkProgram(const Checker &checker, llvm::StringRef name,

@@ -27,6 +27,8 @@ struct Target {
   unsigned vectorBits = 128;
 
   static Target host();
+  /// By LLVM's name for it, such as "x86-64-v3".
+  static llvm::Expected<Target> named(llvm::StringRef cpu);
   std::string describe() const { return cpu + " " + features; }
 };
 

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define TSGU_COMPILER_ABI 4u
+#define TSGU_COMPILER_ABI 5u
 #define TSGU_COMPILER_INTERRUPTED (-1)
 
 /* Every kernel has this signature. `pointers` and `sizes` are in the order of
@@ -128,6 +128,21 @@ typedef struct tsgu_compiler {
   /* Has `interrupted` asked between passes whether to give up; NULL: no more.
    */
   void (*set_interrupted)(int (*interrupted)(void));
+
+  /* Compiles for a CPU by LLVM's name for it ("x86-64-v3"; NULL: this
+   * machine's), and gives `take` the bytes of an object file. It defines the
+   * constant tsgu_object under the path with '_' for '/'. */
+  int (*emit)(const char *path, const tsgu_specialization *specialization,
+              const char *cpu, void *context,
+              void (*take)(void *context, const void *data, uint64_t size),
+              void (*report)(void *context, const char *message));
+
+  /* Reads a text as add_program does, here: for tsgu-check, a process of its
+   * own, since some texts end the process that reads them. */
+  int (*check)(const char *name, const char *text, void *context,
+               void (*report)(void *context, const char *message));
+
+  const char *llvm; /* the version of LLVM in it */
 } tsgu_compiler;
 
 /* The one symbol that libtsgu-compiler exports. */

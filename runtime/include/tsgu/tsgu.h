@@ -261,6 +261,21 @@ TSGU_API tsgu_status tsgu_values_sum_on(tsgu_pattern *pattern,
 TSGU_API tsgu_status
 tsgu_program_manifest(tsgu_program *program,
                       const tsgu_specialization *specialization, char **text);
+
+/* The object file of the kernels that `run` would use, to be linked and given
+ * to tsgu_program_from_object: it defines the constant `tsgu_object` under the
+ * program's path with '_' for '/'. `cpu` is LLVM's name of a processor, such as
+ * "x86-64-v3"; NULL: this machine's. Free with tsgu_string_free. */
+TSGU_API tsgu_status tsgu_program_emit(
+    tsgu_program *program, const tsgu_specialization *specialization,
+    const char *cpu, char **object, uint64_t *size);
+
+/* The printed manifest at the beginning of these bytes: at TSGU_MANIFEST_MAGIC
+ * in object files. TSGU_COMPILE_FAILED: there is none, or one of another
+ * version. Free with tsgu_string_free. */
+#define TSGU_MANIFEST_MAGIC "tsguMANI"
+TSGU_API tsgu_status tsgu_manifest_print(const void *bytes, uint64_t size,
+                                         char **text);
 TSGU_API void tsgu_string_free(char *text);
 
 /*===-- The process
@@ -272,6 +287,10 @@ TSGU_API int32_t tsgu_threads(void);
 
 /* Where libtsgu-compiler is, when it does not lie beside libtsgu. */
 TSGU_API tsgu_status tsgu_set_compiler(const char *library);
+
+/* The version of LLVM in the compiler, which is opened for the answer.
+ * TSGU_COMPILE_FAILED says why it cannot be. */
+TSGU_API tsgu_status tsgu_compiler_llvm(const char **version);
 
 /* Asks for huge pages behind a fresh buffer of 4 MiB or more, whose first use
  * then costs far less. A hint: nothing happens where it cannot be followed. */

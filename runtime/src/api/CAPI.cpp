@@ -14,12 +14,14 @@
 #include "device/Device.h"
 #include "direct/Factorization.h"
 #include "pattern/Pattern.h"
+#include "program/ManifestBytes.h"
 #include "program/Program.h"
 #include "program/Signature.h"
 #include "solvers/Preconditioners.h"
 #include "solvers/Solve.h"
 #include "triangular/Triangular.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -37,6 +39,16 @@ static Program *unwrap(tsgu_program *program) {
 }
 static tsgu_program *wrap(Program &program) {
   return reinterpret_cast<tsgu_program *>(&program);
+}
+
+/// For the caller, who frees it with tsgu_string_free.
+static char *copyOf(std::string_view text) {
+  auto *copy = static_cast<char *>(std::malloc(text.size() + 1));
+  if (!copy)
+    throw std::bad_alloc();
+  std::ranges::copy(text, copy);
+  copy[text.size()] = '\0';
+  return copy;
 }
 
 const char *tsgu_last_error(void) { return lastError(); }
@@ -194,12 +206,31 @@ tsgu_status tsgu_program_manifest(tsgu_program *program,
   return guarded([&] {
     requireNotNull(program, "program");
     requireNotNull(text, "text");
-    const std::string printed = unwrap(program)->printManifest(specialization);
-    auto *copy = static_cast<char *>(std::malloc(printed.size() + 1));
-    if (!copy)
-      throw std::bad_alloc();
-    std::memcpy(copy, printed.c_str(), printed.size() + 1);
-    *text = copy;
+    *text = copyOf(unwrap(program)->printManifest(specialization));
+  });
+}
+
+tsgu_status tsgu_program_emit(tsgu_program *program,
+                              const tsgu_specialization *specialization,
+                              const char *cpu, char **object, uint64_t *size) {
+  return guarded([&] {
+    requireNotNull(program, "program");
+    requireNotNull(specialization, "specialization");
+    requireNotNull(object, "object");
+    requireNotNull(size, "size");
+    const std::vector<uint8_t> bytes =
+        unwrap(program)->emit(*specialization, cpu);
+    *object =
+        copyOf({reinterpret_cast<const char *>(bytes.data()), bytes.size()});
+    *size = bytes.size();
+  });
+}
+
+tsgu_status tsgu_manifest_print(const void *bytes, uint64_t size, char **text) {
+  return guarded([&] {
+    requireNotNull(bytes, "bytes");
+    requireNotNull(text, "text");
+    *text = copyOf(Manifest::parse(bytes, manifestLength(bytes, size)).print());
   });
 }
 
@@ -217,6 +248,13 @@ tsgu_status tsgu_set_compiler(const char *library) {
   return guarded([&] {
     requireNotNull(library, "library");
     openCompiler(library);
+  });
+}
+
+tsgu_status tsgu_compiler_llvm(const char **version) {
+  return guarded([&] {
+    requireNotNull(version, "version");
+    *version = llvmVersion();
   });
 }
 

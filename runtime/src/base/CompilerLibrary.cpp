@@ -120,6 +120,11 @@ void openCompiler(const std::string &library) {
   current.store(opened);
 }
 
+const char *llvmVersion() {
+  Lock lock(processLock());
+  return compiler().llvm;
+}
+
 void addProgram(const std::string &name, const std::string &text) {
   Lock lock(processLock());
   Answer answer;
@@ -148,6 +153,19 @@ const tsgu_object &compile(const std::string &path,
   if (!object)
     fail(Status::Internal, "the compiler gave no object for ", path);
   return *object;
+}
+
+std::vector<uint8_t> emit(const std::string &path,
+                          const tsgu_specialization &specialization,
+                          const char *cpu) {
+  Lock lock(processLock());
+  if (!compiler().emit)
+    fail(Status::CompileFailed, openedFrom(), " makes no object files");
+  Answer answer;
+  int code = compiler().emit(path.c_str(), &specialization, cpu, &answer,
+                             Answer::take, Answer::report);
+  answer.check(code, "compiling", path);
+  return std::move(answer.bytes);
 }
 
 void compilerCounters(uint64_t &compiled, uint64_t &loaded) {

@@ -12,6 +12,7 @@
 #include "tsgu/Manifest.h"
 
 #include <string>
+#include <vector>
 
 namespace tsgu::runtime {
 
@@ -22,10 +23,17 @@ namespace tsgu::runtime {
 /// in use already.
 void openCompiler(const std::string &library);
 
+/// The version of LLVM in the compiler, which is opened.
+const char *llvmVersion();
+
 void addProgram(const std::string &name, const std::string &text);
 Manifest signatureOf(const std::string &path);
 const tsgu_object &compile(const std::string &path,
                            const tsgu_specialization &specialization);
+/// An object file for a CPU; null: this machine's.
+std::vector<uint8_t> emit(const std::string &path,
+                          const tsgu_specialization &specialization,
+                          const char *cpu);
 
 /// Zero while no compiler is open.
 void compilerCounters(uint64_t &compiled, uint64_t &loaded);

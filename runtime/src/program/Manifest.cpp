@@ -14,6 +14,7 @@
 #include "tsgu/Error.h"
 #include "tsgu/ManifestFields.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -143,6 +144,16 @@ std::vector<uint8_t> Manifest::serialize() const {
   for (int i = 0; i < 8; ++i)
     writer.bytes[lengthAt + i] = static_cast<uint8_t>(length >> (8 * i));
   return std::move(writer.bytes);
+}
+
+size_t runtime::manifestLength(const void *data, size_t size) {
+  const size_t lengthAt = sizeof(magic) + 4;
+  if (size < lengthAt + 8)
+    return size;
+  uint64_t length = 0;
+  for (size_t i = 8; i-- > 0;)
+    length = length << 8 | static_cast<const uint8_t *>(data)[lengthAt + i];
+  return static_cast<size_t>(std::min<uint64_t>(length, size));
 }
 
 Manifest runtime::readManifest(const void *data, size_t size) {

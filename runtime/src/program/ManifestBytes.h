@@ -16,6 +16,10 @@ namespace tsgu::runtime {
 /// CompileFailed where the bytes are no manifest of this version.
 Manifest readManifest(const void *data, size_t size);
 
+/// The bytes, of at most `size`, that a manifest at their beginning takes by
+/// its own account.
+size_t manifestLength(const void *data, size_t size);
+
 } // namespace tsgu::runtime
 
 #endif // TSGU_SRC_PROGRAM_MANIFESTBYTES_H

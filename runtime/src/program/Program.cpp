@@ -263,4 +263,20 @@ std::string Program::printManifest(const tsgu_specialization *specialization) {
   return planFor(keyOf(*specialization)).manifest().print();
 }
 
+std::vector<uint8_t> Program::emit(const tsgu_specialization &specialization,
+                                   const char *cpu) const {
+  if (object)
+    fail(Status::InvalidArgument, signature.manifest().program,
+         " was compiled ahead of time");
+  keyOf(specialization); // Checks it.
+  const std::span<const int32_t> widths = signature.widths();
+  for (uint32_t i = 0; i < specialization.width_count; ++i)
+    if (specialization.widths[i] != 0 &&
+        std::ranges::find(widths, static_cast<int32_t>(i)) == widths.end())
+      fail(Status::InvalidArgument, "size ",
+           signature.manifest().symbols[i].name, " of ", path,
+           " cannot be fixed");
+  return runtime::emit(path, specialization, cpu);
+}
+
 } // namespace tsgu::runtime

@@ -39,6 +39,10 @@ public:
   /// The printed manifest of one specialisation; NULL: that of an object.
   std::string printManifest(const tsgu_specialization *specialization);
 
+  /// The object file of one specialisation for a CPU; null: this machine's.
+  std::vector<uint8_t> emit(const tsgu_specialization &specialization,
+                            const char *cpu) const;
+
 private:
   /// What selects kernels: types, the values of the width symbols, and where
   /// patterns are hollow.

@@ -129,6 +129,9 @@ tsgu_compiler_interface(void) {
       signature,
       compile,
       counters,
-      [](int (*)()) {}};
+      [](int (*)()) {},
+      nullptr,
+      nullptr,
+      "none"};
   return &table;
 }
