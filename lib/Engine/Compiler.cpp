@@ -61,11 +61,14 @@ Expected<Target> Target::named(StringRef cpu) {
         "there is no CPU '" + cpu +
         "'; among those that there are: x86-64, x86-64-v2, x86-64-v3 (AVX2), "
         "x86-64-v4 (AVX-512), skylake, sapphirerapids, znver4, znver5");
-  SmallVector<StringRef> features;
+  SmallVector<StringRef> features; // Not those that others imply.
   llvm::X86::getFeaturesForCPU(cpu, features);
-  target.vectorBits = llvm::is_contained(features, "avx512f") ? 512
-                      : llvm::is_contained(features, "avx")   ? 256
-                                                              : 128;
+  auto has = [&](StringRef prefix) {
+    return llvm::any_of(features, [&](StringRef feature) {
+      return feature.starts_with(prefix);
+    });
+  };
+  target.vectorBits = has("avx512") ? 512 : has("avx") ? 256 : 128;
   return target;
 }
 

@@ -232,6 +232,16 @@ def test_empty_matrices(shape, tmp_path, output):
     assert lines(output, tmp_path / "A.npz")["shape"] == f"{shape[0]} x {shape[1]}, float64"
 
 
+def test_files_that_hold_no_matrix(tmp_path, command):
+    np.savez(tmp_path / "dense.npz", np.eye(3))
+    (tmp_path / "text.npz").write_text("none")
+    (tmp_path / "cut.mtx").write_text("%%MatrixMarket matrix coordinate real general\n3 3")
+    (tmp_path / "empty.o").write_text("")
+    for path in sorted(tmp_path.iterdir()):
+        run = command("inspect", path)
+        assert run.returncode == 1 and path.name in run.stderr
+
+
 def test_duplicates_are_counted(tmp_path, output):
     A = scipy.sparse.coo_array(([1.0, 2.0, np.nan], ([0, 0, 1], [1, 1, 0])), shape=(2, 2))
     scipy.sparse.save_npz(tmp_path / "A.npz", A)

@@ -8,7 +8,7 @@ import ctypes
 import mmap
 import pathlib
 
-from .. import _library
+from .. import _library, _matrix_market, _optional
 
 MAGIC = b"tsguMANI"  # TSGU_MANIFEST_MAGIC
 
@@ -32,14 +32,15 @@ def manifests(data):
 
 def read_matrix(path):
     """A matrix of a file as SciPy's COO array. Raises ValueError, OSError."""
+    sparse = _optional.load("scipy.sparse", "tsgu inspect", "scipy")
+    if path.suffix != ".npz":
+        return sparse.coo_array(_matrix_market.read_matrix(path))
     try:
-        import scipy.io
-        import scipy.sparse
-    except ImportError:
-        raise ImportError("to read matrices, install SciPy: pip install scipy") from None
-    if path.suffix == ".npz":
-        return scipy.sparse.coo_array(scipy.sparse.load_npz(path))
-    return scipy.sparse.coo_array(scipy.io.mmread(path))
+        return sparse.coo_array(sparse.load_npz(path))
+    except OSError:
+        raise
+    except Exception as error:  # of any kind, for files of any kind
+        raise ValueError(f"{path} holds no sparse array of SciPy ({error})") from None
 
 
 def spread(counts):

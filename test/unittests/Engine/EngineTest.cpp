@@ -191,6 +191,19 @@ TEST_F(EngineTest, LinksAheadOfTimeToTheSameBits) {
             0);
 }
 
+TEST_F(EngineTest, KnowsProcessorsByName) {
+  const std::pair<const char *, unsigned> known[] = {
+      {"x86-64", 128}, {"x86-64-v3", 256}, {"x86-64-v4", 512}, {"znver5", 512}};
+  for (auto [cpu, bits] : known) {
+    llvm::Expected<tsgu::Target> target = tsgu::Target::named(cpu);
+    ASSERT_TRUE(static_cast<bool>(target)) << cpu;
+    EXPECT_EQ(target->vectorBits, bits) << cpu;
+  }
+  for (const char *cpu : {"", "i686", "z80"})
+    EXPECT_NE(toString(tsgu::Target::named(cpu).takeError()).find("x86-64-v3"),
+              std::string::npos);
+}
+
 TEST_F(EngineTest, SaysWhatIsWrongWithAPath) {
   Engine engine("");
   EXPECT_EQ(getError(engine, "nonsense"), "there is no program 'nonsense'");

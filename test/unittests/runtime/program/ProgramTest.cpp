@@ -34,7 +34,7 @@ public:
     EXPECT_EQ(tsgu_set_compiler(TSGU_TEST_NO_COMPILER), TSGU_COMPILE_FAILED);
     says("no compiler of tsgu");
     EXPECT_EQ(tsgu_set_compiler(TSGU_TEST_OLD_COMPILER), TSGU_COMPILE_FAILED);
-    says("interface 45 instead of 4");
+    says("interface 46 instead of 5");
     tsgu_program *program = nullptr;
     setenv("TSGU_COMPILER", "/nowhere/libother.so", 1);
     EXPECT_EQ(tsgu_program_open("spmm", &program), TSGU_COMPILE_FAILED);
@@ -203,6 +203,44 @@ TEST_F(ProgramTest, PrintsManifests) {
   wanted = {TSGU_F32, TSGU_I64, TSGU_I32, tooWide, 4, TSGU_TARGET_CPU, 0, {}};
   EXPECT_EQ(tsgu_program_manifest(program, &wanted, &text),
             TSGU_INVALID_ARGUMENT);
+}
+
+TEST_F(ProgramTest, RefusesToEmitWhereTheCompilerCannot) {
+  tsgu_program *program = nullptr;
+  check(tsgu_program_open("spmm", &program));
+  const int64_t widths[4] = {};
+  tsgu_specialization wanted{TSGU_F32, TSGU_I32,        TSGU_I32, widths,
+                             4,        TSGU_TARGET_CPU, 0,        {}};
+  char *object = nullptr;
+  uint64_t size = 0;
+  EXPECT_EQ(tsgu_program_emit(program, &wanted, nullptr, &object, &size),
+            TSGU_COMPILE_FAILED);
+  EXPECT_TRUE(contains(tsgu_last_error(), {"makes no object files"}));
+  const int64_t rows[4] = {7, 0, 0, 0};
+  wanted.widths = rows;
+  EXPECT_EQ(tsgu_program_emit(program, &wanted, nullptr, &object, &size),
+            TSGU_INVALID_ARGUMENT);
+  EXPECT_TRUE(contains(tsgu_last_error(), {"cannot be fixed"}));
+  EXPECT_EQ(tsgu_program_emit(program, nullptr, nullptr, &object, &size),
+            TSGU_INVALID_ARGUMENT);
+  const char *version = nullptr;
+  check(tsgu_compiler_llvm(&version));
+  EXPECT_STREQ(version, "none");
+  EXPECT_EQ(tsgu_compiler_llvm(nullptr), TSGU_INVALID_ARGUMENT);
+}
+
+TEST_F(ProgramTest, PrintsNoManifestOfOtherBytes) {
+  char *text = nullptr;
+  const std::string magic = TSGU_MANIFEST_MAGIC;
+  const std::string huge(8, '\xff');
+  for (const std::string &bytes :
+       {std::string("x"), std::string(100, 'x'), magic,
+        magic + std::string("\5\0\0\0", 4) + huge + std::string(50, '\0'),
+        magic + std::string(100, '\0')})
+    EXPECT_EQ(tsgu_manifest_print(bytes.data(), bytes.size(), &text),
+              TSGU_COMPILE_FAILED)
+        << bytes;
+  EXPECT_EQ(tsgu_manifest_print(nullptr, 8, &text), TSGU_INVALID_ARGUMENT);
 }
 
 TEST_F(ProgramTest, AddsPrograms) {
