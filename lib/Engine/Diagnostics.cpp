@@ -15,14 +15,18 @@ Diagnostics::Diagnostics(MLIRContext &context)
     : handler(&context, [this](Diagnostic &diagnostic) {
         if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
           return;
-        llvm::raw_string_ostream stream(text);
-        if (!text.empty())
-          stream << "; ";
+        std::string told;
+        llvm::raw_string_ostream stream(told);
         if (auto location = dyn_cast<FileLineColLoc>(
                 LocationAttr(diagnostic.getLocation())))
           stream << "line " << location.getLine() << ", column "
                  << location.getColumn() << ": ";
         stream << diagnostic.str();
+        // What is unrolled says the same many times.
+        if (text.empty())
+          text = told;
+        else if (!StringRef(text).ends_with(told))
+          text += "; " + told;
       }) {}
 
 llvm::Error Diagnostics::error(const llvm::Twine &what) {
