@@ -42,6 +42,10 @@ void ProgramSymbols::collect(func::FuncOp program) {
     for (auto [x, y] : llvm::zip_equal(extentsOf[a], extentsOf[b]))
       unite(x, y);
   };
+  auto uniteSquare = [&](Value matrix) {
+    ArrayRef<Extent> extents = extentsOf[matrix];
+    unite(extents[extents.size() - 2], extents.back());
+  };
   // Where no op tells which extents are equal, tsgu.shape does.
   std::map<int32_t, Extent> given;
   auto uniteGiven = [&](ArrayRef<Extent> extents, DenseI32ArrayAttr shape) {
@@ -80,7 +84,16 @@ void ProgramSymbols::collect(func::FuncOp program) {
     } else if (auto step = dyn_cast<StepOpInterface>(op);
                step && isSparse(op->getResult(0))) {
       add(op->getResult(0));
-      uniteAll(op->getResult(0), step.getSparse());
+      for (Value operand : op->getOperands())
+        if (isSparse(operand))
+          uniteAll(op->getResult(0), operand);
+      if (isa<FactorOpInterface, AdjointOp>(op))
+        uniteSquare(step.getSparse());
+    } else if (auto factor = dyn_cast<FactorOpInterface>(op)) {
+      ArrayRef<Extent> numbers = add(op->getResult(0));
+      for (auto [x, y] : llvm::zip(numbers, extentsOf[factor.getMatrix()]))
+        unite(x, y);
+      uniteSquare(factor.getMatrix());
     } else if (auto solve = dyn_cast<SolveOpInterface>(op)) {
       Value result = op->getResult(0);
       add(result);
@@ -95,7 +108,7 @@ void ProgramSymbols::collect(func::FuncOp program) {
         unite(rhs[d], matrix[d]);
       unite(rhs[rank - 2], matrix[rank - 2 + solve.getRhsDim()]);
       if (solve.needsSquare())
-        unite(matrix[rank - 2], matrix[rank - 1]);
+        uniteSquare(solve.getMatrix());
     } else if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
       Value result = op->getResult(0);
       add(result);

@@ -132,6 +132,7 @@ OpFoldResult TriangularSolveOp::fold(FoldAdaptor) {
   return foldSolve(*this);
 }
 OpFoldResult SolveOp::fold(FoldAdaptor) { return foldSolve(*this); }
+OpFoldResult HalfSolveOp::fold(FoldAdaptor) { return foldSolve(*this); }
 OpFoldResult LeastSquaresOp::fold(FoldAdaptor) { return foldSolve(*this); }
 OpFoldResult NormalSolveOp::fold(FoldAdaptor) { return foldSolve(*this); }
 
@@ -164,6 +165,21 @@ static void setMatrix(SolveOpInterface op, Value matrix) {
       return operand.set(matrix);
 }
 
+/// The mode of op(conj(A)): A^T where A is Hermitian.
+static Mode conjugate(Mode mode) {
+  switch (mode) {
+  case Mode::N:
+    return Mode::R;
+  case Mode::T:
+    return Mode::C;
+  case Mode::C:
+    return Mode::T;
+  case Mode::R:
+    return Mode::N;
+  }
+  llvm_unreachable("covered switch");
+}
+
 bool tsgu::foldTransposedMatrix(SolveOpInterface op) {
   if (auto identity = getTranspose(op.getMatrix(), /*exchanged=*/false)) {
     setMatrix(op, identity.getInput());
@@ -178,7 +194,8 @@ bool tsgu::foldTransposedMatrix(SolveOpInterface op) {
   }
   if (isa<TriangularSolveOp>(op))
     return false;
-  op.setMode(transpose(op.getMode()));
+  op.setMode(isa<HalfSolveOp>(op) ? conjugate(op.getMode())
+                                  : transpose(op.getMode()));
   setMatrix(op, outer.getInput());
   return true;
 }
@@ -231,6 +248,10 @@ void TriangularSolveOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 }
 void SolveOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                           MLIRContext *context) {
+  patterns.add<FoldTransposedMatrix>(context);
+}
+void HalfSolveOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                              MLIRContext *context) {
   patterns.add<FoldTransposedMatrix>(context);
 }
 void LeastSquaresOp::getCanonicalizationPatterns(RewritePatternSet &patterns,

@@ -2,7 +2,7 @@
 
 usage: write_signatures.py LIBTSGU OUTPUT PROGRAM.mlir...
 
-For every program, its batched form and the cotangent programs of both.
+For every program, its batched form and the cotangent programs of both, where there are some.
 """
 
 import ctypes
@@ -23,7 +23,10 @@ def open_library(path):
 def signature(library, path):
     program = ctypes.c_void_p()
     if library.tsgu_program_open(path.encode(), ctypes.byref(program)) != 0:
-        sys.exit(f"{path}: {library.tsgu_last_error().decode()}")
+        why = library.tsgu_last_error().decode()
+        if "has no derivative by its" in why:
+            return None
+        sys.exit(f"{path}: {why}")
     return {**json.loads(library.tsgu_program_signature(program)), "path": path}
 
 
@@ -34,11 +37,12 @@ def main(library_path, output, *programs):
         for path in (program, f"{program}/batch"):
             signatures.append(signature(library, path))
             operands = signatures[-1]["operands"]
-            signatures += [
+            cotangents = [
                 signature(library, f"{path}/vjp{k}")
                 for k, operand in enumerate(operands)
                 if not operand.get("solver")
             ]
+            signatures += filter(None, cotangents)
     unfinished = f"{output}.tmp"
     pathlib.Path(unfinished).write_text(json.dumps(signatures, indent=1) + "\n")
     os.replace(unfinished, output)

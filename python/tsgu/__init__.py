@@ -22,6 +22,7 @@ from ._autograd import Operator
 from ._callbacks import ConvergenceWarning
 from ._config import __version__, show_config
 from ._constructors import coo, csr, values
+from ._factorize import Factorization, factorize
 from ._matrix import Matrix
 from ._pattern import Pattern
 from ._solver import SolveInfo, solver
@@ -30,6 +31,7 @@ from .direct import SparseSolve, SparseSolver
 from .einsum import einsum
 from .indexed_matmul import gather_mm, segment_mm
 from .sddmm import sddmm
+from .sparse_logdet import logdet, selected_inverse, slogdet
 from .sparse_logsumexp import sparse_bidir_logsumexp, sparse_logsumexp
 from .sparse_lstsq import SparseGenericLstsq, sparse_generic_lstsq
 from .sparse_matmul import SparseMatMul, sparse_mm, sparse_mv
@@ -49,6 +51,7 @@ __all__ = [
     "ConvergenceError",
     "ConvergenceWarning",
     "DeviceError",
+    "Factorization",
     "Matrix",
     "Operator",
     "Pattern",
@@ -65,14 +68,18 @@ __all__ = [
     "coo",
     "csr",
     "einsum",
+    "factorize",
     "gather_mm",
     "install_as",
     "load_program",
+    "logdet",
     "operator",
     "programs",
     "sddmm",
     "segment_mm",
+    "selected_inverse",
     "show_config",
+    "slogdet",
     "solver",
     "sparse_amax",
     "sparse_amin",

@@ -47,9 +47,17 @@ class _Plan:
 
     def __init__(self, operator, needs):
         wanted = [k for k, needed in enumerate(needs) if needed and operator.depends_on(k)]
-        self.steps = []
+        self.steps, self.refusal = [], None
         for k in reversed(wanted):
-            self.steps.append(operator.cotangent(k, [step.operand for step in self.steps]))
+            try:
+                self.steps.append(operator.cotangent(k, [step.operand for step in self.steps]))
+            except CompileError as error:
+                # Who differentiates a derivative may have no use for the next one.
+                if not operator._is_derivative:
+                    raise
+                self.refusal = str(error)
+                self.steps = [_Step(k, operator, False)]
+                break
         self.takes_result = any(step.takes_result for step in self.steps)
         self.saved = [
             k
@@ -67,6 +75,8 @@ class _Plan:
 
     def gradients(self, run, operands, result, cotangent):
         """The gradients of all operands or None, where `run(derived, *operands)` runs a program."""
+        if self.refusal is not None:
+            raise CompileError(self.refusal)
         computed, gradients = {}, [None] * len(operands)
         for k, derived, takes_result, given in self.steps:
             held = [computed[other].detach() for other in given]
@@ -81,7 +91,9 @@ class _Plan:
 
         operands: and the result, if it is read. None where it takes more than a call.
         """
-        if any(step.given for step in self.steps) or self.takes_result and self.unsaved:
+        if self.refusal is not None or any(step.given for step in self.steps):
+            return None
+        if self.takes_result and self.unsaved:
             return None
         if len({step.takes_result for step in self.steps}) != 1:
             return None
@@ -210,6 +222,10 @@ class Operator:
         """Whether operand k has derivatives of its own: results and solvers have not."""
         operand = self.signature.operands[k]
         return operand.result_of < 0 and not operand.solver and self.depends_on(k)
+
+    @property
+    def _is_derivative(self):
+        return any(step.startswith(("vjp", "jvp")) for step in self.path.split("/"))
 
     @lazy
     def refused(self):

@@ -378,6 +378,13 @@ def calls_of_solves(A):
         "SparseSolver": lambda: tsgu.SparseSolver.apply(A, B),
         "direct.solve": lambda: tsgu.direct.solve(A, B),
         "direct.Solve": lambda: tsgu.direct.Solve.apply(A, B),
+        "logdet": lambda: tsgu.logdet(A),
+        "logdet: lu": lambda: tsgu.logdet(A, "lu"),
+        "slogdet": lambda: tsgu.slogdet(A),
+        "selected_inverse": lambda: tsgu.selected_inverse(A),
+        "selected_inverse: cholesky": lambda: tsgu.selected_inverse(A, "cholesky"),
+        "factorize": lambda: tsgu.factorize(A),
+        "Factorization": lambda: tsgu.Factorization(A, "lu"),
     }
     calls |= calls_of_distributions(A)
     for method in ("cg", "bicgstab", "minres", "gmres", "cgs", "lu", "cholesky"):

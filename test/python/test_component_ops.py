@@ -9,7 +9,8 @@ import tsgu
 from tsgu._program import library_signatures
 
 PATHS = list(library_signatures())
-REAL = ("amax", "amin", "log_softmax", "logsumexp", "softmax")  # they order entries
+# They order entries, or tell a sign.
+REAL = ("amax", "amin", "log_softmax", "logsumexp", "sign_det", "softmax")
 
 
 def sizes(signature, batched):
@@ -26,19 +27,30 @@ def sizes(signature, batched):
     return known
 
 
-SOLVERS = {"triangular_solve": "triangular", "solve": "gmres", "least_squares": "lsmr"}
+SOLVERS = {
+    **{"triangular_solve": "triangular", "solve": "gmres", "least_squares": "lsmr"},
+    **{"half_solve": "cholesky", "inverse_on_pattern": "lu", "selected_inverse": "lu"},
+    **{"logdet": "cholesky", "sign_det": "lu"},
+}
+# Of these the matrix gives no gradient: there is no program of it.
+CONSTANT = ("half_solve", "inverse_on_pattern/vjp", "inverse_on_pattern/batch/vjp")
+CONSTANT += ("selected_inverse/vjp", "selected_inverse/batch/vjp")
+DEFINITE = ("adjoint", "half_solve", "inverse_on_pattern", "logdet")  # of a symmetric pattern
 
 
 def solver_of(path):
     """The method of a program with a solver operand, else None."""
-    base = path.split("/")[0].removesuffix("_transposed").removesuffix("_row")
+    base = path.split("/")[0]
+    for suffix in ("_transposed", "_row", "_adjoint"):
+        base = base.removesuffix(suffix)
     return SOLVERS.get(base)
 
 
 def system(path, batched, dtype, index):
     """Sizes by name, and a matrix that can be solved with: square, tall or wide."""
     width = "32" if index == torch.int32 else "64"
-    A = matrices.invertible(f"batched csr{width}" if batched else f"csr{width}", 5, dtype)
+    make = matrices.definite if path.startswith(DEFINITE) else matrices.invertible
+    A = make(f"batched csr{width}" if batched else f"csr{width}", 5, dtype)
     signature = library_signatures()[path]
     tensors = [*signature.operands, signature.result]
     known = {}
@@ -59,20 +71,22 @@ def arguments(path, dtype, index, requires_grad):
     A = make(3, 5, 6, dtype, index) if batched else make(5, 6, dtype, index)
     known = sizes(signature, batched)
     method = solver_of(path)
-    if method is not None:
+    is_square = method is not None or path.startswith(DEFINITE)
+    if is_square:
         known, A = system(path, batched, dtype, index)
     operands = []
     for info in signature.operands:
         if info.solver:
             operands.append(tsgu.solver(method, on_fail="ignore"))
             continue
-        if info.pattern >= 0 and method is not None:
+        if info.pattern >= 0 and is_square:
             operand = A.values().reshape(-1).clone()
         elif info.pattern >= 0:
             operand = torch.rand(A.values().numel(), dtype=dtype)
         else:
             operand = torch.randn([known[name] for name in info.shape], dtype=dtype)
-        operands.append(operand.requires_grad_(requires_grad))
+        constant = info.name == "A" and path.startswith(CONSTANT)
+        operands.append(operand.requires_grad_(requires_grad and not constant))
     return A.crow_indices(), A.col_indices(), A.shape[-1], *operands
 
 

@@ -14,6 +14,7 @@ PROGRAMS = {
     "triangular_solve": (4, 4, ("triangular",), {}),
     "triangular_solve_transposed": (4, 4, ("triangular",), {"upper": True}),
     "solve": (4, 4, ("gmres",), {"rtol": 1e-14}),
+    "solve_transposed": (4, 4, ("lu",), {}),
     "least_squares": (5, 3, ("lsmr",), {"rtol": 1e-14, "damp": 0.3}),
     "least_squares_row": (3, 5, ("lsmr",), {"rtol": 1e-14}),
 }
@@ -53,6 +54,8 @@ class Case:
             return inverse(A.tril()) @ B
         if self.path == "triangular_solve_transposed":
             return inverse(A.triu().mT) @ B
+        if self.path == "solve_transposed":
+            return inverse(A.mT) @ B
         if self.path == "solve":
             return inverse(A) @ B
         if self.path == "least_squares":

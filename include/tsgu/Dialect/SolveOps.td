@@ -102,6 +102,20 @@ def Tsgu_SolveOp
   }];
 }
 
+def Tsgu_HalfSolveOp
+    : Tsgu_SolveBase<"half_solve", [{ bool needsSquare() { return true; } }]> {
+  let summary = "L^-1 P B, where P A P^T = L L^H";
+  let description = [{
+    By a method that has such factors, P of its choice. Mode N; C gives
+    P^T L^-H B, so that both after one another solve with A. T and R conjugate L
+    in these. With standard normal B, mode C samples the distribution with
+    precision A.
+
+    Differentiable in B. In A it is not: what depends on A by more than its
+    square (solves, determinants, inverses on the pattern) has ops of its own.
+  }];
+}
+
 def Tsgu_LeastSquaresOp : Tsgu_SolveBase<"least_squares"> {
   let summary = "X = argmin norm(B - M X)^2 + damp^2 norm(X)^2 with M = op(A)";
   let description = [{

@@ -78,6 +78,7 @@ inline Mode transpose(Mode mode) {
 namespace detail {
 mlir::Value findSparse(mlir::ValueRange values);
 mlir::LogicalResult verifySolve(mlir::Operation *op);
+mlir::LogicalResult verifyFactor(mlir::Operation *op);
 } // namespace detail
 
 } // namespace tsgu

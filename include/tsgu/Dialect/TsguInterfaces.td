@@ -38,11 +38,11 @@ def StepOpInterface : OpInterface<"StepOpInterface"> {
   let cppNamespace = "::tsgu";
   let description = [{
     An op that the runtime does, as the step of the same name: it reads the
-    operands and writes the results, in their order. At most one operand is
-    sparse, and with it the result may be.
+    operands and writes the results, in their order. All that is sparse has one
+    pattern.
   }];
   let methods = [
-    InterfaceMethod<"The sparse operand, or null.", "::mlir::Value", "getSparse",
+    InterfaceMethod<"The first sparse operand, or null.", "::mlir::Value", "getSparse",
                     (ins), "", [{
         return ::tsgu::detail::findSparse($_op->getOperands());
       }]>,
@@ -85,6 +85,19 @@ def SolveOpInterface : OpInterface<"SolveOpInterface"> {
                     "needsSquare", (ins), "", [{ return false; }]>,
   ];
   let verify = [{ return ::tsgu::detail::verifySolve($_op); }];
+}
+
+def FactorOpInterface : OpInterface<"FactorOpInterface"> {
+  let cppNamespace = "::tsgu";
+  let description = [{
+    What a factorisation of a square sparse matrix, or of each item of a batch,
+    says beside solutions.
+  }];
+  let methods = [
+    InterfaceMethod<"The method.", "::mlir::Value", "getSolver">,
+    InterfaceMethod<"The sparse matrix.", "::mlir::Value", "getMatrix">,
+  ];
+  let verify = [{ return ::tsgu::detail::verifyFactor($_op); }];
 }
 
 #endif // TSGU_INTERFACES_TD

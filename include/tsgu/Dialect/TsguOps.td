@@ -8,6 +8,7 @@
 #ifndef TSGU_OPS_TD
 #define TSGU_OPS_TD
 
+include "tsgu/Dialect/FactorOps.td"
 include "tsgu/Dialect/SolveOps.td"
 include "tsgu/Dialect/TsguBase.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"

@@ -16,6 +16,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "programs/FactorRules.h"
 #include "programs/LinalgRules.h"
 #include "programs/ScalarOps.h"
 #include "programs/Simplify.h"
@@ -371,6 +372,7 @@ struct Differentiate : tsgu::impl::DifferentiateBase<Differentiate> {
     DifferentiateBase::getDependentDialects(registry);
     registerLinalgRules(registry);
     registerSolveRules(registry);
+    registerFactorRules(registry);
   }
 
   void runOnOperation() override {

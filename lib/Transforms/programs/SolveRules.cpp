@@ -181,6 +181,33 @@ struct InverseRule
   }
 };
 
+/// Linear in B; of A it tells the square only.
+struct HalfSolveRule
+    : DifferentiableOpInterface::ExternalModel<HalfSolveRule, HalfSolveOp> {
+  static LogicalResult refuse(Operation *op) {
+    return op->emitOpError(
+        "has no derivative by its matrix, only by its "
+        "right-hand sides; solves, determinants and inverses "
+        "on the pattern have both");
+  }
+  FailureOr<Value> buildCotangent(Operation *op, OpBuilder &builder,
+                                  OpOperand &input, Value G,
+                                  StoredValue stored) const {
+    if (input.getOperandNumber() != rhsOperand)
+      return refuse(op);
+    Algebra a(builder, cast<HalfSolveOp>(op), stored);
+    return a.inverse<HalfSolveOp>(a.M.adjoint(), G);
+  }
+  FailureOr<Value> buildTangent(Operation *op, OpBuilder &builder,
+                                ArrayRef<Value> tangents,
+                                StoredValue stored) const {
+    if (tangents[matrixOperand])
+      return refuse(op);
+    Algebra a(builder, cast<HalfSolveOp>(op), stored);
+    return a.inverse<HalfSolveOp>(a.M, tangents[rhsOperand]);
+  }
+};
+
 /// Z = K^-1 G with K = M^H M + damp^2: dZ = K^-1 (dG - dK Z).
 struct NormalRule
     : DifferentiableOpInterface::ExternalModel<NormalRule, NormalSolveOp> {
@@ -292,6 +319,7 @@ void tsgu::registerSolveRules(DialectRegistry &registry) {
     TriangularSolveOp::attachInterface<InverseRule<TriangularSolveOp>>(
         *context);
     SolveOp::attachInterface<InverseRule<SolveOp>>(*context);
+    HalfSolveOp::attachInterface<HalfSolveRule>(*context);
     LeastSquaresOp::attachInterface<LeastSquaresRule>(*context);
     NormalSolveOp::attachInterface<NormalRule>(*context);
     TriangleOp::attachInterface<TriangleRule>(*context);

@@ -306,10 +306,20 @@ static LogicalResult verifyElements(Operation *op, Type element) {
   return success();
 }
 
-/// What a sparse operand's entries are must be known.
-static LogicalResult verifyKnownPattern(Operation *op, Value sparse) {
-  if (!getPattern(sparse))
-    return op->emitError("has a sparse operand whose pattern is not known");
+/// What a sparse operand's entries are must be known, and the same for all.
+static LogicalResult verifyOnePattern(Operation *op) {
+  FlatSymbolRefAttr first;
+  for (Value operand : op->getOperands()) {
+    if (!isSparse(operand))
+      continue;
+    FlatSymbolRefAttr pattern = getPattern(operand);
+    if (!pattern)
+      return op->emitError("has a sparse operand whose pattern is not known");
+    if (first && pattern != first)
+      return op->emitError("combines sparse tensors on patterns ")
+             << first << " and " << pattern;
+    first = pattern;
+  }
   return success();
 }
 
@@ -317,8 +327,7 @@ static LogicalResult verifyStep(StepOpInterface op) {
   for (Value operand : op->getOperands())
     if (!isa<SolverType>(operand.getType()) && failed(verifyReads(op, operand)))
       return failure();
-  Value sparse = op.getSparse();
-  return sparse ? verifyKnownPattern(op, sparse) : success();
+  return verifyOnePattern(op);
 }
 
 /// A solve takes its matrix transposed, which no other op does.

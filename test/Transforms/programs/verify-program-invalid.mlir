@@ -741,3 +741,15 @@ func.func @column_by_column(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<
   %X = tsgu.solve %s, %A, %B : tensor<4x4xf64, #CSR>, tensor<4x1xf64> -> tensor<4x1xf64>
   return %X : tensor<4x1xf64>
 }
+
+// -----
+
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+
+func.func @two_patterns(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4xf64, #CSR> {tsgu.pattern = @A},
+                        %D: tensor<4x4xf64, #CSR> {tsgu.pattern = @D})
+    -> (tensor<4x4xf64, #CSR> {tsgu.pattern = @A}) {
+  // expected-error @+1 {{combines sparse tensors on patterns @A and @D}}
+  %P = tsgu.selected_product %s, %A, %D : tensor<4x4xf64, #CSR>
+  return %P : tensor<4x4xf64, #CSR>
+}

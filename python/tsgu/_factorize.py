@@ -1,0 +1,170 @@
+"""A factorised matrix as an object."""
+
+import torch
+
+from ._autograd import operator_on
+from ._coalesced import without_repeats
+from ._direct import by_method, check_factorises, check_square, in_graph_or_transform, parts_of
+from ._dtypes import same_dtype
+from ._layouts import as_tensor
+from ._library import keep_next
+from ._linear_solve import check_operands
+from ._matrix import matrix_of, unchecked
+from ._modes import on_indices, outside_graphs
+from ._solver import fixed_solver
+from .sparse_logdet import inverse_on, logdet_on, slogdet_on
+
+__all__ = ["Factorization", "factorize"]
+
+
+class Factorization:
+    """What `tsgu.factorize` returns: solves and more with one matrix A, factorised once.
+
+    It holds the factors for as long as it lives, and with them A, whose gradients flow through
+    every method that says so. It is immutable: `update` gives another one.
+    """
+
+    def __init__(self, A, method):
+        self._like = A
+        self._given, values = parts_of(A)
+        self._pattern, self._values = without_repeats(self._given, values)
+        self._method = method
+        self._handle = fixed_solver(method)
+        self._factorise()
+
+    def _factorise(self):
+        """Factorises now, so that what is wrong is raised here."""
+        self._kept = None
+        if in_graph_or_transform(self._values):
+            return
+        self._kept = keep_next()
+        operator_on("logdet", self._pattern).program.run(
+            (self._pattern,), self._handle, self._values.detach()
+        )
+
+    @property
+    def method(self):
+        """ "cholesky" or "lu"."""
+        return self._method
+
+    @property
+    def shape(self):
+        return torch.Size((*self._values.shape[:-1], *self._pattern.shape))
+
+    @property
+    def dtype(self):
+        return self._values.dtype
+
+    def __repr__(self):
+        return f"Factorization({self._method}, shape={tuple(self.shape)}, dtype={self.dtype})"
+
+    # ===-- Solves ----------------------------------------------------------------===#
+
+    def _apply(self, program, B):
+        A = unchecked(self._pattern, self._values)
+        check_operands(A, B, square=True)
+        B = same_dtype(A, B)
+        run = operator_on(program, self._pattern).call
+        if B.dim() < A.dim():
+            return run((self._pattern,), self._handle, self._values, B.unsqueeze(-1)).squeeze(-1)
+        return run((self._pattern,), self._handle, self._values, B)
+
+    def solve(self, B):
+        """X with A X = B, of B's shape: (n,) or (n, p), of a batch (b, n) or (b, n, p).
+
+        Differentiable in A and B to any order.
+        """
+        return self._apply("solve", B)
+
+    def solve_transposed(self, B):
+        """X with A^T X = B, as `solve`."""
+        return self._apply("solve_transposed", B)
+
+    def half_solve(self, B, adjoint=False):
+        """L^-1 P B, or with adjoint=True P^T L^-H B, where P A P^T = L L^H. By "cholesky" alone.
+
+        The one after the other solves with A. Differentiable in B, and not in A.
+        """
+        return self._apply("half_solve_adjoint" if adjoint else "half_solve", B)
+
+    def sample(self, sample_shape=(), generator=None):
+        """Samples of the normal distribution with mean 0 and precision A, without gradients.
+
+        (*sample_shape, n), of a batch (*sample_shape, b, n). By "cholesky" alone.
+        """
+        sample_shape = torch.Size(sample_shape)
+        *items, n, _ = self.shape
+        with torch.no_grad():
+            normal = torch.randn(
+                (*items, n, sample_shape.numel()), dtype=self.dtype, generator=generator
+            )
+            found = self.half_solve(normal, adjoint=True)
+            return found.movedim(-1, 0).reshape(*sample_shape, *items, n)
+
+    # ===-- Numbers ---------------------------------------------------------------===#
+
+    def logdet(self):
+        """As `tsgu.logdet`."""
+        return logdet_on(self._pattern, self._values, self._handle, self._method)
+
+    def slogdet(self):
+        """As `tsgu.slogdet`."""
+        return slogdet_on(self._pattern, self._values, self._handle)
+
+    def selected_inverse(self):
+        """As `tsgu.selected_inverse`."""
+        found = inverse_on(self._pattern, self._values, self._handle)
+        return matrix_of(*found, like=self._like)
+
+    def diag_inverse(self):
+        """The diagonal of A^-1, (n,) or (b, n): variances where A is a precision.
+
+        Differentiable once. Raises ValueError where A does not store its diagonal
+        (0 in graphs).
+        """
+        pattern, values = self._pattern, self._values
+        element, on_diagonal, items, n = on_indices(lambda: _diagonal_of(pattern))
+        adjoint = operator_on("selected_inverse", pattern).call((pattern,), self._handle, values)
+        entries = torch.where(on_diagonal, adjoint.conj().resolve_conj(), 0)
+        diagonal = entries.new_zeros(*entries.shape[:-1], items * n)
+        diagonal = diagonal.index_add(-1, element, entries)
+        return diagonal if pattern.items == -1 else diagonal.unflatten(-1, (items, n))
+
+    def update(self, values):
+        """The factorisation of the matrix with other values on the same pattern.
+
+        values: as `tsgu.values` gives those of A. What the pattern says is not found out again.
+        This factorisation is left as it is, also where the other one fails.
+        """
+        flat = values.reshape(*self._values.shape[:-1], self._given.entries)
+        return Factorization(matrix_of(self._given, flat, like=self._like), self._method)
+
+
+def _diagonal_of(pattern):
+    """The row of each entry, counted through the items, and whether it is on the diagonal."""
+    *item, row, column = pattern.entry_indices()
+    items, n = max(pattern.items, 1), pattern.shape[-1]
+    on_diagonal = row == column
+    if not torch.compiler.is_compiling() and int(on_diagonal.sum()) != items * n:
+        raise ValueError("A does not store its whole diagonal: store zeros there")
+    return row + n * item[0] if item else row, on_diagonal, items, n
+
+
+@outside_graphs
+def factorize(A, method=None):
+    """The `Factorization` of A: solves, determinants, samples and more from one factorisation.
+
+    A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array;
+    float32, float64, complex64 or complex128. method: "cholesky" (A Hermitian positive definite,
+    both triangles stored) or "lu"; without it Cholesky is tried where A is Hermitian with a
+    positive diagonal. In graphs and transforms, where nothing can be tried, it is LU.
+
+    Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt A,
+    SingularMatrixError for a matrix that is singular or not positive definite, naming a row.
+    """
+    A = as_tensor(A)
+    check_square(A)
+    if method is not None:
+        check_factorises(method)
+        return Factorization(A, method)
+    return by_method(*parts_of(A), None, lambda method: Factorization(A, method))
