@@ -1,7 +1,14 @@
 """The functions of the package as methods of Matrix, of which they take the first argument."""
 
+from . import (
+    _factorize,
+    sparse_logdet,
+    sparse_lstsq,
+    sparse_reductions,
+    sparse_softmax,
+    sparse_solve,
+)
 from . import sparse_logsumexp as log_sum_exp
-from . import sparse_lstsq, sparse_reductions, sparse_softmax, sparse_solve
 from ._matrix import Matrix
 
 Matrix.sum = sparse_reductions.sparse_sum
@@ -14,3 +21,7 @@ Matrix.logsumexp = log_sum_exp.sparse_logsumexp
 Matrix.solve = sparse_solve.sparse_generic_solve
 Matrix.solve_triangular = sparse_solve.sparse_triangular_solve
 Matrix.lstsq = sparse_lstsq.sparse_generic_lstsq
+Matrix.logdet = sparse_logdet.logdet
+Matrix.slogdet = sparse_logdet.slogdet
+Matrix.selected_inverse = sparse_logdet.selected_inverse
+Matrix.factorize = _factorize.factorize

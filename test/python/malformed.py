@@ -216,6 +216,12 @@ WITHOUT_POSITIONS = {
     *("Matrix.T", "Matrix.mT", "Matrix.mH", "Matrix.pattern", "Matrix.values", "Matrix.layout"),
     *("Matrix.shape", "Matrix.ndim", "Matrix.dim", "Matrix.size", "Matrix.dtype", "Matrix.device"),
     *("Matrix.requires_grad", "Matrix.is_complex"),
+    "Matrix.read",  # files, see test_matrix_methods.py
+    # The functions themselves.
+    *("Matrix.sum", "Matrix.mean", "Matrix.amax", "Matrix.amin", "Matrix.softmax"),
+    *("Matrix.log_softmax", "Matrix.logsumexp", "Matrix.solve", "Matrix.solve_triangular"),
+    *("Matrix.lstsq", "Matrix.logdet", "Matrix.slogdet", "Matrix.selected_inverse"),
+    "Matrix.factorize",
     "Operator.batch",
     *("Operator.depends_on", "Operator.is_independent", "Operator.cotangent", "Operator.tangent"),
     *("Operator.plan", "Operator.attach", "Operator.refused", "Operator.tangent_of"),
@@ -246,6 +252,7 @@ def calls_of_pattern(pattern):
         "Pattern.entry_indices": pattern.entry_indices,
         "Matrix: on a pattern": lambda: matrix() @ B,
         "Matrix: to COO": lambda: matrix().mT.to_torch(torch.sparse_coo),
+        "Matrix.to_dense": lambda: matrix().to_dense(),
     }
 
 
