@@ -6,7 +6,7 @@ venv=${1:?usage: setup.sh VENV TORCH} torch=${2:?usage: setup.sh VENV TORCH}
 cd "$(dirname "$0")/.."
 
 packages=(
-  g++ cmake ninja-build ccache git pkg-config
+  g++ cmake ninja-build ccache git pkgconf
   libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools
   clang-22 clang-format-22 clang-tidy-22 libclang-rt-22-dev
   libgtest-dev libeigen3-dev zlib1g-dev libzstd-dev libxml2-dev
