@@ -63,6 +63,7 @@ Expected<Target> Target::named(StringRef cpu) {
         "x86-64-v4 (AVX-512), skylake, sapphirerapids, znver4, znver5");
   SmallVector<StringRef> features; // Not those that others imply.
   llvm::X86::getFeaturesForCPU(cpu, features);
+  target.features = features.empty() ? "" : "+" + llvm::join(features, ",+");
   auto has = [&](StringRef prefix) {
     return llvm::any_of(features, [&](StringRef feature) {
       return feature.starts_with(prefix);

@@ -102,6 +102,16 @@ _declare(runtime, "tsgu_program_signature", ctypes.c_char_p, ctypes.c_void_p)
 for _name in ("tsgu_method_name", "tsgu_preconditioner_name"):
     _declare(runtime, _name, ctypes.c_char_p, ctypes.c_int64)
 _declare(runtime, "tsgu_method_kind", ctypes.c_int, ctypes.c_int64)
+_declare(runtime, "tsgu_compiler_llvm", ctypes.c_int, ctypes.POINTER(ctypes.c_char_p))
+_declare(
+    runtime,
+    "tsgu_manifest_print",
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.c_uint64,
+    ctypes.POINTER(ctypes.c_void_p),
+)
+_declare(runtime, "tsgu_string_free", None, ctypes.c_void_p)
 _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(_c_api.Counters))
 _POINTER = ctypes.c_void_p
 _declare(runtime, "tsgu_iteration_start", ctypes.c_int, *[_POINTER] * 6)

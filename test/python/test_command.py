@@ -258,7 +258,7 @@ def test_without_scipy(tmp_path):
 
 
 def test_bench(output):
-    said = output("bench", "--scale", "0.02", "--threads", "1")
+    said = output("bench", "--scale", "0.01", "--threads", "1")
     rows = [line for line in said.splitlines() if re.search(r"\d\.\d\d", line)]
     assert len(rows) >= 6 and "1 threads" in said
 

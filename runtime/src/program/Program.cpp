@@ -34,6 +34,22 @@ Table &table() {
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
+/// Instructions that this processor lacks would end the process.
+void requireProcessorFor([[maybe_unused]] const Manifest &manifest) {
+#if defined(__x86_64__)
+  const std::string &target = manifest.target;
+  auto require = [&](const char *feature, bool supported, const char *name) {
+    if (!supported && target.find(feature) != std::string::npos)
+      fail(Status::CompileFailed, manifest.program, " was compiled for ",
+           target.substr(0, target.find(' ')), ", and this processor has no ",
+           name, ": compile it for another one, such as x86-64-v2");
+  };
+  require("+avx512", __builtin_cpu_supports("avx512f"), "AVX-512");
+  require("+avx2", __builtin_cpu_supports("avx2"), "AVX2");
+  require("+avx", __builtin_cpu_supports("avx"), "AVX");
+#endif
+}
+
 } // namespace
 
 Program::Program(std::string itsPath, Manifest manifest)
@@ -57,6 +73,7 @@ Program &Program::open(const std::string &path) {
 
 Program &Program::fromObject(const tsgu_object &object) {
   std::unique_ptr<Program> program(new Program(object));
+  requireProcessorFor(program->signature.manifest());
   Lock lock(processLock());
   table().fromObjects.push_back(program.get());
   return *program.release();
