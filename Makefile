@@ -61,6 +61,7 @@ bench: build $(VENV)/.bench ## measure; BENCH=quick takes minutes instead of an 
 	$(PYTHON) benchmarks/levels.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/library.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/encoders.py --mode $(BENCH) --build $(BUILD)
+	$(PYTHON) benchmarks/cholesky.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/direct.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/distributions.py --mode $(BENCH) --build $(BUILD)
 

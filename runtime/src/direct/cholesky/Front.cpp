@@ -324,11 +324,6 @@ Stop eliminate(const Front<T> &front, bool fresh, Real<T> *packed,
 
 namespace {
 
-/// Rows that stand together in child and parent.
-struct Run {
-  int64_t from, to, length;
-};
-
 template <typename R>
 TSGU_INLINE inline void addColumn(R *to, const R *from, const Run *run,
                                   const Run *end, int64_t skip) {
@@ -376,27 +371,28 @@ void addOneByOne(const Front<T> &front, const Front<T> &child,
 
 } // namespace
 
+void findRuns(std::span<const int32_t> places, int64_t from,
+              std::vector<Run> &runs) {
+  runs.clear();
+  for (size_t i = 0; i < places.size(); ++i)
+    if (i > 0 && places[i] == places[i - 1] + 1)
+      ++runs.back().length;
+    else
+      runs.push_back({from + static_cast<int64_t>(i), places[i], 1});
+}
+
 template <typename T>
 void addChild(const Front<T> &front, const Front<T> &child,
-              std::span<const int32_t> places) {
-  constexpr int64_t mostRuns = 64;
-  Run runs[mostRuns];
-  int64_t count = 0;
-  const auto rows = static_cast<int64_t>(places.size());
-  for (int64_t i = 0; i < rows && count <= mostRuns; ++i) {
-    if (i > 0 && places[i] == places[i - 1] + 1)
-      ++runs[count - 1].length;
-    else if (count++ < mostRuns)
-      runs[count - 1] = {child.width + i, places[i], 1};
-  }
-  if (count > mostRuns || count * 3 > rows)
+              std::span<const int32_t> places, std::vector<Run> &runs) {
+  findRuns(places, child.width, runs);
+  if (runs.size() * 3 > places.size())
     return addOneByOne(front, child, places);
-  addByRuns(front, child, runs, runs + count);
+  addByRuns(front, child, runs.data(), runs.data() + runs.size());
 }
 
 #define INSTANTIATE(T)                                                         \
   template void addChild(const Front<T> &, const Front<T> &,                   \
-                         std::span<const int32_t>);                            \
+                         std::span<const int32_t>, std::vector<Run> &);        \
   template Stop eliminate(const Front<T> &, bool, Real<T> *,                   \
                           const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace tsgu::runtime::cholesky {
 
@@ -49,10 +50,19 @@ template <typename T> int64_t packedSize(int64_t width, int64_t height) {
          (padded<T>(height) + padding<T>)*std::min(width, blockColumns);
 }
 
-/// The front += the rest of a child, whose rows are at `places` of the front.
+/// Rows that stand together in a child, from `from` on, and in its parent.
+struct Run {
+  int64_t from, to, length;
+};
+/// Of a child's rows, from `from` on, at `places` of the parent.
+void findRuns(std::span<const int32_t> places, int64_t from,
+              std::vector<Run> &runs);
+
+/// The front += the rest of a child, whose rows are at `places` of the front;
+/// `runs` is room.
 template <typename T>
 void addChild(const Front<T> &front, const Front<T> &child,
-              std::span<const int32_t> places);
+              std::span<const int32_t> places, std::vector<Run> &runs);
 
 /// L in the panel, and in `rest`, unless `fresh` says that nothing is there
 /// yet, what is left. The column that has no positive pivot, with the pivot, or

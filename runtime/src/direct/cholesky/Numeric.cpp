@@ -102,11 +102,12 @@ private:
     auto *const pack = reinterpret_cast<Real<T> *>(memory.data());
     Stack<T> stack(pack + packed, most);
     InterruptCheck check;
+    std::vector<Run> runs;
     for (Index s = begin; s < end; ++s) {
       if (staysHere(s, end))
         rests[s] = stack.push(odd[s], sizeOf(s));
       const Front<T> front = frontOf(s);
-      assemble(s, front);
+      assemble(s, front, runs);
       for (const Index c : symbolic.childrenOf(s))
         if (c >= begin)
           stack.pop(odd[c], sizeOf(c));
@@ -122,12 +123,23 @@ private:
     return {};
   }
 
-  void assemble(Index s, const Front<T> &front) {
+  /// The lower triangle, and what belongs to its tiles.
+  static void clearRest(const Front<T> &front) {
+    const int64_t rows = front.restRows();
+    for (int64_t j = 0; j < rows; ++j)
+      for (int64_t p = 0; p < partsOf<T>; ++p) {
+        const int64_t first = j / padding<T> * padding<T>;
+        std::memset(front.rest + j * front.restStep() + p * rows + first, 0,
+                    (rows - first) * sizeof(Real<T>));
+      }
+  }
+
+  void assemble(Index s, const Front<T> &front, std::vector<Run> &runs) {
     std::memset(front.panel, 0,
                 front.width * front.panelStep() * sizeof(Real<T>));
     const auto children = symbolic.childrenOf(s);
     if (!children.empty())
-      std::memset(front.rest, 0, front.restSize() * sizeof(Real<T>));
+      clearRest(front);
     const Index first = symbolic.first[s];
     const Index *const rows = symbolic.rowsOf(s).data() - front.width;
     for (Index k = 0; k < front.width; ++k) {
@@ -148,7 +160,7 @@ private:
       }
     }
     for (const Index c : children)
-      addChild(front, frontOf(c), symbolic.relativeOf(c));
+      addChild(front, frontOf(c), symbolic.relativeOf(c), runs);
   }
 
   Factor<T> &factor;

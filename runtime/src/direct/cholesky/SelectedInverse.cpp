@@ -7,7 +7,7 @@
 //
 // Takahashi's recurrence (1973) by fronts, from the root down. For columns J of
 // a front and the rows R after them, Z = (L L^H)^-1 has
-//   Z_RJ = -Z_RR Y,  Z_JJ = V^H V - Y^H Z_RJ,  V = L_JJ^-1,  Y = L_RJ V,
+//   Z_RJ = -Z_RR Y,  Z_JJ = V^H V - Z_JR Y,  V = L_JJ^-1,  Y = L_RJ V,
 // and Z_RR is part of what the parent's front has, all of it and both triangles
 // while its children need it.
 //
@@ -18,8 +18,6 @@
 #include "base/Scratch.h"
 #include "direct/cholesky/Numeric.h"
 #include "direct/cholesky/Stack.h"
-
-#include <cstring>
 
 namespace tsgu::runtime::cholesky {
 namespace {
@@ -34,19 +32,23 @@ template <typename T> struct Whole {
   int64_t size() const { return step() * rows; }
 };
 
-/// Columns [begin, end) of a front, and V above Y by rows, each with all real
-/// parts first.
+/// Columns [begin, end) of a front: V above Y in packed strips, and V again by
+/// rows.
 template <typename T> struct Columns {
   const Front<T> &front;
   Whole<T> Z;
   int64_t begin, end;
-  Real<T> *solved;
+  Real<T> *packed, *V;
 
   int64_t count() const { return end - begin; }
+  /// Numbers that a row of V has.
   int64_t across() const { return padded<T>(count()); }
   int64_t step() const { return partsOf<T> * across(); }
-  /// Of row i of the front.
-  Real<T> *row(int64_t i) const { return solved + (i - begin) * step(); }
+
+  static int64_t sizeOf(int64_t width, int64_t height) {
+    const int64_t most = padded<T>(std::min(width, blockColumns));
+    return partsOf<T> * most * (padded<T>(height) + most);
+  }
 };
 
 template <typename T, int level> struct Inversion : Tiles<T, level> {
@@ -56,6 +58,10 @@ template <typename T, int level> struct Inversion : Tiles<T, level> {
   static constexpr int64_t lanes = Tile::lanes, step = Tile::step;
   static constexpr int block = Tile::block, parts = Tile::parts;
 
+  static TSGU_INLINE inline R *strip(const Columns<T> &of, int64_t s) {
+    return of.packed + (s - of.begin / lanes) * step * of.across();
+  }
+
   /// Of the identity above L.
   static TSGU_INLINE inline void loadColumn(Strip &to, const Columns<T> &of,
                                             int64_t s, int64_t j) {
@@ -63,61 +69,121 @@ template <typename T, int level> struct Inversion : Tiles<T, level> {
     Tile::load(to, L, of.front.rows());
     if (s * lanes >= of.end)
       return;
-    for (int64_t lane = 0; lane < lanes && s * lanes + lane < of.end; ++lane) {
-      to.part[0][lane] = s * lanes + lane == of.begin + j;
-      if constexpr (parts == 2)
-        to.part[1][lane] = 0;
-    }
+    alignas(64) R places[lanes];
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      places[lane] = R(s * lanes + lane - of.begin);
+    Strip row;
+    Tile::load(row, places, 0);
+    const auto inside = row.part[0] < R(of.count());
+    const auto diagonal = row.part[0] == R(j);
+    const typename Tile::Vector zero{}, one = zero + R(1);
+    to.part[0] = inside ? (diagonal ? one : zero) : to.part[0];
+    if constexpr (parts == 2)
+      to.part[1] = inside ? zero : to.part[1];
   }
 
-  /// Rows of V and Y.
+  /// Some strips of V and Y.
+  template <int n>
   static TSGU_INLINE inline void solve(const Columns<T> &of, int64_t s) {
-    alignas(64) R packed[blockColumns * step];
+    R *const packed = strip(of, s);
+    const int64_t apart = step * of.across();
     const Front<T> &front = of.front;
     for (int64_t end = of.count(); end > 0;) {
       const int64_t j = (end - 1) / block * block, count = end - j;
-      Strip acc[1][block];
+      Strip acc[n][block];
       TSGU_UNROLLED
       for (int c = 0; c < block; ++c)
+        TSGU_UNROLLED
+      for (int i = 0; i < n; ++i)
         if (c < count)
-          loadColumn(acc[0][c], of, s, j + c);
+          loadColumn(acc[i][c], of, s + i, j + c);
         else
-          Tile::zero(acc[0][c]);
+          Tile::zero(acc[i][c]);
       const R *const L = front.column(of.begin + j) + of.begin;
       if (count == block)
         Tile::template subtractProducts<false>(
-            acc, {packed + end * step, 0, step, lanes},
+            acc, {packed + end * step, apart, step, lanes},
             {L + end, front.panelStep(), 1, front.rows()}, of.count() - end);
       TSGU_UNROLLED
       for (int c = block; c-- > 0;)
         if (c < count) {
           const R by = front.inverse[of.begin + j + c];
           TSGU_UNROLLED
-          for (int p = 0; p < parts; ++p)
-            acc[0][c].part[p] *= by;
-          TSGU_UNROLLED
-          for (int k = 0; k < c; ++k)
-            Tile::template subtract<false>(acc[0][k], acc[0][c],
-                                           L + k * front.panelStep() + j + c,
-                                           front.rows());
-          Tile::store(packed + (j + c) * step, lanes, acc[0][c]);
+          for (int i = 0; i < n; ++i) {
+            TSGU_UNROLLED
+            for (int p = 0; p < parts; ++p)
+              acc[i][c].part[p] *= by;
+            TSGU_UNROLLED
+            for (int k = 0; k < c; ++k)
+              Tile::template subtract<false>(acc[i][k], acc[i][c],
+                                             L + k * front.panelStep() + j + c,
+                                             front.rows());
+            Tile::store(packed + i * apart + (j + c) * step, lanes, acc[i][c]);
+          }
         }
       end = j;
     }
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      R *const to = of.row(s * lanes + lane);
+    for (int64_t i = s * lanes; i < std::min(of.end, (s + n) * lanes); ++i)
       for (int64_t j = 0; j < of.count(); ++j)
         for (int64_t p = 0; p < parts; ++p)
-          to[p * of.across() + j] = packed[j * step + p * lanes + lane];
+          of.V[(i - of.begin) * of.step() + p * of.across() + j] =
+              strip(of, i / lanes)[j * step + p * lanes + i % lanes];
+  }
+
+  static TSGU_INLINE inline void solve(const Columns<T> &of, int64_t s,
+                                       int64_t end) {
+    constexpr int n = std::min(Tile::most, 2);
+    for (; s + n <= end; s += n)
+      solve<n>(of, s);
+    if constexpr (n > 1)
+      if (s < end)
+        solve<1>(of, s);
+  }
+
+  /// The tile less columns k from `k` to `end` of Z, whose first of these is at
+  /// `Z`, times rows k of Y.
+  template <int n>
+  static TSGU_INLINE inline void
+  subtractByY(const Columns<T> &of, Strip (&acc)[n][block], int64_t j,
+              const R *Z, int64_t k, int64_t end) {
+    while (k < end) {
+      const int64_t next = std::min(end, (k / lanes + 1) * lanes);
+      Tile::template subtractProducts<false>(
+          acc, {Z, lanes, of.Z.step(), of.Z.rows},
+          {strip(of, k / lanes) + j * step + k % lanes, step, 1, lanes},
+          next - k);
+      Z += (next - k) * of.Z.step(), k = next;
+    }
+  }
+
+  /// Columns of a tile as rows of the other triangle.
+  template <int n>
+  static TSGU_INLINE inline void mirror(const Columns<T> &of,
+                                        const Strip (&acc)[n][block], int64_t s,
+                                        int64_t j, int64_t count) {
+    const int64_t first = std::max(of.end - s * lanes, int64_t{0});
+    const int64_t last = std::min(of.front.height - s * lanes, n * lanes);
+    alignas(64) R tile[block][n * step];
+    TSGU_UNROLLED
+    for (int c = 0; c < block; ++c)
+      TSGU_UNROLLED
+    for (int i = 0; i < n; ++i)
+      Tile::store(tile[c] + i * lanes, n * lanes, acc[i][c]);
+    for (int64_t i = first; i < last; ++i) {
+      R *const to = of.Z.column(s * lanes + i) + of.begin + j;
+      for (int64_t c = 0; c < count; ++c) {
+        to[c] = tile[c][i];
+        if constexpr (parts == 2)
+          to[of.Z.rows + c] = -tile[c][n * lanes + i];
+      }
     }
   }
 
   /// -Z_RR Y in some strips of rows.
   template <int n>
   static TSGU_INLINE inline void multiply(const Columns<T> &of, int64_t s) {
-    const int64_t rows = of.Z.rows;
-    for (int64_t k = of.end; k == of.end || k < of.front.height;
-         k += blockColumns)
+    const int64_t rows = of.Z.rows, height = of.front.height;
+    for (int64_t k = of.end; k < height; k += blockColumns)
       for (int64_t j = 0; j < of.count(); j += block) {
         const int64_t count = std::min<int64_t>(block, of.count() - j);
         R *const to = of.Z.column(of.begin + j) + s * lanes;
@@ -130,16 +196,16 @@ template <typename T, int level> struct Inversion : Tiles<T, level> {
             Tile::load(acc[i][c], to + c * of.Z.step() + i * lanes, rows);
           else
             Tile::zero(acc[i][c]);
-        Tile::template subtractProducts<false>(
-            acc, {of.Z.column(k) + s * lanes, lanes, of.Z.step(), rows},
-            {of.row(k) + j, 1, of.step(), of.across()},
-            std::min(blockColumns, of.front.height - k));
+        const int64_t next = std::min(k + blockColumns, height);
+        subtractByY(of, acc, j, of.Z.column(k) + s * lanes, k, next);
         TSGU_UNROLLED
         for (int c = 0; c < block; ++c)
           if (c < count)
             TSGU_UNROLLED
         for (int i = 0; i < n; ++i)
           Tile::store(to + c * of.Z.step() + i * lanes, rows, acc[i][c]);
+        if (next == height)
+          mirror(of, acc, s, j, count);
       }
   }
 
@@ -151,7 +217,7 @@ template <typename T, int level> struct Inversion : Tiles<T, level> {
       multiply<1>(of, s);
   }
 
-  /// V^H V - Y^H Z_RJ in a strip of rows.
+  /// V^H V - Z_JR Y in a strip of rows.
   static TSGU_INLINE inline void square(const Columns<T> &of, int64_t s) {
     const int64_t rows = of.Z.rows, there = of.count() - s * lanes;
     for (int64_t j = 0; j < of.count(); j += block) {
@@ -160,24 +226,19 @@ template <typename T, int level> struct Inversion : Tiles<T, level> {
       for (int c = 0; c < block; ++c)
         Tile::zero(acc[0][c]);
       // Of the conjugate.
-      Tile::subtractProducts(
-          acc, {of.solved + s * lanes, lanes, of.step(), of.across()},
-          {of.solved + j, 1, of.step(), of.across()}, of.count());
+      Tile::subtractProducts(acc,
+                             {of.V + s * lanes, lanes, of.step(), of.across()},
+                             {of.V + j, 1, of.step(), of.across()}, of.count());
       TSGU_UNROLLED
       for (int c = 0; c < block; ++c)
-        TSGU_UNROLLED
-      for (int p = 0; p < parts; ++p)
-        acc[0][c].part[p] = -acc[0][c].part[p];
-      Tile::subtractProducts(
-          acc, {of.row(of.end) + s * lanes, lanes, of.step(), of.across()},
-          {of.Z.column(of.begin + j) + of.end, of.Z.step(), 1, rows},
-          of.front.height - of.end);
+        acc[0][c].part[0] = -acc[0][c].part[0];
+      if (of.end < of.front.height)
+        subtractByY(of, acc, j, of.Z.column(of.end) + of.begin + s * lanes,
+                    of.end, of.front.height);
       TSGU_UNROLLED
       for (int c = 0; c < block; ++c) {
         if (j + c >= of.count())
           continue;
-        if constexpr (parts == 2)
-          acc[0][c].part[1] = -acc[0][c].part[1];
         R *const to = of.Z.column(of.begin + j + c) + of.begin + s * lanes;
         if (there >= lanes) {
           Tile::store(to, rows, acc[0][c]);
@@ -190,29 +251,14 @@ template <typename T, int level> struct Inversion : Tiles<T, level> {
       }
     }
   }
-
-  /// Z_JR from Z_RJ.
-  static TSGU_INLINE inline void mirror(const Columns<T> &of) {
-    const int64_t rows = of.Z.rows;
-    for (int64_t i = of.end; i < of.front.height; ++i) {
-      R *const to = of.Z.column(i) + of.begin;
-      const R *const from = of.Z.column(of.begin) + i;
-      for (int64_t j = 0; j < of.count(); ++j) {
-        to[j] = from[j * of.Z.step()];
-        if constexpr (parts == 2)
-          to[rows + j] = -from[j * of.Z.step() + rows];
-      }
-    }
-  }
 };
 
 template <typename T>
-void invertColumns(const Columns<T> &of, bool mirrored,
-                   const tsgu_executor &executor) {
+void invertColumns(const Columns<T> &of, const tsgu_executor &executor) {
   constexpr int64_t piece = 8; // Strips.
+  int64_t lanes = 1;
+  atLevel([&]<int level>() TSGU_INLINE { lanes = Tiles<T, level>::lanes; });
   const auto forPieces = [&](int64_t from, int64_t rows, auto &&function) {
-    int64_t lanes = 1;
-    atLevel([&]<int level>() TSGU_INLINE { lanes = Tiles<T, level>::lanes; });
     const int64_t first = from / lanes;
     const int64_t strips = (rows + lanes - 1) / lanes - first;
     parallelFor(executor, (strips + piece - 1) / piece,
@@ -222,49 +268,46 @@ void invertColumns(const Columns<T> &of, bool mirrored,
                 });
   };
   forPieces(of.begin, of.front.rows(), [&](int64_t s, int64_t end) {
-    atLevel([&]<int level>() TSGU_INLINE {
-      for (int64_t k = s; k < end; ++k)
-        Inversion<T, level>::solve(of, k);
-    });
+    atLevel([&]<int level>()
+                TSGU_INLINE { Inversion<T, level>::solve(of, s, end); });
   });
-  if (of.end < of.front.height)
-    forPieces(of.end, of.front.rows(), [&](int64_t s, int64_t end) {
-      atLevel([&]<int level>()
-                  TSGU_INLINE { Inversion<T, level>::multiply(of, s, end); });
-    });
+  // A strip that begins in J reads rows that the others write.
+  const int64_t inside = of.end / padding<T> * padding<T>;
+  const int64_t after = std::min(padded<T>(of.end), of.front.rows());
+  const auto multiply = [&](int64_t s, int64_t end) {
+    atLevel([&]<int level>()
+                TSGU_INLINE { Inversion<T, level>::multiply(of, s, end); });
+  };
+  if (of.end < of.front.height) {
+    if (inside < after)
+      multiply(inside / lanes, after / lanes);
+    forPieces(after, of.front.rows(), multiply);
+  }
   forPieces(0, of.count(), [&](int64_t s, int64_t end) {
     atLevel([&]<int level>() TSGU_INLINE {
       for (int64_t k = s; k < end; ++k)
         Inversion<T, level>::square(of, k);
     });
   });
-  if (mirrored)
-    Inversion<T, 1>::mirror(of);
 }
 
 /// Rows and columns from `from` on of one become those at `places` of the
 /// other.
 template <typename T>
 void gather(Whole<T> to, int64_t from, Whole<T> of,
-            std::span<const Index> places) {
-  const auto count = static_cast<int64_t>(places.size());
-  for (int64_t j = 0; j < count; ++j)
-    for (int64_t p = 0; p < partsOf<T>; ++p) {
-      Real<T> *const target = to.column(from + j) + p * to.rows + from;
-      const Real<T> *const source = of.column(places[j]) + p * of.rows;
-      for (int64_t i = 0; i < count;) {
-        // As far as rows stand together.
-        int64_t run = 1;
-        while (i + run < count && places[i + run] == places[i] + run)
-          ++run;
-        if (run < 8)
-          for (int64_t k = 0; k < run; ++k)
-            target[i + k] = source[places[i] + k];
-        else
-          std::memcpy(target + i, source + places[i], run * sizeof(Real<T>));
-        i += run;
-      }
-    }
+            std::span<const Index> places, std::vector<Run> &runs) {
+  findRuns(places, from, runs);
+  withVectors([&]() TSGU_INLINE {
+    for (const Run &column : runs)
+      for (int64_t j = 0; j < column.length; ++j)
+        for (int64_t p = 0; p < partsOf<T>; ++p) {
+          Real<T> *const target = to.column(column.from + j) + p * to.rows;
+          const Real<T> *const source = of.column(column.to + j) + p * of.rows;
+          for (const Run &run : runs)
+            for (int64_t i = 0; i < run.length; ++i)
+              target[run.from + i] = source[run.to + i];
+        }
+  });
 }
 
 template <typename T> class Selected {
@@ -323,9 +366,8 @@ private:
       return p >= 0 && p < end && lastChild(p, begin) == s;
     };
     for (Index s = end; s-- > begin;) {
-      const int64_t width = std::min<int64_t>(blockColumns, symbolic.width(s));
-      solved = std::max(solved, padded<T>(symbolic.height(s)) * partsOf<T> *
-                                    padded<T>(width));
+      solved = std::max(
+          solved, Columns<T>::sizeOf(symbolic.width(s), symbolic.height(s)));
       most = std::max(most, held += sizeOf(s));
       if (frees(s))
         held -= sizeOf(symbolic.parent[s]);
@@ -337,28 +379,42 @@ private:
     Stack<T> stack(rows + solved, most);
     InterruptCheck check;
     std::vector<Index> same;
+    std::vector<Run> runs;
     for (Index s = end; s-- > begin;) {
       const Whole<T> Z = whole(s, stack.push(odd[s], sizeOf(s)));
       const Index p = symbolic.parent[s];
       if (p >= end) {
         for (Index i = 0; i < symbolic.below(s); ++i)
           same.push_back(i);
-        gather(Z, symbolic.width(s), parts[s], std::span<const Index>(same));
+        gather(Z, symbolic.width(s), parts[s], std::span<const Index>(same),
+               runs);
         same.clear();
       } else if (p >= 0) {
-        gather(Z, symbolic.width(s), parts[p], symbolic.relativeOf(s));
+        gather(Z, symbolic.width(s), parts[p], symbolic.relativeOf(s), runs);
       }
       if (frees(s))
         stack.pop(odd[p], sizeOf(p));
       parts[s] = Z;
+      if (s > begin)
+        prefetch(s - 1);
       invert(s, Z, rows, executor);
       for (const Index c : symbolic.childrenOf(s))
         if (c < begin)
-          gather(parts[c], 0, Z, symbolic.relativeOf(c));
+          gather(parts[c], 0, Z, symbolic.relativeOf(c), runs);
       if (lastChild(s, begin) < 0)
         stack.pop(odd[s], sizeOf(s));
       check.after(int64_t{symbolic.width(s)} * symbolic.height(s) * 2);
     }
+  }
+
+  /// Processors do not foresee panels that are read backwards.
+  void prefetch(Index s) const {
+    const auto *const panel = reinterpret_cast<const char *>(factor.panel(s));
+    const Front<T> front = factor.front(s);
+    const int64_t bytes = std::min<int64_t>(
+        front.width * front.panelStep() * sizeof(Real<T>), 1 << 15);
+    for (int64_t at = 0; at < bytes; at += 64)
+      __builtin_prefetch(panel + at);
   }
 
   void invert(Index s, Whole<T> Z, Real<T> *solved,
@@ -367,10 +423,14 @@ private:
     const bool small = front.width * front.height * front.height < 1 << 19;
     const tsgu_executor serial{1, nullptr};
     const int64_t last = (front.width - 1) / blockColumns * blockColumns;
-    for (int64_t j = last; j >= 0; j -= blockColumns)
+    for (int64_t j = last; j >= 0; j -= blockColumns) {
+      const int64_t end = std::min(j + blockColumns, front.width);
+      // V has its place after the strips.
       invertColumns<T>(
-          {front, Z, j, std::min(j + blockColumns, front.width), solved},
-          j > 0 || !symbolic.childrenOf(s).empty(), small ? serial : executor);
+          {front, Z, j, end, solved,
+           solved + partsOf<T> * padded<T>(end - j) * padded<T>(front.height)},
+          small ? serial : executor);
+    }
     write(s, Z);
   }
 

@@ -1,0 +1,70 @@
+//===- FactorizationAllocationTest.cpp - Factors that run out of memory ---===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// As SolverAllocationTest.cpp, of what factors do beside solves.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FailEach.h"
+#include "KrylovMatrices.h"
+#include "direct/Factorization.h"
+
+#include <new>
+
+using namespace tsgu::test;
+namespace runtime = tsgu::runtime;
+
+namespace {
+
+/// Whether memory ended, which is the only way to end.
+template <typename F> bool ranOut(F &&call) {
+  try {
+    call();
+    return false;
+  } catch (const std::bad_alloc &) {
+    return true;
+  } catch (const tsgu::Error &error) {
+    EXPECT_EQ(error.status(), tsgu::Status::OutOfMemory) << error.what();
+    return true;
+  }
+}
+
+template <typename T> void failEachCall(tsgu_method method, int64_t side) {
+  const tsgu_executor serial{1, nullptr};
+  failEach(tsgu_method_name(method), [&](int64_t k) {
+    const Sparse<T> A = grid<T>(side, 0.1);
+    const runtime::Matrix<T> matrix{
+        reinterpret_cast<runtime::Pattern *>(A.pattern), 0, A.values.data()};
+    std::vector<T> inverse(A.values.size()), product(inverse), x(A.rows), y(x);
+    const auto all = [&] {
+      const auto factors = runtime::factorize(method, matrix, serial);
+      factors->selectedInverse(matrix, inverse.data(), serial);
+      factors->selectedProduct(matrix, inverse.data(), product.data(), serial);
+      if (method == TSGU_CHOLESKY)
+        factors->halfSolve(runtime::Mode::C, {x.data(), A.rows, 1, 1},
+                           {y.data(), A.rows, 1, 1}, serial);
+    };
+    untilFailure = k;
+    const bool failed = ranOut(all);
+    const bool reached = untilFailure == 0;
+    untilFailure = -1;
+    EXPECT_TRUE(reached || !failed) << "allocation " << k;
+    if (failed) {
+      EXPECT_FALSE(ranOut(all)) << "after allocation " << k;
+    }
+    return reached;
+  });
+}
+
+TEST(FactorizationAllocation, InversesAndHalfSolves) {
+  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY}) {
+    failEachCall<double>(method, 7);
+    failEachCall<std::complex<float>>(method, 4);
+  }
+}
+
+} // namespace
