@@ -41,7 +41,7 @@ def name(axes, title, x=None, y=None):
 
 def save(figure, title, path):
     figure.suptitle(title, x=0.01, ha="left", fontsize=14, color=INK, fontweight="bold")
-    figure.savefig(path, dpi=110, facecolor=PAPER)
+    figure.savefig(path, dpi=75, facecolor=PAPER)
     plt.close(figure)
     print("drew", path)
 
