@@ -214,6 +214,16 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
       Tile::store(to + c * apart + i * lanes, imaginary, acc[i][c]);
   }
 
+  /// The tile that comes next; large fronts are not in the cache.
+  template <int n>
+  static TSGU_INLINE inline void prefetch(const R *from, int64_t apart) {
+    TSGU_UNROLLED
+    for (int c = 0; c < block; ++c)
+      TSGU_UNROLLED
+    for (int i = 0; i < n; ++i)
+      __builtin_prefetch(from + c * apart + i * lanes, 1);
+  }
+
   /// The lower triangle's part in columns [j, end) and strips [s, last), rows
   /// counted from the block's first.
   static TSGU_INLINE inline void update(const Block<T> &of, int64_t first,
@@ -226,6 +236,8 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
         const int64_t from = std::max(s, j / lanes);
         const int64_t count = std::min<int64_t>(block, end - j);
         R *const to = column + (j - first) * apart;
+        if (of.count >= 32 && !fresh)
+          prefetch<Tile::most>(to + block * apart + s * lanes, apart);
         if (stop - from == 1)
           updateTile<1>(of, from, j, count, to, apart, imaginary, fresh);
         else if (Tile::most == 2 || stop - from == 2)

@@ -66,14 +66,22 @@ public:
         rests[s] = to, to += sizeOf(s);
     std::vector<Stop> stops(symbolic.tasks());
     parallelFor(executor, symbolic.tasks(), [&](int64_t task, int64_t end) {
+      // New memory has to be cleared, which takes as long as using it.
+      Room room;
+      for (int64_t t = task; t < end; ++t)
+        room.grow(roomFor(symbolic.taskStarts[t], symbolic.taskStarts[t + 1]));
+      const Scratch memory(room.bytes());
       for (; task < end; ++task)
         stops[task] = eliminateAll(symbolic.taskStarts[task],
-                                   symbolic.taskStarts[task + 1], {1, nullptr});
+                                   symbolic.taskStarts[task + 1], room, memory,
+                                   {1, nullptr});
     });
     for (const Stop &stop : stops)
       if (stop.column >= 0)
         return stop;
-    return eliminateAll(top, symbolic.supernodes(), executor);
+    const Room room = roomFor(top, symbolic.supernodes());
+    return eliminateAll(top, symbolic.supernodes(), room, Scratch(room.bytes()),
+                        executor);
   }
 
 private:
@@ -85,22 +93,40 @@ private:
   int64_t sizeOf(Index s) const { return factor.front(s).restSize(); }
   bool staysHere(Index s, Index end) const { return symbolic.parent[s] < end; }
 
-  /// Supernodes [begin, end), each of whose children are before `begin` and
-  /// done, or among them.
-  Stop eliminateAll(Index begin, Index end, const tsgu_executor &executor) {
-    int64_t packed = 0, most = 0, held = 0;
+  /// Numbers for a packed front, and for rests that wait.
+  struct Room {
+    int64_t packed = 0, rests = 0;
+
+    void grow(const Room &other) {
+      packed = std::max(packed, other.packed);
+      rests = std::max(rests, other.rests);
+    }
+    int64_t bytes() const {
+      return multiply(add(packed, rests), sizeof(Real<T>));
+    }
+  };
+
+  Room roomFor(Index begin, Index end) const {
+    Room room;
+    int64_t held = 0;
     for (Index s = begin; s < end; ++s) {
-      packed = std::max(packed,
-                        packedSize<T>(symbolic.width(s), symbolic.height(s)));
+      room.packed = std::max(
+          room.packed, packedSize<T>(symbolic.width(s), symbolic.height(s)));
       if (staysHere(s, end))
-        most = std::max(most, held += sizeOf(s));
+        room.rests = std::max(room.rests, held += sizeOf(s));
       for (const Index c : symbolic.childrenOf(s))
         if (c >= begin)
           held -= sizeOf(c);
     }
-    const Scratch memory(multiply(add(packed, most), sizeof(Real<T>)));
+    return room;
+  }
+
+  /// Supernodes [begin, end), each of whose children are before `begin` and
+  /// done, or among them.
+  Stop eliminateAll(Index begin, Index end, const Room &room,
+                    const Scratch &memory, const tsgu_executor &executor) {
     auto *const pack = reinterpret_cast<Real<T> *>(memory.data());
-    Stack<T> stack(pack + packed, most);
+    Stack<T> stack(pack + room.packed, room.rests);
     InterruptCheck check;
     std::vector<Run> runs;
     for (Index s = begin; s < end; ++s) {
