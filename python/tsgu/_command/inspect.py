@@ -107,7 +107,7 @@ def filled(counts, what):
     return f"{100 * share:.1f} % of the {what} have entries ({kept})"
 
 
-def structure(given, most_rows=1_000_000):
+def structure(given, most_rows=200_000):
     """Lines of name and value that describe a matrix (SciPy's COO array)."""
     import numpy as np
 
