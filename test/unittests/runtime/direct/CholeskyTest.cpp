@@ -17,7 +17,9 @@
 
 #include <Eigen/Dense>
 
+#include <atomic>
 #include <cstring>
+#include <utility>
 
 using namespace tsgu::test;
 namespace runtime = tsgu::runtime;
@@ -202,6 +204,55 @@ TEST(CholeskyNames, TheFirstRowEliminatedWithoutAPivot) {
   ASSERT_EQ(messages.size(), 2u);
   EXPECT_EQ(messages[0], messages[1]);
   EXPECT_NE(messages[0].find("not positive definite"), std::string::npos);
+}
+
+/// The 7-point Laplacian of an m x m x m grid, plus `shift`.
+Sparse<double> cube(int64_t m, double shift) {
+  Sparse<double> A;
+  A.rows = A.columns = m * m * m;
+  for (int64_t i = 0; i < A.rows; ++i) {
+    const int64_t x = i % m, y = i / m % m, z = i / m / m;
+    for (const auto &[at, step] : {std::pair{z > 0, -m * m},
+                                   {y > 0, -m},
+                                   {x > 0, int64_t{-1}},
+                                   {true, int64_t{0}},
+                                   {x + 1 < m, int64_t{1}},
+                                   {y + 1 < m, m},
+                                   {z + 1 < m, m * m}})
+      if (at)
+        A.add(i + step, step == 0 ? 6 + shift : -1.0);
+    A.endRow();
+  }
+  A.close();
+  return A;
+}
+
+std::atomic<int> asked{0};
+
+TEST(Cholesky, IsInterruptedBetweenFronts) {
+  Sparse<double> A = cube(36, 0.1);
+  runtime::factorize(TSGU_CHOLESKY, matrixOf(A), serial); // And analysed.
+  tsgu_callbacks callbacks{};
+  callbacks.interrupted = []() -> int32_t { return ++asked > 1; };
+  for (const tsgu_executor &executor : {serial, reversed}) {
+    A.values[0] += 1, asked = 0;
+    tsgu_set_callbacks(&callbacks);
+    try {
+      runtime::factorize(TSGU_CHOLESKY, matrixOf(A), executor);
+      ADD_FAILURE() << "asked " << asked << " times";
+    } catch (const tsgu::Error &error) {
+      EXPECT_EQ(error.status(), tsgu::Status::Interrupted) << error.what();
+    }
+    const tsgu_callbacks none{};
+    tsgu_set_callbacks(&none);
+    const auto factors = runtime::factorize(TSGU_CHOLESKY, matrixOf(A), serial);
+    std::vector<double> b(A.rows, 1), x(b);
+    factors->apply(runtime::Mode::N, {b.data(), A.rows, 1, 1},
+                   {x.data(), A.rows, 1, 1}, serial);
+    const auto y = A.apply(TSGU_N, {x.begin(), x.end()}, 1);
+    for (const long double value : y)
+      EXPECT_NEAR(double(value), 1, 1e-12);
+  }
 }
 
 /// What the pattern alone has on one side is a zero there, and has a value of
