@@ -5,6 +5,7 @@ bit first. Prints tables, milliseconds of one thread's processor time, best / me
 """
 
 import ctypes
+import itertools
 import pathlib
 import time
 
@@ -73,10 +74,11 @@ class Kernels:
         )
         return made
 
-    def program(self, path, dtype, widths, hollow):
+    def program(self, path, dtype, widths, hollow=0, blocks=(0, 0)):
         sizes = (ctypes.c_int64 * len(widths))(*widths)
         wanted = _c_api.Specialization(_TYPES[dtype][0], _I32, _I32, sizes, len(widths), 0, 0)
         wanted.hollow[0] = hollow
+        wanted.blocks[0] = blocks[0] + 256 * blocks[1]
         compiled, program = ctypes.c_void_p(), ctypes.c_void_p()
         messages = []
         keep = _REPORT(lambda _, text: messages.append(text.decode()))
@@ -121,17 +123,21 @@ def _matrix(rng, share, per_row):
     return np.repeat(filled, per_row)[keep.ravel()], columns[keep]
 
 
-def _compiled(kernels, path, of, dtype, widths, sets, operands, result):
-    """({kind: callable}, the result) of dense and of compressed levels, whose bits are the same."""
+def _compiled(kernels, path, of, dtype, widths, kinds, operands, result):
+    """({kind: callable}, the result) of kernels for each kind of levels; bits are the same."""
     calls, bits = {}, []
-    for kind, hollow in (("dense", 0), ("compressed", sets)):
-        program = kernels.program(path, dtype, widths, hollow)
+    for kind, levels in kinds.items():
+        program = kernels.program(path, dtype, widths, **levels)
         calls[kind] = kernels.call(program, of, operands, result)
         result[:] = np.nan
         calls[kind]()
         bits.append(result.copy())
     assert np.array_equal(*bits), "the layouts give different results"
     return calls, bits[0]
+
+
+def _kinds(hollow):
+    return {"dense": {}, "compressed": {"hollow": hollow}}
 
 
 def _in_turns(calls, samples):
@@ -146,7 +152,8 @@ def _in_turns(calls, samples):
 
 def _cells(times):
     texts = [f"{1e3 * t.best:.2f} / {1e3 * t.median:.2f}" for t in times.values()]
-    return *texts, f"{times['dense'].best / times['compressed'].best:.2f}"
+    first, second, *_ = times.values()
+    return *texts, f"{first.best / second.best:.2f}"
 
 
 def _matrices(kernels, rng, samples):
@@ -169,12 +176,77 @@ def _matrices(kernels, rng, samples):
                 ("sampled G B^T", "spmm/vjp0", (values, dense, dense), sampled, pattern, 1 << 1),
             ):
                 widths = (0, 0, width, 0)
-                calls, _ = _compiled(kernels, path, of, dtype, widths, hollow, operands, result)
+                calls, _ = _compiled(
+                    kernels, path, of, dtype, widths, _kinds(hollow), operands, result
+                )
                 times = _in_turns(calls, samples)
                 matrix = f"{100 * share:g} %", str(per_row)
                 rows.append((*matrix, name, dtype, str(width), *_cells(times)))
                 print(*rows[-1], sep="\t", flush=True)
     header = ("filled", "entries in each", "kernel", "type", "p", "dense level", "compressed level")
+    return report.table((*header, "speedup"), rows)
+
+
+# Grids of nodes, each joined with its neighbours and itself, and how many unknowns a node has.
+# Of those on one face, the first may be fixed, as in a plane of symmetry: its row and column have
+# the diagonal alone.
+_MESHES = (
+    ((30, 30, 30), 3, False),
+    ((30, 30, 30), 3, True),
+    ((24, 24, 24), 4, False),
+    ((110, 110), 8, False),
+)
+
+
+def _mesh(extents, unknowns, fixed):
+    """(rows, columns) of all entries, by rows."""
+    strides = np.cumprod((1, *extents[:0:-1]))[::-1]
+    places = np.stack(np.meshgrid(*map(np.arange, extents), indexing="ij"), -1)
+    places = places.reshape(-1, len(extents))
+    steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * len(extents), indexing="ij"), -1)
+    next_to = places[:, None] + steps.reshape(-1, len(extents))
+    i, k = np.nonzero(np.all((next_to >= 0) & (next_to < extents), axis=2))
+    j = next_to[i, k] @ strides
+    inner = np.arange(unknowns)
+    rows, columns = np.broadcast_arrays(
+        (unknowns * i)[:, None, None] + inner[:, None], (unknowns * j)[:, None, None] + inner
+    )
+    rows, columns = rows.ravel(), columns.ravel()
+    if fixed:
+        held = np.zeros(unknowns * len(places), bool)
+        held[unknowns * np.flatnonzero(places[:, 0] == 0)] = True
+        keep = (rows == columns) | ~(held[rows] | held[columns])
+        rows, columns = rows[keep], columns[keep]
+    order = np.lexsort((columns, rows))
+    return rows[order], columns[order]
+
+
+def _blocks(kernels, rng, samples):
+    rows = []
+    for extents, unknowns, fixed in _MESHES:
+        i, j = (np.ascontiguousarray(x, np.int32) for x in _mesh(extents, unknowns, fixed))
+        size = unknowns * int(np.prod(extents))
+        pattern = kernels.pattern((size, size), (i, j))
+        kinds = {"CSR": {}, "BSR": {"blocks": (unknowns, unknowns)}}
+        mesh = " x ".join(map(str, extents)) + (", a face held" if fixed else "")
+        for dtype, width in itertools.product(("f32", "f64"), (1, 8, 32, 128)):
+            number = _TYPES[dtype][1]
+            values = rng.standard_normal(len(i)).astype(number)
+            dense, product = (array((size, width), number) for _ in range(2))
+            dense[:] = rng.standard_normal(dense.shape)
+            sampled = array(len(i), number)
+            for name, path, operands, result in (
+                ("A B", "spmm", (values, dense), product),
+                ("A^T G", "spmm/vjp1", (values, dense, dense), product),
+                ("sampled G B^T", "spmm/vjp0", (values, dense, dense), sampled),
+            ):
+                widths = (0, 0, width, 0)
+                calls, _ = _compiled(kernels, path, pattern, dtype, widths, kinds, operands, result)
+                times = _in_turns(calls, samples)
+                blocks = f"{unknowns} x {unknowns}"
+                rows.append((mesh, blocks, name, dtype, str(width), *_cells(times)))
+                print(*rows[-1], sep="\t", flush=True)
+    header = ("mesh", "blocks", "kernel", "type", "p", "CSR", "BSR")
     return report.table((*header, "speedup"), rows)
 
 
@@ -205,7 +277,9 @@ def _tensors(kernels, rng, samples):
             ),
         ):
             widths = (0, 0, 0, _RANK, 0)
-            calls, found = _compiled(kernels, path, pattern, "f32", widths, hollow, given, result)
+            calls, found = _compiled(
+                kernels, path, pattern, "f32", widths, _kinds(hollow), given, result
+            )
             calls["torch"] = _composed(name, shape, *of)
             expected = calls["torch"]().numpy()
             assert np.allclose(found, expected, rtol=1e-4, atol=1e-4 * abs(expected).max())
@@ -232,7 +306,7 @@ def main():
     kernels, rng = Kernels(arguments.build), np.random.default_rng(1)
     torch.set_num_threads(1)
     samples = 15 if arguments.mode == "full" else 3
-    print("\n".join(table(kernels, rng, samples) for table in (_matrices, _tensors)))
+    print("\n".join(table(kernels, rng, samples) for table in (_matrices, _blocks, _tensors)))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ ENUMERATIONS = (
 )
 TYPES = {
     "uint8_t": "ctypes.c_uint8",
+    "uint16_t": "ctypes.c_uint16",
     "uint32_t": "ctypes.c_uint32",
     "int32_t": "ctypes.c_int32",
     "int64_t": "ctypes.c_int64",

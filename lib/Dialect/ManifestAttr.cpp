@@ -28,16 +28,24 @@ struct Write {
 
   template <typename T>
   void operator()(StringRef name, const T &field, FieldInfo about = {}) {
-    if (!about.optional || !isAbsent(field))
+    if (!about.optional || !isAbsent(field, about))
       list.set(name, attribute(field));
   }
-  static bool isAbsent(int32_t index) { return index == -1; }
-  static bool isAbsent(const StepInfo &step) { return step.name.empty(); }
-  static bool isAbsent(const DeviceMap &map) { return map.blockThreads == 0; }
-  static bool isAbsent(Partition::Within within) {
+  static bool isAbsent(int32_t index, FieldInfo about) {
+    return index == about.absent;
+  }
+  static bool isAbsent(const StepInfo &step, FieldInfo) {
+    return step.name.empty();
+  }
+  static bool isAbsent(const DeviceMap &map, FieldInfo) {
+    return map.blockThreads == 0;
+  }
+  static bool isAbsent(Partition::Within within, FieldInfo) {
     return within == Partition::Whole;
   }
-  template <typename T> static bool isAbsent(const T &) { return false; }
+  template <typename T> static bool isAbsent(const T &, FieldInfo) {
+    return false;
+  }
   Attribute attribute(const std::string &text) {
     return builder.getStringAttr(text);
   }

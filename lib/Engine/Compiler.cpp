@@ -263,6 +263,8 @@ static LoweringOptions getOptions(const tsgu_specialization &specialization,
                         specialization.widths + specialization.width_count);
   options.hollow.assign(std::begin(specialization.hollow),
                         std::end(specialization.hollow));
+  options.blocks.assign(std::begin(specialization.blocks),
+                        std::end(specialization.blocks));
   options.exchangeOnly = specialization.target != TSGU_TARGET_CPU;
   options.vectorBits = target.vectorBits;
   options.alignment = specialization.alignment;

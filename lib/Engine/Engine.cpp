@@ -63,6 +63,8 @@ Engine::getKey(StringRef path, const tsgu_specialization &specialization) {
                            specialization.target, specialization.alignment};
   hash.update(ArrayRef(types));
   hash.update(ArrayRef(specialization.hollow));
+  hash.update(ArrayRef(reinterpret_cast<const uint8_t *>(specialization.blocks),
+                       sizeof(specialization.blocks)));
   add(hash, StringRef(reinterpret_cast<const char *>(specialization.widths),
                       specialization.width_count * sizeof(int64_t)));
   return hash.final();

@@ -34,6 +34,7 @@ void addLowerToKernels(OpPassManager &pm, const LoweringOptions &options) {
   specialize.derivedIndex = options.derivedIndex;
   specialize.widths.assign(options.widths.begin(), options.widths.end());
   specialize.hollow.assign(options.hollow.begin(), options.hollow.end());
+  specialize.blocks.assign(options.blocks.begin(), options.blocks.end());
   SelectLayoutOptions layout;
   layout.exchangeOnly = options.exchangeOnly;
   pm.addNestedPass<func::FuncOp>(createExpandConjugated());
@@ -55,9 +56,13 @@ void addOptimizeKernels(OpPassManager &pm, const LoweringOptions &options) {
   tile.vectorBits = options.vectorBits;
   VectorizeOptions vectorize;
   vectorize.vectorBits = options.vectorBits;
+  JamRowsOptions jam;
+  jam.derivedIndex = options.derivedIndex;
+  jam.vectorBits = options.vectorBits;
   pm.addNestedPass<func::FuncOp>(createRegisterTile(tile));
   pm.addNestedPass<func::FuncOp>(createVectorize(vectorize));
   pm.addNestedPass<func::FuncOp>(createJamNonzeros());
+  pm.addPass(createJamRows(jam));
   pm.addNestedPass<func::FuncOp>(createSplitComplex());
   pm.addPass(createNarrowValues());
   pm.addPass(createExpandMath());
@@ -98,6 +103,9 @@ struct CommandLine : PassPipelineOptions<CommandLine> {
   ListOption<int64_t> hollow{
       *this, "hollow",
       llvm::cl::desc("sets of dimensions that are mostly empty, by pattern")};
+  ListOption<int64_t> blocks{
+      *this, "blocks",
+      llvm::cl::desc("rows + 256 * columns of dense blocks, by pattern")};
   Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::init(512),
                               llvm::cl::desc("bits of a vector register")};
 
@@ -108,6 +116,7 @@ struct CommandLine : PassPipelineOptions<CommandLine> {
     options.derivedIndex = derivedIndex;
     options.widths.assign(widths.begin(), widths.end());
     options.hollow.assign(hollow.begin(), hollow.end());
+    options.blocks.assign(blocks.begin(), blocks.end());
     options.vectorBits = vectorBits;
     return options;
   }

@@ -184,4 +184,5 @@ class Specialization(ctypes.Structure):
         ("target", ctypes.c_uint8),
         ("alignment", ctypes.c_uint8),
         ("hollow", ctypes.c_uint8 * 8),
+        ("blocks", ctypes.c_uint16 * 8),
     ]

@@ -30,6 +30,7 @@ inline constexpr llvm::StringLiteral shapeAttr = "tsgu.shape";
 inline constexpr llvm::StringLiteral storageAttr = "tsgu.storage";
 inline constexpr llvm::StringLiteral derivedIndexAttr = "tsgu.derived_index";
 inline constexpr llvm::StringLiteral hollowAttr = "tsgu.hollow";
+inline constexpr llvm::StringLiteral blocksAttr = "tsgu.blocks";
 inline constexpr llvm::StringLiteral layoutAttr = "tsgu.layout";
 inline constexpr llvm::StringLiteral partitionAttr = "tsgu.partition";
 inline constexpr llvm::StringLiteral proofAttr = "tsgu.proof";

@@ -23,7 +23,7 @@ struct LoweringOptions {
   unsigned index = 32;
   unsigned derivedIndex = 32;
   std::vector<int64_t> widths;
-  std::vector<int64_t> hollow;
+  std::vector<int64_t> hollow, blocks;
   bool exchangeOnly = false; ///< Of layouts: as devices have them.
   unsigned vectorBits = 512;
   unsigned alignment = 16;

@@ -102,8 +102,8 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
     that is known here ends up in registers. `widths` are in the order of the
     signature's symbols, 0 for those that stay dynamic. `hollow` says of each
     pattern, by bit m, that most tuples of coordinates of the dimensions in the
-    set m are in no entry. Private functions, which served differentiation, are
-    removed.
+    set m are in no entry; `blocks` of which dense blocks it is made up. Private
+    functions, which served differentiation, are removed.
   }];
   let options = [
     Option<"value", "value", "std::string", "\"f64\"",
@@ -114,7 +114,9 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
     Option<"derivedIndex", "derived-index", "unsigned", "32",
            "bits of positions and coordinates in every other layout">,
     ListOption<"widths", "widths", "int64_t", "extents by symbol, 0: dynamic">,
-    ListOption<"hollow", "hollow", "int64_t", "sets of dimensions by pattern">];
+    ListOption<"hollow", "hollow", "int64_t", "sets of dimensions by pattern">,
+    ListOption<"blocks", "blocks", "int64_t",
+               "rows + 256 * columns of blocks by pattern, 0: there are none">];
 }
 
 def ExpandConjugated : Pass<"tsgu-expand-conjugated", "::mlir::func::FuncOp"> {
@@ -301,6 +303,26 @@ def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+def JamRows : Pass<"tsgu-jam-rows", "::mlir::ModuleOp"> {
+  let summary = "compute the rows of a block side by side";
+  let description = [{
+    Rows of a kernel with `tsgu.blocks` are taken so many at a time. Where a
+    block of rows is full, by the positions of a layout of blocks, which become
+    an argument, loops over entries run for all its rows together: what depends
+    on the column is loaded once, columns are those of the blocks. Other rows
+    are computed one by one, as all were before; each sums in the same order
+    either way.
+  }];
+  let options = [
+    Option<"derivedIndex", "derived-index", "unsigned", "32",
+           "bits of positions and coordinates of blocks">,
+    Option<"vectorBits", "vector-bits", "unsigned", "512",
+           "bits of a vector register">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 
 def SplitComplex : Pass<"tsgu-split-complex", "::mlir::func::FuncOp"> {

@@ -7,6 +7,7 @@
 
 #include "kernels/Panels.h"
 #include "kernels/VectorEmitter.h"
+#include "tsgu/Dialect/TsguDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -86,8 +87,11 @@ private:
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
 
-  /// As many as leave registers for the operands.
-  unsigned maxAccumulators() const { return vectorBits >= 512 ? 16 : 8; }
+  /// As many as leave registers for the operands, or for other rows of a block.
+  unsigned maxAccumulators() const {
+    const unsigned most = vectorBits >= 512 ? 16 : 8;
+    return kernel.func->hasAttr(blocksAttr) ? most / 2 : most;
+  }
 
   unsigned buildStatic(int64_t extent);
   unsigned buildDynamic();

@@ -59,8 +59,7 @@ static memref::LoadOp getLoadBehindCasts(Value value) {
   return dyn_cast_or_null<memref::LoadOp>(op);
 }
 
-/// Whether the value is item * rows + row, or row where there are no items.
-static bool isFlatRow(RowNest &nest, Value value) {
+bool tsgu::isFlatRow(RowNest &nest, Value value) {
   Value row = nest.rows.back().getInductionVar();
   if (nest.rows.size() == 1)
     return value == row;

@@ -30,6 +30,9 @@ struct RowNest {
   static std::optional<RowNest> find(mlir::func::FuncOp kernel, unsigned loops);
 };
 
+/// Whether the value is item * rows + row, or row where there are no items.
+bool isFlatRow(RowNest &nest, mlir::Value value);
+
 /// The loads of where a row's entries begin and end.
 struct RowBounds {
   mlir::memref::LoadOp begin, end;

@@ -60,6 +60,7 @@ private:
   std::vector<int32_t> getSlice(AffineMap map, const Partition &partition);
   bool leavesGaps(GenericOp op, const Stage &stage) const;
   void addFill(const Stage &stage, TypedAttr identity);
+  void markBlocks(func::FuncOp kernel, GenericOp op, const Stage &stage);
   RankedTensorType kernelType(GenericOp op, OpOperand &operand,
                               const Partition &partition, bool overEntries);
   Argument describe(GenericOp op, OpOperand &operand, bool overEntries,
@@ -319,6 +320,37 @@ void Staging::addFill(const Stage &stage, TypedAttr identity) {
   manifest.stages.emplace_back().step = std::move(fill);
 }
 
+/// Says of a kernel that goes through the rows of a matrix, or of each item's,
+/// of which blocks of rows and columns that is made up.
+void Staging::markBlocks(func::FuncOp kernel, GenericOp op,
+                         const Stage &stage) {
+  const Partition &partition = stage.partition;
+  if (!partition.parallel || partition.weightLayout < 0)
+    return;
+  const LayoutInfo &layout = manifest.layouts[partition.weightLayout];
+  const Level *last = &layout.levels.back();
+  auto rank = static_cast<int32_t>(layout.levels.size());
+  const int32_t rows = last[-1].dimension, columns = last->dimension;
+  if (partition.loops.size() + 1 != layout.levels.size() ||
+      last[-1].kind != Level::Dense || std::min(rows, columns) + 2 < rank)
+    return;
+  for (Value operand : op->getOperands()) {
+    if (!isSparse(operand))
+      continue;
+    BlockArgument holder = getPatternArgument(program, getPattern(operand));
+    auto blocks = program.getArgAttrOfType<IntegerAttr>(holder.getArgNumber(),
+                                                        blocksAttr);
+    if (!blocks)
+      return;
+    int64_t shape[] = {blocks.getInt() & 255, blocks.getInt() >> 8};
+    if (rows > columns)
+      std::swap(shape[0], shape[1]);
+    if (shape[0] > 1)
+      kernel->setAttr(blocksAttr, builder.getDenseI64ArrayAttr(shape));
+    return;
+  }
+}
+
 void Staging::outline(GenericOp op) {
   bool overEntries = runsOverEntries(op);
   Stage stage;
@@ -348,6 +380,7 @@ void Staging::outline(GenericOp op) {
   auto kernel = func::FuncOp::create(builder, op.getLoc(), stage.name,
                                      builder.getFunctionType(inputs, {output}));
   kernel->setAttr(kernelAttr, builder.getUnitAttr());
+  markBlocks(kernel, op, stage);
   GenericOp copy =
       overEntries ? cloneOverEntries(kernel, op) : cloneInto(kernel, op);
   Payload payload = *getPayload(copy);

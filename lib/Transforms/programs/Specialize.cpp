@@ -127,15 +127,16 @@ static void setExtents(func::FuncOp program, ArrayRef<int64_t> widths) {
                                     terminator->getOperandTypes()));
 }
 
-/// On every argument of a pattern: from there SelectLayout takes it.
-static void setHollow(func::FuncOp program, ArrayRef<int64_t> hollow) {
+/// What is known of each pattern, on every argument of it.
+static void setKnown(func::FuncOp program, StringRef name,
+                     ArrayRef<int64_t> known) {
   ProgramSymbols symbols(program);
   Builder builder(program.getContext());
   for (BlockArgument argument : program.getArguments()) {
     size_t pattern = isSparse(argument) ? symbols.patternOf(argument) : -1;
-    if (pattern < hollow.size() && hollow[pattern] != 0)
-      program.setArgAttr(argument.getArgNumber(), hollowAttr,
-                         builder.getI64IntegerAttr(hollow[pattern]));
+    if (pattern < known.size() && known[pattern] != 0)
+      program.setArgAttr(argument.getArgNumber(), name,
+                         builder.getI64IntegerAttr(known[pattern]));
   }
 }
 
@@ -164,7 +165,10 @@ struct Specialize : tsgu::impl::SpecializeBase<Specialize> {
         failed(checkNumbers(*program, element)))
       return signalPassFailure();
     setExtents(*program, SmallVector<int64_t>(widths.begin(), widths.end()));
-    setHollow(*program, SmallVector<int64_t>(hollow.begin(), hollow.end()));
+    setKnown(*program, hollowAttr,
+             SmallVector<int64_t>(hollow.begin(), hollow.end()));
+    setKnown(*program, blocksAttr,
+             SmallVector<int64_t>(blocks.begin(), blocks.end()));
     const ElementType computed = infoOf(element).computed;
     const bool single =
         computed == ElementType::F32 || computed == ElementType::C64;

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define TSGU_COMPILER_ABI 5u
+#define TSGU_COMPILER_ABI 6u
 #define TSGU_COMPILER_INTERRUPTED (-1)
 
 /* Every kernel has this signature. `pointers` and `sizes` are in the order of
@@ -92,12 +92,14 @@ typedef struct tsgu_specialization {
   uint8_t derived_index_type; /* of every other layout */
   const int64_t *widths;      /* one per symbol of the signature; 0: dynamic */
   uint32_t width_count;
-  uint8_t target;    /* tsgu_target */
-  uint8_t alignment; /* devices: bytes (4, 8 or 16) to which all rows of dense
-                        operands are aligned and of which they are made up */
-  uint8_t hollow[8]; /* by pattern; on devices 0. Bit m: of the tuples of
-                        coordinates of the dimensions in the set m, most are in
-                        no entry, so that levels are better compressed there */
+  uint8_t target;     /* tsgu_target */
+  uint8_t alignment;  /* devices: bytes (4, 8 or 16) to which all rows of dense
+                         operands are aligned and of which they are made up */
+  uint8_t hollow[8];  /* by pattern; on devices 0. Bit m: of the tuples of
+                         coordinates of the dimensions in the set m, most are in
+                         no entry, so that levels are better compressed there */
+  uint16_t blocks[8]; /* the same. Rows of its dense blocks + 256 * columns;
+                         0: it is not made of blocks */
 } tsgu_specialization;
 
 typedef struct tsgu_compiler {

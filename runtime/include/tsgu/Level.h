@@ -8,6 +8,7 @@
 #ifndef TSGU_LEVEL_H
 #define TSGU_LEVEL_H
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -19,17 +20,22 @@ namespace tsgu {
 /// One level of a layout: the coordinates of a dimension below each node of the
 /// level before it. Dense, every coordinate is a node; compressed, those of
 /// which there are entries, ascending: `positions` say where a parent's begin,
-/// `coordinates` what they are.
+/// `coordinates` what they are. With a block, a node stands for so many
+/// coordinates that follow one another, and has its number among such blocks
+/// for a coordinate.
 struct Level {
   enum Kind : uint8_t { Dense = 0, Compressed = 1 };
   int32_t dimension = 0;
   Kind kind = Dense;
+  int32_t block = 1;
 
   bool operator==(const Level &) const = default;
 };
 
 /// Outermost first: {0 dense, 1 compressed} is CSR, {1 dense, 0 compressed}
-/// CSC, {0 compressed, 1 compressed} DCSR, three compressed ones CSF.
+/// CSC, {0 compressed, 1 compressed} DCSR, three compressed ones CSF, {0 dense
+/// by 3, 1 compressed by 3} BSR. Of blocks, values are those of one block after
+/// the other, each by the coordinates within it in the order of the levels.
 using Levels = std::vector<Level>;
 
 /// The levels of the layout in which a pattern keeps its entries: all but the
@@ -37,7 +43,7 @@ using Levels = std::vector<Level>;
 inline Levels canonicalLevels(int32_t rank) {
   Levels levels;
   for (int32_t d = 0; d < rank; ++d)
-    levels.push_back({d, d + 1 < rank ? Level::Dense : Level::Compressed});
+    levels.push_back({d, d + 1 < rank ? Level::Dense : Level::Compressed, 1});
   return levels;
 }
 
@@ -51,27 +57,44 @@ inline Levels transposedLevels(int32_t rank) {
 inline bool isCanonical(std::span<const Level> levels) {
   for (size_t i = 0; i < levels.size(); ++i)
     if (levels[i].dimension != static_cast<int32_t>(i) ||
+        levels[i].block != 1 ||
         levels[i].kind !=
             (i + 1 < levels.size() ? Level::Dense : Level::Compressed))
       return false;
   return true;
 }
 
+inline bool hasBlocks(std::span<const Level> levels) {
+  return std::ranges::any_of(levels,
+                             [](const Level &l) { return l.block > 1; });
+}
+
+/// The same levels with a node for each coordinate.
+inline Levels withoutBlocks(std::span<const Level> levels) {
+  Levels single(levels.begin(), levels.end());
+  for (Level &level : single)
+    level.block = 1;
+  return single;
+}
+
 /// Whether the entries are in canonical order, so that values need no
 /// permutation.
 inline bool inOrder(std::span<const Level> levels) {
   for (size_t i = 0; i < levels.size(); ++i)
-    if (levels[i].dimension != static_cast<int32_t>(i))
+    if (levels[i].dimension != static_cast<int32_t>(i) || levels[i].block != 1)
       return false;
   return true;
 }
 
-/// "0 dense, 1 compressed".
+/// "0 dense, 1 compressed", "0 dense by 3, 1 compressed by 3".
 inline std::string print(std::span<const Level> levels) {
   std::string text;
-  for (const Level &level : levels)
+  for (const Level &level : levels) {
     text += (text.empty() ? "" : ", ") + std::to_string(level.dimension) +
             (level.kind == Level::Dense ? " dense" : " compressed");
+    if (level.block != 1)
+      text += " by " + std::to_string(level.block);
+  }
   return text;
 }
 

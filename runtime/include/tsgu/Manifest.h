@@ -27,7 +27,7 @@
 namespace tsgu {
 
 /// The version that `serialize` writes and `parse` accepts.
-inline constexpr uint32_t manifestVersion = 5;
+inline constexpr uint32_t manifestVersion = 6;
 
 /// A size on which the program depends: the extent of a dimension, or the
 /// number of stored entries of a pattern.

@@ -25,8 +25,9 @@ namespace tsgu {
 struct FieldInfo {
   enum Table : uint8_t { None, Symbols, Patterns, Layouts };
   Table refersTo = None; ///< Each number is an index of this table.
-  bool optional = false; ///< There is none where it is -1, or as by default:
-                         ///< the IR leaves it out.
+  bool optional = false; ///< There is none where it is `absent`, or as by
+                         ///< default: the IR leaves it out.
+  int32_t absent = -1;
 };
 
 /// The last value of each enumeration.
@@ -65,6 +66,7 @@ template <typename A> void fields(A &a, Is<PatternInfo> auto &p) {
 template <typename A> void fields(A &a, Is<Level> auto &l) {
   a("dimension", l.dimension);
   a("kind", l.kind);
+  a("block", l.block, {FieldInfo::None, true, 1});
 }
 
 template <typename A> void fields(A &a, Is<LayoutInfo> auto &l) {

@@ -65,6 +65,7 @@ const tsgu_object &libraryFor(Library library, ElementType index,
                                            0,
                                            static_cast<uint8_t>(target),
                                            0,
+                                           {},
                                            {}};
   const tsgu_object &object = compile(libraryPaths[library], specialization);
   entry.store(&object, std::memory_order_release);

@@ -24,10 +24,17 @@ struct UpperLevel {
   bool isCompressed() const { return nodes >= 0; }
 };
 
+/// How many rows and columns stand together.
+struct BlockShape {
+  int32_t rows = 1, columns = 1;
+};
+
 /// A pattern's entries in the order of a layout's levels. The last one is
 /// compressed; its parents are called rows, whatever they are: those of a
 /// batched CSR layout are the rows of all items, one after the other, and
-/// positions count from the first item's first entry.
+/// positions count from the first item's first entry. Of blocks, coordinates
+/// and positions are those of blocks, and each has all its elements in the
+/// permutation, -1 for one that the pattern has not.
 struct Layout {
   ElementType indexType = ElementType::I32;
   ElementType permutationType = ElementType::I32;
@@ -91,6 +98,11 @@ OwnedLayout transpose(const Layout &csr, int64_t items, int64_t rows,
 OwnedLayout layoutByLevels(const Layout &canonical,
                            std::span<const int64_t> shape,
                            std::span<const Level> levels, ElementType type);
+
+/// The layout by blocks of the rows and columns of one by single coordinates,
+/// so many rows for each item.
+OwnedLayout layoutByBlocks(const Layout &single, int64_t rows, BlockShape block,
+                           ElementType type, bool withPermutation);
 
 } // namespace tsgu::runtime
 

@@ -51,39 +51,57 @@ void Pattern::checkLevels(std::span<const Level> levels) const {
             (level.kind == Level::Compressed ||
              (level.kind == Level::Dense && i + 1 < count &&
               (i == 0 || levels[i - 1].kind == Level::Dense)));
+    valid &= level.block > 0;
+    for (int32_t outer = 0; level.block > 1 && outer + 1 < count; ++outer)
+      valid &= i + 2 >= count && levels[outer].kind == Level::Dense;
   }
   if (!valid)
     fail(Status::InvalidArgument, "a pattern of rank ", dims,
          " has no layout {", print(levels), "}: levels are its dimensions, ",
-         "dense ones before compressed ones, of which there is one at least");
+         "dense ones before compressed ones, of which there is one at least; "
+         "the last two may have blocks where it is the only one");
 }
 
-const Pattern::MadeLayout *Pattern::find(std::span<const Level> levels) const {
+const Pattern::MadeLayout *Pattern::find(std::span<const Level> levels,
+                                         bool permuted) const {
   const MadeLayout *found = madeReady.load(std::memory_order_acquire);
-  while (found && !std::ranges::equal(found->levels, levels))
+  while (found && ((permuted && !found->permuted) ||
+                   !std::ranges::equal(found->levels, levels)))
     found = found->next.get();
   return found;
 }
 
-OwnedLayout Pattern::make(std::span<const Level> levels) const {
+/// `single`: for blocks, the layout without them.
+OwnedLayout Pattern::make(std::span<const Level> levels, const Layout *single,
+                          bool permuted) const {
+  if (single) {
+    const Level *last = &levels.back();
+    return layoutByBlocks(*single, extents[last[-1].dimension],
+                          {last[-1].block, last->block}, derivedIndexType(),
+                          permuted);
+  }
   if (std::ranges::equal(levels, transposedLevels(dims)))
     return transpose(canonical, items(), rows(), columns());
   return layoutByLevels(canonical, {extents, static_cast<size_t>(dims)}, levels,
                         derivedIndexType());
 }
 
-const Layout &Pattern::layout(std::span<const Level> levels) {
+const Layout &Pattern::layout(std::span<const Level> levels, bool permuted) {
   requireHost();
   if (static_cast<int32_t>(levels.size()) == dims && isCanonical(levels))
     return canonical;
-  if (const MadeLayout *ready = find(levels))
+  if (const MadeLayout *ready = find(levels, permuted))
     return ready->owned.layout;
   checkLevels(levels);
+  permuted |= !hasBlocks(levels);
+  const Layout *single =
+      hasBlocks(levels) ? &layout(withoutBlocks(levels)) : nullptr;
   std::lock_guard lock(making);
-  if (const MadeLayout *ready = find(levels))
+  if (const MadeLayout *ready = find(levels, permuted))
     return ready->owned.layout;
-  auto next = std::make_unique<MadeLayout>(Levels(levels.begin(), levels.end()),
-                                           make(levels), nullptr);
+  auto next = std::make_unique<MadeLayout>(
+      Levels(levels.begin(), levels.end()), permuted,
+      make(levels, single, permuted), nullptr);
   own(next->owned.bytes());
   next->owned.layout.number = made ? made->owned.layout.number + 1 : 1;
   next->next = std::move(made);

@@ -68,14 +68,19 @@ public:
   const Layout &csr() const { return canonical; }
   /// Made at its first use. Throws InvalidArgument for levels that are not all
   /// of the pattern's dimensions, with a compressed one at the end and after
-  /// each compressed one.
-  const Layout &layout(std::span<const Level> levels);
+  /// each compressed one. Only the last two may have blocks, and only where
+  /// they alone may be compressed. A permutation for these is made if needed.
+  const Layout &layout(std::span<const Level> levels, bool permuted = true);
   /// Rows and columns exchanged.
   const Layout &transposed();
 
   /// Bit m: of the tuples of coordinates of the dimensions in the set m, most
   /// are in no entry. Of a pattern on a device nothing is known.
   uint8_t hollow();
+  /// The blocks of which the pattern is made, but for few entries: the largest
+  /// ones that are full. One by one where there are none, and for a pattern on
+  /// a device.
+  BlockShape blocks();
 
   /// The layouts in the memory of a device. The emulator's memory is the
   /// host's, and so it serves every pattern of the host. Throws InvalidArgument
@@ -142,17 +147,20 @@ private:
   /// A layout that was made, in a list that only grows.
   struct MadeLayout {
     Levels levels;
+    bool permuted; ///< Or without what blocks would need for that.
     OwnedLayout owned;
     std::unique_ptr<MadeLayout> next;
   };
   bool isHollow(int32_t dimension) const;
   bool isHollow(int32_t a, int32_t b) const;
-  const MadeLayout *find(std::span<const Level> levels) const;
+  const MadeLayout *find(std::span<const Level> levels, bool permuted) const;
   void checkLevels(std::span<const Level> levels) const;
-  OwnedLayout make(std::span<const Level> levels) const;
+  OwnedLayout make(std::span<const Level> levels, const Layout *single,
+                   bool permuted) const;
 
   Attachments kept;
   std::atomic<int> hollowSets{-1}; ///< -1: not known yet.
+  std::atomic<int> blockShape{-1}; ///< The same.
   ForkSafeMutex making;
   std::unique_ptr<MadeLayout> made;
   std::atomic<const MadeLayout *> madeReady{nullptr};

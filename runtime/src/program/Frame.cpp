@@ -17,7 +17,7 @@ static const Layout &layoutFor(const Plan &plan, const LayoutInfo &info,
                                Pattern &pattern, const Place *place) {
   const Layout &layout = place ? pattern.layoutsOn(place->device)
                                      .layout(info.levels, place->stream())
-                               : pattern.layout(info.levels);
+                               : pattern.layout(info.levels, false);
   if (layout.indexType != info.indexType)
     fail(Status::InvalidArgument, plan.manifest().program,
          " was compiled for patterns with ", elementName(info.indexType),
@@ -41,8 +41,10 @@ Frame::Frame(const Plan &plan, const Binding &binding,
     patterns[i] = arguments.patterns[info.pattern];
     layouts[i] =
         &layoutFor(plan, info, *arguments.patterns[info.pattern], place);
-    const int32_t dim = info.levels[info.levels.size() - 2].dimension;
-    itemRows[i] = binding.sizes[m.patterns[info.pattern].shape[dim]];
+    const Level &rows = info.levels[info.levels.size() - 2];
+    const int64_t extent =
+        binding.sizes[m.patterns[info.pattern].shape[rows.dimension]];
+    itemRows[i] = (extent + rows.block - 1) / rows.block;
   }
   int32_t slot = 0;
   for (const TensorInfo &info : m.operands) {

@@ -43,7 +43,8 @@ public:
   const Layout &layout(int32_t index) const { return *layouts[index]; }
   /// The pattern of a layout.
   Pattern &pattern(int32_t layout) const { return *patterns[layout]; }
-  /// Coordinates of the level before the last: the rows of an item.
+  /// Nodes that an item has of the level before the last, if that is dense: its
+  /// rows, or blocks of them.
   int64_t rowsPerItem(int32_t layout) const { return itemRows[layout]; }
 
   int64_t scratchBytes() const { return scratchEnd; }

@@ -64,6 +64,19 @@ void KernelCall::addArgument(int32_t index, const Frame &frame, int64_t item) {
   }
 }
 
+/// Positions of blocks move by one for so many rows, the inner loop's or the
+/// only one's.
+void KernelCall::moveBlocks(int64_t outer, int64_t inner,
+                            void **callPointers) const {
+  const bool only = plan.stage->partition.loops.size() < 2;
+  for (int32_t i = 0; i < argumentCount; ++i)
+    if (const int64_t block = plan.arguments[i].block; block > 1)
+      callPointers[i] =
+          only ? moved(pointers[i], outer / block * advances[i][0])
+               : moved(pointers[i],
+                       outer * advances[i][0] + inner / block * advances[i][1]);
+}
+
 void KernelCall::run(int64_t outer, int64_t outerCount, int64_t inner,
                      int64_t innerCount, const void *positions,
                      void *result) const {
@@ -72,6 +85,8 @@ void KernelCall::run(int64_t outer, int64_t outerCount, int64_t inner,
   for (int32_t i = 0; i < argumentCount; ++i)
     callPointers[i] =
         moved(pointers[i], outer * advances[i][0] + inner * advances[i][1]);
+  if (plan.block > 1)
+    moveBlocks(outer, inner, callPointers.data());
   if (positions) [[unlikely]] {
     for (int32_t i = 0; i < argumentCount; ++i)
       if (plan.arguments[i].layout >= 0 && plan.arguments[i].upper < 0 &&
@@ -89,19 +104,31 @@ void KernelCall::run(int64_t outer, int64_t outerCount, int64_t inner,
   plan.kernel(callPointers.data(), callSizes.data());
 }
 
+/// Of an item, or of the only loop. What is left of a block at the beginning is
+/// fewer rows than one has: the kernel then looks at no block.
+void KernelCall::runRows(int64_t item, int64_t begin, int64_t end) const {
+  auto call = [&](int64_t first, int64_t count) {
+    item < 0 ? run(first, count, 0, 1) : run(item, 1, first, count);
+  };
+  if (const int64_t rest = begin % plan.block) {
+    const int64_t stop = std::min(begin + plan.block - rest, end);
+    call(begin, stop - begin);
+    begin = stop;
+  }
+  if (begin < end)
+    call(begin, end - begin);
+}
+
 void KernelCall::runRange(int64_t begin, int64_t end) const {
   if (begin >= end)
     return;
-  if (plan.stage->partition.loops.size() < 2) {
-    run(begin, end - begin, 0, 1);
-    return;
-  }
+  if (plan.stage->partition.loops.size() < 2)
+    return runRows(-1, begin, end);
   const int64_t rows = extents[1];
   int64_t item = begin / rows, last = end / rows;
   if (int64_t row = begin % rows; item == last || row != 0) {
     // The first item, where we do not have it from its beginning to its end.
-    int64_t stop = item == last ? end % rows : rows;
-    run(item, 1, row, stop - row);
+    runRows(item, row, item == last ? end % rows : rows);
     if (item == last)
       return;
     ++item;

@@ -37,6 +37,8 @@ public:
 
 private:
   void addArgument(int32_t index, const Frame &frame, int64_t item);
+  void moveBlocks(int64_t outer, int64_t inner, void **callPointers) const;
+  void runRows(int64_t item, int64_t begin, int64_t end) const;
   /// With other positions, and another place for the output, if not NULL.
   void run(int64_t outer, int64_t outerCount, int64_t inner, int64_t innerCount,
            const void *positions = nullptr, void *result = nullptr) const;

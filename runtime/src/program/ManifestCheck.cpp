@@ -42,11 +42,12 @@ private:
     const size_t counts[] = {0, m.symbols.size(), m.patterns.size(),
                              m.layouts.size()};
     const size_t count = counts[about.refersTo];
-    require(
-        m,
-        about.refersTo == FieldInfo::None || (about.optional && index == -1) ||
-            (index >= 0 && static_cast<size_t>(index) < count),
-        path, " refers to ", names[about.refersTo], ' ', index, " of ", count);
+    require(m,
+            about.refersTo == FieldInfo::None ||
+                (about.optional && index == about.absent) ||
+                (index >= 0 && static_cast<size_t>(index) < count),
+            path, " refers to ", names[about.refersTo], ' ', index, " of ",
+            count);
   }
   void visit(const Buffer &buffer, FieldInfo) {
     bool exists = buffer.kind == Buffer::Operand ? in(buffer.index, m.operands)
@@ -103,6 +104,9 @@ private:
   void stage(const Stage &stage) {
     if (stage.isKernel())
       return kernel(stage);
+    require(stage.step.layout < 0 ||
+                !hasBlocks(m.layouts[stage.step.layout].levels),
+            stage.step.name, " has a layout of blocks");
     checkStep({m, stage.step});
   }
 
@@ -137,6 +141,13 @@ private:
             "a layout of pattern ", name, " has a dense level, {",
             tsgu::print(info.levels),
             "}, after a compressed one or at its end");
+    for (size_t level = 0; level < rank; ++level) {
+      const int32_t block = info.levels[level].block;
+      require(block > 0 && (block == 1 || (level + 2 >= rank &&
+                                           isDense(info.levels[rank - 2]))),
+              "a layout of pattern ", name, " has blocks, {",
+              tsgu::print(info.levels), "}, other than of rows and columns");
+    }
     require(info.indexType == ElementType::I32 ||
                 info.indexType == ElementType::I64,
             "a layout has indices of type ", elementName(info.indexType));
@@ -246,6 +257,22 @@ private:
             stage.name, " cuts rows of an output that has none");
   }
 
+  /// Rows are weighed one by one, and computed by blocks of one height.
+  void blocks(const Stage &stage) {
+    const int32_t weights = stage.partition.weightLayout;
+    require(weights < 0 || !hasBlocks(m.layouts[weights].levels), stage.name,
+            " weighs its work by blocks");
+    int32_t height = 1;
+    for (const Argument &argument : stage.arguments)
+      if (argument.role == Argument::Positions) {
+        const Levels &levels = m.layouts[argument.layout].levels;
+        const int32_t block = levels[argument.level - 1].block;
+        require(height == 1 || block == 1 || block == height, stage.name,
+                " goes through blocks of ", height, " and of ", block, " rows");
+        height = std::max(height, block);
+      }
+  }
+
   void kernel(const Stage &stage) {
     const Partition &partition = stage.partition;
     require(partition.loops.size() <= 2, stage.name, " partitions ",
@@ -254,6 +281,7 @@ private:
             " is parallel in no loop");
     for (const Argument &argument : stage.arguments)
       this->argument(argument, stage);
+    blocks(stage);
     within(stage);
     for (const SizeRef &size : stage.sizes)
       this->size(size, stage);

@@ -84,6 +84,7 @@ ArgumentPlan Plan::planIndices(const Argument &argument,
       advance(0, Advance::Row);
   } else if (argument.role == Argument::Positions) {
     advance(loopOf(stage, argument.layout, level - 1), Advance::Row);
+    plan.block = layout.levels[level - 1].block;
     if (level >= 2 && layout.levels[level - 1].kind == Level::Dense)
       advance(loopOf(stage, argument.layout, level - 2), Advance::Item);
   }
@@ -129,6 +130,8 @@ StagePlan Plan::planKernel(const Stage &stage, uint32_t number) const {
   plan.parallel = stage.partition.parallel;
   for (const Argument &argument : stage.arguments)
     plan.arguments.push_back(planArgument(argument, stage));
+  for (const ArgumentPlan &argument : plan.arguments)
+    plan.block = std::max(plan.block, argument.block);
   if (plan.parallel && stage.partition.weightLayout >= 0) {
     const int32_t layout = stage.partition.weightLayout;
     const Levels &levels = m.layouts[layout].levels;

@@ -35,6 +35,7 @@ struct ArgumentPlan {
   bool coordinates = false;
   int32_t slot = -1; ///< Otherwise the data of this buffer.
   int64_t elementSize = 0;
+  int32_t block = 1; ///< Rows for each index by which it moves with them.
   Advance advances[2];
 };
 
@@ -47,6 +48,7 @@ struct StagePlan {
   std::vector<ArgumentPlan> arguments;
   bool parallel = false;
   bool wholeItems = false; ///< Of the layout that weighs, no rows are cut out.
+  int32_t block = 1; ///< So many rows are computed together, from a multiple.
 
   // Step of the runtime.
   const struct Step *step = nullptr;  ///< NULL: a kernel.

@@ -85,6 +85,7 @@ Program::Key Program::keyOf(const Binding &binding) const {
   key.indexType = binding.indexType;
   key.derivedIndexType = binding.derivedIndexType;
   key.hollow = binding.hollow;
+  key.blocks = binding.blocks;
   size_t i = 0;
   for (int32_t symbol : signature.widths()) {
     int64_t width = binding.sizes[symbol];
@@ -118,6 +119,7 @@ Program::Key Program::keyOf(const tsgu_specialization &specialization) const {
   key.target = specialization.target;
   key.alignment = specialization.alignment;
   std::ranges::copy(specialization.hollow, key.hollow.begin());
+  std::ranges::copy(specialization.blocks, key.blocks.begin());
   size_t i = 0;
   for (int32_t symbol : signature.widths()) {
     const int64_t width = specialization.widths[symbol];
@@ -133,6 +135,7 @@ bool Program::equal(const Key &a, const Key &b) const {
   return a.target == b.target && a.alignment == b.alignment &&
          a.valueType == b.valueType && a.indexType == b.indexType &&
          a.derivedIndexType == b.derivedIndexType && a.hollow == b.hollow &&
+         a.blocks == b.blocks &&
          std::equal(a.widths.begin(),
                     a.widths.begin() + signature.widths().size(),
                     b.widths.begin());
@@ -144,6 +147,8 @@ Program::Bucket &Program::bucketOf(const Key &key) {
                   static_cast<uint64_t>(key.derivedIndexType);
   hash = hash * 128 + key.target + key.alignment;
   hash ^= std::bit_cast<uint64_t>(key.hollow) * 0x9E3779B97F4A7C15u;
+  for (uint16_t block : key.blocks)
+    hash = (hash ^ block) * 0x9E3779B97F4A7C15u;
   for (size_t i = 0; i < signature.widths().size(); ++i)
     hash = (hash ^ key.widths[i]) * 0x9E3779B97F4A7C15u;
   return buckets[(hash >> 32) % buckets.size()];
@@ -177,8 +182,10 @@ const Plan &Program::planFor(const Key &key) {
                                      static_cast<uint32_t>(m.symbols.size()),
                                      key.target,
                                      key.alignment,
+                                     {},
                                      {}};
   std::ranges::copy(key.hollow, specialization.hollow);
+  std::ranges::copy(key.blocks, specialization.blocks);
   auto entry = std::make_unique<Entry>(key, compile(path, specialization));
   entry->plan.checkSignature(m);
   entry->next.reset(bucket.load());
@@ -221,6 +228,7 @@ void Program::launchAt(const Place &place, const Binding &binding,
   key.target = static_cast<uint8_t>(place.device.target());
   key.alignment = alignmentOf(signature, binding, arguments, result);
   key.hollow = {};
+  key.blocks = {};
   const Plan &plan = planFor(key);
   if (!plan.isForDevice())
     fail(Status::CompileFailed, "the compiler gave no device kernels for ",

@@ -134,6 +134,10 @@ void Signature::bindPatterns(const Arguments &arguments,
     bindSize(info.stored, pattern->stored(), static_cast<int32_t>(p), -1, -1,
              binding);
     binding.hollow[p] = arguments.patterns[p]->hollow();
+    const BlockShape block = arguments.patterns[p]->blocks();
+    if (block.rows > 1)
+      binding.blocks[p] =
+          static_cast<uint16_t>(block.rows | block.columns << 8);
     if (p == 0) {
       binding.indexType = pattern->indexType();
       binding.derivedIndexType = pattern->derivedIndexType();

@@ -37,7 +37,7 @@ inline Engine &engine() {
 inline tsgu_specialization specialize(uint8_t index, uint8_t derived,
                                       tsgu_target target) {
   return {TSGU_F32, index, derived, nullptr, 0, static_cast<uint8_t>(target),
-          0,        {}};
+          0,        {},    {}};
 }
 
 inline const tsgu_object &libraryFor(const char *path, uint8_t index,

@@ -80,7 +80,7 @@ tsgu_program *opened(const std::string &name) {
 tsgu_status printed(tsgu_program *program) {
   const int64_t widths[] = {0, 0, 0, 0};
   const tsgu_specialization specialization{
-      TSGU_F64, TSGU_I32, TSGU_I32, widths, 4, TSGU_TARGET_CPU, 0, {}};
+      TSGU_F64, TSGU_I32, TSGU_I32, widths, 4, TSGU_TARGET_CPU, 0, {}, {}};
   char *text = nullptr;
   const tsgu_status status =
       tsgu_program_manifest(program, &specialization, &text);

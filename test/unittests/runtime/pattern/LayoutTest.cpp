@@ -179,7 +179,11 @@ TEST(Layout, LevelsThatAreNone) {
         Levels{{0, Level::Compressed}, {1, Level::Dense}},
         Levels{{0, Level::Compressed}, {0, Level::Compressed}},
         Levels{{0, Level::Dense}, {2, Level::Compressed}},
-        Levels{{-1, Level::Dense}, {1, Level::Compressed}}, canonicalLevels(3)})
+        Levels{{-1, Level::Dense}, {1, Level::Compressed}},
+        Levels{{0, Level::Dense, 0}, {1, Level::Compressed}},
+        Levels{{0, Level::Dense}, {1, Level::Compressed, -2}},
+        Levels{{0, Level::Compressed}, {1, Level::Compressed, 2}},
+        canonicalLevels(3)})
     EXPECT_THROW(pattern->layout(levels), Error) << print(levels);
 }
 
@@ -194,6 +198,143 @@ TEST(Layout, WithoutEmptyRows) {
   EXPECT_EQ(layout.coordinates, pattern->csr().coordinates);
   EXPECT_EQ(layout.permutation, nullptr);
   EXPECT_LE(pattern->bytes() - before, 2 * 4 * 201);
+}
+
+/// Every element of the blocks that have an entry, by levels, and -1 for those
+/// that the pattern has not.
+void expectBlocks(Pattern &pattern, const Entries &entries,
+                  const Levels &levels) {
+  SCOPED_TRACE(print(levels));
+  Entries blocks{entries.shape, {}};
+  std::set<Entry> found;
+  for (Entry entry : entries.all) {
+    for (const Level &level : levels)
+      entry[static_cast<size_t>(level.dimension)] /= level.block;
+    found.insert(entry);
+  }
+  for (const Level &level : levels) {
+    int64_t &extent = blocks.shape[static_cast<size_t>(level.dimension)];
+    extent = (extent + level.block - 1) / level.block;
+  }
+  blocks.all.assign(found.begin(), found.end());
+  const Layout &layout = pattern.layout(levels);
+  EXPECT_EQ(&pattern.layout(levels), &layout) << "made once";
+  EXPECT_EQ(&pattern.layout(levels, false), &layout);
+  const std::vector<Entry> expected = sortedBy(blocks.all, levels);
+  const int32_t height = levels[levels.size() - 2].block,
+                width = levels.back().block;
+  Layout nodes = layout; // One element for each block.
+  nodes.stored /= height * width;
+  EXPECT_EQ(Walk(nodes, levels, blocks).run(), expected);
+  std::vector<int64_t> order;
+  for (const Entry &block : expected)
+    for (int32_t i = 0; i < height; ++i)
+      for (int32_t j = 0; j < width; ++j) {
+        Entry entry = block;
+        for (const Level &level : levels)
+          entry[static_cast<size_t>(level.dimension)] *= level.block;
+        entry[static_cast<size_t>(levels[levels.size() - 2].dimension)] += i;
+        entry[static_cast<size_t>(levels.back().dimension)] += j;
+        const auto at = std::ranges::lower_bound(entries.all, entry);
+        const bool there = at != entries.all.end() && *at == entry;
+        order.push_back(there ? at - entries.all.begin() : -1);
+      }
+  ASSERT_EQ(layout.stored, static_cast<int64_t>(order.size()));
+  ASSERT_EQ(layout.permutationType, ElementType::I32);
+  const auto *permutation = static_cast<const int32_t *>(layout.permutation);
+  for (size_t k = 0; k < order.size(); ++k)
+    EXPECT_EQ(permutation[k], order[k]) << "element " << k;
+}
+
+TEST(Layout, BlocksOfAnySize) {
+  std::mt19937 random(5);
+  for (const auto &[shape, count] :
+       {std::pair<std::vector<int64_t>, size_t>{{7, 9}, 25},
+        {{40, 3}, 30},
+        {{16, 64}, 300},
+        {{5, 5}, 0},
+        {{0, 4}, 0},
+        {{3, 10, 7}, 60},
+        {{0, 4, 4}, 0}}) {
+    const Entries entries = randomEntries(random, shape, count);
+    const Owned pattern = entries.pattern();
+    std::vector<int32_t> order(shape.size());
+    for (size_t d = 0; d < order.size(); ++d)
+      order[d] = static_cast<int32_t>(d);
+    do {
+      for (const auto [height, width] :
+           {std::pair{2, 2}, {3, 3}, {1, 4}, {4, 1}, {8, 5}, {50, 70}}) {
+        Levels levels;
+        for (int32_t dimension : order)
+          levels.push_back({dimension, Level::Dense});
+        levels.back().kind = Level::Compressed;
+        levels.back().block = width;
+        levels[levels.size() - 2].block = height;
+        expectBlocks(*pattern, entries, levels);
+      }
+    } while (std::ranges::next_permutation(order).found);
+  }
+}
+
+/// What kernels need of blocks is made first, without a permutation.
+TEST(Layout, BlocksWithoutPermutation) {
+  std::mt19937 random(6);
+  const Entries entries = randomEntries(random, {90, 90}, 2000);
+  const Owned pattern = entries.pattern();
+  const Levels levels{{0, Level::Dense, 3}, {1, Level::Compressed, 2}};
+  const Layout &bare = pattern->layout(levels, false);
+  EXPECT_EQ(bare.permutation, nullptr);
+  const Layout &layout = pattern->layout(levels);
+  EXPECT_NE(layout.permutation, nullptr);
+  EXPECT_EQ(bare.rows, 30);
+  EXPECT_EQ(layout.stored, bare.stored);
+  for (int64_t row = 0; row <= layout.rows; ++row)
+    EXPECT_EQ(layout.position(row), bare.position(row));
+}
+
+TEST(Blocks, LargestOnesThatAreFull) {
+  // A node joined with two others, `height` x `width` entries for each; every
+  // `gap`-th block lacks one.
+  auto blocks = [](int64_t nodes, int64_t height, int64_t width, int64_t gap,
+                   int64_t items = 0) {
+    Entries entries{{nodes * height, nodes * width}, {}};
+    if (items > 0)
+      entries.shape.insert(entries.shape.begin(), items);
+    std::set<Entry> all;
+    for (int64_t item = 0; item < std::max<int64_t>(items, 1); ++item)
+      for (int64_t node = 0; node < nodes; ++node)
+        for (int64_t other : {node, (7 * node + 3) % nodes})
+          for (int64_t i = 0; i < height; ++i)
+            for (int64_t j = 0; j < width; ++j) {
+              if (gap > 0 && node % gap == 0 && i == 0 && j == 0)
+                continue;
+              const int64_t row = node * height + i, column = other * width + j;
+              all.insert(items > 0 ? Entry{item, row, column}
+                                   : Entry{row, column, 0});
+            }
+    entries.all.assign(all.begin(), all.end());
+    const BlockShape found = entries.pattern()->blocks();
+    return std::pair(found.rows, found.columns);
+  };
+  EXPECT_EQ(blocks(500, 3, 3, 0), std::pair(3, 3));
+  EXPECT_EQ(blocks(500, 4, 2, 0), std::pair(4, 2));
+  EXPECT_EQ(blocks(500, 8, 8, 0), std::pair(8, 8));
+  EXPECT_EQ(blocks(100, 16, 16, 0), std::pair(8, 8));
+  EXPECT_EQ(blocks(500, 9, 7, 0), std::pair(3, 7));
+  EXPECT_EQ(blocks(1000, 5, 1, 0), std::pair(5, 1));
+  EXPECT_EQ(blocks(5000, 1, 5, 0), std::pair(1, 1)) << "rows differ";
+  EXPECT_EQ(blocks(5000, 1, 1, 0), std::pair(1, 1));
+  EXPECT_EQ(blocks(50, 3, 3, 0), std::pair(1, 1)) << "small";
+  EXPECT_EQ(blocks(500, 3, 3, 10), std::pair(3, 3)) << "a tenth is not full";
+  EXPECT_EQ(blocks(500, 3, 3, 4), std::pair(1, 1)) << "a quarter is not full";
+  EXPECT_EQ(blocks(100, 3, 3, 0, 4), std::pair(3, 3)) << "of a batch";
+  std::vector<Entry> full;
+  for (int64_t i = 0; i < 100; ++i)
+    for (int64_t j = 0; j < 100; ++j)
+      full.push_back({i, j, 0});
+  const BlockShape found = Entries{{100, 100}, full}.pattern()->blocks();
+  EXPECT_EQ(std::pair(found.rows, found.columns), std::pair(8, 5))
+      << "four rows are left";
 }
 
 TEST(Hollow, RowsAndColumns) {

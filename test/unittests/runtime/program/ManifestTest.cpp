@@ -125,6 +125,12 @@ TEST(Manifest, References) {
       [](Manifest &m) { m.layouts[0].levels = canonicalLevels(3); },
       [](Manifest &m) { m.layouts[0].levels[1].kind = Level::Dense; },
       [](Manifest &m) { m.layouts[0].levels[0].dimension = -1; },
+      [](Manifest &m) { m.layouts[0].levels[1].block = 0; },
+      [](Manifest &m) { m.layouts[0].levels[0].block = 3; }, // It weighs rows.
+      [](Manifest &m) {
+        m.layouts[0].levels = {{0, Level::Compressed},
+                               {1, Level::Compressed, 2}};
+      },
       [](Manifest &m) { m.layouts[0].indexType = ElementType::F32; },
       [](Manifest &m) { m.symbols[0].nodesOf = 0; },
       [](Manifest &m) { m.stages[1].arguments[0].level = -1; },

@@ -185,8 +185,8 @@ TEST_F(ProgramTest, PrintsManifests) {
   tsgu_program *program = nullptr;
   check(tsgu_program_open("spmm", &program));
   const int64_t widths[4] = {0, 0, 32, 0};
-  tsgu_specialization wanted{TSGU_F32, TSGU_I64,        TSGU_I32, widths,
-                             4,        TSGU_TARGET_CPU, 0,        {}};
+  tsgu_specialization wanted{TSGU_F32,        TSGU_I64, TSGU_I32, widths, 4,
+                             TSGU_TARGET_CPU, 0,        {},       {}};
   char *text = nullptr;
   check(tsgu_program_manifest(program, &wanted, &text));
   EXPECT_TRUE(contains(text, {"size p = 32", "operand A: f32", "i64"})) << text;
@@ -196,11 +196,13 @@ TEST_F(ProgramTest, PrintsManifests) {
   wanted.width_count = 3;
   EXPECT_EQ(tsgu_program_manifest(program, &wanted, &text),
             TSGU_INVALID_ARGUMENT);
-  wanted = {TSGU_I32, TSGU_I64, TSGU_I32, widths, 4, TSGU_TARGET_CPU, 0, {}};
+  wanted = {TSGU_I32,        TSGU_I64, TSGU_I32, widths, 4,
+            TSGU_TARGET_CPU, 0,        {},       {}};
   EXPECT_EQ(tsgu_program_manifest(program, &wanted, &text),
             TSGU_INVALID_ARGUMENT);
   const int64_t tooWide[4] = {0, 0, 257, 0};
-  wanted = {TSGU_F32, TSGU_I64, TSGU_I32, tooWide, 4, TSGU_TARGET_CPU, 0, {}};
+  wanted = {TSGU_F32,        TSGU_I64, TSGU_I32, tooWide, 4,
+            TSGU_TARGET_CPU, 0,        {},       {}};
   EXPECT_EQ(tsgu_program_manifest(program, &wanted, &text),
             TSGU_INVALID_ARGUMENT);
 }
