@@ -229,7 +229,7 @@ def _blocks(kernels, rng, samples):
         pattern = kernels.pattern((size, size), (i, j))
         kinds = {"CSR": {}, "BSR": {"blocks": (unknowns, unknowns)}}
         mesh = " x ".join(map(str, extents)) + (", a face held" if fixed else "")
-        for dtype, width in itertools.product(("f32", "f64"), (1, 8, 32, 128)):
+        for dtype, width in itertools.product(("f32", "f64"), (8, 32, 128)):
             number = _TYPES[dtype][1]
             values = rng.standard_normal(len(i)).astype(number)
             dense, product = (array((size, width), number) for _ in range(2))
