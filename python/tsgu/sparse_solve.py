@@ -7,7 +7,9 @@ import torch
 from torch.autograd import Function
 
 from ._autograd import operator
+from ._direct import in_graph_or_transform, suits_cholesky
 from ._layouts import as_tensor, is_sparse
+from ._library import SingularMatrixError
 from ._linear_solve import (
     check_guess,
     check_on_cpu,
@@ -99,6 +101,21 @@ def sparse_triangular_solve(A, B, upper=True, unitriangular=False, transpose=Fal
 # ===-- By iterative and direct methods, and users' callables ------------------===#
 
 
+# Up to here a factorisation takes less than 0.1 s however it fills up.
+_FACTORISED = 1024
+_ITERATED = {"preconditioner", "maxiter", "restart", "x0", "callback"}
+
+
+def _factorisation(pattern, values, solve, transpose_solve, kwargs, given):
+    """The factorisation that serves where no method is named; None: an iteration does."""
+    named = solve is not None or transpose_solve is not None
+    if named or kwargs or given.keys() & _ITERATED or pattern.shape[-1] > _FACTORISED:
+        return None
+    if in_graph_or_transform(values) or not suits_cholesky(pattern, values):
+        return "lu"
+    return "cholesky"
+
+
 def _default(n):
     """Without restarts GMRES ends after n steps whatever the matrix; larger ones take BiCGSTAB."""
     return ("gmres", Wanted(restart=n)) if 0 < n <= 256 else ("bicgstab", Wanted())
@@ -157,8 +174,24 @@ def _user_maker(solve, transpose_solve, kwargs, pattern, vector, on_fail):
 
 def _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail):
     pattern, values = parts(A)
-    vector = B.dim() < A.dim()
-    plan = _own_plan(solve, transpose_solve, kwargs, given, A.shape[-1])
+    found = _factorisation(pattern, values, solve, transpose_solve, kwargs, given)
+
+    def by(solve):
+        return _solve_by(
+            pattern, values, B, solve, transpose_solve, kwargs, given, return_info, on_fail
+        )
+
+    if found == "cholesky":
+        try:
+            return by(found)
+        except SingularMatrixError:  # not positive definite
+            found = "lu"
+    return by(found or solve)
+
+
+def _solve_by(pattern, values, B, solve, transpose_solve, kwargs, given, return_info, on_fail):
+    vector = B.dim() == (1 if pattern.items == -1 else 2)
+    plan = _own_plan(solve, transpose_solve, kwargs, given, pattern.shape[-1])
     if plan is None:
         guess = None
         make = _user_maker(solve, transpose_solve, {**kwargs, **given}, pattern, vector, on_fail)
@@ -211,8 +244,11 @@ def sparse_generic_solve(
     solve: "cg" (A Hermitian positive definite), "minres" (Hermitian), "bicgstab", "gmres", "cgs";
     "cholesky" (Hermitian positive definite, both triangles stored) or "lu", which factorise A; one
     of the functions linear_cg, minres, bicgstab, gmres, cgs of tsgu.utils, whose keyword
-    arguments are then taken; or any callable `solve(A, B, **kwargs) -> X`. Without it, GMRES up
-    to n = 256 and BiCGSTAB beyond, neither of which needs A to be symmetric.
+    arguments are then taken; or any callable `solve(A, B, **kwargs) -> X`. Without it, up to
+    n = 1024: "cholesky" where A is Hermitian with a positive diagonal, and "lu" where it is not, or
+    not positive definite. Beyond, and where an option of iterative methods is given: GMRES up to
+    n = 256, then BiCGSTAB, neither of which needs A to be symmetric. In graphs and transforms,
+    where A's values are not known, "lu" stands for "cholesky". SolveInfo.method says which it was.
 
     Our iterative methods stop when norm(b - A x) <= max(rtol norm(b), atol) in every column of B,
     for the residual recomputed from x; rtol is by default 1e-5 in single and 1e-8 in double

@@ -238,12 +238,33 @@ def test_a_matrix_that_is_not_definite():
 def test_singular_matrices_and_zero_rows():
     A = torch.diag(torch.tensor([1.0, 2.0, 0.0], dtype=torch.float64)).to_sparse_csr()
     b = torch.ones(3, dtype=torch.float64)
-    for solve in GENERAL:
+    with pytest.raises(tsgu.SingularMatrixError, match="row 2"):
+        tsgu.sparse_generic_solve(A, b)
+    for solve in GENERAL[1:]:
         with pytest.warns(tsgu.ConvergenceWarning):
             x, info = tsgu.sparse_generic_solve(A, b, solve, return_info=True)
         assert not info.converged and x.isfinite().all()
     with pytest.raises(tsgu.SingularMatrixError, match=r"\b2\b"):
         tsgu.sparse_generic_solve(A, b, "bicgstab", preconditioner="jacobi")
+
+
+def test_which_method_serves_where_none_is_named():
+    """Of small matrices a factorisation, of others and with options of iterations one of those."""
+
+    def method(A, **options):
+        b = torch.ones(A.shape[-1], dtype=A.dtype)
+        x, info = tsgu.sparse_generic_solve(A, b, return_info=True, **options)
+        oracle.assert_close(A @ x, b, terms=1 << 32 if options or len(b) > 1024 else 1 << 10)
+        return info.method
+
+    definite, indefinite = symmetric(12), symmetric(12, definite=False)
+    diagonal = torch.full((12,), 0.1, dtype=torch.float64).diag()
+    positive = indefinite.to_dense().fill_diagonal_(0.0) + diagonal  # and indefinite
+    assert method(definite) == method(definite.to_sparse_coo()) == "cholesky"
+    assert method(positive.to_sparse_csr()) == method(-definite) == "lu"
+    assert method(matrices.invertible("csr64", 12)) == "lu"
+    assert method(definite, maxiter=100) == method(definite, preconditioner="jacobi") == "gmres"
+    assert method(2 * torch.eye(1025, dtype=torch.float64).to_sparse_csr()) == "bicgstab"
 
 
 def test_not_a_number():
@@ -369,5 +390,6 @@ def test_small():
         B = torch.ones(n, 2, dtype=torch.float64, requires_grad=True)
         for solve in (*GENERAL, lapack):
             X, info = tsgu.sparse_generic_solve(A, B, solve, return_info=True)
-            assert torch.equal(X, B / 2) and info.converged
+            oracle.assert_close(X.detach(), B.detach() / 2, terms=2)
+            assert info.converged
             X.sum().backward()
