@@ -26,9 +26,12 @@ Factor<T>::Factor(std::shared_ptr<const Symbolic> of)
     : symbolic(std::move(of)) {
   const Index count = symbolic->supernodes();
   starts.reserve(count + 1), starts.push_back(0);
-  for (Index s = 0; s < count; ++s)
+  for (Index s = 0; s < count; ++s) {
+    const int64_t rows = padded<T>(symbolic->height(s));
     starts.push_back(
-        add(starts.back(), multiply(symbolic->width(s), front(s).panelStep())));
+        add(starts.back(),
+            multiply(multiply(symbolic->width(s), partsOf<T>), rows)));
+  }
   values = blockOf<Real<T>>(starts.back());
   inverse.resize(symbolic->columns());
 }

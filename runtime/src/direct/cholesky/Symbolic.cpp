@@ -93,6 +93,7 @@ void setRows(const Entries &from, Symbolic &to) {
   std::vector<Index> place(n), local(n), of(n, -1);
   for (Index k = 0; k < n; ++k)
     place[to.order[k]] = k;
+  to.rows.reserve(to.rowStarts.back() + 1); // An address, also of none.
   to.rows.resize(to.rowStarts.back()), to.relative.resize(to.rows.size());
   to.entryStarts.assign(1, 0);
   to.entryStarts.reserve(n + 1);
