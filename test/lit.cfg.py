@@ -13,7 +13,7 @@ import lit.formats
 config.name = "tsgu"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir"]
-config.excludes = ["python", "unittests"]
+config.excludes = ["install", "python", "unittests"]
 config.test_source_root = os.path.dirname(__file__)
 tools = [config.tsgu_tools, config.llvm_tools]
 path = os.pathsep.join([*tools, os.environ["PATH"]])

@@ -109,6 +109,7 @@ static void run(const HostStep &call) {
 }
 
 const Step steps::fill = {.name = StepInfo::fill,
+                          .reads = {},
                           .writes = {Step::Dense},
                           .numbers = 1,
                           .check = check,
