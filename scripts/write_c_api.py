@@ -27,6 +27,7 @@ STRUCTS = (
 ENUMERATIONS = (
     "tsgu_status",
     "tsgu_type",
+    "tsgu_meeting",
     "tsgu_mode",
     "tsgu_kind",
     "tsgu_reason",

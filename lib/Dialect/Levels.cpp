@@ -13,6 +13,9 @@ namespace st = mlir::sparse_tensor;
 namespace tsgu {
 
 static st::LevelType getLevelType(Level::Kind kind) {
+  if (kind == Level::Singleton) // With coordinates of its own.
+    return *st::buildLevelType(st::LevelFormat::Singleton,
+                               {st::LevelPropNonDefault::SoA});
   auto format = kind == Level::Dense ? st::LevelFormat::Dense
                                      : st::LevelFormat::Compressed;
   return *st::buildLevelType(format, /*ordered=*/true, /*unique=*/true);
@@ -38,10 +41,15 @@ Levels getLevels(st::SparseTensorEncodingAttr encoding) {
     return {};
   for (unsigned level = 0; level < map.getNumResults(); ++level) {
     st::LevelType type = encoding.getLvlType(level);
-    Level::Kind kind = st::isDenseLT(type) ? Level::Dense : Level::Compressed;
-    bool ordered = levels.empty() || levels.back().kind == Level::Dense ||
-                   kind == Level::Compressed;
-    if (type != getLevelType(kind) || !ordered)
+    Level::Kind kind = st::isDenseLT(type)       ? Level::Dense
+                       : st::isSingletonLT(type) ? Level::Singleton
+                                                 : Level::Compressed;
+    bool fits = kind == Level::Singleton
+                    ? level > 0 && levels.back().kind == Level::Compressed &&
+                          level + 1 == map.getNumResults()
+                    : levels.empty() || levels.back().kind == Level::Dense ||
+                          kind == Level::Compressed;
+    if (type != getLevelType(kind) || !fits)
       return {};
     levels.push_back({static_cast<int32_t>(map.getDimPosition(level)), kind});
   }

@@ -199,6 +199,13 @@ static int32_t getResultDepth(func::FuncOp program, BlockArgument argument) {
   return depth;
 }
 
+/// Whether this use takes more than the shape and the pattern of a tensor.
+static bool readsElements(OpOperand &use) {
+  if (auto op = dyn_cast<GenericOp>(use.getOwner()))
+    return op.isDpsInit(&use) || !op.getMatchingBlockArgument(&use).use_empty();
+  return !isa<tensor::DimOp, ZerosLikeOp>(use.getOwner());
+}
+
 FailureOr<Manifest> getSignature(func::FuncOp program, StringRef path) {
   ProgramSymbols symbols(program);
   Manifest signature;
@@ -226,9 +233,7 @@ FailureOr<Manifest> getSignature(func::FuncOp program, StringRef path) {
     std::string label =
         name ? name.getValue().str() : "x" + std::to_string(number);
     TensorInfo info = describe(argument, label);
-    info.read = llvm::any_of(argument.getUsers(), [](Operation *user) {
-      return !isa<tensor::DimOp, ZerosLikeOp>(user);
-    });
+    info.read = llvm::any_of(argument.getUses(), readsElements);
     info.resultOf = getResultDepth(program, argument);
     signature.operands.push_back(info);
   }

@@ -12,6 +12,18 @@
 
 namespace tsgu::torch_plugin {
 
+struct CachedPattern;
+
+/// The meetings of a pattern's entries with those of another (see Meetings.h).
+struct Met {
+  using Key = std::array<int64_t, 3>; ///< kind, whether COO, whether wide
+
+  std::weak_ptr<CachedPattern> other;
+  Key key;
+  std::array<TensorHandle, 3> tensors;
+  int64_t bytes;
+};
+
 /// A pattern, validated, with what every call asks of it.
 struct CachedPattern {
   CachedPattern(tsgu_pattern *pattern, const IndexArrays &given);
@@ -28,7 +40,8 @@ struct CachedPattern {
 
   /// See PatternCache::canonical.
   std::array<TensorHandle, 3> canonical;
-  int64_t canonicalBytes = 0;
+  int64_t canonicalBytes = 0; ///< And of `met`.
+  std::vector<Met> met;       ///< The latest used last.
 };
 
 /// The elements of index tensors, contiguous, for one call: nothing keeps what

@@ -19,6 +19,7 @@
 #include "Checks.h"
 #include "Errors.h"
 #include "Joined.h"
+#include "Meetings.h"
 #include "Run.h"
 #include "Tensors.h"
 #include "Transposed.h"
@@ -239,6 +240,20 @@ static void canonicalBoxed(StableIValue *stack, uint64_t, uint64_t) {
     give(stack[k], std::move(tensors[k]));
 }
 
+static void meetBoxed(StableIValue *stack, uint64_t, uint64_t) {
+  Arguments arguments(stack);
+  const int64_t kind = arguments.integer(), isCOO = arguments.integer(),
+                wide = arguments.integer();
+  PatternArguments a(arguments), b(arguments);
+  checkForm(a.arrays);
+  checkForm(b.arrays);
+  std::array<TensorHandle, 3> tensors =
+      meetingsOf(static_cast<tsgu_meeting>(kind), isCOO != 0, wide != 0,
+                 a.arrays, b.arrays);
+  for (size_t k = 0; k < tensors.size(); ++k)
+    give(stack[k], std::move(tensors[k]));
+}
+
 /// A copy of the positions of the pattern's CSR layout. On the CPU that of a
 /// transposed matrix is one of the matrix's own layouts.
 static void rowPositionsBoxed(StableIValue *stack, uint64_t, uint64_t) {
@@ -357,6 +372,12 @@ STABLE_TORCH_LIBRARY_FRAGMENT(tsgu, library) {
   library.def("cached() -> (Tensor entries, Tensor[] tensors)");
   library.def("validate(" TSGU_PATTERN_SCHEMA ") -> int");
   library.def("row_positions(" TSGU_PATTERN_SCHEMA ") -> Tensor");
+  // What an operation on two patterns gives: see Meetings.h.
+  library.def("meet(int kind, int is_coo, int wide, " TSGU_PATTERN_SCHEMA
+              ", Tensor other_positions, Tensor other_coordinates, "
+              "int other_form, int other_items, int other_rows, "
+              "int other_columns, int other_version) "
+              "-> (Tensor positions, Tensor coordinates, Tensor entries)");
   // Whether the pattern is still what it was at another version.
   library.def("is_as_of(" TSGU_PATTERN_SCHEMA ", int other) -> bool");
   library.def("canonical(" TSGU_PATTERN_SCHEMA
@@ -390,6 +411,7 @@ static void implement(torch::stable::detail::StableLibrary &library) {
   library.impl("validate", validateBoxed);
   library.impl("row_positions", rowPositionsBoxed);
   library.impl("is_as_of", isAsOfBoxed);
+  library.impl("meet", meetBoxed);
   library.impl("canonical", canonicalBoxed);
 }
 

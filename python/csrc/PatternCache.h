@@ -30,6 +30,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -88,6 +89,16 @@ public:
   /// none) as tensors, the same ones at each call, so that what Python makes of
   /// them is found by its storage.
   std::array<TensorHandle, 3> canonical(CachedPattern &pattern);
+
+  /// The meetings with another pattern, if they are known.
+  std::optional<std::array<TensorHandle, 3>>
+  findMet(CachedPattern &pattern, const std::shared_ptr<CachedPattern> &other,
+          const Met::Key &key);
+  /// Keeps them, or what another thread kept meanwhile, and gives what is kept.
+  std::array<TensorHandle, 3>
+  keepMet(CachedPattern &pattern, const std::shared_ptr<CachedPattern> &other,
+          const Met::Key &key, std::array<TensorHandle, 3> made);
+
   CacheCounters counters();
   void clear();
 

@@ -38,10 +38,16 @@ static void torchParallelFor(int64_t count, tsgu_task task, void *context) {
     poolFailed = true;
 }
 
-static tsgu_executor torchExecutor() {
+tsgu_executor tsgu::torch_plugin::torchExecutor() {
   uint32_t threads = 1;
   checkTorch(torch_get_num_threads(&threads), "read its thread count");
+  poolFailed = false;
   return {static_cast<int32_t>(threads), torchParallelFor};
+}
+
+void tsgu::torch_plugin::requirePool() {
+  if (poolFailed)
+    fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
 }
 
 //===-- A run
@@ -188,14 +194,12 @@ static tsgu_type bindOperands(const Program &program,
 static void runOnCPU(const Program &program, const Frame &frame,
                      int32_t patternCount, int32_t operandCount,
                      const tsgu_tensor &result) {
-  tsgu_executor executor = torchExecutor();
-  poolFailed = false;
+  const tsgu_executor executor = torchExecutor();
   const Heard heard(frame.said, frame.tensors, operandCount, frame.patterns,
                     patternCount);
   check(tsgu_program_run(program.program, frame.handles, patternCount,
                          frame.tensors, operandCount, &result, &executor));
-  if (poolFailed)
-    fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
+  requirePool();
 }
 
 /// Runs a program on what is bound in the frame, where its own operands and
@@ -310,13 +314,11 @@ TensorHandle tsgu::torch_plugin::solveFrom(tsgu_mode mode, IndexArrays &arrays,
 
   const tsgu_tensor given[3] = {toTensor(views[0]), toTensor(views[1]),
                                 toTensor(view)};
-  tsgu_executor executor = torchExecutor();
-  poolFailed = false;
+  const tsgu_executor executor = torchExecutor();
   const Heard heard(said, given, 3, &pattern, 1);
   check(tsgu_solve(static_cast<const tsgu_solver *>(handle.data), mode,
                    pattern->pattern, &given[0], &given[1], &given[2], 1,
                    &executor));
-  if (poolFailed)
-    fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
+  requirePool();
   return result;
 }

@@ -32,6 +32,11 @@ TensorHandle solveFrom(tsgu_mode mode, IndexArrays &pattern,
                        AtenTensorHandle solver, AtenTensorHandle values,
                        AtenTensorHandle b, AtenTensorHandle guess);
 
+/// torch's threads, for one call of the runtime, and what fails after it where
+/// they did.
+tsgu_executor torchExecutor();
+void requirePool();
+
 /// The most operands and patterns of a program.
 inline constexpr int32_t maxOperands = 32;
 inline constexpr int32_t maxPatterns = 8;

@@ -2,7 +2,8 @@
 
 usage: write_signatures.py LIBTSGU OUTPUT PROGRAM.mlir...
 
-For every program, its batched form and the cotangent programs of both, where there are some.
+For every program, its batched form, unless it is of a tensor of three dimensions, and the cotangent
+programs of both, where there are some.
 """
 
 import ctypes
@@ -34,7 +35,8 @@ def main(library_path, output, *programs):
     library = open_library(library_path)
     signatures = []
     for program in sorted(pathlib.Path(program).stem for program in programs):
-        for path in (program, f"{program}/batch"):
+        ranks = [pattern["rank"] for pattern in signature(library, program)["patterns"]]
+        for path in (program, f"{program}/batch")[: 1 if 3 in ranks else 2]:
             signatures.append(signature(library, path))
             operands = signatures[-1]["operands"]
             cotangents = [

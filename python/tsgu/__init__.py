@@ -31,6 +31,7 @@ from .direct import SparseSolve, SparseSolver
 from .einsum import einsum
 from .indexed_matmul import gather_mm, segment_mm
 from .sddmm import sddmm
+from .sparse_arithmetic import sparse_add, sparse_div, sparse_mul
 from .sparse_logdet import logdet, selected_inverse, slogdet
 from .sparse_logsumexp import sparse_bidir_logsumexp, sparse_logsumexp
 from .sparse_lstsq import SparseGenericLstsq, sparse_generic_lstsq
@@ -43,6 +44,7 @@ from .sparse_solve import (
     sparse_generic_solve,
     sparse_triangular_solve,
 )
+from .spgemm import spgemm
 
 __all__ = [
     "BreakdownError",
@@ -81,19 +83,23 @@ __all__ = [
     "show_config",
     "slogdet",
     "solver",
+    "sparse_add",
     "sparse_amax",
     "sparse_amin",
     "sparse_bidir_logsumexp",
+    "sparse_div",
     "sparse_generic_lstsq",
     "sparse_generic_solve",
     "sparse_log_softmax",
     "sparse_logsumexp",
     "sparse_mean",
     "sparse_mm",
+    "sparse_mul",
     "sparse_mv",
     "sparse_softmax",
     "sparse_sum",
     "sparse_triangular_solve",
+    "spgemm",
     "utils",
     "values",
 ]

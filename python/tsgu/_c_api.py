@@ -27,6 +27,12 @@ TYPE = {  # tsgu_type
     "bf16": 7,
 }
 
+MEETING = {  # tsgu_meeting
+    "product": 0,
+    "common": 1,
+    "either": 2,
+}
+
 MODE = {  # tsgu_mode
     "n": 0,
     "t": 1,

@@ -227,6 +227,44 @@ def _register_row_counts():
     torch.library.register_fake("tsgu::row_counts", fake, lib=_library)
 
 
+def _register_meetings():
+    described = ", ".join(
+        f"Tensor {other}positions, Tensor {other}coordinates, SymInt {other}form, "
+        f"SymInt {other}items, SymInt {other}rows, SymInt {other}columns"
+        for other in ("", "other_")
+    )
+    _library.define(
+        f"meetings(int kind, bool is_coo, {described}) -> (Tensor, Tensor, Tensor)", tags=_TAGS
+    )
+
+    def compute(kind, is_coo, *arguments):
+        from ._meetings import met
+
+        first, second = Pattern(*arguments[:6], False), Pattern(*arguments[6:], False)
+        # Copies, for a graph may write other results into what it no longer reads.
+        positions, coordinates, meetings = met(kind, int(is_coo), 1, first, second)
+        coordinates = coordinates[:0] if positions.dim() == 2 else coordinates
+        return positions.clone(), coordinates.clone(), meetings.to(torch.int64, copy=True)
+
+    def fake(kind, is_coo, *arguments):
+        from ._meetings import EITHER
+
+        first = Pattern(*arguments[:6], False)
+        context = torch.library.get_ctx()
+        stored, count = context.new_dynamic_size(), context.new_dynamic_size()
+
+        def indices(*shape):
+            return first.positions.new_empty(shape, dtype=torch.int64)
+
+        meetings = indices(2 if kind == EITHER else 3, count)
+        if is_coo or first.items != -1:
+            return indices(len(first.shape), stored), indices(0, stored), meetings
+        return indices(first.shape[0] + 1), indices(stored), meetings
+
+    _implement("meetings", compute)
+    torch.library.register_fake("tsgu::meetings", fake, lib=_library)
+
+
 # ===-- Programs of the library ---------------------------------------------===#
 
 
@@ -281,5 +319,6 @@ def _register(path, signature):
 
 _register_apply()
 _register_row_counts()
+_register_meetings()
 for _path, _signature in library_signatures().items():
     _register(_path, _signature)

@@ -37,9 +37,11 @@ class Matrix:
 
     Every function of the package takes one where it takes a sparse tensor, and then returns one.
     `A @ B`, `B @ A` and torch.matmul multiply by a dense B, of A's dtype: (m,), (m, p), or
-    (b, m, p) beside a batch; `T`, `mT` and `mH` are views. Functions of one matrix are methods,
-    too: `sum`, `mean`, `amax`, `amin`, `softmax`, `log_softmax`, `logsumexp`, `solve`,
-    `solve_triangular`, `lstsq`.
+    (b, m, p) beside a batch; and by a sparse one, which gives a Matrix (`spgemm`). `A + B` and
+    `A - B` are those of sparse matrices (`sparse_add`), `A * B` and `A / B` also with numbers and
+    dense tensors (`sparse_mul`, `sparse_div`); `T`, `mT` and `mH` are views. Functions of one
+    matrix are methods, too: `sum`, `mean`, `amax`, `amin`, `softmax`, `log_softmax`, `logsumexp`,
+    `solve`, `solve_triangular`, `lstsq`.
 
     Raises TypeError for what is no pattern or tensor, ValueError for another number of values.
     What is wrong with the pattern or the dtype is an error where the matrix is used.
@@ -244,9 +246,34 @@ class Matrix:
         return product(self, B)
 
     def __rmatmul__(self, B):
+        if is_sparse_matrix(B):
+            return _sparse_product(B, self)
         if isinstance(B, torch.Tensor) and B.layout is torch.strided and B.dim() > 1:
             return product(self.mT, B.mT).mT
         return product(self.mT, B)
+
+    def __neg__(self):
+        return unchecked(self._pattern, -self._values)
+
+    def __add__(self, B):
+        return _arithmetic("sparse_add", self, B)
+
+    def __radd__(self, B):
+        return _arithmetic("sparse_add", B, self)
+
+    def __sub__(self, B):
+        return _arithmetic("sparse_add", self, B, alpha=-1)
+
+    def __rsub__(self, B):
+        return _arithmetic("sparse_add", B, self, alpha=-1)
+
+    def __mul__(self, B):
+        return _arithmetic("sparse_mul", self, B)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, B):
+        return _arithmetic("sparse_div", self, B)
 
     @property
     def __torch_function__(self):
@@ -342,7 +369,7 @@ torch.serialization.add_safe_globals([_restored, restored_pattern])
 def product(A, B):
     """A B with a dense B: (m,), (m, p), or with one more dimension in front, as A may have."""
     if not isinstance(B, torch.Tensor) or B.layout is not torch.strided:
-        _refuse(A, B)
+        return _sparse_product(A, B)
     if B.dtype is not A.dtype:
         B = same_dtype(A, B)
     if B.dim() == 1:
@@ -362,11 +389,18 @@ def product(A, B):
     return _BATCH.call((pattern,), values, B)
 
 
-def _refuse(A, B):
-    if type(B) is Matrix or (isinstance(B, torch.Tensor) and is_sparse(B)) or as_tensor(B) is not B:
-        dense = "B.to_torch().to_dense()" if type(B) is Matrix else "B.to_dense()"
-        raise TypeError(f"the product of two sparse matrices is not there yet: write A @ {dense}")
-    raise TypeError(f"a tsgu.Matrix multiplies by a dense torch.Tensor, not by {type(B).__name__}")
+def _arithmetic(name, *operands, **options):
+    from . import sparse_arithmetic
+
+    return getattr(sparse_arithmetic, name)(*operands, **options)
+
+
+def _sparse_product(A, B):
+    if not is_sparse_matrix(B):
+        raise TypeError(f"a tsgu.Matrix multiplies by a torch.Tensor, not by {type(B).__name__}")
+    from .spgemm import spgemm
+
+    return spgemm(A, B)
 
 
 def _refuse_shapes(A, B):
@@ -377,6 +411,12 @@ def _refuse_shapes(A, B):
 
 
 # ===-- Kinds ----------------------------------------------------------------------===#
+
+
+def is_sparse_matrix(A):
+    """Whether it is a Matrix, a sparse tensor of torch or a sparse array of SciPy."""
+    A = as_tensor(A)
+    return is_tensor_or_matrix(A) and is_sparse(A)
 
 
 def is_tensor_or_matrix(A):

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from ._coalesced import coalesced, summed
 from ._dtypes import same_dtype
 from ._layouts import as_tensor, is_sparse
 from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of, unchecked
+from ._meetings import COMMON, PRODUCT, values_by
 from ._modes import needs_matrix, on_indices, outside_graphs
 from ._tensors import parts
 
@@ -183,6 +185,25 @@ class _Sparse:
         if self.pattern.may_repeat:
             self.pattern, self.values = coalesced(self.pattern, self.values)
 
+    def by(self, kind, other, turns):
+        """The product with another operand, entry by entry or of matrices, either one turned."""
+        first, second = (
+            x.pattern.transposed() if turned else x.pattern
+            for x, turned in zip((self, other), turns, strict=True)
+        )
+        found = values_by(kind, first, second, self.values, other.values, keeps_layout=False)
+        like = other.tensor if type(other.tensor) is Matrix else self.tensor
+        return _Sparse(matrix_of(*found, like=like))
+
+    def is_on_pattern_of(self, other):
+        first, other = self.pattern, other.pattern
+        return first is other or (
+            first.form == other.form
+            and first.shape == other.shape
+            and first.positions.data_ptr() == other.positions.data_ptr()
+            and first.coordinates.data_ptr() == other.coordinates.data_ptr()
+        )
+
 
 def _nest(terms, operands, result):
     """One loop nest over all operands, of which some are sparse and on one pattern."""
@@ -264,22 +285,52 @@ def _prepared(letters, operands):
     return terms, made
 
 
-def _check_patterns(spec, terms, operands):
-    """All sparse operands are on one pattern and indexed alike."""
-    sparse = [k for k, operand in enumerate(operands) if isinstance(operand, _Sparse)]
-    for k in sparse[1:]:
-        first, other = operands[sparse[0]].pattern, operands[k].pattern
-        same = first is other or (
-            first.form == other.form
-            and first.shape == other.shape
-            and first.positions.data_ptr() == other.positions.data_ptr()
-            and first.coordinates.data_ptr() == other.coordinates.data_ptr()
-        )
-        if not same or terms[k] != terms[sparse[0]]:
+# ===-- Sparse operands on patterns of their own -----------------------------------===#
+
+
+def _met(spec, terms, operands, result):
+    """Terms and operands with all sparse ones on one pattern and indexed alike."""
+    terms, operands = [*terms], [*operands]
+    numbers = [*range(len(terms))]
+    while True:
+        sparse = [k for k, operand in enumerate(operands) if isinstance(operand, _Sparse)]
+        different = [
+            (one, two)
+            for one, two in itertools.combinations(sparse, 2)
+            if terms[one] != terms[two] or not operands[one].is_on_pattern_of(operands[two])
+        ]
+        if not different:
+            return terms, operands
+        for one, two in different:
+            others = [term for k, term in enumerate(terms) if k not in (one, two)]
+            how = _product_of(terms[one], terms[two], set(result).union(*others))
+            if how is not None:
+                break
+        else:
+            one, two = different[0]
             raise NotImplementedError(
-                f"einsum: {spec!r} multiplies operands {sparse[0]} and {k} on two patterns: one of "
-                "them has to be dense"
+                f"einsum: {spec!r} multiplies operands {numbers[one]} and {numbers[two]} on two "
+                "patterns, and neither entry by entry nor as matrices: one of them has to be dense"
             )
+        kind, terms[one], *turns = how
+        operands[one] = operands[one].by(kind, operands[two], turns)
+        del operands[two], terms[two], numbers[two]
+
+
+def _product_of(first, second, needed):
+    """How two sparse operands are multiplied: (kind, indices of the product, who is turned).
+
+    None where it takes more than a product of matrices, or entry by entry.
+    """
+    turned = second[:-2] + second[:-3:-1]
+    if first in (second, turned):
+        return COMMON, first, False, first != second
+    lead, shared = first[:-2], set(first[-2:]) & set(second[-2:])
+    if len(shared) != 1 or lead != second[:-2] or shared & needed:
+        return None
+    inner = shared.pop()
+    turns = first[-1] != inner, second[-2] != inner
+    return PRODUCT, lead + first[-1 if turns[0] else -2] + second[-2 if turns[1] else -1], *turns
 
 
 # ===-- Order of contractions ---------------------------------------------------===#
@@ -335,16 +386,18 @@ def einsum(spec, *operands):
     Indices that the result does not have are summed; without "->" it has those that occur once, in
     their order. An index that is twice in an operand is its diagonal. What is not stored is zero.
     operands: dense tensors and sparse ones, (n, m) or (b, n, m), COO, CSR, CSC, BSR, BSC, SciPy's
-    or tsgu.Matrix; several sparse ones have one pattern, the same index tensors, and the same
-    letters. Where the result has the indices of the sparse operands alone, it has their pattern and
-    layout; with rows and columns exchanged it is COO of COO, CSR of others. Otherwise it is dense.
-    All dense operands take the first sparse one's dtype. Differentiable to any order; gradients are
-    programs as well. One loop nest over the stored entries computes it, or several where three
-    operands or more are cheaper in the order that numpy.einsum_path finds; nothing with all indices
-    of a sparse operand and more is made, unless it is the result.
+    or tsgu.Matrix. Several sparse ones have one pattern, the same index tensors, and the same
+    letters; or they are multiplied two by two before, by `sparse_mul` where they have the same
+    letters, by `spgemm` where they share one that nothing else has ("ij,jk->ik", "ij,kj,ik->"), and
+    give one sparse operand. Where the result has the indices of the sparse operands alone, it has
+    their pattern and layout; with rows and columns exchanged it is COO of COO, CSR of others.
+    Otherwise it is dense. All dense operands take the first sparse one's dtype. Differentiable to
+    any order; gradients are programs as well. One loop nest over the stored entries computes it, or
+    several where three operands or more are cheaper in the order that numpy.einsum_path finds;
+    nothing with all indices of a sparse operand and more is made, unless it is the result.
 
     Raises ValueError with a caret under what is wrong with spec, TypeError for other operands,
-    NotImplementedError for sparse operands on two patterns.
+    NotImplementedError for sparse operands on two patterns that meet in another way.
     """
     operands = [as_tensor(operand) for operand in operands]
     terms, given = _split(spec)
@@ -355,7 +408,7 @@ def einsum(spec, *operands):
     if not any(map(is_sparse, operands)):
         return torch.einsum(",".join(letters) + "->" + result, *operands)
     terms, left = _prepared(letters, operands)
-    _check_patterns(spec, terms, left)
+    terms, left = _met(spec, terms, left, result)
     sparse = [k for k, operand in enumerate(left) if isinstance(operand, _Sparse)]
     if not sparse:
         return _contract(terms, left, result)

@@ -128,11 +128,66 @@ def test_several_operands_on_one_pattern():
     x = torch.randn(9, dtype=torch.float64)
     wanted = torch.einsum("ij,ij,j->i", A.to_dense(), B.to_dense(), x)
     torch.testing.assert_close(tsgu.einsum("ij,ij,j->i", A, B, x), wanted)
-    C = matrices.csr(6, 9)
-    with pytest.raises(NotImplementedError, match="on two patterns"):
-        tsgu.einsum("ij,ij->i", A, C)
-    with pytest.raises(NotImplementedError, match="on two patterns"):
-        tsgu.einsum("ij,kj->ik", A, B)
+    for spec in ("ij,kl->ik", "ij,jk->ijk", "ij,kj->ijk", "ij,jk,j->ik"):
+        operands = A, matrices.csr(9, 9), x
+        with pytest.raises(NotImplementedError, match="operands 0 and 1 on two patterns"):
+            tsgu.einsum(spec, *operands[: spec.count(",") + 1])
+
+
+@pytest.mark.parametrize("kinds", ["csr64 csr32", "coo csr64", "csc64 coo", "csr32 csc32"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "ij,jk->ik",
+        "ij,kj->ik",
+        "ji,jk->ik",
+        "ji,kj->ki",
+        "ij,jk->",
+        "ij,jk->k",
+        "ij,jk,kl->il",
+        "ij,ij->ij",
+        "ij,ji->ij",
+        "ij,ij->i",
+        "ij,ij,jk->ik",
+        "ij,jk,k->i",
+        "ij,jk,ik->ik",
+        "ij,jk,ki->",
+    ],
+)
+def test_several_patterns(spec, kinds):
+    first, second = (KINDS[kind](8, 8, torch.float64) for kind in kinds.split())
+    sparse = [x.detach().requires_grad_() for x in (first, second)]
+    terms = spec.split("->")[0].split(",")
+    others = [torch.randn((8,) * len(term), dtype=torch.float64) for term in terms]
+    values = [oracle.stored_values(x).requires_grad_() for x in sparse]
+    full = [
+        oracle.dense(oracle.indices_of(x), v, x.shape) for x, v in zip(sparse, values, strict=True)
+    ]
+    wanted = torch.einsum(spec, *full, *others[2:])
+    result = tsgu.einsum(spec, *sparse, *others[2:])
+    if result.layout is not torch.strided:
+        at = tuple(oracle.indices_of(result.detach()))
+        assert torch.count_nonzero(wanted.detach()) <= len(at[0])
+        result, wanted = tsgu.values(result).reshape(-1), wanted[at]
+    oracle.assert_close(result.detach(), wanted.detach())
+    weight = torch.randn_like(wanted)
+    for found, expected in zip(
+        torch.autograd.grad(result, sparse, weight),
+        torch.autograd.grad(wanted, values, weight),
+        strict=True,
+    ):
+        oracle.assert_close(oracle.stored_values(found), expected)
+
+
+def test_several_patterns_of_batches():
+    A, B = matrices.coo(6, 7, items=3), matrices.batched_csr(3, 7, 5)
+    for spec in ("bij,bjk->bik", "bij,bjk->ik", "bij,bjk->b"):
+        full = oracle.dense(oracle.indices_of(B), oracle.stored_values(B), B.shape)
+        wanted = torch.einsum(spec, A.to_dense(), full)
+        found = tsgu.einsum(spec, A, B)
+        found = found if found.layout is torch.strided else found.to_dense()
+        torch.testing.assert_close(found, wanted)
+    assert type(tsgu.einsum("bij,bjk->bik", A, tsgu.Matrix.of(B))) is tsgu.Matrix
 
 
 def test_diagonals():

@@ -55,6 +55,7 @@ private:
   LogicalResult replaceSizes();
   Value extentOf(const Argument &argument, int32_t dim);
   void inlineTerms();
+  void inlineSingletons();
   LogicalResult replaceStored();
   void addOutputExtents();
   void makeStrided();
@@ -95,8 +96,8 @@ Value KernelExport::levelSize(int32_t layout, unsigned level) {
       manifest.patterns[info.pattern].shape[info.levels[level].dimension]);
 }
 
-/// A sparse tensor is positions and coordinates of each compressed level, then
-/// its values.
+/// A sparse tensor is positions and coordinates of each compressed level,
+/// coordinates of a singleton, then its values.
 SmallVector<Argument> KernelExport::describeBuffers(const Argument &tensor) {
   SmallVector<Argument> buffers;
   for (auto [number, level] :
@@ -104,6 +105,8 @@ SmallVector<Argument> KernelExport::describeBuffers(const Argument &tensor) {
     if (level.kind == Level::Dense)
       continue;
     for (Argument::Role role : {Argument::Positions, Argument::Coordinates}) {
+      if (role == Argument::Positions && level.kind == Level::Singleton)
+        continue;
       Argument &indices = buffers.emplace_back(tensor);
       indices.role = role;
       indices.level = static_cast<int32_t>(number);
@@ -254,6 +257,31 @@ void KernelExport::inlineTerms() {
   }
 }
 
+/// The loop over the one node below another, from its place to the next.
+static bool isOverSingleton(scf::ForOp loop) {
+  auto end = loop.getUpperBound().getDefiningOp<arith::AddIOp>();
+  return end && end.getLhs() == loop.getLowerBound() &&
+         isConstantIntValue(end.getRhs(), 1) &&
+         isConstantIntValue(loop.getStep(), 1);
+}
+
+void KernelExport::inlineSingletons() {
+  SmallVector<scf::ForOp> loops;
+  kernel.walk([&](scf::ForOp loop) {
+    if (isOverSingleton(loop))
+      loops.push_back(loop);
+  });
+  IRRewriter rewriter(kernel.getContext());
+  for (scf::ForOp loop : loops) {
+    auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+    SmallVector<Value> elements{loop.getLowerBound()};
+    llvm::append_range(elements, loop.getInitArgs());
+    rewriter.inlineBlockBefore(loop.getBody(), loop, elements);
+    rewriter.replaceOp(loop, yield.getOperands());
+    rewriter.eraseOp(yield);
+  }
+}
+
 LogicalResult KernelExport::replaceStored() {
   SmallVector<StoredOp> reads;
   kernel.walk([&](StoredOp op) { reads.push_back(op); });
@@ -361,6 +389,7 @@ LogicalResult KernelExport::run() {
     --bufferCount;
   }
   inlineTerms();
+  inlineSingletons();
   if (failed(replaceFirstPositions()) || failed(replaceSizes()) ||
       failed(replaceStored()) || failed(checkNothingHidden()))
     return failure();

@@ -86,21 +86,27 @@ struct SelectLayout : tsgu::impl::SelectLayoutBase<SelectLayout> {
 };
 
 /// The levels in this order of dimensions: compressed from where most tuples of
-/// the coordinates so far are empty.
+/// the coordinates so far are empty. The last one is a singleton where each
+/// such tuple has one entry.
 Levels SelectLayout::getLevels(Value sparse, ArrayRef<int32_t> order) {
   BlockArgument holder = getPatternArgument(getOperation(), getPattern(sparse));
   auto hollow = getOperation().getArgAttrOfType<IntegerAttr>(
       holder.getArgNumber(), hollowAttr);
+  constexpr unsigned paired = 7; // See Pattern::hollow.
+  bool single = order.size() == 3 && order.back() != 0 && hollow &&
+                hollow.getValue()[paired];
   Levels levels;
   uint64_t prefix = 0;
   bool compressed = false;
   for (int32_t dimension : order) {
     prefix |= uint64_t(1) << dimension;
-    compressed |= levels.size() + 1 == order.size() ||
+    compressed |= levels.size() + (single ? 2 : 1) == order.size() ||
                   (hollow && hollow.getValue()[prefix]);
     levels.push_back(
         {dimension, compressed ? Level::Compressed : Level::Dense});
   }
+  if (single)
+    levels.back().kind = Level::Singleton;
   return levels;
 }
 

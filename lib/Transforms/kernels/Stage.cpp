@@ -238,6 +238,8 @@ Cost Staging::getCost(GenericOp op, const Stage &stage) {
       continue;
     double index = elementSize(layout.indexType);
     cost.bytes.push_back({index, {info.stored}});
+    if (layout.levels.back().kind == Level::Singleton)
+      cost.bytes.push_back({index, {info.stored}});
     // How many nodes there are below a compressed level is not known.
     if (layout.levels[0].kind == Level::Compressed) {
       cost.bytes.push_back({2 * index, {buffers.nodesOf(argument.layout)}});

@@ -20,11 +20,12 @@ namespace tsgu {
 /// One level of a layout: the coordinates of a dimension below each node of the
 /// level before it. Dense, every coordinate is a node; compressed, those of
 /// which there are entries, ascending: `positions` say where a parent's begin,
-/// `coordinates` what they are. With a block, a node stands for so many
-/// coordinates that follow one another, and has its number among such blocks
-/// for a coordinate.
+/// `coordinates` what they are. Singleton, each parent has one node, and there
+/// are coordinates alone. With a block, a node stands for so many coordinates
+/// that follow one another, and has its number among such blocks for a
+/// coordinate.
 struct Level {
-  enum Kind : uint8_t { Dense = 0, Compressed = 1 };
+  enum Kind : uint8_t { Dense = 0, Compressed = 1, Singleton = 2 };
   int32_t dimension = 0;
   Kind kind = Dense;
   int32_t block = 1;
@@ -52,6 +53,12 @@ inline Levels transposedLevels(int32_t rank) {
   Levels levels = canonicalLevels(rank);
   std::swap(levels[rank - 2].dimension, levels[rank - 1].dimension);
   return levels;
+}
+
+/// Those of a tensor in which the first coordinate and one of the others tell
+/// the third.
+inline Levels pairedLevels() {
+  return {{0, Level::Dense}, {1, Level::Compressed}, {2, Level::Singleton}};
 }
 
 inline bool isCanonical(std::span<const Level> levels) {
@@ -88,10 +95,12 @@ inline bool inOrder(std::span<const Level> levels) {
 
 /// "0 dense, 1 compressed", "0 dense by 3, 1 compressed by 3".
 inline std::string print(std::span<const Level> levels) {
+  static constexpr const char *kinds[] = {" dense", " compressed",
+                                          " singleton"};
   std::string text;
   for (const Level &level : levels) {
     text += (text.empty() ? "" : ", ") + std::to_string(level.dimension) +
-            (level.kind == Level::Dense ? " dense" : " compressed");
+            kinds[level.kind];
     if (level.block != 1)
       text += " by " + std::to_string(level.block);
   }

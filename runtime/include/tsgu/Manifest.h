@@ -48,7 +48,7 @@ struct PatternInfo {
 };
 
 /// The storage of a pattern by levels, one for each dimension. The last one is
-/// compressed, and so are all after a compressed one.
+/// not dense, nor is any after a compressed one; only the last is a singleton.
 struct LayoutInfo {
   int32_t pattern = 0;
   Levels levels;

@@ -164,6 +164,59 @@ typedef struct tsgu_pattern_info {
 TSGU_API void tsgu_pattern_describe(const tsgu_pattern *pattern,
                                     tsgu_pattern_info *info);
 
+/* Runs `task(context, begin, end)` over disjoint ranges that cover [0, count),
+ * from any threads; returns when all are done. */
+typedef void (*tsgu_task)(void *context, int64_t begin, int64_t end);
+typedef struct tsgu_executor {
+  int32_t threads; /* how many run at once; 1: call the task directly */
+  void (*parallel_for)(int64_t count, tsgu_task task, void *context);
+} tsgu_executor;
+
+/*===-- Two patterns
+ * -------------------------------------------------------===*/
+
+/* What an operation on two sparse matrices computes. */
+typedef enum tsgu_meeting {
+  TSGU_PRODUCT = 0, /* their product */
+  TSGU_COMMON = 1,  /* of entries that both have: elementwise products */
+  TSGU_EITHER = 2   /* of entries that one of them has, or both: sums */
+} tsgu_meeting;
+
+/* Which entries the result has, and which entries of a and b contribute to each
+ * of them: (entry of the result, entry of a, entry of b), in order. Of
+ * TSGU_EITHER (entry of the result, entry of a or entries(a) + entry of b).
+ * Entries of the result are in order, those of a and b numbered as the caller
+ * gave them, duplicates apart. A program computes values and gradients by it,
+ * as "entry_products" of a pattern of these triples. */
+typedef struct tsgu_meetings tsgu_meetings;
+typedef struct tsgu_meetings_info {
+  int64_t rows;         /* of the result, those of all items counted through */
+  int64_t stored;       /* its entries */
+  int64_t count;        /* how many triples or pairs there are */
+  int32_t width;        /* numbers in each: 3 or 2 */
+  tsgu_type index_type; /* int32 where all of it fits */
+} tsgu_meetings_info;
+
+/* Counts them, in time linear in the pairs of entries that meet. Both patterns
+ * have rank 2, or 3 with as many items, and are on the host; they live on until
+ * `meetings` is freed. TSGU_INVALID_ARGUMENT for shapes that do not fit,
+ * TSGU_INTERRUPTED. executor NULL: the runtime's own pool. */
+TSGU_API tsgu_status tsgu_meetings_count(tsgu_meeting kind, tsgu_pattern *a,
+                                         tsgu_pattern *b,
+                                         const tsgu_executor *executor,
+                                         tsgu_meetings **meetings,
+                                         tsgu_meetings_info *info);
+/* Writes the result's CSR arrays, positions[rows + 1] and coordinates[stored],
+ * in order, of `result_type`, and the meetings, entries[width][count], of
+ * `type`: int64, or int32 where the numbers fit. The same bits for every number
+ * of threads. */
+TSGU_API tsgu_status tsgu_meetings_write(const tsgu_meetings *meetings,
+                                         tsgu_type result_type, void *positions,
+                                         void *coordinates, tsgu_type type,
+                                         void *const *entries,
+                                         const tsgu_executor *executor);
+TSGU_API void tsgu_meetings_free(tsgu_meetings *meetings);
+
 /*===-- Programs
  * -----------------------------------------------------------===*/
 
@@ -199,14 +252,6 @@ typedef struct tsgu_tensor {
   const int64_t *shape;
   const int64_t *strides; /* in elements; the last must be 1 (or extent <= 1) */
 } tsgu_tensor;
-
-/* Runs `task(context, begin, end)` over disjoint ranges that cover [0, count),
- * from any threads; returns when all are done. */
-typedef void (*tsgu_task)(void *context, int64_t begin, int64_t end);
-typedef struct tsgu_executor {
-  int32_t threads; /* how many run at once; 1: call the task directly */
-  void (*parallel_for)(int64_t count, tsgu_task task, void *context);
-} tsgu_executor;
 
 /* The shape of the result, at most 8 dimensions; checks all operands:
  * TSGU_INVALID_ARGUMENT names the operand and the sizes that do not fit. A

@@ -13,7 +13,7 @@
 #include "base/Scratch.h"
 #include "device/Device.h"
 #include "direct/Factorization.h"
-#include "pattern/Pattern.h"
+#include "pattern/Meetings.h"
 #include "program/ManifestBytes.h"
 #include "program/Program.h"
 #include "program/Signature.h"
@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 using namespace tsgu;
 using namespace tsgu::runtime;
@@ -128,6 +129,55 @@ void tsgu_pattern_describe(const tsgu_pattern *pattern,
   info->entry_map = p.entryMap();
   info->index_type = static_cast<tsgu_type>(p.indexType());
   info->bytes = p.bytes();
+}
+
+static void requireIndexType(tsgu_type type) {
+  if (type != TSGU_I32 && type != TSGU_I64)
+    fail(Status::InvalidArgument, "index type ", static_cast<int>(type),
+         " is none; they are int32 or int64");
+}
+
+tsgu_status tsgu_meetings_count(tsgu_meeting kind, tsgu_pattern *a,
+                                tsgu_pattern *b, const tsgu_executor *executor,
+                                tsgu_meetings **meetings,
+                                tsgu_meetings_info *info) {
+  return guarded([&] {
+    requireNotNull(a, "a");
+    requireNotNull(b, "b");
+    requireNotNull(meetings, "meetings");
+    requireNotNull(info, "info");
+    checkExecutor(executor);
+    auto made = std::make_unique<Meetings>(kind, *unwrap(a), *unwrap(b),
+                                           executorOr(executor));
+    *info = {made->rows(), made->stored(), made->count(), made->width(),
+             static_cast<tsgu_type>(made->indexType())};
+    *meetings = reinterpret_cast<tsgu_meetings *>(made.release());
+  });
+}
+
+tsgu_status tsgu_meetings_write(const tsgu_meetings *meetings,
+                                tsgu_type result_type, void *positions,
+                                void *coordinates, tsgu_type type,
+                                void *const *entries,
+                                const tsgu_executor *executor) {
+  return guarded([&] {
+    requireNotNull(meetings, "meetings");
+    requireNotNull(positions, "positions");
+    requireNotNull(entries, "entries");
+    checkExecutor(executor);
+    requireIndexType(result_type);
+    requireIndexType(type);
+    const auto &m = *reinterpret_cast<const Meetings *>(meetings);
+    requireNotNull(m.stored() == 0 || coordinates, "coordinates");
+    for (int32_t k = 0; k < m.width(); ++k)
+      requireNotNull(m.count() == 0 || entries[k], "an array of entries");
+    m.write(static_cast<ElementType>(result_type), positions, coordinates,
+            static_cast<ElementType>(type), entries, executorOr(executor));
+  });
+}
+
+void tsgu_meetings_free(tsgu_meetings *meetings) {
+  delete reinterpret_cast<Meetings *>(meetings);
 }
 
 //===----------------------------------------------------------------------===//

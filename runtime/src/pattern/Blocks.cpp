@@ -137,7 +137,7 @@ BlockShape Pattern::blocks() {
   if (known >= 0)
     return {known & 255, known >> 8};
   BlockShape found;
-  if (!home && stored() >= leastStored)
+  if (!home && !spread && stored() >= leastStored)
     found = withIndexType(canonical.indexType, [&]<typename I>(I) {
       return BlockSearch<I>(canonical, rows()).run();
     });

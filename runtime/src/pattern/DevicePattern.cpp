@@ -62,7 +62,7 @@ static EntrySums groupEntries(const Place &place, const int64_t *map,
   return sums;
 }
 
-void Pattern::copyFrom(const Place &place, const Pattern &host) {
+void Pattern::copyFrom(const Place &place, Pattern &host) {
   const Layout &csr = host.csr();
   const int64_t size = elementSize(csr.indexType);
   devicePositions =
@@ -87,7 +87,7 @@ Pattern *Pattern::fromCSROn(const Place &place, int32_t rank,
   HostPattern pattern(new Pattern(rank, shape, stored), releasePattern);
   Pattern &made = *pattern;
   made.home = &place.device;
-  const ElementType own = ownIndexType(rank, shape, stored);
+  const ElementType own = ownIndexType(rank, shape, stored, false);
   const int64_t positionCount = multiply(made.items(), add(made.rows(), 1));
   DeviceCopies copies(place.device, place.stream(), type, own);
   made.devicePositions = copies.copy(positions, positionCount);
@@ -127,7 +127,7 @@ Pattern *Pattern::fromCOOOn(const Place &place, int32_t rank,
   HostPattern pattern(new Pattern(rank, shape, stored), releasePattern);
   Pattern &made = *pattern;
   made.home = &place.device;
-  const ElementType own = ownIndexType(rank, shape, stored);
+  const ElementType own = ownIndexType(rank, shape, stored, false);
   DeviceCopies copies(place.device, place.stream(), type, own);
   DeviceBlock item, row = copies.copy(coordinates[rank - 2], stored);
   if (rank == 3)

@@ -45,13 +45,19 @@ static int64_t countFilled(const Layout &csr, int32_t dimension, int32_t rank,
   };
   const auto *positions = static_cast<const I *>(csr.positions);
   const auto *coordinates = static_cast<const I *>(csr.coordinates);
+  const auto *middle = static_cast<const I *>(csr.upper[1].coordinates);
   if (dimension == rank - 1)
     for (int64_t k = 0; k < csr.stored; ++k)
       mark(coordinates[k]);
+  else if (middle && dimension == 1)
+    for (int64_t k = 0; k < csr.stored; ++k)
+      mark(middle[k]);
   else
     for (int64_t row = 0; row < csr.rows; ++row)
       if (positions[row] != positions[row + 1])
-        mark(dimension == rank - 2 ? row % rows : row / rows);
+        mark(middle                  ? row
+             : dimension == rank - 2 ? row % rows
+                                     : row / rows);
   return count;
 }
 
@@ -67,8 +73,13 @@ bool Pattern::isHollow(int32_t dimension) const {
   });
 }
 
+__extension__ using Wide = __int128;
+
+bool Pattern::isSpread(int32_t rank, const int64_t *shape, int64_t stored) {
+  return rank == 3 && Wide(stored) * mostPairs < Wide(shape[0]) * shape[1];
+}
+
 bool Pattern::isHollow(int32_t a, int32_t b) const {
-  __extension__ using Wide = __int128;
   const Wide pairs = Wide(extents[a]) * extents[b];
   return Wide(stored()) * mostPairs < pairs ||
          (stored() < pairs && std::min(extents[a], extents[b]) >= leastOfPair);
@@ -78,7 +89,7 @@ uint8_t Pattern::hollow() {
   const int known = hollowSets.load(std::memory_order_relaxed);
   if (known >= 0)
     return static_cast<uint8_t>(known);
-  int found = 0;
+  int found = paired << 7;
   for (int32_t a = 0; !home && a < dims; ++a) {
     found |= isHollow(a) << (1 << a);
     for (int32_t b = 0; dims == 3 && b < a; ++b)

@@ -34,7 +34,9 @@ struct BlockShape {
 /// batched CSR layout are the rows of all items, one after the other, and
 /// positions count from the first item's first entry. Of blocks, coordinates
 /// and positions are those of blocks, and each has all its elements in the
-/// permutation, -1 for one that the pattern has not.
+/// permutation, -1 for one that the pattern has not. Where the last level is a
+/// singleton, rows are the parents of the compressed one before it, of which
+/// `upper` has the coordinates.
 struct Layout {
   ElementType indexType = ElementType::I32;
   ElementType permutationType = ElementType::I32;

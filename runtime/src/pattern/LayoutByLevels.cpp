@@ -54,11 +54,19 @@ private:
     for (int32_t d = 0; d < rank; ++d)
       coordinates[d] = blockOf<I>(stored);
     std::copy_n(last, stored, coordinates[rank - 1].template as<I>());
+    const auto *middle =
+        static_cast<const From *>(canonical.upper[1].coordinates);
+    if (middle)
+      std::copy_n(middle, stored, coordinates[1].template as<I>());
     const int64_t rows = shape[rank - 2];
     for (int64_t row = 0; row < canonical.rows; ++row) {
       const int64_t begin = positions[row], end = positions[row + 1];
       if (begin == end)
         continue;
+      if (middle) {
+        fill(0, begin, end, row);
+        continue;
+      }
       fill(rank - 2, begin, end, row % rows);
       if (rank == 3)
         fill(0, begin, end, row / rows);
@@ -128,7 +136,10 @@ private:
   /// entry, and then those of this one.
   void number(size_t level) {
     auto *node = parents.as<int64_t>();
-    const bool last = level + 1 == levels.size();
+    const bool last =
+        level + 1 == levels.size() || levels[level + 1].kind == Level::Singleton;
+    if (levels[level].kind == Level::Singleton)
+      return addSingletons(level);
     if (levels[level].kind == Level::Dense) {
       const int64_t extent = shape[levels[level].dimension];
       parentCount = multiply(parentCount, extent);
@@ -171,11 +182,14 @@ private:
 
   void keep(size_t level, Block positions, Block found, int64_t nodes) {
     Layout &layout = made.layout;
-    if (level + 1 == levels.size()) {
+    const bool last = level + 1 == levels.size();
+    if (last || levels[level + 1].kind == Level::Singleton) {
+      Block &own = last ? made.coordinates : made.upperCoordinates[level];
       made.positions = std::move(positions);
-      made.coordinates = std::move(found);
+      own = std::move(found);
       layout.positions = made.positions.data();
-      layout.coordinates = made.coordinates.data();
+      (last ? layout.coordinates : layout.upper[level].coordinates) =
+          own.data();
       layout.rows = parentCount;
       return;
     }
@@ -185,6 +199,13 @@ private:
                            made.upperCoordinates[level].data(), parentCount,
                            nodes};
     parentCount = nodes;
+  }
+
+  void addSingletons(size_t level) {
+    made.coordinates = blockOf<I>(stored);
+    made.layout.coordinates = made.coordinates.data();
+    for (int64_t k = 0; k < stored; ++k)
+      made.coordinates.template as<I>()[k] = coordinate(level, k);
   }
 
   const Layout &canonical;

@@ -50,7 +50,9 @@ void Pattern::checkLevels(std::span<const Level> levels) const {
             !std::exchange(named[level.dimension], true) &&
             (level.kind == Level::Compressed ||
              (level.kind == Level::Dense && i + 1 < count &&
-              (i == 0 || levels[i - 1].kind == Level::Dense)));
+              (i == 0 || levels[i - 1].kind == Level::Dense)) ||
+             (level.kind == Level::Singleton && paired && i == 2 &&
+              level.dimension != 0 && levels[1].kind == Level::Compressed));
     valid &= level.block > 0;
     for (int32_t outer = 0; level.block > 1 && outer + 1 < count; ++outer)
       valid &= i + 2 >= count && levels[outer].kind == Level::Dense;
@@ -58,8 +60,9 @@ void Pattern::checkLevels(std::span<const Level> levels) const {
   if (!valid)
     fail(Status::InvalidArgument, "a pattern of rank ", dims,
          " has no layout {", print(levels), "}: levels are its dimensions, ",
-         "dense ones before compressed ones, of which there is one at least; "
-         "the last two may have blocks where it is the only one");
+         "dense ones before compressed ones, of which there is one at least, ",
+         "and a singleton where coordinates tell it; the last two may have ",
+         "blocks where only one is compressed");
 }
 
 const Pattern::MadeLayout *Pattern::find(std::span<const Level> levels,
@@ -80,7 +83,7 @@ OwnedLayout Pattern::make(std::span<const Level> levels, const Layout *single,
                           {last[-1].block, last->block}, derivedIndexType(),
                           permuted);
   }
-  if (std::ranges::equal(levels, transposedLevels(dims)))
+  if (!spread && std::ranges::equal(levels, transposedLevels(dims)))
     return transpose(canonical, items(), rows(), columns());
   return layoutByLevels(canonical, {extents, static_cast<size_t>(dims)}, levels,
                         derivedIndexType());
@@ -88,7 +91,10 @@ OwnedLayout Pattern::make(std::span<const Level> levels, const Layout *single,
 
 const Layout &Pattern::layout(std::span<const Level> levels, bool permuted) {
   requireHost();
-  if (static_cast<int32_t>(levels.size()) == dims && isCanonical(levels))
+  static const Levels pairs = pairedLevels();
+  if (spread ? paired && std::ranges::equal(levels, pairs)
+             : static_cast<int32_t>(levels.size()) == dims &&
+                   isCanonical(levels))
     return canonical;
   if (const MadeLayout *ready = find(levels, permuted))
     return ready->owned.layout;
@@ -137,9 +143,10 @@ DeviceLayouts &Pattern::layoutsOn(Device &device) {
          home ? "another device" : "the host", ", the program runs on device ",
          device.number(), ": build the pattern from arrays of that device");
   if (!placedReady.load(std::memory_order_acquire)) {
+    const Layout &rowsOfItems = csr();
     std::lock_guard lock(making);
     if (!placed)
-      placed = std::make_unique<DeviceLayouts>(device, canonical, items(),
+      placed = std::make_unique<DeviceLayouts>(device, rowsOfItems, items(),
                                                rows(), columns());
     placedReady.store(placed.get(), std::memory_order_release);
   }

@@ -23,7 +23,8 @@
 namespace tsgu::runtime {
 
 /// A canonical, validated pattern: its CSR layout, and other ones from their
-/// first use on. Nothing of the caller's is kept, and indices are int32
+/// first use on. One of three dimensions with few entries for the rows of all
+/// items has them by the first dimension instead (see `spread`). Nothing of the caller's is kept, and indices are int32
 /// wherever they fit. Thread-safe.
 class Pattern {
 public:
@@ -65,7 +66,9 @@ public:
                                      stored());
   }
 
-  const Layout &csr() const { return canonical; }
+  const Layout &csr() {
+    return spread ? layout(canonicalLevels(dims)) : canonical;
+  }
   /// Made at its first use. Throws InvalidArgument for levels that are not all
   /// of the pattern's dimensions, with a compressed one at the end and after
   /// each compressed one. Only the last two may have blocks, and only where
@@ -75,7 +78,9 @@ public:
   const Layout &transposed();
 
   /// Bit m: of the tuples of coordinates of the dimensions in the set m, most
-  /// are in no entry. Of a pattern on a device nothing is known.
+  /// are in no entry. The set of all three stands for something else: the first
+  /// coordinate and one of the others tell the third, so that the last level
+  /// may be a singleton. Of a pattern on a device nothing is known.
   uint8_t hollow();
   /// The blocks of which the pattern is made, but for few entries: the largest
   /// ones that are full. One by one where there are none, and for a pattern on
@@ -116,12 +121,14 @@ private:
   void adopt(ElementType type, struct Canonical made);
   void setCanonical(ElementType type, const void *positions,
                     const void *coordinates, int64_t stored);
-  void copyFrom(const struct Place &place, const Pattern &host);
+  void copyFrom(const struct Place &place, Pattern &host);
   void own(int64_t bytes);
 
-  /// int32 if it can also number the rows of all items.
+  /// int32 if it can also number the rows of all items, where those are kept.
   static ElementType ownIndexType(int32_t rank, const int64_t *shape,
-                                  int64_t stored);
+                                  int64_t stored, bool ofEntries);
+  /// Whether there are many more rows of all items than entries.
+  static bool isSpread(int32_t rank, const int64_t *shape, int64_t stored);
   static ElementType checkCSRArrays(int32_t rank, const int64_t *shape,
                                     tsgu_type type, const void *positions,
                                     const void *coordinates, int64_t stored);
@@ -134,8 +141,12 @@ private:
   int32_t dims;
   int64_t extents[3] = {0, 0, 0};
   int64_t given;
+  /// The entries by levels 0 dense, 1 compressed, 2 singleton, whether or not
+  /// the coordinates of level 1 repeat (`paired`: they do not, nor do those of
+  /// level 2). Otherwise by the canonical levels.
+  bool spread = false, paired = false;
   Layout canonical;
-  Block positionBlock, coordinateBlock, map;
+  Block positionBlock, middleBlock, coordinateBlock, map;
   std::atomic<int64_t> owned{0};
 
   Device *home = nullptr;

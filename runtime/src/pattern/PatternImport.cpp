@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 namespace tsgu::runtime {
 
@@ -44,10 +45,13 @@ static ElementType checkShape(int32_t rank, const int64_t *shape,
 }
 
 ElementType Pattern::ownIndexType(int32_t rank, const int64_t *shape,
-                                  int64_t stored) {
-  const int64_t rows = shape[rank - 2];
-  return runtime::derivedIndexType(rank == 3 ? multiply(shape[0], rows) : rows,
-                                   shape[rank - 1], stored);
+                                  int64_t stored, bool ofEntries) {
+  int64_t rows = shape[rank - 2];
+  if (rank == 3)
+    rows = ofEntries && isSpread(rank, shape, stored)
+               ? std::max(shape[0], rows)
+               : multiply(shape[0], rows);
+  return runtime::derivedIndexType(rows, shape[rank - 1], stored);
 }
 
 static void checkPointer(const void *data, ElementType type, int64_t length,
@@ -67,9 +71,11 @@ void Pattern::setCanonical(ElementType type, const void *positions,
   canonical.indexType = type;
   canonical.positions = positions;
   canonical.coordinates = coordinates;
-  canonical.rows = items() * rows();
+  canonical.rows = spread ? extents[0] : items() * rows();
   canonical.stored = stored;
-  own(positionBlock.bytes() + coordinateBlock.bytes() + map.bytes());
+  canonical.upper[1].coordinates = middleBlock.data();
+  own(positionBlock.bytes() + middleBlock.bytes() + coordinateBlock.bytes() +
+      map.bytes());
 }
 
 void Pattern::adopt(ElementType type, Canonical made) {
@@ -186,7 +192,7 @@ Pattern *Pattern::fromCSR(int32_t rank, const int64_t *shape,
       checkCSRArrays(rank, shape, givenType, positions, coordinates, stored);
   OwnedPattern pattern(new Pattern(rank, shape, stored), releasePattern);
   withIndexType(type, [&]<typename I>(I) {
-    withIndexType(ownIndexType(rank, shape, stored), [&]<typename O>(O) {
+    withIndexType(ownIndexType(rank, shape, stored, false), [&]<typename O>(O) {
       pattern->importCSR<I, O>(static_cast<const I *>(positions),
                                static_cast<const I *>(coordinates));
     });
@@ -211,6 +217,30 @@ static Block positionsOf(const I *const *coordinates, int32_t rank,
   return block;
 }
 
+/// Whether neither of the other coordinates repeats below a first one. The
+/// second ones ascend.
+template <typename I>
+static bool arePaired(const I *positions, int64_t rows, const I *second,
+                      const I *third) {
+  std::vector<I> sorted;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t begin = positions[row], end = positions[row + 1];
+    bool repeat = false, descend = false;
+    for (int64_t k = begin + 1; k < end; ++k) {
+      repeat |= second[k] == second[k - 1];
+      descend |= third[k] <= third[k - 1];
+    }
+    if (descend && !repeat) {
+      sorted.assign(third + begin, third + end);
+      std::sort(sorted.begin(), sorted.end());
+      repeat = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+    }
+    if (repeat)
+      return false;
+  }
+  return true;
+}
+
 template <typename I, typename O>
 void Pattern::importCOO(const void *const *coordinates) {
   const I *from[3] = {};
@@ -231,8 +261,15 @@ void Pattern::importCOO(const void *const *coordinates) {
     adopt(indexTypeOf<O>(), canonicalizeEntries(own, dims, extents, given));
     return;
   }
-  positionBlock =
-      positionsOf(own, dims, given, rows(), multiply(items(), rows()));
+  if (isSpread(dims, extents, given)) {
+    spread = true;
+    positionBlock = positionsOf(own, 2, given, 0, extents[0]);
+    paired = arePaired(positionBlock.as<O>(), extents[0], own[1], own[2]);
+    middleBlock = std::move(copies[1]);
+  } else {
+    positionBlock =
+        positionsOf(own, dims, given, rows(), multiply(items(), rows()));
+  }
   coordinateBlock = std::move(copies[dims - 1]);
   setCanonical(indexTypeOf<O>(), positionBlock.data(), coordinateBlock.data(),
                given);
@@ -257,7 +294,7 @@ Pattern *Pattern::fromCOO(int32_t rank, const int64_t *shape,
       checkCOOArrays(rank, shape, givenType, coordinates, stored);
   OwnedPattern pattern(new Pattern(rank, shape, stored), releasePattern);
   withIndexType(type, [&]<typename I>(I) {
-    withIndexType(ownIndexType(rank, shape, stored), [&]<typename O>(O) {
+    withIndexType(ownIndexType(rank, shape, stored, true), [&]<typename O>(O) {
       pattern->importCOO<I, O>(coordinates);
     });
   });

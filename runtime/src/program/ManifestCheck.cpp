@@ -164,8 +164,10 @@ private:
   void indices(const Argument &argument, const Stage &stage) {
     const Levels &levels = m.layouts[argument.layout].levels;
     require(in(argument.level, levels) &&
-                levels[argument.level].kind == Level::Compressed &&
-                (argument.level > 0 || argument.role == Argument::Coordinates),
+                levels[argument.level].kind != Level::Dense &&
+                ((argument.level > 0 &&
+                  levels[argument.level].kind == Level::Compressed) ||
+                 argument.role == Argument::Coordinates),
             stage.name, " has indices of level ", argument.level, " of {",
             tsgu::print(levels), "}, which has none");
   }

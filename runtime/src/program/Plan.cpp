@@ -70,8 +70,12 @@ ArgumentPlan Plan::planIndices(const Argument &argument,
   ArgumentPlan plan;
   const LayoutInfo &layout = m.layouts[argument.layout];
   const auto level = static_cast<size_t>(std::max(argument.level, 0));
+  // The rows of a layout with singletons are the parents of what is before.
+  const bool ofRows = argument.role == Argument::Positions &&
+                      level + 2 == layout.levels.size() &&
+                      layout.levels.back().kind == Level::Singleton;
   plan.layout = argument.layout;
-  plan.upper = level + 1 < layout.levels.size() ? argument.level : -1;
+  plan.upper = level + 1 < layout.levels.size() && !ofRows ? argument.level : -1;
   plan.coordinates = argument.role == Argument::Coordinates;
   plan.elementSize = elementSize(layout.indexType);
   auto advance = [&](int32_t loop, Advance::Kind kind) {

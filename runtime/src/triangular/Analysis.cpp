@@ -50,7 +50,7 @@ template <typename I> struct StrictRows {
 };
 
 template <typename I>
-StrictRows<I> strictRows(const Pattern &pattern, int64_t item, bool upper,
+StrictRows<I> strictRows(Pattern &pattern, int64_t item, bool upper,
                          const Block &edges) {
   const Layout &csr = pattern.csr();
   return {static_cast<const I *>(csr.positions) + item * pattern.rows(),

@@ -84,9 +84,16 @@ private:
       }
       return;
     }
+    if (levels[level].kind == Level::Singleton) {
+      entry[dimension] = layout.at(layout.coordinates, parent);
+      return descend(level + 1, parent, entry);
+    }
     const bool last = level + 1 == levels.size();
+    const bool single = !last && levels[level + 1].kind == Level::Singleton;
     const UpperLevel upper =
-        last ? UpperLevel{layout.positions, layout.coordinates, layout.rows,
+        single ? UpperLevel{layout.positions, layout.upper[level].coordinates,
+                            layout.rows, layout.stored}
+        : last ? UpperLevel{layout.positions, layout.coordinates, layout.rows,
                           layout.stored}
              : layout.upper[level];
     const bool first = level == 0;
@@ -168,6 +175,57 @@ TEST(Layout, EveryOrderAndKind) {
       }
     } while (std::ranges::next_permutation(order).found);
   }
+}
+
+/// Where the first coordinate and one of the others tell the third.
+TEST(Layout, Singletons) {
+  Entries entries{{90, 80, 70}, {}};
+  for (int64_t i = 0; i < 90; i += 2)
+    for (int64_t k = 0; k < i % 3; ++k)
+      entries.all.push_back({i, (7 * i) % 50 + 3 * k, i % 30 + k});
+  const Owned pattern = entries.pattern();
+  EXPECT_EQ(pattern->hollow() & 1 << 7, 1 << 7);
+  const int64_t before = pattern->bytes();
+  EXPECT_EQ(pattern->layout(pairedLevels()).permutation, nullptr);
+  EXPECT_EQ(pattern->bytes(), before) << "the pattern has it";
+  for (const auto &order : {std::array<int32_t, 3>{0, 1, 2},
+                            {1, 0, 2},
+                            {2, 0, 1},
+                            {0, 2, 1}})
+    for (Level::Kind first : {Level::Dense, Level::Compressed})
+      expectLayout(*pattern, entries,
+                   {{order[0], first},
+                    {order[1], Level::Compressed},
+                    {order[2], Level::Singleton}});
+  expectLayout(*pattern, entries, canonicalLevels(3));
+  EXPECT_EQ(pattern->csr().rows, 90 * 80);
+  for (const Levels &levels :
+       {Levels{{1, Level::Dense}, {2, Level::Compressed}, {0, Level::Singleton}},
+        Levels{{0, Level::Dense}, {1, Level::Dense}, {2, Level::Singleton}},
+        Levels{{0, Level::Dense}, {1, Level::Singleton}, {2, Level::Singleton}}})
+    EXPECT_THROW(pattern->layout(levels), Error) << print(levels);
+
+  entries.all.push_back({89, 1, 1});
+  entries.all.push_back({89, 1, 2});
+  const Owned repeats = entries.pattern();
+  EXPECT_EQ(repeats->hollow() & 1 << 7, 0);
+  EXPECT_THROW(repeats->layout(pairedLevels()), Error);
+  for (Level::Kind first : {Level::Dense, Level::Compressed})
+    expectLayout(
+        *repeats, entries,
+        {{0, first}, {1, Level::Compressed}, {2, Level::Compressed}});
+}
+
+/// There would be more rows than memory has room for.
+TEST(Layout, OfFarMoreRowsThanEntries) {
+  const int64_t far = int64_t{1} << 30;
+  const Entries entries{{3, far, far},
+                        {{0, 5, far - 1}, {0, far - 2, far - 1}, {2, 5, 0}}};
+  const Owned pattern = entries.pattern();
+  EXPECT_LT(pattern->bytes(), 4096);
+  expectLayout(
+      *pattern, entries,
+      {{1, Level::Compressed}, {0, Level::Compressed}, {2, Level::Compressed}});
 }
 
 TEST(Layout, LevelsThatAreNone) {
@@ -360,7 +418,9 @@ TEST(Hollow, RowsAndColumns) {
 TEST(Hollow, PairsOfDimensions) {
   std::mt19937 random(4);
   auto hollow = [&](std::vector<int64_t> shape, size_t count) {
-    return randomEntries(random, std::move(shape), count).pattern()->hollow();
+    constexpr uint8_t pairs = 0x7f; // Not what the set of all stands for.
+    return randomEntries(random, std::move(shape), count).pattern()->hollow() &
+           pairs;
   };
   EXPECT_EQ(hollow({100, 100, 100}, 2000), 1 << 3 | 1 << 5 | 1 << 6);
   EXPECT_EQ(hollow({100, 100, 10}, 2000), 1 << 3);

@@ -312,7 +312,7 @@ const Case cooCases[] = {
      {0, 0, 0},
      1,
      TSGU_OUT_OF_MEMORY,
-     {"more than 64 bits"}},
+     {"could not be allocated"}}, // positions of items, not of all rows
     {"CooRowsWithoutEnd",
      {INT64_MAX, 1},
      {},

@@ -1,0 +1,126 @@
+"""Sums, elementwise products and quotients of sparse matrices."""
+
+import numbers
+
+import torch
+
+from ._coalesced import coalesced
+from ._dtypes import same_dtype
+from ._layouts import as_tensor, is_sparse
+from ._matrix import Matrix, matrix_of, unchecked
+from ._meetings import COMMON, EITHER, values_by
+from ._modes import outside_graphs
+from .einsum import einsum
+from .spgemm import checked_operand, pattern_and_values
+
+__all__ = ["sparse_add", "sparse_div", "sparse_mul"]
+
+
+def _is_one_pattern(first, second):
+    """Whether two patterns are told to be one by the tensors that they are made of."""
+    return first is second or (
+        first.form == second.form
+        and first.positions.data_ptr() == second.positions.data_ptr()
+        and first.coordinates.data_ptr() == second.coordinates.data_ptr()
+        and first.coordinates.shape == second.coordinates.shape
+    )
+
+
+def _two(A, B):
+    """Both taken apart, of one shape and dtype."""
+    A, B = checked_operand("A", A), checked_operand("B", B)
+    (first, a), (second, b) = pattern_and_values(A), pattern_and_values(B)
+    if first.shape != second.shape:
+        raise ValueError(
+            f"A of shape {tuple(A.shape)} and B of shape {tuple(B.shape)} must have one shape"
+        )
+    return first, second, a, same_dtype(A, b), B if type(B) is Matrix else A
+
+
+@outside_graphs
+def sparse_add(A, B, *, alpha=1):
+    """A + alpha B of two sparse matrices: a sparse one with the entries that A or B stores.
+
+    A, B: (n, m) or batches (b, n, m), COO, CSR, CSC, BSR, BSC, SciPy's or a tsgu.Matrix, of one
+    shape and dtype. On one pattern, the same index tensors, the result has it. Otherwise it has A's
+    layout, in order and without duplicates, CSR of blocks, COO of batches; entries that cancel are
+    stored as zeros. It is a Matrix where A or B is one. alpha: a number. Differentiable in both to
+    any order; gradients have the patterns of A and B.
+
+    Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt one.
+    """
+    first, second, a, b, like = _two(A, B)
+    if not isinstance(alpha, numbers.Number):
+        raise TypeError(f"alpha should be a number, not {type(alpha).__name__}")
+    if alpha != 1:
+        b = alpha * b
+    if _is_one_pattern(first, second):
+        return matrix_of(first, a + b, like=like)
+    pattern, values = values_by(EITHER, first, second, a, b)
+    return matrix_of(pattern, values, like=like)
+
+
+@outside_graphs
+def sparse_mul(A, B):
+    """A times B, entry by entry, of a sparse A: a sparse matrix.
+
+    A: (n, m) or a batch (b, n, m), COO, CSR, CSC, BSR, BSC, SciPy's or a tsgu.Matrix. B: a number;
+    a dense tensor that broadcasts to A's shape, as a row (m,) or column (n, 1): the result has A's
+    pattern, with duplicates summed first; or a sparse matrix of A's shape: the result has the
+    entries that both store, in A's layout (CSR of blocks, COO of batches), and is a Matrix where
+    one of them is. Differentiable in both to any order.
+
+    Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt one.
+    """
+    B = as_tensor(B)
+    if type(B) is Matrix or (isinstance(B, torch.Tensor) and is_sparse(B)):
+        first, second, a, b, like = _two(A, B)
+        pattern, values = values_by(COMMON, first, second, a, b)
+        return matrix_of(pattern, values, like=like)
+    A = checked_operand("A", A)
+    if _is_number(B):
+        pattern, values = pattern_and_values(A)
+        return matrix_of(pattern, values * B, like=A)
+    return _by_dense(A, B)
+
+
+@outside_graphs
+def sparse_div(A, B):
+    """A divided by B, entry by entry: B is a number, or dense and broadcasts to A's shape.
+
+    All else, errors included, is as in sparse_mul.
+    """
+    A = checked_operand("A", A)
+    if _is_number(B):
+        pattern, values = pattern_and_values(A)
+        return matrix_of(pattern, values / B, like=A)
+    pattern, values = pattern_and_values(A)
+    if pattern.may_repeat:
+        pattern, values = coalesced(pattern, values)
+    divisors = _by_dense(unchecked(pattern, torch.ones_like(values)), B).values
+    return matrix_of(pattern, values / divisors, like=A)
+
+
+def _is_number(B):
+    if isinstance(B, torch.Tensor):
+        return B.layout is torch.strided and B.dim() == 0
+    return isinstance(B, numbers.Number)
+
+
+def _by_dense(A, B):
+    """The entries of A times those of a dense B that broadcasts to its shape."""
+    if not isinstance(B, torch.Tensor) or B.layout is not torch.strided:
+        what = B.layout if isinstance(B, torch.Tensor) else type(B).__name__
+        raise TypeError(f"B should be a number or a dense torch.Tensor, not {what}")
+    shape, letters = A.shape, "bij"[-len(A.shape) :]
+    own = shape[len(shape) - B.dim() :]
+    if B.dim() > len(shape) or any(
+        extent not in (1, of) for extent, of in zip(B.shape, own, strict=True)
+    ):
+        raise ValueError(
+            f"B of shape {tuple(B.shape)} does not broadcast to A's shape {tuple(shape)}"
+        )
+    kept = [d for d in range(B.dim()) if B.shape[d] == own[d]]
+    term = "".join(letters[d - B.dim()] for d in kept)
+    B = B.reshape([B.shape[d] for d in kept])
+    return einsum(f"{letters},{term}->{letters}", A, B)
