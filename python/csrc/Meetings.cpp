@@ -44,9 +44,8 @@ static std::array<TensorHandle, 3> write(const Counted &counted, bool isCOO,
                                          bool wide, const IndexArrays &a,
                                          const tsgu_executor &executor) {
   const tsgu_meetings_info &info = counted.info;
-  const tsgu_type type = isCOO || wide || info.index_type == TSGU_I64
-                             ? TSGU_I64
-                             : TSGU_I32;
+  const tsgu_type type =
+      isCOO || wide || info.index_type == TSGU_I64 ? TSGU_I64 : TSGU_I32;
   const int64_t positionCount = info.rows + 1;
   TensorView view;
   TensorHandle positions = allocate(Place(), type, 1, &positionCount, view);

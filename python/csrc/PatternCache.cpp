@@ -332,8 +332,8 @@ PatternCache::findMet(CachedPattern &pattern,
                       const std::shared_ptr<CachedPattern> &other,
                       const Met::Key &key) {
   std::lock_guard<std::mutex> lock(access);
-  auto it = std::find_if(
-      pattern.met.begin(), pattern.met.end(), [&](const Met &met) {
+  auto it =
+      std::find_if(pattern.met.begin(), pattern.met.end(), [&](const Met &met) {
         return met.key == key && met.other.lock() == other;
       });
   if (it == pattern.met.end())

@@ -46,10 +46,10 @@ public:
 
   /// Whether only long rows are worth the gathers.
   static bool needsLongRows(const VectorBody &body) {
-    return body.hasGather() && !body.hasMathCalls();
+    return body.getGathers() && !body.hasMathCalls();
   }
-  /// From how many entries on they are.
-  static constexpr int64_t longRow = 6;
+  /// From how many entries on they are: with one, and with several.
+  static constexpr int64_t longRow = 6, longRowOfSeveral = 64;
 
 private:
   using Values = SmallVector<Value>;
@@ -237,8 +237,9 @@ SmallVector<Value> LoopBuilder::choose(Value condition,
 Value LoopBuilder::buildIsLong() {
   Value count = arith::SubIOp::create(builder, loc, loop.getUpperBound(),
                                       loop.getLowerBound());
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, count,
-                               constant(longRow));
+  return arith::CmpIOp::create(
+      builder, loc, arith::CmpIPredicate::sge, count,
+      constant(body.getGathers() > 1 ? longRowOfSeveral : longRow));
 }
 
 Value LoopBuilder::buildHasUnitStrides() {

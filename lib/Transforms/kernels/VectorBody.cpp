@@ -53,7 +53,7 @@ bool VectorBody::analyzeLoad(Kernel kernel, memref::LoadOp load,
     return whyNot = "a load with a stride", false;
   if (isComplex(load.getType()))
     return whyNot = "a gather of complex numbers", false;
-  gathers = true;
+  ++gathers;
   if (!unitStride)
     stridedGathers.push_back(load);
   return true;

@@ -39,7 +39,7 @@ public:
     return getLoop().getYieldedValues()[i].getDefiningOp();
   }
   mlir::vector::CombiningKind getKind(unsigned i) const { return kinds[i]; }
-  bool hasGather() const { return gathers; }
+  unsigned getGathers() const { return gathers; }
   /// The gathers from rows of a matrix, which lie a leading stride apart.
   llvm::ArrayRef<mlir::memref::LoadOp> getStridedGathers() const {
     return stridedGathers;
@@ -65,7 +65,7 @@ private:
   mlir::memref::LoadOp outputLoad;
   mlir::memref::StoreOp outputStore;
   llvm::SmallVector<mlir::memref::LoadOp> stridedGathers;
-  bool gathers = false;
+  unsigned gathers = 0;
   bool mathCalls = false;
 };
 

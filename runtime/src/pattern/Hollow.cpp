@@ -55,9 +55,7 @@ static int64_t countFilled(const Layout &csr, int32_t dimension, int32_t rank,
   else
     for (int64_t row = 0; row < csr.rows; ++row)
       if (positions[row] != positions[row + 1])
-        mark(middle                  ? row
-             : dimension == rank - 2 ? row % rows
-                                     : row / rows);
+        mark(middle ? row : dimension == rank - 2 ? row % rows : row / rows);
   return count;
 }
 

@@ -136,8 +136,8 @@ private:
   /// entry, and then those of this one.
   void number(size_t level) {
     auto *node = parents.as<int64_t>();
-    const bool last =
-        level + 1 == levels.size() || levels[level + 1].kind == Level::Singleton;
+    const bool last = level + 1 == levels.size() ||
+                      levels[level + 1].kind == Level::Singleton;
     if (levels[level].kind == Level::Singleton)
       return addSingletons(level);
     if (levels[level].kind == Level::Dense) {

@@ -216,11 +216,10 @@ private:
     const int64_t leftEnd = a.positions[row + 1];
     const int64_t rightEnd = b.positions[row + 1];
     while (left < leftEnd || right < rightEnd) {
-      const I column =
-          right == rightEnd  ? a.coordinates[left]
-          : left == leftEnd ? b.coordinates[right]
-                            : std::min(a.coordinates[left],
-                                       b.coordinates[right]);
+      const I column = right == rightEnd ? a.coordinates[left]
+                       : left == leftEnd ? b.coordinates[right]
+                                         : std::min(a.coordinates[left],
+                                                    b.coordinates[right]);
       const Run ofLeft = takeRun(a, left, leftEnd, column);
       visitColumn(column, ofLeft, takeRun(b, right, rightEnd, column));
     }
@@ -366,8 +365,8 @@ ElementType Meetings::indexType() const {
   return fitsInt32(most) ? ElementType::I32 : ElementType::I64;
 }
 
-void Meetings::write(ElementType resultType, void *positions,
-                     void *coordinates, ElementType type, void *const *entries,
+void Meetings::write(ElementType resultType, void *positions, void *coordinates,
+                     ElementType type, void *const *entries,
                      const tsgu_executor &executor) const {
   if (type == ElementType::I32 && indexType() != type)
     fail(Status::InvalidArgument, "int32 cannot number ", count(),

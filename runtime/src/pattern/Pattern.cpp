@@ -92,9 +92,9 @@ OwnedLayout Pattern::make(std::span<const Level> levels, const Layout *single,
 const Layout &Pattern::layout(std::span<const Level> levels, bool permuted) {
   requireHost();
   static const Levels pairs = pairedLevels();
-  if (spread ? paired && std::ranges::equal(levels, pairs)
-             : static_cast<int32_t>(levels.size()) == dims &&
-                   isCanonical(levels))
+  if (spread
+          ? paired && std::ranges::equal(levels, pairs)
+          : static_cast<int32_t>(levels.size()) == dims && isCanonical(levels))
     return canonical;
   if (const MadeLayout *ready = find(levels, permuted))
     return ready->owned.layout;

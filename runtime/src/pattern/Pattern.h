@@ -24,8 +24,8 @@ namespace tsgu::runtime {
 
 /// A canonical, validated pattern: its CSR layout, and other ones from their
 /// first use on. One of three dimensions with few entries for the rows of all
-/// items has them by the first dimension instead (see `spread`). Nothing of the caller's is kept, and indices are int32
-/// wherever they fit. Thread-safe.
+/// items has them by the first dimension instead (see `spread`). Nothing of the
+/// caller's is kept, and indices are int32 wherever they fit. Thread-safe.
 class Pattern {
 public:
   /// As tsgu_pattern_from_csr and _from_coo, with one reference held.

@@ -75,7 +75,8 @@ ArgumentPlan Plan::planIndices(const Argument &argument,
                       level + 2 == layout.levels.size() &&
                       layout.levels.back().kind == Level::Singleton;
   plan.layout = argument.layout;
-  plan.upper = level + 1 < layout.levels.size() && !ofRows ? argument.level : -1;
+  plan.upper =
+      level + 1 < layout.levels.size() && !ofRows ? argument.level : -1;
   plan.coordinates = argument.role == Argument::Coordinates;
   plan.elementSize = elementSize(layout.indexType);
   auto advance = [&](int32_t loop, Advance::Kind kind) {

@@ -94,8 +94,8 @@ private:
         single ? UpperLevel{layout.positions, layout.upper[level].coordinates,
                             layout.rows, layout.stored}
         : last ? UpperLevel{layout.positions, layout.coordinates, layout.rows,
-                          layout.stored}
-             : layout.upper[level];
+                            layout.stored}
+               : layout.upper[level];
     const bool first = level == 0;
     const int64_t end =
         first ? upper.nodes : layout.at(upper.positions, parent + 1);
@@ -188,10 +188,8 @@ TEST(Layout, Singletons) {
   const int64_t before = pattern->bytes();
   EXPECT_EQ(pattern->layout(pairedLevels()).permutation, nullptr);
   EXPECT_EQ(pattern->bytes(), before) << "the pattern has it";
-  for (const auto &order : {std::array<int32_t, 3>{0, 1, 2},
-                            {1, 0, 2},
-                            {2, 0, 1},
-                            {0, 2, 1}})
+  for (const auto &order :
+       {std::array<int32_t, 3>{0, 1, 2}, {1, 0, 2}, {2, 0, 1}, {0, 2, 1}})
     for (Level::Kind first : {Level::Dense, Level::Compressed})
       expectLayout(*pattern, entries,
                    {{order[0], first},
@@ -200,9 +198,11 @@ TEST(Layout, Singletons) {
   expectLayout(*pattern, entries, canonicalLevels(3));
   EXPECT_EQ(pattern->csr().rows, 90 * 80);
   for (const Levels &levels :
-       {Levels{{1, Level::Dense}, {2, Level::Compressed}, {0, Level::Singleton}},
+       {Levels{
+            {1, Level::Dense}, {2, Level::Compressed}, {0, Level::Singleton}},
         Levels{{0, Level::Dense}, {1, Level::Dense}, {2, Level::Singleton}},
-        Levels{{0, Level::Dense}, {1, Level::Singleton}, {2, Level::Singleton}}})
+        Levels{
+            {0, Level::Dense}, {1, Level::Singleton}, {2, Level::Singleton}}})
     EXPECT_THROW(pattern->layout(levels), Error) << print(levels);
 
   entries.all.push_back({89, 1, 1});
@@ -211,9 +211,8 @@ TEST(Layout, Singletons) {
   EXPECT_EQ(repeats->hollow() & 1 << 7, 0);
   EXPECT_THROW(repeats->layout(pairedLevels()), Error);
   for (Level::Kind first : {Level::Dense, Level::Compressed})
-    expectLayout(
-        *repeats, entries,
-        {{0, first}, {1, Level::Compressed}, {2, Level::Compressed}});
+    expectLayout(*repeats, entries,
+                 {{0, first}, {1, Level::Compressed}, {2, Level::Compressed}});
 }
 
 /// There would be more rows than memory has room for.

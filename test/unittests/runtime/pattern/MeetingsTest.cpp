@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "pattern/Meetings.h"
 #include "ErrorTesting.h"
 #include "base/Parallel.h"
-#include "pattern/Meetings.h"
 
 #include <gtest/gtest.h>
 
@@ -122,14 +122,14 @@ Written write(const Meetings &m, const tsgu_executor &executor) {
 const tsgu_executor serial{1, nullptr};
 
 /// Begins a thread for each task.
-const tsgu_executor threaded{
-    4, [](int64_t count, tsgu_task task, void *context) {
-      std::vector<std::thread> threads;
-      for (int64_t k = 0; k < count; ++k)
-        threads.emplace_back(task, context, k, k + 1);
-      for (std::thread &thread : threads)
-        thread.join();
-    }};
+const tsgu_executor threaded{4,
+                             [](int64_t count, tsgu_task task, void *context) {
+                               std::vector<std::thread> threads;
+                               for (int64_t k = 0; k < count; ++k)
+                                 threads.emplace_back(task, context, k, k + 1);
+                               for (std::thread &thread : threads)
+                                 thread.join();
+                             }};
 
 void expectMeetings(tsgu_meeting kind, const Matrix &a, const Matrix &b,
                     bool batched) {
@@ -137,8 +137,8 @@ void expectMeetings(tsgu_meeting kind, const Matrix &a, const Matrix &b,
   const Meetings meetings(kind, *left, *right, serial);
   const Written written = write<int32_t, int32_t>(meetings, serial);
   EXPECT_EQ((write<int64_t, int64_t>(meetings, threaded)), written);
-  EXPECT_EQ((write<int64_t, int32_t>(
-                Meetings(kind, *left, *right, threaded), threaded)),
+  EXPECT_EQ((write<int64_t, int32_t>(Meetings(kind, *left, *right, threaded),
+                                     threaded)),
             written);
   Written expected;
   expected.entries.resize(static_cast<size_t>(meetings.width()));
