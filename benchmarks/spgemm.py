@@ -40,7 +40,8 @@ def _box(shape):
 
 
 def _uniform(rng, n, degree):
-    row, column = np.repeat(np.arange(n), degree), rng.integers(0, n, n * degree)
+    row = np.repeat(np.arange(n, dtype=np.int32), degree)
+    column = rng.integers(0, n, n * degree, dtype=np.int32)
     return scipy.sparse.coo_array((np.ones(n * degree), (row, column)), (n, n)).tocsr()
 
 

@@ -18,7 +18,9 @@ __all__ = ["sparse_add", "sparse_div", "sparse_mul"]
 
 def _is_one_pattern(first, second):
     """Whether two patterns are told to be one by the tensors that they are made of."""
-    return first is second or (
+    if first is second or torch.compiler.is_compiling():  # which compares no pointers
+        return first is second
+    return (
         first.form == second.form
         and first.positions.data_ptr() == second.positions.data_ptr()
         and first.coordinates.data_ptr() == second.coordinates.data_ptr()

@@ -260,7 +260,8 @@ def calls_of_products(A):
     """The same for a tensor of any shape."""
     import tsgu
 
-    B = torch.ones(*A.shape[:-2], A.shape[-1], 2)
+    B, left = torch.ones(*A.shape[:-2], A.shape[-1], 2), torch.ones(*A.shape[:-2], 2, A.shape[-2])
+    nothing = torch.sparse_coo_tensor(torch.zeros(A.dim(), 0).long(), torch.zeros(0), A.shape)
     if A.layout is torch.sparse_coo:
         make = functools.partial(tsgu.coo, A._indices(), A._values(), A.shape)
     else:
@@ -288,6 +289,14 @@ def calls_of_products(A):
         "sparse_log_softmax: of rows": lambda: tsgu.sparse_log_softmax(A, -1),
         "einsum": lambda: tsgu.einsum("aij->a" if A.dim() == 3 else "ij->i", A),
         "sparse_mv": lambda: tsgu.sparse_mv(A, B[..., 0]),
+        "spgemm": lambda: tsgu.spgemm(A, B.to_sparse()),
+        "spgemm: from the left": lambda: tsgu.spgemm(left.to_sparse(), A),
+        "spgemm: gradients": lambda: tsgu.spgemm(A.detach().requires_grad_(), B.to_sparse()),
+        "sparse_add": lambda: tsgu.sparse_add(A, nothing),
+        "sparse_add: from the left": lambda: tsgu.sparse_add(nothing, A),
+        "sparse_mul": lambda: tsgu.sparse_mul(A, nothing),
+        "sparse_mul: by a row": lambda: tsgu.sparse_mul(A, torch.ones(A.shape[-1])),
+        "sparse_div": lambda: tsgu.sparse_div(A, torch.ones(A.shape)),
         "sddmm": lambda: tsgu.sddmm(A, torch.ones(*A.shape[:-1], 2), B),
         "sparse_logsumexp: of rows": lambda: tsgu.sparse_logsumexp(A, -1),
         "sparse_logsumexp: of columns": lambda: tsgu.sparse_logsumexp(A, -2),

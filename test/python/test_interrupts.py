@@ -80,6 +80,16 @@ def assert_works():
     torch.testing.assert_close(A.to_dense() @ X, b)
 
 
+def test_products_of_patterns():
+    """Of dense matrices, whose patterns meet 10^9 times."""
+    dense = torch.ones(1000, 1000).to_sparse_csr()
+    start = time.monotonic()
+    with after(0.1):
+        tsgu.spgemm(dense, dense)
+    assert time.monotonic() - start < 20
+    assert_works()
+
+
 # ===-- Calls -----------------------------------------------------------------===#
 
 

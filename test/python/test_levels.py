@@ -269,3 +269,73 @@ def test_threads_give_tensors_the_same_bits(mttkrp):
         return y.detach(), *torch.autograd.grad(y, inputs, weight)
 
     on_threads(step)
+
+
+# ===-- Batches whose items store one entry in a row and column at most ---------------===#
+
+
+def paired_batch(dtype=DOUBLE):
+    """(indices, values, shape): rows of all items are many more than entries."""
+    items, n = 40, 200
+    generator = torch.Generator().manual_seed(5)
+    indices = []
+    for item in range(items):
+        rows = torch.randperm(n, generator=generator)[: item % 5].sort()[0]
+        columns = torch.randperm(n, generator=generator)[: item % 5]
+        indices.append(torch.stack([torch.full_like(rows, item), rows, columns]))
+    indices = torch.cat(indices, 1)
+    values = torch.randn(indices.shape[1], dtype=dtype, generator=generator)
+    return indices, values, (items, n, n)
+
+
+PAIRED = {
+    "product": lambda A, B: tsgu.sparse_mm(A, B),
+    "sampled": lambda A, B: tsgu.sddmm(A, B, B).values,
+    "rows": lambda A, B: tsgu.sparse_sum(A, -1),
+    "columns": lambda A, B: tsgu.sparse_sum(A, -2),
+    "softmax": lambda A, B: tsgu.sparse_softmax(A, -1).values,
+    "normaliser": lambda A, B: tsgu.sparse_logsumexp(A, -1),
+    "largest": lambda A, B: tsgu.sparse_amax(A, -2),
+    "entry by entry": lambda A, B: tsgu.einsum("bij,bip,bj->ip", A, B, B[..., 0]),
+    "scaled": lambda A, B: tsgu.einsum("bij,bj->bij", A, B[..., 0]).values,
+}
+PAIRED_REFERENCES = {
+    "product": lambda A, B, at: A @ B,
+    "sampled": lambda A, B, at: (A * (B @ B.mT))[at],
+    "rows": lambda A, B, at: A.sum(-1),
+    "columns": lambda A, B, at: A.sum(-2),
+    "softmax": lambda A, B, at: torch.ones_like(A[at]) + 0 * A[at],
+    "normaliser": lambda A, B, at: torch.logsumexp(A, -1),
+    "largest": lambda A, B, at: torch.amax(A, -2),
+    "entry by entry": lambda A, B, at: torch.einsum("bij,bip,bj->ip", A, B, B[..., 0]),
+    "scaled": lambda A, B, at: (A * B[..., 0].unsqueeze(-2))[at],
+}
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_paired_batches(name):
+    indices, values, shape = paired_batch()
+    pattern = tsgu.Pattern.coo(indices, shape, coalesced=True)
+    B = torch.randn(*shape[:-1], 3, dtype=DOUBLE, requires_grad=True)
+    values.requires_grad_()
+    at = tuple(indices)
+    poison(*shape[:-1], 3)
+    oracle.assert_same_derivatives(
+        lambda values, B: PAIRED[name](tsgu.Matrix(pattern, values), B),
+        lambda values, B: PAIRED_REFERENCES[name](oracle.dense(indices, values, shape), B, at),
+        (values, B),
+        order=1,
+    )
+
+
+def test_solves_of_paired_batches():
+    """Solvers go by the rows of all items."""
+    shape = items, n, _ = 30, 100, 100
+    item, row = ((7 * torch.arange(items)[:, None] + torch.arange(1, n)) % 50 == 0).nonzero().T
+    indices = torch.stack([item, row + 1, row])
+    values = torch.rand(indices.shape[1], dtype=DOUBLE)
+    L = tsgu.Matrix(tsgu.Pattern.coo(indices, shape, coalesced=True), values)
+    B = torch.randn(items, n, 2, dtype=DOUBLE)
+    found = tsgu.sparse_triangular_solve(L, B, upper=False, unitriangular=True)
+    dense = oracle.dense(indices, values, shape) + torch.eye(n, dtype=DOUBLE)
+    oracle.assert_close(found, torch.linalg.solve_triangular(dense, B, upper=False))

@@ -219,6 +219,27 @@ def test_transforms():
     torch.testing.assert_close(hessian, hessian.T)
 
 
+def test_compiled():
+    """One graph, in which the patterns are inputs, for patterns of a size."""
+
+    def function(A, B):
+        C = tsgu.spgemm(A, B)
+        return tsgu.sparse_add(tsgu.sparse_mul(C, C), C, alpha=-2).values.sum()
+
+    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+    for _ in range(2):
+        first, second = (matrices.batched_csr(2, *shape)[0] for shape in ((5, 6), (6, 4)))
+        leaves = [tsgu.values(x).clone().requires_grad_() for x in (first, second)]
+        patterns = [tsgu.Pattern.of(x) for x in (first, second)]
+        A, B = (tsgu.Matrix(*x) for x in zip(patterns, leaves, strict=True))
+        found, wanted = compiled(A, B), function(A, B)
+        oracle.assert_close(found.detach(), wanted.detach())
+        for one, other in zip(
+            torch.autograd.grad(found, leaves), torch.autograd.grad(wanted, leaves), strict=True
+        ):
+            oracle.assert_close(one, other)
+
+
 def test_one_tensor_twice():
     """Its gradient is that of both."""
     A = matrices.csr(6, 6).requires_grad_()

@@ -192,7 +192,7 @@ static FailureOr<EntryLoop> analyzeEntryLoop(Kernel kernel, scf::ForOp loop,
   auto rest = VectorBody::analyze(kernel, loop, whyNot, reduction.getResult());
   if (failed(rest))
     return failure();
-  if (!rest->getOutputStore() || rest->getOutputLoad() || rest->hasGather())
+  if (!rest->getOutputStore() || rest->getOutputLoad() || rest->getGathers())
     return whyNot = "the result is not simply stored", failure();
   return EntryLoop{loop, reduction, *rest};
 }

@@ -163,7 +163,7 @@ bool KernelMap::chooseDots() {
       !isConstantIntValue(loop.getLowerBound(), 0))
     return false;
   auto body = VectorBody::analyze(kernel, loop, whyNot);
-  if (failed(body) || body->hasGather() || body->getOutputStore() ||
+  if (failed(body) || body->getGathers() || body->getOutputStore() ||
       !startsNeutral(body->getCombiner(0), loop.getInitArgs()[0]))
     return false;
   dot = *body;

@@ -218,6 +218,13 @@ bool Program::runsOnDevices() const {
                       [](const TensorInfo &operand) { return operand.solver; });
 }
 
+/// Whether a pattern keeps no rows, which the layouts of devices have.
+static bool keepsNoRows(const Binding &binding) {
+  constexpr uint8_t paired = 1 << 7; // See Pattern::hollow.
+  return std::ranges::any_of(binding.hollow,
+                             [](uint8_t sets) { return sets & paired; });
+}
+
 static bool isReal(ElementType type) {
   return type == ElementType::F32 || type == ElementType::F64;
 }
@@ -270,7 +277,8 @@ void Program::run(const Arguments &arguments, const tsgu_tensor &result,
   signature.checkMemory(binding, arguments, result);
   if (elementsOf(result) == 0)
     return;
-  if (emulates() && runsOnDevices() && isReal(binding.valueType)) {
+  if (emulates() && runsOnDevices() && isReal(binding.valueType) &&
+      !keepsNoRows(binding)) {
     std::optional<Scratch> scratch;
     const tsgu_queue queue{0, nullptr, allocateOnHost, &scratch};
     launchAt({Device::emulator(), queue}, binding, arguments, result);

@@ -3,6 +3,8 @@
 // RUN:   | FileCheck %s --check-prefix=HOLLOW
 // RUN: tsgu-opt %programs/softmax.mlir --pass-pipeline='builtin.module(tsgu-differentiate{wrt=0},tsgu-lower-to-kernels)' \
 // RUN:   | FileCheck %s --check-prefix=STORED
+// RUN: tsgu-opt %programs/entry_products.mlir --pass-pipeline='builtin.module(tsgu-lower-to-kernels{hollow=232})' \
+// RUN:   | FileCheck %s --check-prefix=SINGLE
 
 // A sparse operand is positions, coordinates and values; its sizes become plain arguments, here the
 // number of rows of the range. Dense operands may have any leading stride. The result is the last
@@ -44,3 +46,17 @@
 // HOLLOW:           %[[I:.*]] = arith.index_cast %[[WIDE]]
 // HOLLOW:           memref.load %[[POS]][%[[N]]]
 // HOLLOW:           memref.store %{{.*}}, %[[C]][%[[I]], %{{.*}}]
+
+// The node below another one is read in the loop over these, by coordinates alone; values that only lend their
+// pattern are no argument.
+// SINGLE-LABEL: func.func @entry_products_k0(
+// SINGLE-SAME:    %[[POS:[a-z0-9]+]]: memref<?xi32>, %[[A:[a-z0-9]+]]: memref<?xi32>, %[[B:[a-z0-9]+]]: memref<?xi32>, %[[X:[a-z0-9]+]]: memref<?xf64>, %[[Y:[a-z0-9]+]]: memref<?xf64>, %[[C:[a-z0-9]+]]: memref<?xf64>, %[[ROWS:[a-z0-9]+]]: index)
+// SINGLE:         scf.for %[[I:.*]] = %c0 to %[[ROWS]] step %c1 {
+// SINGLE:           memref.load %[[POS]][%[[I]]]
+// SINGLE:           scf.for %[[K:[a-z0-9]+]] =
+// SINGLE-NOT:         scf.for
+// SINGLE-DAG:         memref.load %[[A]][%[[K]]]
+// SINGLE-DAG:         memref.load %[[B]][%[[K]]]
+// SINGLE-DAG:         memref.load %[[X]]
+// SINGLE-DAG:         memref.load %[[Y]]
+// SINGLE:           memref.store %{{.*}}, %[[C]][%[[I]]]

@@ -6,10 +6,17 @@
 // RUN: tsgu-opt %programs/spmm.mlir --remarks-filter=tsgu \
 // RUN:   --pass-pipeline='builtin.module(tsgu-differentiate{wrt=1},tsgu-specialize{hollow=4},func.func(tsgu-select-layout))' 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=HOLLOW
+// RUN: tsgu-opt %programs/entry_products.mlir --remarks-filter=tsgu \
+// RUN:   --pass-pipeline='builtin.module(tsgu-differentiate{wrt=2},tsgu-specialize{hollow=232},func.func(tsgu-select-layout))' 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=PAIRED
 // RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize{hollow=72},func.func(tsgu-select-layout{exchange-only}))' \
 // RUN:   --split-input-file --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=DEVICE
 // RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize,func.func(tsgu-select-layout))' \
 // RUN:   --split-input-file --remarks-filter=tsgu 2>&1 | FileCheck %s
+
+// Where the first coordinate and one of the others tell the third, the last level has one node below each other.
+// PAIRED:     remark: [Passed] SelectLayout | Category:tsgu | Function=entry_products_vjp2 | Layout="2 dense, 0 compressed, 1 singleton",
+// PAIRED:     #sparse_tensor.encoding<{ map = (d0, d1, d2) -> (d2 : dense, d0 : compressed, d1 : singleton(soa)) }>
 
 // Rows of A are rows of C: the rows may be cut. The loop over columns of B, contiguous in B and C,
 // comes last.

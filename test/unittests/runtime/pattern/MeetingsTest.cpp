@@ -216,6 +216,43 @@ TEST(Meetings, OfShapesThatDoNotFit) {
   EXPECT_THROW(Meetings(static_cast<tsgu_meeting>(3), *a, *a, serial), Error);
 }
 
+TEST(Meetings, ByTheCAPI) {
+  const Owned a = Matrix{1, 2, 2, {{0, 0, 1}, {0, 1, 0}}}.pattern(false);
+  auto *pattern = reinterpret_cast<tsgu_pattern *>(a.get());
+  tsgu_meetings *meetings = nullptr;
+  tsgu_meetings_info info{};
+  EXPECT_EQ(tsgu_meetings_count(TSGU_PRODUCT, nullptr, pattern, nullptr,
+                                &meetings, &info),
+            TSGU_INVALID_ARGUMENT);
+  EXPECT_EQ(tsgu_meetings_count(TSGU_PRODUCT, pattern, pattern, nullptr,
+                                nullptr, &info),
+            TSGU_INVALID_ARGUMENT);
+  ASSERT_EQ(tsgu_meetings_count(TSGU_PRODUCT, pattern, pattern, nullptr,
+                                &meetings, &info),
+            TSGU_OK);
+  EXPECT_EQ(info.rows, 2);
+  EXPECT_EQ(info.stored, 2);
+  EXPECT_EQ(info.count, 2);
+  EXPECT_EQ(info.width, 3);
+  EXPECT_EQ(info.index_type, TSGU_I32);
+  int32_t positions[3], coordinates[2], entries[3][2];
+  void *arrays[3] = {entries[0], entries[1], entries[2]};
+  auto write = [&](tsgu_type type, void *first, void *const *others) {
+    return tsgu_meetings_write(meetings, type, first, coordinates, TSGU_I32,
+                               others, nullptr);
+  };
+  EXPECT_EQ(write(TSGU_F32, positions, arrays), TSGU_INVALID_ARGUMENT);
+  EXPECT_EQ(write(TSGU_I32, nullptr, arrays), TSGU_INVALID_ARGUMENT);
+  EXPECT_EQ(write(TSGU_I32, positions, nullptr), TSGU_INVALID_ARGUMENT);
+  ASSERT_EQ(write(TSGU_I32, positions, arrays), TSGU_OK);
+  EXPECT_EQ(coordinates[0], 0);
+  EXPECT_EQ(coordinates[1], 1);
+  EXPECT_EQ(entries[1][0], 0);
+  EXPECT_EQ(entries[2][0], 1);
+  tsgu_meetings_free(meetings);
+  tsgu_meetings_free(nullptr);
+}
+
 /// By more columns than int32 counts.
 TEST(Meetings, OfWidePatterns) {
   const int64_t wide = int64_t{1} << 33;
