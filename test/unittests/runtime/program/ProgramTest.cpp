@@ -7,6 +7,7 @@
 
 #include "ErrorTesting.h"
 #include "Matrices.h"
+#include "tsgu/CompilerInterface.h"
 
 #include <gtest/gtest.h>
 
@@ -34,7 +35,8 @@ public:
     EXPECT_EQ(tsgu_set_compiler(TSGU_TEST_NO_COMPILER), TSGU_COMPILE_FAILED);
     says("no compiler of tsgu");
     EXPECT_EQ(tsgu_set_compiler(TSGU_TEST_OLD_COMPILER), TSGU_COMPILE_FAILED);
-    says("interface 46 instead of 5");
+    says("interface " + std::to_string(TSGU_COMPILER_ABI + 41) +
+         " instead of " + std::to_string(TSGU_COMPILER_ABI));
     tsgu_program *program = nullptr;
     setenv("TSGU_COMPILER", "/nowhere/libother.so", 1);
     EXPECT_EQ(tsgu_program_open("spmm", &program), TSGU_COMPILE_FAILED);
