@@ -91,7 +91,8 @@ bool ElementMatcher::match(Value defined, Value read) {
                                  y.getDefiningOp()->getOperands()))
       open.push_back({p, q});
   }
-  return true;
+  // A term may not depend on all loops of its result.
+  return loops.size() == definition.getNumLoops();
 }
 
 /// Adds an input to an op and lets its element replace a value of the payload.
