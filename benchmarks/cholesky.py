@@ -206,6 +206,16 @@ supernodes take in.
 {table(["matrix", *one_thread], solves)}"""
 
 
+def _cholmod():
+    """The version that is installed."""
+    version = (ctypes.c_int * 3)()
+    try:
+        ctypes.CDLL("libcholmod.so.3").cholmod_version(version)
+    except OSError:
+        return "none"
+    return ".".join(map(str, version))
+
+
 def main():
     parser = command_line(__doc__)
     arguments = parser.parse_args()
@@ -221,7 +231,7 @@ def main():
         ]
         print(f"{name:<28} our factorisation / {', '.join(found)}", flush=True)
     absent = [] if any("CHOLMOD" in row["factor"] for row in rows) else ["CHOLMOD: not installed"]
-    results = run.facts(arguments.mode, {"CHOLMOD": "3.0.14", "Eigen": "3.4"}, absent)
+    results = run.facts(arguments.mode, {"CHOLMOD": _cholmod(), "Eigen": "3.4"}, absent)
     results |= {"rows": rows}
     grids = [row for row in rows if "3-D" not in row["matrix"]]
     cubes = [row for row in rows if "3-D" in row["matrix"]]

@@ -12,25 +12,9 @@
 using namespace mlir;
 using namespace tsgu;
 
-static LogicalResult verifySquare(Operation *op, Value operand) {
-  auto matrix = cast<RankedTensorType>(operand.getType());
-  int64_t rank = matrix.getRank();
-  if (!sparse_tensor::getSparseTensorEncoding(matrix))
-    return op->emitOpError("needs a sparse matrix, got ") << matrix;
-  if (rank != 2 && rank != 3)
-    return op->emitOpError("needs a matrix of rank 2, or a batch of rank 3, "
-                           "not ")
-           << matrix;
-  int64_t rows = matrix.getDimSize(rank - 2);
-  int64_t columns = matrix.getDimSize(rank - 1);
-  if (!ShapedType::isDynamic(rows) && !ShapedType::isDynamic(columns) &&
-      rows != columns)
-    return op->emitOpError("needs a square matrix, got ") << matrix;
-  return success();
-}
-
 LogicalResult tsgu::detail::verifyFactor(Operation *op) {
-  return verifySquare(op, cast<FactorOpInterface>(op).getMatrix());
+  return detail::verifyMatrix(op, cast<FactorOpInterface>(op).getMatrix(),
+                              /*square=*/true);
 }
 
 /// A number for each item.
@@ -60,7 +44,7 @@ OpFoldResult SelectedProductOp::fold(FoldAdaptor) {
 }
 
 LogicalResult AdjointOp::verify() {
-  return verifySquare(getOperation(), getSource());
+  return detail::verifyMatrix(getOperation(), getSource(), /*square=*/true);
 }
 
 OpFoldResult AdjointOp::fold(FoldAdaptor) {

@@ -57,11 +57,9 @@ Value tsgu::detail::findSparse(ValueRange values) {
   return {};
 }
 
-LogicalResult tsgu::detail::verifySolve(Operation *solve) {
-  auto op = cast<SolveOpInterface>(solve);
-  auto matrix = cast<RankedTensorType>(op.getMatrix().getType());
-  auto rhs = cast<RankedTensorType>(op.getRhs().getType());
-  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+LogicalResult tsgu::detail::verifyMatrix(Operation *op, Value operand,
+                                         bool square) {
+  auto matrix = cast<RankedTensorType>(operand.getType());
   int64_t rank = matrix.getRank();
   if (!sparse_tensor::getSparseTensorEncoding(matrix))
     return op->emitOpError("needs a sparse matrix, got ") << matrix;
@@ -69,9 +67,20 @@ LogicalResult tsgu::detail::verifySolve(Operation *solve) {
     return op->emitOpError("needs a matrix of rank 2, or a batch of rank 3, "
                            "not ")
            << matrix;
-  if (op.needsSquare() &&
+  if (square &&
       !mayBeEqual(matrix.getDimSize(rank - 2), matrix.getDimSize(rank - 1)))
     return op->emitOpError("needs a square matrix, got ") << matrix;
+  return success();
+}
+
+LogicalResult tsgu::detail::verifySolve(Operation *solve) {
+  auto op = cast<SolveOpInterface>(solve);
+  auto matrix = cast<RankedTensorType>(op.getMatrix().getType());
+  auto rhs = cast<RankedTensorType>(op.getRhs().getType());
+  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+  int64_t rank = matrix.getRank();
+  if (failed(verifyMatrix(op, op.getMatrix(), op.needsSquare())))
+    return failure();
   if (failed(verifyVectors(op, "right-hand side", rhs, op.getRhsDim())) ||
       failed(verifyVectors(op, "result", result, op.getResultDim())))
     return failure();

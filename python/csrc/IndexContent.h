@@ -10,6 +10,8 @@
 
 #include "IndexArrays.h"
 
+#include <atomic>
+
 namespace tsgu::torch_plugin {
 
 struct CachedPattern;
@@ -40,8 +42,12 @@ struct CachedPattern {
 
   /// See PatternCache::canonical.
   std::array<TensorHandle, 3> canonical;
-  int64_t canonicalBytes = 0; ///< And of `met`.
-  std::vector<Met> met;       ///< The latest used last.
+  std::vector<Met> met; ///< The latest used last.
+
+  /// Of these two, of the pattern and of all patterns; any thread may add.
+  std::atomic<int64_t> derivedBytes = 0;
+  static inline std::atomic<int64_t> allDerivedBytes = 0;
+  void addBytes(int64_t more) { derivedBytes += more, allDerivedBytes += more; }
 };
 
 /// The elements of index tensors, contiguous, for one call: nothing keeps what

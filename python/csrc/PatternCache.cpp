@@ -34,11 +34,8 @@ CachedPattern::CachedPattern(tsgu_pattern *pattern, const IndexArrays &given)
   entryMap = info.entry_map;
 }
 
-/// Of the canonical tensors of all patterns.
-static std::atomic<int64_t> allCanonicalBytes{0};
-
 CachedPattern::~CachedPattern() {
-  allCanonicalBytes -= canonicalBytes;
+  addBytes(-derivedBytes);
   tsgu_pattern_release(pattern);
 }
 
@@ -307,73 +304,13 @@ std::array<TensorHandle, 3> PatternCache::canonical(CachedPattern &pattern) {
     map = std::move(made);
     // With the indices (item, row, column) that Python makes of them.
     const int64_t indices = pattern.shape[1] < 0 ? 2 : 3;
-    pattern.canonicalBytes =
-        elementSize(layout.index_type) * (layout.rows + 1 + pattern.stored) +
-        8 * (mapped + indices * pattern.stored);
-    allCanonicalBytes += pattern.canonicalBytes;
+    pattern.addBytes(elementSize(layout.index_type) *
+                         (layout.rows + 1 + pattern.stored) +
+                     8 * (mapped + indices * pattern.stored));
   }
   return {TensorHandle::share(positions.get()),
           TensorHandle::share(coordinates.get()),
           TensorHandle::share(map.get())};
-}
-
-//===-- Meetings
-//---------------------------------------------------------------===//
-
-static std::array<TensorHandle, 3>
-shared(const std::array<TensorHandle, 3> &tensors) {
-  return {TensorHandle::share(tensors[0].get()),
-          TensorHandle::share(tensors[1].get()),
-          TensorHandle::share(tensors[2].get())};
-}
-
-std::optional<std::array<TensorHandle, 3>>
-PatternCache::findMet(CachedPattern &pattern,
-                      const std::shared_ptr<CachedPattern> &other,
-                      const Met::Key &key) {
-  std::lock_guard<std::mutex> lock(access);
-  auto it =
-      std::find_if(pattern.met.begin(), pattern.met.end(), [&](const Met &met) {
-        return met.key == key && met.other.lock() == other;
-      });
-  if (it == pattern.met.end())
-    return std::nullopt;
-  std::rotate(it, it + 1, pattern.met.end());
-  return shared(pattern.met.back().tensors);
-}
-
-std::array<TensorHandle, 3>
-PatternCache::keepMet(CachedPattern &pattern,
-                      const std::shared_ptr<CachedPattern> &other,
-                      const Met::Key &key, std::array<TensorHandle, 3> made) {
-  if (auto known = findMet(pattern, other, key))
-    return std::move(*known);
-  constexpr size_t most = 8; // of one pattern with others
-  std::vector<Met> dropped;  // freed last, under no lock
-  Met met{other, key, shared(made), 0};
-  for (const TensorHandle &tensor : made) {
-    const TensorView view = inspect(tensor.get(), "index tensor", -1);
-    met.bytes += view.elements() * elementSize(view.type);
-  }
-  std::lock_guard<std::mutex> lock(access);
-  if (!sweep.load()) // Python ends, and cannot free tensors that are held here.
-    return made;
-  auto &all = pattern.met;
-  auto gone = std::stable_partition(all.begin(), all.end(), [](const Met &met) {
-    return !met.other.expired();
-  });
-  if (gone == all.end() && all.size() == most)
-    gone = std::rotate(all.begin(), all.begin() + 1, all.end());
-  dropped.assign(std::make_move_iterator(gone),
-                 std::make_move_iterator(all.end()));
-  all.erase(gone, all.end());
-  int64_t change = met.bytes;
-  for (const Met &each : dropped)
-    change -= each.bytes;
-  pattern.canonicalBytes += change;
-  allCanonicalBytes += change;
-  all.push_back(std::move(met));
-  return made;
 }
 
 void PatternCache::remove(std::list<Alias>::iterator it,
@@ -401,7 +338,7 @@ std::list<PatternCache::Alias> PatternCache::insert(Alias alias) {
     if (last->pattern.use_count() == 1) {
       tsgu_pattern_info info;
       tsgu_pattern_describe(last->pattern->pattern, &info);
-      excess -= info.bytes + last->pattern->canonicalBytes;
+      excess -= info.bytes + last->pattern->derivedBytes;
     }
     remove(last, removed);
     ++count.evicted;
@@ -480,7 +417,7 @@ void PatternCache::drop(const int64_t *entries, int64_t entryCount) {
 int64_t PatternCache::bytes() const {
   tsgu_counters runtime;
   tsgu_get_counters(&runtime);
-  return aliasedBytes + runtime.pattern_bytes + allCanonicalBytes +
+  return aliasedBytes + runtime.pattern_bytes + CachedPattern::allDerivedBytes +
          static_cast<int64_t>(aliases.size()) * aliasBytes;
 }
 

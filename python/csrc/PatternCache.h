@@ -139,7 +139,6 @@ private:
   std::shared_ptr<CachedPattern> findCompared(const Known &known,
                                               const IndexArrays &arrays);
   std::shared_ptr<CachedPattern> make(IndexArrays &arrays);
-  std::shared_ptr<CachedPattern> buildOrFind(const IndexContent &content);
   void forgetDead();
   std::list<Alias> insert(Alias alias);
   void remove(std::list<Alias>::iterator it, std::list<Alias> &removed);

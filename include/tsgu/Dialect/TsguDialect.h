@@ -79,6 +79,10 @@ inline Mode transpose(Mode mode) {
 namespace detail {
 mlir::Value findSparse(mlir::ValueRange values);
 mlir::LogicalResult verifySolve(mlir::Operation *op);
+/// That an operand is a sparse matrix, or a batch of them; a square one, if
+/// that is asked for.
+mlir::LogicalResult verifyMatrix(mlir::Operation *op, mlir::Value operand,
+                                 bool square);
 mlir::LogicalResult verifyFactor(mlir::Operation *op);
 } // namespace detail
 

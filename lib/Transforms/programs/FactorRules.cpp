@@ -8,6 +8,7 @@
 #include "programs/FactorRules.h"
 #include "programs/LinalgRules.h"
 #include "programs/ScalarOps.h"
+#include "programs/SelfAdjointRule.h"
 #include "tsgu/Dialect/TsguDialect.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -148,22 +149,6 @@ struct SelectedProductRule
   }
 };
 
-struct AdjointRule
-    : DifferentiableOpInterface::ExternalModel<AdjointRule, AdjointOp> {
-  static Value apply(OpBuilder &builder, Operation *op, Value S) {
-    return AdjointOp::create(builder, op->getLoc(), S.getType(), S);
-  }
-  FailureOr<Value> buildCotangent(Operation *op, OpBuilder &builder,
-                                  OpOperand &, Value cotangent,
-                                  StoredValue) const {
-    return apply(builder, op, cotangent);
-  }
-  FailureOr<Value> buildTangent(Operation *op, OpBuilder &builder,
-                                ArrayRef<Value> tangents, StoredValue) const {
-    return apply(builder, op, tangents[0]);
-  }
-};
-
 } // namespace
 
 void tsgu::registerFactorRules(DialectRegistry &registry) {
@@ -172,6 +157,6 @@ void tsgu::registerFactorRules(DialectRegistry &registry) {
     SignDetOp::attachInterface<SignDetRule>(*context);
     SelectedInverseOp::attachInterface<SelectedInverseRule>(*context);
     SelectedProductOp::attachInterface<SelectedProductRule>(*context);
-    AdjointOp::attachInterface<AdjointRule>(*context);
+    AdjointOp::attachInterface<SelfAdjointRule<AdjointOp>>(*context);
   });
 }

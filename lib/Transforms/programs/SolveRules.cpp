@@ -13,6 +13,7 @@
 #include "programs/SolveRules.h"
 #include "programs/LinalgRules.h"
 #include "programs/ScalarOps.h"
+#include "programs/SelfAdjointRule.h"
 #include "tsgu/Dialect/Program.h"
 #include "tsgu/Dialect/TsguDialect.h"
 
@@ -294,24 +295,6 @@ struct LeastSquaresRule
   }
 };
 
-/// Linear and self-adjoint.
-struct TriangleRule
-    : DifferentiableOpInterface::ExternalModel<TriangleRule, TriangleOp> {
-  static Value apply(OpBuilder &builder, Operation *op, Value S) {
-    return TriangleOp::create(builder, op->getLoc(), S.getType(),
-                              cast<TriangleOp>(op).getSolver(), S);
-  }
-  FailureOr<Value> buildCotangent(Operation *op, OpBuilder &builder,
-                                  OpOperand &, Value cotangent,
-                                  StoredValue) const {
-    return apply(builder, op, cotangent);
-  }
-  FailureOr<Value> buildTangent(Operation *op, OpBuilder &builder,
-                                ArrayRef<Value> tangents, StoredValue) const {
-    return apply(builder, op, tangents[1]);
-  }
-};
-
 } // namespace
 
 void tsgu::registerSolveRules(DialectRegistry &registry) {
@@ -322,6 +305,6 @@ void tsgu::registerSolveRules(DialectRegistry &registry) {
     HalfSolveOp::attachInterface<HalfSolveRule>(*context);
     LeastSquaresOp::attachInterface<LeastSquaresRule>(*context);
     NormalSolveOp::attachInterface<NormalRule>(*context);
-    TriangleOp::attachInterface<TriangleRule>(*context);
+    TriangleOp::attachInterface<SelfAdjointRule<TriangleOp>>(*context);
   });
 }

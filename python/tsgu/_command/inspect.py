@@ -102,9 +102,7 @@ def levels(A):
 
 def filled(counts, what):
     share = (counts > 0).mean() if len(counts) else 1.0
-    hollow = share <= 0.25 and counts.sum() < 4 * len(counts) and len(counts) >= 1024
-    kept = "compressed: only those are visited" if hollow else "dense"
-    return f"{100 * share:.1f} % of the {what} have entries ({kept})"
+    return f"{100 * share:.1f} % of the {what} have entries"
 
 
 def structure(given, most_rows=200_000):
@@ -139,7 +137,7 @@ def structure(given, most_rows=200_000):
         if A.shape[0] <= most_rows:
             yield "level sets", f"{levels(A)} of the lower triangle"
     yield "blocks", blocks(coordinates)
-    yield "levels", f"{filled(rows, 'rows')}, {filled(columns, 'columns')}"
+    yield "filled", f"{filled(rows, 'rows')}, {filled(columns, 'columns')}"
 
 
 def add_arguments(parser):

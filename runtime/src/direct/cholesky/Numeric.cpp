@@ -48,12 +48,9 @@ template <typename T> class Numeric {
 public:
   Numeric(Factor<T> &factor, const T *values, const std::vector<Real<T>> &scale)
       : factor(factor), symbolic(*factor.symbolic), values(values),
-        scale(symbolic.columns()), odd(symbolic.supernodes()),
-        rests(symbolic.supernodes()) {
+        scale(symbolic.columns()), rests(symbolic.supernodes()) {
     for (Index k = 0; k < symbolic.columns(); ++k)
       this->scale[k] = scale[symbolic.order[k]];
-    for (Index s = symbolic.supernodes(); s-- > 0;)
-      odd[s] = symbolic.parent[s] >= 0 && !odd[symbolic.parent[s]];
   }
 
   Stop run(const tsgu_executor &executor) {
@@ -134,12 +131,12 @@ private:
     std::vector<Run> runs;
     for (Index s = begin; s < end; ++s) {
       if (staysHere(s, end))
-        rests[s] = stack.push(odd[s], sizeOf(s));
+        rests[s] = stack.push(symbolic.atEnd[s], sizeOf(s));
       const Front<T> front = frontOf(s);
       assemble(s, front, runs);
       for (const Index c : symbolic.childrenOf(s))
         if (c >= begin)
-          stack.pop(odd[c], sizeOf(c));
+          stack.pop(symbolic.atEnd[c], sizeOf(c));
       const bool small = front.width * front.height * front.height < 1 << 20;
       Stop stop = eliminate(front, symbolic.childrenOf(s).empty(), pack,
                             small ? tsgu_executor{1, nullptr} : executor);
@@ -196,7 +193,6 @@ private:
   const Symbolic &symbolic;
   const T *values;
   std::vector<Real<T>> scale; ///< Of the columns of L.
-  std::vector<char> odd;      ///< The end of the stack.
   std::vector<Real<T> *> rests;
 };
 

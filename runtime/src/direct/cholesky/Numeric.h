@@ -54,7 +54,7 @@ void invertSelected(const Factor<T> &factor, const std::vector<Real<T>> &scale,
                     T *values, const tsgu_executor &executor);
 
 /// values[e] = (A^-1 D^H A^-1)(i, j) likewise, D on A's pattern with the values
-/// `direction`. In twice the memory of the factor, at most.
+/// `direction`. Its fronts and derivatives have memory of their own.
 template <typename T>
 void multiplySelected(const Factor<T> &factor,
                       const std::vector<Real<T>> &scale, const T *direction,

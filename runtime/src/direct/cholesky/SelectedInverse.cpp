@@ -315,11 +315,7 @@ public:
   Selected(const Factor<T> &factor, const std::vector<Real<T>> &scale,
            T *values)
       : factor(factor), symbolic(*factor.symbolic), scale(scale),
-        values(values), odd(symbolic.supernodes()),
-        parts(symbolic.supernodes()) {
-    for (Index s = symbolic.supernodes(); s-- > 0;)
-      odd[s] = symbolic.parent[s] >= 0 && !odd[symbolic.parent[s]];
-  }
+        values(values), parts(symbolic.supernodes()) {}
 
   void run(const tsgu_executor &executor) {
     const Index top = symbolic.taskStarts.back();
@@ -381,7 +377,7 @@ private:
     std::vector<Index> same;
     std::vector<Run> runs;
     for (Index s = end; s-- > begin;) {
-      const Whole<T> Z = whole(s, stack.push(odd[s], sizeOf(s)));
+      const Whole<T> Z = whole(s, stack.push(symbolic.atEnd[s], sizeOf(s)));
       const Index p = symbolic.parent[s];
       if (p >= end) {
         for (Index i = 0; i < symbolic.below(s); ++i)
@@ -393,7 +389,7 @@ private:
         gather(Z, symbolic.width(s), parts[p], symbolic.relativeOf(s), runs);
       }
       if (frees(s))
-        stack.pop(odd[p], sizeOf(p));
+        stack.pop(symbolic.atEnd[p], sizeOf(p));
       parts[s] = Z;
       if (s > begin)
         prefetch(s - 1);
@@ -402,7 +398,7 @@ private:
         if (c < begin)
           gather(parts[c], 0, Z, symbolic.relativeOf(c), runs);
       if (lastChild(s, begin) < 0)
-        stack.pop(odd[s], sizeOf(s));
+        stack.pop(symbolic.atEnd[s], sizeOf(s));
       check.after(int64_t{symbolic.width(s)} * symbolic.height(s) * 2);
     }
   }
@@ -464,7 +460,6 @@ private:
   const Symbolic &symbolic;
   const std::vector<Real<T>> &scale; ///< By rows of A.
   T *const values;
-  std::vector<char> odd; ///< The end of the stack.
   std::vector<Whole<T>> parts;
 };
 

@@ -85,6 +85,9 @@ void setTree(const std::vector<Supernode> &nodes, Symbolic &to) {
   for (Index s = 0; s < to.supernodes(); ++s)
     if (to.parent[s] >= 0)
       to.children[next[to.parent[s]]++] = s;
+  to.atEnd.resize(nodes.size());
+  for (Index s = to.supernodes(); s-- > 0;)
+    to.atEnd[s] = to.parent[s] >= 0 && !to.atEnd[to.parent[s]];
 }
 
 /// Lists the rows of fronts, where children's rows go, and where entries of A.
@@ -156,7 +159,7 @@ int64_t Symbolic::bytes() const {
     count(*list);
   for (const auto *list : {&rowStarts, &childStarts, &entryStarts})
     count(*list);
-  count(entries);
+  count(entries), count(atEnd);
   return sum;
 }
 

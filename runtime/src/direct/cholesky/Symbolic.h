@@ -42,6 +42,7 @@ struct Symbolic : Attachment {
   std::vector<Index> order;       ///< Rows of A as they are eliminated.
   std::vector<Index> first;       ///< Columns of supernode s: from first[s] on.
   std::vector<Index> parent;      ///< -1: a root.
+  std::vector<char> atEnd;        ///< Of a Stack: on odd levels of the tree.
   std::vector<int64_t> rowStarts; ///< Rows of L below each supernode's columns,
   std::vector<Index> rows;        ///< ascending,
   std::vector<Index> relative;    ///< and their places in the parent's front.
