@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_levels import counted, poison, product
+from test_levels import check_on_threads, counted, poison, product
 from test_long_rows import on_threads
 
 import oracle
@@ -197,18 +197,5 @@ def test_long_rows_of_blocks():
     i, j = mesh(4, 4, nodes=400)[0]
     rows = torch.tensor([5, *range(8, 16)]).repeat_interleave(20_000)
     flat = torch.cat([i * 20_000 + j, rows * 20_000 + torch.arange(20_000).repeat(9)]).unique()
-    indices, shape = torch.stack([flat // 20_000, flat % 20_000]), (1600, 20_000)
-    pattern = tsgu.Pattern.coo(indices, shape, coalesced=True)
-    values = entries(indices).requires_grad_()
-    B = torch.randn(shape[1], 8, dtype=DOUBLE, requires_grad=True)
-    G = torch.randn(shape[0], 8, dtype=DOUBLE)
-
-    def step():
-        Y = tsgu.operator("spmm")(pattern, values, B)
-        return Y.detach(), *torch.autograd.grad(Y, (values, B), G)
-
-    results = on_threads(step)
-    expected = product(indices, values, shape, B)
-    gradients = torch.autograd.grad(expected, (values, B), G)
-    for actual, wanted in zip(results, (expected.detach(), *gradients), strict=True):
-        oracle.assert_close(actual, wanted, terms=1024)
+    indices = torch.stack([flat // 20_000, flat % 20_000])
+    check_on_threads(indices, entries(indices), (1600, 20_000), columns=8)

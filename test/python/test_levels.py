@@ -114,13 +114,12 @@ def test_softmax_and_log_sum_exp(empty):
     oracle.assert_close(actual, torch.logsumexp(dense, 1))
 
 
-def test_long_rows_have_the_same_bits_on_any_threads():
-    shape = 3000, 40_000
-    indices, values = hollow(300, shape[1], entries=2000, long=30_000, shape=shape)
+def check_on_threads(indices, values, shape, columns):
+    """Products with so many columns, and their gradients, by one thread and by three."""
     pattern = tsgu.Pattern.coo(indices, shape, coalesced=True)
     values.requires_grad_()
-    B = torch.randn(shape[1], 5, dtype=DOUBLE, requires_grad=True)
-    G = torch.randn(shape[0], 5, dtype=DOUBLE)
+    B = torch.randn(shape[1], columns, dtype=DOUBLE, requires_grad=True)
+    G = torch.randn(shape[0], columns, dtype=DOUBLE)
 
     def step():
         Y = tsgu.operator("spmm")(pattern, values, B)
@@ -131,6 +130,12 @@ def test_long_rows_have_the_same_bits_on_any_threads():
     gradients = torch.autograd.grad(expected, (values, B), G)
     for actual, wanted in zip(results, (expected.detach(), *gradients), strict=True):
         oracle.assert_close(actual, wanted, terms=1024)
+
+
+def test_long_rows_have_the_same_bits_on_any_threads():
+    shape = 3000, 40_000
+    indices, values = hollow(300, shape[1], entries=2000, long=30_000, shape=shape)
+    check_on_threads(indices, values, shape, columns=5)
 
 
 def tensor(shape, count):
