@@ -30,13 +30,13 @@ template <typename T, bool direct, bool flat> struct SweepBody {
         __builtin_prefetch(reinterpret_cast<const char *>(a.packed + at) +
                            bytesAhead);
     } else {
-      const int32_t *first = a.firstEntries + slice.place;
       const int64_t step = a.entryStep;
       T loaded[lanes];
       for (int32_t lane = 0; lane < lanes; ++lane) {
         const bool used = !padded || coordinate[lane] < a.ring;
         const int64_t entry =
-            a.entries ? int64_t{a.entries[at + lane]} : first[lane] + step * k;
+            a.entries ? int64_t{a.entries[at + lane]}
+                      : a.firstEntries[slice.place + lane] + step * k;
         loaded[lane] = used ? a.values[entry] : T(0);
       }
       to.load(loaded);
