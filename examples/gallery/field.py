@@ -15,6 +15,7 @@ import torch
 from style import ACCENT, INK, SECOND, main, name, panels, save
 
 import tsgu
+from tsgu.distributions import SparseMultivariateNormal, log_evidence, posterior
 
 _SIDE = 10.0
 _NOISE = 0.2
@@ -54,43 +55,30 @@ class Mesh:
         A = scipy.sparse.coo_array(entries, shape=(readings, n)).tocsr()
         self.places, self.reading = places, tsgu.Matrix.of(A)
 
-        # All four on one pattern, that of their sum.
-        parts = {"C": C, "G": G, "H": H, "AA": (A.T @ A).tocsr()}
+        # All three on one pattern, that of their sum.
+        parts = {"C": C, "G": G, "H": H}
         total = sum(abs(part) for part in parts.values()).tocsr()
         total.sort_indices()
         rows = np.repeat(np.arange(n), np.diff(total.indptr))
         numbers = {key: part[rows, total.indices] for key, part in parts.items()}
         self.numbers = {key: torch.from_numpy(np.asarray(x).ravel()) for key, x in numbers.items()}
         self.pattern = tsgu.Matrix.of(total).pattern
-        self.diagonal = torch.from_numpy(np.nonzero(rows == total.indices)[0])
 
-    def precision(self, log_range, log_deviation):
-        """Q of a field of smoothness 1 with this range and standard deviation."""
+    def field(self, log_range, log_deviation):
+        """The field of smoothness 1 with this range and standard deviation."""
         k = math.sqrt(8) / log_range.exp()
         t2 = 1 / (4 * math.pi * k**2 * (2 * log_deviation).exp())
         C, G, H = (self.numbers[key] for key in "CGH")
-        return tsgu.Matrix(self.pattern, t2 * (k**4 * C + 2 * k**2 * G + H))
-
-    def posterior(self, Q, log_noise):
-        """The precision of the field given readings with this noise."""
-        return Q.with_values(Q.values + self.numbers["AA"] * (-2 * log_noise).exp())
-
-
-def solve(Q, b):
-    return tsgu.sparse_generic_solve(Q, b, "cholesky")
+        Q = tsgu.Matrix(self.pattern, t2 * (k**4 * C + 2 * k**2 * G + H))
+        zero = torch.zeros(self.n, dtype=torch.float64)
+        return SparseMultivariateNormal(zero, precision_matrix=Q)
 
 
 def log_likelihood(mesh, y, parameters):
-    """(value, mean, precision given y) for the logarithms of range, deviation and noise."""
+    """The exact one of the readings, for the logarithms of range, deviation and noise."""
     log_range, log_deviation, log_noise = parameters
-    Q = mesh.precision(log_range, log_deviation)
-    P = mesh.posterior(Q, log_noise)
-    b = mesh.reading.T @ y * (-2 * log_noise).exp()
-    mean = solve(P, b)
-    m = len(y)
-    value = 0.5 * (tsgu.logdet(Q, "cholesky") - tsgu.logdet(P, "cholesky"))
-    value = value - m * (log_noise + 0.5 * math.log(2 * math.pi))
-    return value - 0.5 * (y.square().sum() * (-2 * log_noise).exp() - b @ mean), mean, P
+    field = mesh.field(log_range, log_deviation)
+    return log_evidence(field, mesh.reading, y, (-2 * log_noise).exp())
 
 
 def run(quick=False):
@@ -98,8 +86,7 @@ def run(quick=False):
     torch.manual_seed(0)
     mesh = Mesh(20 if quick else 50, 150 if quick else 400)
     truth = torch.tensor([3.0, 1.5, _NOISE], dtype=torch.float64).log()
-    Q = mesh.precision(*truth[:2])
-    field = tsgu.factorize(Q, "cholesky").sample()
+    field = mesh.field(*truth[:2]).sample()
     y = mesh.reading @ field + _NOISE * torch.randn(len(mesh.places), dtype=torch.float64)
     parameters = torch.tensor([1.0, 0.5, 0.5], dtype=torch.float64).log().requires_grad_()
     search = torch.optim.LBFGS([parameters], max_iter=40, line_search_fn="strong_wolfe")
@@ -107,7 +94,7 @@ def run(quick=False):
 
     def closure():
         search.zero_grad()
-        loss = -log_likelihood(mesh, y, parameters)[0]
+        loss = -log_likelihood(mesh, y, parameters)
         loss.backward()
         path.append(parameters.detach().exp().clone())
         losses.append(loss.item())
@@ -115,8 +102,8 @@ def run(quick=False):
 
     search.step(closure)
     with torch.no_grad():
-        _, mean, P = log_likelihood(mesh, y, parameters)
-        deviation = tsgu.selected_inverse(P, "cholesky").values[mesh.diagonal].sqrt()
+        *of_field, log_noise = parameters
+        after = posterior(mesh.field(*of_field), mesh.reading, y, (-2 * log_noise).exp())
     found = ", ".join(f"{x:.2f}" for x in parameters.detach().exp())
     true = ", ".join(f"{x:.2f}" for x in truth.exp())
     print(f"{mesh.n} nodes, {len(y)} readings: range, deviation, noise {found} (true: {true})")
@@ -124,8 +111,8 @@ def run(quick=False):
         "mesh": mesh,
         "field": field,
         "y": y,
-        "mean": mean,
-        "deviation": deviation,
+        "mean": after.mean,
+        "deviation": after.stddev,
         "path": torch.stack(path),
         "losses": losses,
         "truth": truth.exp(),

@@ -35,7 +35,18 @@ def _pack(options):
     return torch.frombuffer(bytearray(words), dtype=torch.int64)
 
 
-_packed = functools.lru_cache(maxsize=1024)(_pack)
+def _remembered(function, most):
+    """`function`, whose latest results are kept; not in graphs, where dynamo warns of caches."""
+    kept = functools.lru_cache(maxsize=most)(function)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        return (function if torch.compiler.is_compiling() else kept)(*args, **kwargs)
+
+    return call
+
+
+_packed = _remembered(_pack, 1024)
 
 
 def _choose(name, value, allowed):
@@ -114,7 +125,7 @@ def solver(
 
 
 # For options that are few, and fixed by who asks: checked once.
-fixed_solver = functools.lru_cache(maxsize=64)(solver)
+fixed_solver = _remembered(solver, 64)
 
 
 def _or_default(value):

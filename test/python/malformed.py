@@ -342,6 +342,7 @@ def read(A):
 
 def calls_of_distributions(A):
     """The same for a square matrix or a batch of them."""
+    import tsgu
     from tsgu import distributions
 
     loc = torch.zeros(A.shape[:-1])
@@ -356,8 +357,37 @@ def calls_of_distributions(A):
             loc, ones, precision_tril=A, validate_args=False
         ),
         "distributions.SparseMultivariateNormalNative": lambda: native(loc, A),
+        "distributions.SparseMultivariateNormal: covariance": lambda: normal(
+            loc, covariance_matrix=A, validate_args=False
+        ).log_prob(loc),
+        "distributions.SparseMultivariateNormal: precision": lambda: normal(
+            loc, precision_matrix=A
+        ),
+        "distributions.IntrinsicMultivariateNormal": lambda: (
+            distributions.IntrinsicMultivariateNormal(A, loc.unsqueeze(-1) + 1)
+        ),
+        "distributions.posterior": lambda: distributions.posterior(
+            normal(loc, precision_matrix=tsgu.Matrix.of(torch.eye(loc.shape[-1]).to_sparse_csr())),
+            A,
+            loc,
+            1.0,
+        ),
+        "distributions.condition": lambda: distributions.condition(
+            normal(loc, precision_matrix=A, validate_args=False), [0], torch.zeros(1)
+        ),
+        "distributions.log_evidence": lambda: distributions.log_evidence(
+            normal(loc, precision_matrix=A, validate_args=False), A, loc, 1.0
+        ),
+        "distributions.ConstrainedMultivariateNormal": lambda: (
+            distributions.ConstrainedMultivariateNormal(
+                normal(loc, precision_matrix=A, validate_args=False), torch.ones(1, loc.shape[-1])
+            ).mean
+        ),
         "distributions.constraints: check": lambda: (
             distributions.constraints.sparse_lower_cholesky.check(A)
+        ),
+        "distributions.constraints: check of S": lambda: (
+            distributions.constraints.sparse_positive_definite.check(A)
         ),
     }
 

@@ -1,4 +1,4 @@
-"""Norms of all columns of a product, in blocks of columns: n x n numbers are never kept."""
+"""A number of each column of a product, in blocks of columns: n x n numbers are never kept."""
 
 import itertools
 
@@ -11,11 +11,12 @@ from .._pattern import require_as_of
 _WIDTH = 32
 
 
-def squared_norms(operands, apply, n, batch_shape):
-    """|apply(*operands, e_k)|^2 for each column e_k of the identity: (*batch_shape, n).
+def of_columns(operands, apply, n, batch_shape):
+    """apply(*operands, e_k), a number, for each column e_k of the identity: (*batch_shape, n).
 
     Of an operand, `tensors` are what it is differentiable in, `with_tensors(*tensors)` is the same
-    of others, `patterns` must stay as they are. `apply` takes rows, (32, *batch_shape, n).
+    of others, `patterns` must stay as they are. `apply` takes rows,
+    (32, *batch_shape, n), and gives (32, *batch_shape).
     """
     tensors = [x for operand in operands for x in operand.tensors]
     patterns = [x for operand in operands for x in operand.patterns]
@@ -26,14 +27,14 @@ def squared_norms(operands, apply, n, batch_shape):
         others = [x.with_tensors(*itertools.islice(left, len(x.tensors))) for x in operands]
         for first in range(0, n, _WIDTH):
             rows = _rows(first, n, batch_shape, like)
-            yield first, apply(*others, rows).square().sum(-1)[: n - first]
+            yield first, apply(*others, rows)[: n - first]
 
     if _transforming():
         empty = torch.zeros(0, *batch_shape, dtype=like.dtype, device=like.device)
-        norms = torch.cat([empty, *(norms for _, norms in blocks(*tensors))])
+        found = torch.cat([empty, *(block for _, block in blocks(*tensors))])
     else:
-        norms = _InBlocks.apply(blocks, (n, *batch_shape), patterns, *tensors)
-    return norms.movedim(0, -1)
+        found = _InBlocks.apply(blocks, (n, *batch_shape), patterns, *tensors)
+    return found.movedim(0, -1)
 
 
 def _transforming():

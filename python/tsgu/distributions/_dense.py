@@ -13,6 +13,8 @@ class DenseGaussian(NamedTuple):
 
     R: torch.Tensor
 
+    has_root = True
+
     @property
     def batch_shape(self):
         return self.R.shape[:-2]
@@ -36,6 +38,13 @@ class DenseGaussian(NamedTuple):
         """R^-1 X."""
         X = torch.linalg.solve_triangular(self.R, X.movedim(0, -1), upper=False)
         return X.movedim(-1, 0)
+
+    def distance(self, X):
+        """|R^-1 x|^2 of each vector."""
+        return self.whiten(X).square().sum(-1)
+
+    def times_precision(self, X):
+        return torch.cholesky_solve(X.movedim(0, -1), self.R).movedim(-1, 0)
 
     def log_det(self):
         """That of the covariance."""

@@ -3,7 +3,7 @@
 import torch
 from torch.distributions import MultivariateNormal, register_kl
 
-from ._blocks import squared_norms
+from ._blocks import of_columns
 from ._dense import DenseGaussian
 from .sparse_multivariate_normal import SparseMultivariateNormal
 
@@ -14,13 +14,20 @@ def _gaussian(distribution):
     return distribution._gaussian
 
 
+def _spread(P, Q, X):
+    """x^T Q^-1 P x of each unit vector x, or another number with the same sum over all of them."""
+    if P.has_root:
+        return Q.distance(P.root(X))
+    return (X * Q.times_precision(P.times_covariance(X))).sum(-1)
+
+
 @register_kl(SparseMultivariateNormal, SparseMultivariateNormal)
 @register_kl(SparseMultivariateNormal, MultivariateNormal)
 @register_kl(MultivariateNormal, SparseMultivariateNormal)
 def _divergence(p, q):
-    """1/2 (log det Q - log det P - n + |W (m_q - m_p)|^2 + |W R|^2), P = R R^T, Q^-1 = W^T W.
+    """1/2 (log det Q - log det P - n + d^T Q^-1 d + tr(Q^-1 P)), d = m_q - m_p.
 
-    The last norm, that of all elements, is a trace; it is taken in blocks of columns.
+    P and Q are the covariances. The trace is taken in blocks of columns.
     """
     if p.event_shape != q.event_shape:
         raise ValueError(
@@ -28,6 +35,6 @@ def _divergence(p, q):
         )
     n, P, Q = p.event_shape[0], _gaussian(p), _gaussian(q)
     batch_shape = torch.broadcast_shapes(P.batch_shape, Q.batch_shape)
-    trace = squared_norms((P, Q), lambda P, Q, X: Q.whiten(P.root(X)), n, batch_shape).sum(-1)
-    distance = Q.whiten((q.loc - p.loc).unsqueeze(0)).squeeze(0).square().sum(-1)
+    trace = of_columns((P, Q), _spread, n, batch_shape).sum(-1)
+    distance = Q.distance((q.loc - p.loc).unsqueeze(0)).squeeze(0)
     return 0.5 * (Q.log_det() - P.log_det() - n + distance + trace)

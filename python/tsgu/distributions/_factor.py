@@ -10,6 +10,7 @@ from .._matrix import Matrix, unchecked
 from .._rows import by_columns
 from ..sparse_matmul import sparse_mm
 from ..sparse_solve import sparse_triangular_solve
+from ._blocks import of_columns
 
 
 def _batch_sparse_mv(op, bmat, bvec, **kw):
@@ -31,7 +32,7 @@ def _batch_sparse_mv(op, bmat, bvec, **kw):
     )
 
 
-def _apply(op, A, X, **kw):
+def apply(op, A, X, **kw):
     """`op` for vectors along the last axis of X, (..., n), or (..., b, n) for a batch A."""
     items = A.shape[:-2]
     if X.dim() == 2 and not items:
@@ -41,6 +42,14 @@ def _apply(op, A, X, **kw):
     else:
         vectors = X.reshape(math.prod(X.shape[:-1]), *items, X.shape[-1])
     return _batch_sparse_mv(op, A, vectors, **kw).reshape(X.shape)
+
+
+def dense(operation, matrix, batch_shape):
+    """What `operation` applies to vectors, as a dense matrix, (*batch_shape, n, n)."""
+    n = matrix.shape[-1]
+    identity = torch.eye(n, dtype=matrix.dtype, device=matrix.device)
+    rows = identity.view(n, *(1,) * len(batch_shape), n).expand(n, *batch_shape, n)
+    return operation(rows).movedim(0, -2)
 
 
 class Factor(NamedTuple):
@@ -74,19 +83,19 @@ class Factor(NamedTuple):
         """L X."""
         if self.D is not None:
             X = self.D.sqrt() * by_columns(X)  # as the product takes and gives it
-            return _apply(sparse_mm, self.matrix, X) + X
-        return _apply(sparse_mm, self.matrix, X)
+            return apply(sparse_mm, self.matrix, X) + X
+        return apply(sparse_mm, self.matrix, X)
 
     def multiply_transposed(self, X):
         """L^T X."""
         matrix = unchecked(self.matrix.pattern.transposed(), self.matrix.values)
         if self.D is not None:
             X = by_columns(X)
-            return self.D.sqrt() * (_apply(sparse_mm, matrix, X) + X)
-        return _apply(sparse_mm, matrix, X)
+            return self.D.sqrt() * (apply(sparse_mm, matrix, X) + X)
+        return apply(sparse_mm, matrix, X)
 
     def _solve(self, X, transpose):
-        return _apply(
+        return apply(
             sparse_triangular_solve,
             self.matrix,
             X,
@@ -124,9 +133,9 @@ class Factor(NamedTuple):
         shape = (*self.batch_shape, self.matrix.shape[-1])
         if self.D is None:
             ones = torch.ones((), dtype=squares.dtype, device=squares.device)
-            return _apply(sparse_mm, squares, ones.expand(shape))
+            return apply(sparse_mm, squares, ones.expand(shape))
         D = self.D.expand(shape)
-        return _apply(sparse_mm, squares, D) + D
+        return apply(sparse_mm, squares, D) + D
 
 
 class Gaussian(NamedTuple):
@@ -151,6 +160,8 @@ class Gaussian(NamedTuple):
     def patterns(self):
         return self.factor.patterns
 
+    has_root = True
+
     def root(self, X):
         """R X."""
         return self.factor.solve_transposed(X) if self.is_precision else self.factor.multiply(X)
@@ -161,22 +172,37 @@ class Gaussian(NamedTuple):
             return self.factor.multiply_transposed(X)
         return self.factor.solve(X)
 
+    def distance(self, X):
+        """|W x|^2 of each vector."""
+        return self.whiten(X).square().sum(-1)
+
+    def times_precision(self, X):
+        return self.factor.square(X) if self.is_precision else self.factor.solve_square(X)
+
+    def times_covariance(self, X):
+        return self.factor.solve_square(X) if self.is_precision else self.factor.square(X)
+
     def log_det(self):
         """That of the covariance."""
         log_det = self.factor.log_det()
         return -log_det if self.is_precision else log_det
 
+    def variance(self):
+        """The diagonal of the covariance, (*batch_shape, n); of a precision by n solves."""
+        factor = self.factor
+        if not self.is_precision:
+            return factor.diagonal_of_square()
+        n = factor.matrix.shape[-1]
+
+        def norms(factor, X):
+            return factor.solve(X).square().sum(-1)
+
+        return of_columns((factor,), norms, n, factor.batch_shape)
+
     def covariance(self):
         """The dense covariance, (*batch_shape, n, n)."""
-        return self._dense(self.factor.solve_square if self.is_precision else self.factor.square)
+        return dense(self.times_covariance, self.factor.matrix, self.batch_shape)
 
     def precision(self):
         """The dense precision, (*batch_shape, n, n)."""
-        return self._dense(self.factor.square if self.is_precision else self.factor.solve_square)
-
-    def _dense(self, apply):
-        matrix, batch_shape = self.factor.matrix, self.factor.batch_shape
-        n = matrix.shape[-1]
-        identity = torch.eye(n, dtype=matrix.dtype, device=matrix.device)
-        rows = identity.view(n, *(1,) * len(batch_shape), n).expand(n, *batch_shape, n)
-        return apply(rows).movedim(0, -2)
+        return dense(self.times_precision, self.factor.matrix, self.batch_shape)

@@ -7,7 +7,12 @@ import torch
 from .. import _callbacks
 from .._layouts import is_sparse
 from .._matrix import is_hybrid, is_tensor_or_matrix
-from .constraints import may_have_nan, sparse_lower_cholesky, sparse_lower_triangular
+from .constraints import (
+    may_have_nan,
+    sparse_lower_cholesky,
+    sparse_lower_triangular,
+    sparse_positive_definite,
+)
 
 _are_regular = torch.ops.tsgu.are_regular.default._op
 
@@ -31,7 +36,20 @@ def check_vectors(loc, diagonal):
         )
 
 
-def check_factor(name, A, n):
+def the_one_given(diagonal, **matrices):
+    """Name and value of the one matrix that is not None. Raises ValueError for none or several."""
+    given = [(name, A) for name, A in matrices.items() if A is not None]
+    whole = [name for name, _ in given if name.endswith("_matrix")]
+    if len(given) != 1:
+        names = "scale_tril, precision_tril, covariance_matrix or precision_matrix"
+        names = names if whole else "scale_tril or precision_tril"
+        raise ValueError(f"Exactly one of {names} may be specified.")
+    if whole and diagonal is not None:
+        raise ValueError(f"diagonal is that of L D L^T: give it with a factor, not {whole[0]}")
+    return given[0]
+
+
+def check_matrix(name, A, n):
     if not is_tensor_or_matrix(A):
         raise TypeError(f"{name} must be a sparse torch.Tensor or array")
     if not is_sparse(A):
@@ -133,3 +151,13 @@ def check_values(loc, diagonal, name, A, triangle):
         raise ValueError(f"{name} must be lower triangular and invertible: {wrong}")
     if diagonal is not None and triangle.on_diagonal.numel():
         _warn_of_diagonal(name, values[triangle.on_diagonal])
+
+
+def check_positive_definite(loc, name, A):
+    """Raises ValueError for a NaN, and for a matrix that Cholesky cannot factorise."""
+    if torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling():
+        return
+    _check_loc(loc.detach())
+    wrong = sparse_positive_definite.violation(A)
+    if wrong is not None:
+        raise ValueError(f"{name} must be symmetric positive definite: {wrong}")

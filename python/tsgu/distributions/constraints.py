@@ -1,12 +1,23 @@
 """Constraints on sparse matrices, in the manner of torch.distributions.constraints."""
 
 import torch
-from torch.distributions.constraints import Constraint
+from torch.distributions.constraints import Constraint, positive_definite
 
-from .._layouts import as_tensor
+from .._coalesced import without_repeats
+from .._direct import parts_of
+from .._factorize import Factorization
+from .._layouts import as_tensor, is_sparse
+from .._library import PatternError, SingularMatrixError
+from .._matrix import unchecked
+from .._pattern import Pattern
 from ._triangle import Triangle
 
-__all__ = ["sparse_lower_cholesky", "sparse_lower_triangular"]
+__all__ = [
+    "hyperplane",
+    "sparse_lower_cholesky",
+    "sparse_lower_triangular",
+    "sparse_positive_definite",
+]
 
 
 def may_have_nan(x):
@@ -57,5 +68,63 @@ class _SparseLowerCholesky(_SparseLowerTriangular):
             yield "{} is zero or not stored", torch.cat([zero, zero[-1:]])
 
 
+class _SparsePositiveDefinite(Constraint):
+    """Symmetric, both triangles stored, with a Cholesky factor: (n, n), or a batch (b, n, n).
+
+    Dense matrices are judged as torch's positive_definite does.
+    """
+
+    is_discrete = False
+    event_dim = 2
+
+    def check(self, value):
+        """Whether a sparse matrix, or each one of a batch, satisfies this."""
+        value = as_tensor(value)
+        if not is_sparse(value):
+            return positive_definite.check(value)
+        wrong = [self.violation(A) is not None for A in _items_of(value)]
+        return ~torch.tensor(wrong, dtype=torch.bool).view(value.shape[:-2])
+
+    def violation(self, A):
+        """What is wrong with A, in words, or None; its factors are then kept."""
+        try:
+            Factorization(A, "cholesky")
+        except PatternError:
+            raise
+        except (SingularMatrixError, ValueError) as error:
+            return str(error)
+        return None
+
+
+def _items_of(A):
+    """The matrices of a batch, or the one."""
+    if A.dim() == 2:
+        return [A]
+    pattern, values = without_repeats(*parts_of(A))
+    item, *places = pattern.entry_indices()
+    places = torch.stack(places)
+    return [
+        unchecked(Pattern.coo(places[:, item == k], A.shape[-2:]), values[item == k])
+        for k in range(A.shape[0])
+    ]
+
+
+class hyperplane(Constraint):  # noqa: N801 (torch's way of naming constraints)
+    """A x = e up to roundings; A (k, n), e (k,)."""
+
+    is_discrete = False
+    event_dim = 1
+
+    def __init__(self, A, e):
+        self.A, self.e = A.detach(), e.detach()
+
+    def check(self, value):
+        """Whether each of the vectors, (..., n), is on it."""
+        size = value.abs() @ self.A.abs().mT + self.e.abs()
+        rounding = 1e3 * torch.finfo(value.dtype).eps * size
+        return ((value @ self.A.mT - self.e).abs() <= rounding).all(-1)
+
+
+sparse_positive_definite = _SparsePositiveDefinite()
 sparse_lower_triangular = _SparseLowerTriangular()
 sparse_lower_cholesky = _SparseLowerCholesky()

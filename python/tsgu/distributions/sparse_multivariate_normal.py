@@ -1,4 +1,4 @@
-"""Multivariate normal distributions whose covariance or precision has a sparse factor."""
+"""Multivariate normal distributions by sparse covariances, precisions or factors of them."""
 
 import math
 import warnings
@@ -9,42 +9,56 @@ from torch.distributions import Distribution, constraints
 from .. import _callbacks
 from .._layouts import as_tensor
 from .._rows import shifted
-from ._blocks import squared_norms
 from ._factor import Factor, Gaussian, _batch_sparse_mv
-from ._parameters import check_factor, check_types, check_values, check_vectors, common_batch
+from ._parameters import (
+    check_matrix,
+    check_positive_definite,
+    check_types,
+    check_values,
+    check_vectors,
+    common_batch,
+    the_one_given,
+)
+from ._symmetric import SymmetricGaussian
 from ._triangle import Triangle
-from .constraints import sparse_lower_triangular
+from .constraints import sparse_lower_triangular, sparse_positive_definite
 
 __all__ = ["SparseMultivariateNormal", "SparseMultivariateNormalNative", "_batch_sparse_mv"]
 
 
 class SparseMultivariateNormal(Distribution):
-    """The normal distribution whose covariance or precision S has a sparse triangular factor.
+    """The normal distribution whose covariance or precision is sparse or has a sparse factor.
 
-    loc: (n,) or (b, n). Exactly one of scale_tril (S is the covariance) and precision_tril (S is
-    the precision): COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n) whose
-    items may have different numbers of entries (COO), or a SciPy array; indices int32 or int64.
-    Without diagonal S = L L^T, where L is the lower triangle of the factor, whose diagonal must not
-    have a zero. With diagonal D, (n,) or (b, n), positive, S = (I + N) D (I + N)^T, where N is the
-    part of the factor strictly below the diagonal; a diagonal it stores is taken as the ones of I.
-    All are float32 or all float64. Batches broadcast: many locations on one factor, one location
-    with many factors.
+    loc: (n,) or (b, n). Exactly one of four matrices S: COO (coalesced or not), CSR, CSC, BSR or
+    BSC, (n, n), or a batch (b, n, n) whose items may have different numbers of entries (COO), a
+    SciPy array or a tsgu.Matrix; indices int32 or int64. All are float32 or all float64. Batches
+    broadcast: many locations on one matrix, one location with many matrices.
 
-    Everything is differentiable in all parameters to any order (checked to the second), sparse ones
-    on their own pattern. Nothing n x n is made, but by covariance_matrix and precision_matrix;
-    many samples or values are columns of one product or solve. `variance` of a precision, and KL
+    - covariance_matrix, precision_matrix: S itself, symmetric positive definite, both triangles
+      stored. It is factorised by Cholesky, once for its values: `log_prob` and its gradient take
+      a factorisation and a selected inverse, `variance` of a precision likewise. Differentiable
+      twice, `variance` and samples once.
+    - scale_tril (of the covariance S) and precision_tril (of the precision S): a triangular factor.
+      Without diagonal S = L L^T, where L is the lower triangle of the factor, whose diagonal must
+      not have a zero. With diagonal D, (n,) or (b, n), positive, S = (I + N) D (I + N)^T, where N
+      is the part of the factor strictly below the diagonal; a diagonal it stores is taken as the
+      ones of I. Differentiable in all parameters to any order (checked to the second).
+
+    Gradients in sparse parameters are on their own pattern. Nothing n x n is made, but by the dense
+    covariance_matrix and precision_matrix of a distribution that was given another matrix; many
+    samples or values are columns of one product or solve. `variance` of a precision_tril, and KL
     divergences, take n solves or products in blocks of 32 columns, and their gradients compute
     the blocks anew.
 
     validate_args, by default as torch's own (on; off with python -O, and in a process in which
-    torch.compile was called, which turns torch's default off): a NaN, D <= 0, a
-    zero on the diagonal of L and entries above the diagonal are ValueErrors; unvalidated, entries
-    above the diagonal are not read, and D <= 0 gives NaN. Values are not looked at in transforms of
-    torch.func and compiled graphs.
+    torch.compile was called, which turns torch's default off): a NaN, D <= 0, a zero on the
+    diagonal of L, entries above the diagonal, and an S that is not symmetric are ValueErrors;
+    unvalidated, entries above the diagonal are not read, and D <= 0 gives NaN. Values are not
+    looked at in transforms of torch.func and compiled graphs.
 
     Raises ValueError for parameters whose shapes or layouts do not fit, TypeError for other dtypes,
-    PatternError for a corrupt factor; a precision factor with a zero on its diagonal is a
-    SingularMatrixError when it is solved with.
+    PatternError for a corrupt matrix; SingularMatrixError where a factor is solved with that has a
+    zero on its diagonal, and where S is used that is not positive definite.
     """
 
     arg_constraints = {
@@ -52,46 +66,67 @@ class SparseMultivariateNormal(Distribution):
         "diagonal": constraints.independent(constraints.positive, 1),
         "scale_tril": sparse_lower_triangular,
         "precision_tril": sparse_lower_triangular,
+        "covariance_matrix": sparse_positive_definite,
+        "precision_matrix": sparse_positive_definite,
     }
     support = constraints.real_vector
     has_rsample = True
 
     def __init__(
-        self, loc, diagonal=None, scale_tril=None, precision_tril=None, validate_args=None
+        self,
+        loc,
+        diagonal=None,
+        scale_tril=None,
+        precision_tril=None,
+        validate_args=None,
+        *,
+        covariance_matrix=None,
+        precision_matrix=None,
     ):
         check_vectors(loc, diagonal)
-        if (scale_tril is None) == (precision_tril is None):
-            raise ValueError("Exactly one of scale_tril or precision_tril may be specified.")
-        name = "precision_tril" if scale_tril is None else "scale_tril"
-        factor = as_tensor(precision_tril if scale_tril is None else scale_tril)
-        check_factor(name, factor, loc.shape[-1])
-        given = {"loc": loc, "diagonal": diagonal, name: factor}
+        name, matrix = the_one_given(
+            diagonal,
+            scale_tril=scale_tril,
+            precision_tril=precision_tril,
+            covariance_matrix=covariance_matrix,
+            precision_matrix=precision_matrix,
+        )
+        matrix = as_tensor(matrix)
+        check_matrix(name, matrix, loc.shape[-1])
+        given = {"loc": loc, "diagonal": diagonal, name: matrix}
         check_types(given)
         batch_shape, event_shape = common_batch(given), loc.shape[-1:]
         self.loc = loc if loc.shape[:-1] == batch_shape else loc.expand(batch_shape + event_shape)
         self.diagonal = diagonal
-        self.scale_tril = None if scale_tril is None else factor
-        self.precision_tril = None if precision_tril is None else factor
-        self._triangle = Triangle.of(factor, strict=diagonal is not None)
+        self._set(name, matrix)
         super().__init__(batch_shape, event_shape, validate_args=False)
         self._validate_args = type(self)._validate_args if validate_args is None else validate_args
-        if self._validate_args:
-            check_values(loc, diagonal, name, factor, self._triangle)
+        if not self._validate_args:
+            return
+        if self._triangle is None:
+            check_positive_definite(loc, name, matrix)
+        else:
+            check_values(loc, diagonal, name, matrix, self._triangle)
+
+    def _set(self, name, matrix):
+        self._name, self._matrix = name, matrix
+        self.scale_tril = matrix if name == "scale_tril" else None
+        self.precision_tril = matrix if name == "precision_tril" else None
+        is_factor = name.endswith("_tril")
+        self._triangle = Triangle.of(matrix, self.diagonal is not None) if is_factor else None
 
     def __repr__(self):
-        given = {name: getattr(self, name) for name in self.arg_constraints}
+        given = {"loc": self.loc, "diagonal": self.diagonal, self._name: self._matrix}
         shapes = [f"{name}: {x.shape}" for name, x in given.items() if x is not None]
         return f"{type(self).__name__}({', '.join(shapes)})"
 
     def expand(self, batch_shape, _instance=None):
-        """The same distribution with more of a batch; the factor is that of this one."""
+        """The same distribution with more of a batch; the matrix is that of this one."""
         new = self._get_checked_instance(SparseMultivariateNormal, _instance)
         batch_shape = torch.Size(batch_shape)
-        new.__dict__.update(
-            {name: getattr(self, name) for name in ("diagonal", "scale_tril", "precision_tril")}
-        )
+        new.diagonal = self.diagonal
+        new._set(self._name, self._matrix)
         new.loc = self.loc.expand(batch_shape + self.event_shape)
-        new._triangle = self._triangle
         super(SparseMultivariateNormal, new).__init__(
             batch_shape, self.event_shape, validate_args=False
         )
@@ -104,12 +139,19 @@ class SparseMultivariateNormal(Distribution):
         return self.diagonal is not None
 
     @property
+    def has_sparse_precision(self):
+        """Whether `precision_matrix` is a sparse matrix that was given."""
+        return self._name == "precision_matrix"
+
+    @property
     def _gaussian(self):
         """Made of the parameters as they are now: an optimizer may have written to them."""
-        is_precision = self.scale_tril is None
-        A = self.precision_tril if is_precision else self.scale_tril
-        matrix, values = self._triangle.matrix(A)
-        factor = Factor(matrix, lambda: self._triangle.diagonal(values, A.shape), self.diagonal)
+        is_precision = self._name.startswith("precision")
+        A, triangle = self._matrix, self._triangle
+        if triangle is None:
+            return SymmetricGaussian.of(A, is_precision)
+        matrix, values = triangle.matrix(A)
+        factor = Factor(matrix, lambda: triangle.diagonal(values, A.shape), self.diagonal)
         return Gaussian(factor, is_precision)
 
     @property
@@ -126,28 +168,30 @@ class SparseMultivariateNormal(Distribution):
 
     @property
     def variance(self):
-        """The diagonal of the covariance; that of a precision takes n triangular solves."""
-        gaussian = self._gaussian
-        if not gaussian.is_precision:
-            return self._expanded(gaussian.factor.diagonal_of_square())
-        factor, n = gaussian.factor, self.loc.shape[-1]
-        return self._expanded(squared_norms((factor,), Factor.solve, n, factor.batch_shape))
+        """The diagonal of the covariance; that of a precision_tril takes n triangular solves."""
+        return self._expanded(self._gaussian.variance())
 
     @property
     def covariance_matrix(self):
-        """The covariance as a dense matrix, (*batch_shape, n, n)."""
+        """The covariance, (*batch_shape, n, n): dense, or the sparse one that was given."""
+        if self._name == "covariance_matrix":
+            return self._matrix
         return self._expanded(self._gaussian.covariance(), 2)
 
     @property
     def precision_matrix(self):
-        """The precision as a dense matrix, (*batch_shape, n, n)."""
+        """The precision, (*batch_shape, n, n): dense, or the sparse one that was given."""
+        if self._name == "precision_matrix":
+            return self._matrix
         return self._expanded(self._gaussian.precision(), 2)
 
     def rsample(self, sample_shape=torch.Size()):  # noqa: B008 (torch's signature)
         """Samples (*sample_shape, *batch_shape, n), differentiable in the parameters.
 
         They are loc + L eps, or loc + L^-T eps for a precision, of eps that torch.randn draws in
-        the shape of the samples, as torch's own distribution does.
+        the shape of the samples, as torch's own distribution does. L of a covariance or precision
+        that is given itself is P^T times the factor of P S P^T; the gradient in S, of first order
+        alone, is that of Jankowiak and Obermeyer (2018): of the same mean as the factor's.
         """
         shape = self._extended_shape(sample_shape)
         eps = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
@@ -158,7 +202,7 @@ class SparseMultivariateNormal(Distribution):
         if self._validate_args and value.numel():  # torch's own check cannot do without elements
             self._validate_sample(value)
         gaussian, n = self._gaussian, self.loc.shape[-1]
-        distance = gaussian.whiten(value - self.loc).square().sum(-1)
+        distance = gaussian.distance(value - self.loc)
         return -0.5 * (n * math.log(2 * math.pi) + gaussian.log_det() + distance)
 
     def entropy(self):
