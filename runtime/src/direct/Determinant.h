@@ -8,6 +8,7 @@
 #ifndef TSGU_SRC_DIRECT_DETERMINANT_H
 #define TSGU_SRC_DIRECT_DETERMINANT_H
 
+#include "base/Exponents.h"
 #include "base/Numbers.h"
 
 #include <algorithm>
@@ -27,18 +28,19 @@ template <typename T> struct Determinant {
 template <typename T> class ScaledProduct {
 public:
   void multiply(T value) {
-    product = times(product, Wide<T>(value));
-    const int by = std::ilogb(
-        std::max(std::abs(std::real(product)), std::abs(std::imag(product))));
-    exponent += by;
-    if constexpr (isComplex<T>)
-      product = {std::scalbn(product.real(), -by),
-                 std::scalbn(product.imag(), -by)};
-    else
-      product = std::scalbn(product, -by);
+    const int by = exponentOf(
+        std::max(std::abs(std::real(value)), std::abs(std::imag(value))));
+    product = times(product, scaled(Wide<T>(value), by)), exponent += by;
+    // Factors are at least of size 1 now, and the product grows.
+    if (const double size =
+            std::abs(std::real(product)) + std::abs(std::imag(product));
+        size > 0x1p500) {
+      product = scaled(product, exponentOf(size));
+      exponent += exponentOf(size);
+    }
   }
 
-  void divide(Real<T> powerOfTwo) { exponent -= std::ilogb(powerOfTwo); }
+  void divide(Real<T> scale) { exponent -= exponentOf(scale); }
 
   Determinant<T> determinant() const {
     const double size = std::abs(product);
@@ -48,6 +50,12 @@ public:
   }
 
 private:
+  /// In two steps: for a subnormal number the power is out of range.
+  static Wide<T> scaled(Wide<T> value, int down) {
+    return value * powerOfTwo<double>(-down / 2) *
+           powerOfTwo<double>(-down - -down / 2);
+  }
+
   Wide<T> product = 1;
   int64_t exponent = 0;
 };

@@ -7,6 +7,7 @@
 
 #include "direct/Factorization.h"
 #include "base/Callbacks.h"
+#include "base/Exponents.h"
 #include "pattern/Rows.h"
 #include "solvers/Methods.h"
 #include "solvers/Product.h"
@@ -22,7 +23,7 @@ uint64_t factorizations() { return made.load(std::memory_order_relaxed); }
 
 template <typename R> R scaleOf(R size) {
   constexpr int most = sizeof(R) == 4 ? 80 : 900;
-  return size > 0 ? std::ldexp(R(1), std::clamp(-std::ilogb(size), -most, most))
+  return size > 0 ? powerOfTwo<R>(std::clamp(-exponentOf(size), -most, most))
                   : R(1);
 }
 

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "base/Exponents.h"
 #include "base/Scratch.h"
 #include "direct/Factorization.h"
 #include "direct/cholesky/Numeric.h"
@@ -38,7 +39,7 @@ std::vector<Real<T>> scalesOf(const Matrix<T> &A, const Symbolic &symbolic,
     const Real<T> value = e < 0 ? Real<T>(0) : std::real(values[e]);
     const int64_t row = symbolic.order[k];
     if (value > 0)
-      scale[row] = std::ldexp(Real<T>(1), -(std::ilogb(value) >> 1));
+      scale[row] = powerOfTwo<Real<T>>(-(exponentOf(value) >> 1));
     else if (first < 0 || row < first)
       first = row;
   }
