@@ -238,6 +238,7 @@ Expected<Manifest> Compiler::getSignature(StringRef path) {
   FailureOr<Manifest> signature = tsgu::getSignature(*program, path);
   if (failed(signature))
     return diagnostics.error("'" + path + "'");
+  signature->onHost = !program->getOps<StepOpInterface>().empty();
   return std::move(*signature);
 }
 
@@ -290,7 +291,7 @@ static Error checkDeviceStages(StringRef path, const Manifest &manifest) {
   for (const Stage &stage : manifest.stages) {
     if (!stage.isKernel() && stage.step.name != StepInfo::permuteValues)
       return llvm::createStringError(
-          "'" + path + "' does a " + stage.step.name +
+          "'" + path + "' has the step " + stage.step.name +
           ", which has no code for devices yet; move its operands to the CPU");
     if (stage.isKernel() && stage.device.blockThreads == 0)
       return llvm::createStringError("'" + path +

@@ -27,7 +27,7 @@
 namespace tsgu {
 
 /// The version that `serialize` writes and `parse` accepts.
-inline constexpr uint32_t manifestVersion = 6;
+inline constexpr uint32_t manifestVersion = 7;
 
 /// A size on which the program depends: the extent of a dimension, or the
 /// number of stored entries of a pattern.
@@ -195,6 +195,7 @@ struct Manifest {
   std::vector<LayoutInfo> layouts;
   std::vector<TensorInfo> operands;
   TensorInfo result;
+  bool onHost = false; ///< Of a signature: some steps are the CPU's alone.
   std::vector<ScratchInfo> scratch;
   std::vector<Stage>
       stages; ///< Empty in a signature (see CompilerInterface.h).

@@ -164,6 +164,7 @@ template <typename A> void fields(A &a, Is<Manifest> auto &m) {
   a("layouts", m.layouts);
   a("operands", m.operands);
   a("result", m.result);
+  a("on_host", m.onHost, {FieldInfo::None, true, false});
   a("scratch", m.scratch);
   a("stages", m.stages);
 }

@@ -210,12 +210,9 @@ static bool emulates() {
   return wanted;
 }
 
-/// Solvers and ahead-of-time kernels are the CPU's.
+/// Ahead-of-time kernels are the CPU's.
 bool Program::runsOnDevices() const {
-  return !object &&
-         std::none_of(signature.manifest().operands.begin(),
-                      signature.manifest().operands.end(),
-                      [](const TensorInfo &operand) { return operand.solver; });
+  return !object && !signature.manifest().onHost;
 }
 
 /// Whether a pattern keeps no rows, which the layouts of devices have.
@@ -262,7 +259,7 @@ void Program::runOn(const Arguments &arguments, const tsgu_tensor &result,
   if (!runsOnDevices())
     fail(Status::InvalidArgument, signature.manifest().program,
          object ? " was compiled ahead of time for the CPU"
-                : " has a solver, and solvers run on the CPU",
+                : " has steps, such as solvers, that run on the CPU",
          ": move its operands there");
   if (!isReal(binding.valueType))
     fail(Status::InvalidArgument, signature.manifest().program,

@@ -443,9 +443,10 @@ TEST(DeviceObjects, SayWhatHasNoCodeForDevices) {
   EXPECT_EQ(errorOf("spmm", TSGU_TARGET_SM80, TSGU_C64),
             "'spmm': complex numbers have no code for devices yet; move the "
             "operands to the CPU");
-  EXPECT_EQ(errorOf("triangular_solve", TSGU_TARGET_EMULATOR),
-            "'triangular_solve' does a triangular_solve, which has no code for "
-            "devices yet; move its operands to the CPU");
+  EXPECT_EQ(
+      errorOf("triangular_solve", TSGU_TARGET_EMULATOR),
+      "'triangular_solve' has the step triangular_solve, which has no code for "
+      "devices yet; move its operands to the CPU");
   EXPECT_EQ(llvm::toString(engine().getCompiler().addProgram("device", "")),
             "a program cannot be named 'device': paths that begin with it are "
             "libraries of device kernels");

@@ -174,7 +174,7 @@ TEST_F(Refusals, OfProgramsWithSolvers) {
   memory.hide();
   expect(tsgu_program_run_on(program, &pattern, 1, operands.data(), 3, &result,
                              queue.get()),
-         TSGU_INVALID_ARGUMENT, "solvers run on the CPU");
+         TSGU_INVALID_ARGUMENT, "steps, such as solvers, that run on the CPU");
   expectOnDevice(tsgu_program_run(program, &pattern, 1, operands.data(), 3,
                                   &result, nullptr));
   tsgu_pattern_release(pattern);
