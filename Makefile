@@ -76,10 +76,11 @@ $(VENV)/.bench: benchmarks/requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-lint: setup ## formatting and Python lint
+lint: setup ## formatting, Python lint and types
 	$(CXX_SOURCES) | xargs -r clang-format-22 --dry-run -Werror
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
 	$(PYTHON) scripts/check_rooms.py
 	$(PYTHON) scripts/write_pages.py --check
 	$(PYTHON) scripts/write_c_api.py --check

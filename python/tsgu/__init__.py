@@ -1,6 +1,7 @@
 """tsgu: a sparse compiler with gradients, for PyTorch."""
 
 import importlib.util as _util
+import typing as _python_typing
 from importlib import import_module as _import_module
 
 # _library first: it loads the operators that the other modules name.
@@ -104,10 +105,16 @@ __all__ = [
     "values",
 ]
 
+if _python_typing.TYPE_CHECKING:  # modules that are loaded when they are named
+    from . import cupy as cupy
+    from . import distributions as distributions
+    from . import encoders as encoders
+    from . import jax as jax
+else:
 
-def __getattr__(name):
-    """Modules that are not loaded yet, so `tsgu.jax` without an import of its own."""
-    public = name.isidentifier() and not name.startswith("_")
-    if public and _util.find_spec(f"{__name__}.{name}"):
-        return _import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        """Modules that are not loaded yet, so `tsgu.jax` without an import of its own."""
+        public = name.isidentifier() and not name.startswith("_")
+        if public and _util.find_spec(f"{__name__}.{name}"):
+            return _import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

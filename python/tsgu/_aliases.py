@@ -5,8 +5,11 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+from typing import Literal, TypeAlias
 
 __all__ = ["install_as"]
+
+Alias: TypeAlias = Literal["torchsparsegradutils", "sparse_solver", "torch_sparse_solve"]
 
 _MODULES = {
     "torchsparsegradutils": "tsgu",
@@ -62,7 +65,7 @@ def _is_ours(name):
     return getattr(sys.modules[name], "__name__", None) == _MODULES[name]
 
 
-def install_as(name):
+def install_as(name: Alias) -> None:
     """Has `import name`, and imports of its submodules, give the modules of this package.
 
     name: "torchsparsegradutils" (this package), "sparse_solver" or "torch_sparse_solve" (both

@@ -5,7 +5,8 @@ the tangent programs, through the same family: so derivatives of every order are
 """
 
 import weakref
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, overload
 
 import torch
 from torch.autograd import forward_ad
@@ -18,6 +19,7 @@ from ._pattern import Pattern, version_of
 from ._prepared import LARGE
 from ._program import program, run_gradients
 from ._tensors import parts, shared_values
+from ._typing import SparseMatrix
 
 _transforms_active = torch._C._are_functorch_transforms_active
 _dispatch_modes = torch._C._len_torch_dispatch_stack
@@ -39,7 +41,7 @@ class _Step(NamedTuple):
     operand: int
     derived: "Operator"
     takes_result: bool
-    given: tuple = ()  # operands whose cotangents, computed before, it reads
+    given: tuple[int, ...] = ()  # operands whose cotangents, computed before, it reads
 
 
 class _Plan:
@@ -130,7 +132,7 @@ class Operator:
     TypeError for other dtypes, devices and layouts.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.program = program(path)
         self.path = path
         self.signature = self.program.signature
@@ -140,7 +142,13 @@ class Operator:
         self._derivatives = {}
         self.call, self.on = self._make_calls()
 
-    def __call__(self, *arguments):
+    @overload
+    def __call__(self, pattern: Pattern, /, *operands: Pattern | torch.Tensor) -> torch.Tensor: ...
+
+    @overload
+    def __call__(self, /, *operands: SparseMatrix) -> Any: ...  # a tensor, or as A a Matrix
+
+    def __call__(self, *arguments: Any) -> Any:
         count = self._count
         if count and len(arguments) == len(self.signature.operands):
             return self._of_matrices(arguments)
@@ -205,11 +213,11 @@ class Operator:
             else (_user_programs.restored, (self.path, text))
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         operands = ", ".join(operand.name for operand in self.signature.operands)
         return f"<tsgu operator {self.path}({operands})>"
 
-    def depends_on(self, k):
+    def depends_on(self, k: int) -> bool:
         """Whether the result depends on operand k, itself or through a result that is read."""
         operands = self.signature.operands
         if operands[k].result_of >= 0:
@@ -218,7 +226,7 @@ class Operator:
             later.result_of >= 0 and later.read for later in operands[k + 1 :]
         )
 
-    def is_independent(self, k):
+    def is_independent(self, k: int) -> bool:
         """Whether operand k has derivatives of its own: results and solvers have not."""
         operand = self.signature.operands[k]
         return operand.result_of < 0 and not operand.solver and self.depends_on(k)
@@ -228,7 +236,7 @@ class Operator:
         return any(step.startswith(("vjp", "jvp")) for step in self.path.split("/"))
 
     @lazy
-    def refused(self):
+    def refused(self) -> dict[str, str]:
         """{name: why} of the operands by which the program cannot be differentiated."""
         reasons = {}
         for k, info in enumerate(self.signature.operands):
@@ -240,7 +248,7 @@ class Operator:
                 reasons[info.name] = str(error).rpartition("cannot be derived: ")[2]
         return reasons
 
-    def cotangent(self, k, computed=()):
+    def cotangent(self, k: int, computed: Sequence[int] = ()) -> _Step:
         """How operand k's cotangent is computed after those of the operands `computed`."""
         if self.solvers and computed:
             # An adjoint solve is dear: what an earlier one gave is read.
@@ -254,7 +262,7 @@ class Operator:
     def _cotangent_given(self, k, given):
         return operator(f"{self.path}/vjp{k}" + "".join(f"given{other}" for other in given))
 
-    def tangent(self, k):
+    def tangent(self, k: int) -> "tuple[Operator, bool]":
         """The operator of the result's tangent along operand k, and as above."""
         return self._derived(f"jvp{k}")
 
@@ -266,7 +274,7 @@ class Operator:
             known = self._derivatives[step] = derived, takes_result
         return known
 
-    def plan(self, needs, key=None):
+    def plan(self, needs: Sequence[bool], key: Any = None) -> _Plan:
         """The plan where the operands that need a gradient are so; `plans` has it by the key."""
         key = needs if key is None else key
         plan = self.plans.get(key)
@@ -275,7 +283,13 @@ class Operator:
             plan = self.plans.setdefault(key, _Plan(self, needed))
         return plan
 
-    def tangent_of(self, run, operands, result, tangents):
+    def tangent_of(
+        self,
+        run: Callable[..., torch.Tensor],
+        operands: Sequence[torch.Tensor],
+        result: torch.Tensor,
+        tangents: Sequence[torch.Tensor | None],
+    ) -> torch.Tensor:
         """The result's tangent in a Function's jvp; tangents that are None are zero.
 
         torch runs it with forward mode off, also for the levels further out. They need it; this
@@ -293,7 +307,13 @@ class Operator:
                 total = term if total is None else total + term
             return torch.zeros_like(result) if total is None else total.expand(result.shape)
 
-    def attach(self, patterns, result, *operands, prepared=None):
+    def attach(
+        self,
+        patterns: Sequence[Pattern],
+        result: torch.Tensor,
+        *operands: torch.Tensor,
+        prepared: Any = None,
+    ) -> torch.Tensor:
         """`result`, which was computed in another way, with the gradients it has as this one's.
 
         prepared: owns what was prepared for it.
@@ -366,15 +386,15 @@ class Operator:
         return call, on
 
     @lazy
-    def batch(self):
+    def batch(self) -> "Operator":
         """The same of a batch of matrices."""
         return operator(f"{self.path}/batch")
 
 
-_operators = {}
+_operators: dict[str, Operator] = {}
 
 
-def operator(path):
+def operator(path: str) -> Operator:
     """The operator of a program of the library, one added, or one derived from them."""
     # A dictionary, which torch.compile looks into, where it would run a cached function anew.
     known = _operators.get(path)

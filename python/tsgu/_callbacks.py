@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     method: str
     mode: int  # 0: A, 1: its transpose, 2: its conjugate transpose
     item: int  # of a batch of matrices
-    reasons: tuple  # values of REASONS
+    reasons: tuple[str, ...]  # values of REASONS
     iterations: torch.Tensor
     residuals: torch.Tensor  # norm(b - A x), recomputed
     goals: torch.Tensor
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
     explanation: str
 
     @property
-    def converged(self):
+    def converged(self) -> bool:
         return all(reason == "converged" for reason in self.reasons)
 
 

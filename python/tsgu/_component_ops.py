@@ -123,7 +123,7 @@ class _Node(_SingleLevelFunction):
         return operator(ctx.path).tangent_of(run, operands, result, tangents)
 
 
-_node = _Node.apply
+_node = _Node.apply  # type: ignore[attr-defined]
 
 
 def _runner(patterns):

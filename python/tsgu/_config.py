@@ -2,6 +2,7 @@
 
 import os
 import platform
+from typing import Any
 
 import torch
 
@@ -10,10 +11,10 @@ from . import _library
 __version__ = "0.1.0"
 
 
-class Config(dict):
+class Config(dict[str, Any]):
     """A dictionary that prints one line per entry."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         width = max(map(len, self))
         return "\n".join(f"{name:<{width}}  {value}" for name, value in self.items())
 
@@ -26,7 +27,7 @@ def _cpu():
         return platform.processor() or platform.machine()
 
 
-def show_config():
+def show_config() -> Config:
     """Versions, libraries, devices, and the counters of kernels and caches; print it.
 
     A CUDA driver is opened when the first CUDA tensor arrives, and not for this.

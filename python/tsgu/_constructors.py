@@ -9,13 +9,14 @@ from ._matrix import Matrix, is_tensor_or_matrix
 from ._modes import needs_matrix, on_indices, outside_graphs
 from ._pattern import COO, Pattern
 from ._tensors import compressed, from_values, parts
+from ._typing import Array, Shape, SparseMatrix
 from ._writes import count, keep
 
 _is_compiling = torch.compiler.is_compiling
 
 
 @outside_graphs
-def values(A):
+def values(A: SparseMatrix) -> torch.Tensor:
     """The values of a sparse tensor, differentiable to any order.
 
     A: CSR or CSC (n, m), values (entries,); or (b, n, m), values (b, entries of an item); COO of
@@ -62,7 +63,7 @@ def _make(pattern, values):
     return A
 
 
-def csr(positions, coordinates, values, shape):
+def csr(positions: Array, coordinates: Array, values: Array, shape: Shape) -> torch.Tensor:
     """A CSR tensor, differentiable in the values to any order.
 
     positions (n + 1,), coordinates and values (entries,) for shape (n, m); all with a leading
@@ -90,7 +91,7 @@ def csr(positions, coordinates, values, shape):
     return _make(on_indices(make, positions, coordinates), values)
 
 
-def coo(indices, values, shape):
+def coo(indices: Array, values: Array, shape: Shape) -> torch.Tensor:
     """A COO tensor, differentiable in the values to any order.
 
     indices (2, entries) for shape (n, m), (3, entries) for (b, n, m), where items may have

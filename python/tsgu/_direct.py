@@ -10,7 +10,9 @@ from ._linear_solve import check_on_cpu
 from ._matrix import is_tensor_or_matrix
 from ._methods import DIRECT
 from ._modes import needs_matrix, transforming
+from ._pattern import Pattern
 from ._tensors import parts
+from ._typing import TensorOrMatrix
 
 _eps = {torch.float32: 2**-23, torch.complex64: 2**-23}
 
@@ -26,7 +28,7 @@ def check_square(A):
     check_on_cpu(A)
 
 
-def parts_of(A):
+def parts_of(A: TensorOrMatrix) -> tuple[Pattern, torch.Tensor]:
     """Pattern and values; those of a Matrix may be a batch."""
     return parts(A) if isinstance(A, torch.Tensor) else (A.pattern, A.values)
 

@@ -12,7 +12,8 @@ from ._linear_solve import check_operands
 from ._matrix import matrix_of, unchecked
 from ._modes import on_indices, outside_graphs
 from ._solver import fixed_solver
-from .sparse_logdet import inverse_on, logdet_on, slogdet_on
+from ._typing import Factors, Shape, SparseMatrix, TensorOrMatrix
+from .sparse_logdet import Slogdet, inverse_on, logdet_on, slogdet_on
 
 __all__ = ["Factorization", "factorize"]
 
@@ -24,7 +25,7 @@ class Factorization:
     every method that says so. It is immutable: `update` gives another one.
     """
 
-    def __init__(self, A, method):
+    def __init__(self, A: TensorOrMatrix, method: Factors) -> None:
         self._like = A
         self._given, values = parts_of(A)
         self._pattern, self._values = without_repeats(self._given, values)
@@ -43,19 +44,19 @@ class Factorization:
         )
 
     @property
-    def method(self):
+    def method(self) -> Factors:
         """ "cholesky" or "lu"."""
         return self._method
 
     @property
-    def shape(self):
+    def shape(self) -> torch.Size:
         return torch.Size((*self._values.shape[:-1], *self._pattern.shape))
 
     @property
-    def dtype(self):
+    def dtype(self) -> torch.dtype:
         return self._values.dtype
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Factorization({self._method}, shape={tuple(self.shape)}, dtype={self.dtype})"
 
     # ===-- Solves ----------------------------------------------------------------===#
@@ -69,25 +70,27 @@ class Factorization:
             return run((self._pattern,), self._handle, self._values, B.unsqueeze(-1)).squeeze(-1)
         return run((self._pattern,), self._handle, self._values, B)
 
-    def solve(self, B):
+    def solve(self, B: torch.Tensor) -> torch.Tensor:
         """X with A X = B, of B's shape: (n,) or (n, p), of a batch (b, n) or (b, n, p).
 
         Differentiable in A and B to any order.
         """
         return self._apply("solve", B)
 
-    def solve_transposed(self, B):
+    def solve_transposed(self, B: torch.Tensor) -> torch.Tensor:
         """X with A^T X = B, as `solve`."""
         return self._apply("solve_transposed", B)
 
-    def half_solve(self, B, adjoint=False):
+    def half_solve(self, B: torch.Tensor, adjoint: bool = False) -> torch.Tensor:
         """L^-1 P B, or with adjoint=True P^T L^-H B, where P A P^T = L L^H. By "cholesky" alone.
 
         The one after the other solves with A. Differentiable in B, and not in A.
         """
         return self._apply("half_solve_adjoint" if adjoint else "half_solve", B)
 
-    def sample(self, sample_shape=(), generator=None):
+    def sample(
+        self, sample_shape: Shape = (), generator: torch.Generator | None = None
+    ) -> torch.Tensor:
         """Samples of the normal distribution with mean 0 and precision A, without gradients.
 
         (*sample_shape, n), of a batch (*sample_shape, b, n). By "cholesky" alone.
@@ -103,20 +106,20 @@ class Factorization:
 
     # ===-- Numbers ---------------------------------------------------------------===#
 
-    def logdet(self):
+    def logdet(self) -> torch.Tensor:
         """As `tsgu.logdet`."""
         return logdet_on(self._pattern, self._values, self._handle, self._method)
 
-    def slogdet(self):
+    def slogdet(self) -> Slogdet:
         """As `tsgu.slogdet`."""
         return slogdet_on(self._pattern, self._values, self._handle)
 
-    def selected_inverse(self):
+    def selected_inverse(self) -> TensorOrMatrix:
         """As `tsgu.selected_inverse`."""
         found = inverse_on(self._pattern, self._values, self._handle)
         return matrix_of(*found, like=self._like)
 
-    def diag_inverse(self):
+    def diag_inverse(self) -> torch.Tensor:
         """The diagonal of A^-1, (n,) or (b, n): variances where A is a precision.
 
         Differentiable once. Raises ValueError where A does not store its diagonal
@@ -130,7 +133,7 @@ class Factorization:
         diagonal = diagonal.index_add(-1, element, entries)
         return diagonal if pattern.items == -1 else diagonal.unflatten(-1, (items, n))
 
-    def update(self, values):
+    def update(self, values: torch.Tensor) -> "Factorization":
         """The factorisation of the matrix with other values on the same pattern.
 
         values: as `tsgu.values` gives those of A. What the pattern says is not found out again.
@@ -151,7 +154,7 @@ def _diagonal_of(pattern):
 
 
 @outside_graphs
-def factorize(A, method=None):
+def factorize(A: SparseMatrix, method: Factors | None = None) -> Factorization:
     """The `Factorization` of A: solves, determinants, samples and more from one factorisation.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array;

@@ -1,8 +1,11 @@
 """Any sparse matrix of a user as a tensor of torch, and the index tensors of each layout."""
 
 import sys
+from typing import Any
 
 import torch
+
+from ._typing import Array, TensorOrMatrix
 
 SPARSE = (
     torch.sparse_coo,
@@ -27,7 +30,7 @@ def compressed_indices(A):
     return A.crow_indices(), A.col_indices()
 
 
-def index_tensor(indices):
+def index_tensor(indices: Array) -> torch.Tensor:
     """An index tensor as it is, a copy of an array or list."""
     if isinstance(indices, torch.Tensor):
         return indices
@@ -35,7 +38,9 @@ def index_tensor(indices):
     return copy if copy.numel() else copy.long()
 
 
-def one_width(positions, coordinates):
+def one_width(
+    positions: torch.Tensor, coordinates: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Both in the wider type where one is int32 and the other int64."""
     if positions.dtype is coordinates.dtype:
         return positions, coordinates
@@ -52,7 +57,7 @@ def same_indices(a, b):
     return is_view or torch.equal(a, b)
 
 
-def as_tensor(A):
+def as_tensor(A: Any) -> TensorOrMatrix:
     """A sparse array or matrix of SciPy as a tensor, whose memory is its own; others as they are.
 
     CSR, CSC, BSR and COO keep their layout, the other formats become CSR.

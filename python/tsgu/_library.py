@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 import threading
+from typing import Any
 
 import torch
 
@@ -28,7 +29,7 @@ class SingularMatrixError(RuntimeError):
 class ConvergenceError(RuntimeError):
     """A solve that did not reach its goal; `outcome` has the residuals (see Outcome)."""
 
-    outcome = None
+    outcome: Any = None
 
 
 class BreakdownError(ConvergenceError):

@@ -3,6 +3,8 @@
 import math
 import operator
 import sys
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 import torch
 from torch.utils._pytree import GetAttrKey, register_pytree_node
@@ -16,6 +18,16 @@ from ._modes import needs_matrix, on_indices
 from ._pattern import Pattern, dumped, loaded
 from ._pattern import restored as restored_pattern
 from ._tensors import compressed, from_values, parts
+from ._typing import Number, Shape, SparseArray, SparseMatrix
+
+if TYPE_CHECKING:
+    from ._factorize import factorize
+    from .sparse_logdet import logdet, selected_inverse, slogdet
+    from .sparse_logsumexp import sparse_logsumexp
+    from .sparse_lstsq import sparse_generic_lstsq
+    from .sparse_reductions import sparse_amax, sparse_amin, sparse_mean, sparse_sum
+    from .sparse_softmax import sparse_log_softmax, sparse_softmax
+    from .sparse_solve import sparse_generic_solve, sparse_triangular_solve
 
 _MATRIX = _autograd.operator("spmm")
 _BATCH = _autograd.operator("spmm/batch")
@@ -49,11 +61,11 @@ class Matrix:
 
     __slots__ = ("__weakref__", "_pattern", "_values")
 
-    def __init__(self, pattern, values):
+    def __init__(self, pattern: Pattern, values: torch.Tensor) -> None:
         self._pattern, self._values = pattern, _checked(pattern, values)
 
     @staticmethod
-    def of(A):
+    def of(A: SparseMatrix) -> "Matrix":
         """The Matrix of a torch tensor (COO, CSR, CSC, BSR or BSC), differentiable, or SciPy array.
 
         It shares a tensor's memory; arrays are copied. Raises TypeError for what is not sparse,
@@ -71,7 +83,7 @@ class Matrix:
         return unchecked(*parts(matrix))
 
     @staticmethod
-    def read(path, dtype=None):
+    def read(path: str | PathLike[str], dtype: torch.dtype | None = None) -> "Matrix":
         """The Matrix, CSR, in a file of the Matrix Market: .mtx, or compressed, .mtx.gz.
 
         General, symmetric, skew-symmetric and Hermitian ones, whose other half is filled in, and
@@ -94,56 +106,62 @@ class Matrix:
     # ===-- What it is -------------------------------------------------------------===#
 
     @property
-    def pattern(self):
+    def pattern(self) -> Pattern:
         return self._pattern
 
-    @property
-    def values(self):
-        return self._values
-
     @pattern.setter
-    def pattern(self, _):
+    def pattern(self, _: NoReturn) -> None:
         raise AttributeError("a Matrix is immutable: tsgu.Matrix(pattern, A.values) is another")
 
+    @property
+    def values(self) -> torch.Tensor:
+        return self._values
+
     @values.setter
-    def values(self, _):
+    def values(self, _: NoReturn) -> None:
         raise AttributeError("a Matrix is immutable: A.with_values(values) is another")
 
     @property
-    def layout(self):
+    def layout(self) -> torch.layout:
         """torch's layout of the pattern: that of `to_torch()`."""
         return self._pattern.layout
 
     @property
-    def shape(self):
+    def shape(self) -> torch.Size:
         return torch.Size((*self._values.shape[:-1], *self._pattern.shape))
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return len(self.shape)
 
     @property
-    def dtype(self):
+    def dtype(self) -> torch.dtype:
         return self._values.dtype
 
     @property
-    def device(self):
+    def device(self) -> torch.device:
         return self._values.device
 
     @property
-    def requires_grad(self):
+    def requires_grad(self) -> bool:
         return self._values.requires_grad
 
-    def size(self, dim=None):
+    @overload
+    def size(self, dim: None = None) -> torch.Size: ...
+
+    @overload
+    def size(self, dim: int) -> int: ...
+
+    def size(self, dim: int | None = None) -> torch.Size | int:
         return self.shape if dim is None else self.shape[dim]
 
-    def dim(self):
+    def dim(self) -> int:
         return len(self.shape)
 
-    def is_complex(self):
+    def is_complex(self) -> bool:
         return self._values.is_complex()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if not isinstance(self._values, torch.Tensor):  # a leaf of a tree that stands for another
             return f"Matrix({self._pattern}, {self._values!r})"
         kind = str(self.layout).removeprefix("torch.sparse_").upper()
@@ -155,22 +173,24 @@ class Matrix:
             told += ", requires_grad=True"
         return f"Matrix({told})"
 
-    def __getattr__(self, name):
-        raise AttributeError(
-            f"a tsgu.Matrix has no {name!r}: use tsgu's functions, apply torch's to "
-            "tsgu.values(A), or go by A.to_torch()"
-        )
+    if not TYPE_CHECKING:  # or it would seem to have every attribute
+
+        def __getattr__(self, name):
+            raise AttributeError(
+                f"a tsgu.Matrix has no {name!r}: use tsgu's functions, apply torch's to "
+                "tsgu.values(A), or go by A.to_torch()"
+            )
 
     # ===-- Others like it ---------------------------------------------------------===#
 
-    def with_values(self, values):
+    def with_values(self, values: torch.Tensor) -> "Matrix":
         """Other values on the pattern. Raises ValueError for another number of them."""
         return Matrix(self._pattern, values)
 
-    def detach(self):
+    def detach(self) -> "Matrix":
         return unchecked(self._pattern, self._values.detach())
 
-    def to(self, *args, **kwargs):
+    def to(self, *args: Any, **kwargs: Any) -> "Matrix":
         """On another device, or of another dtype; takes what Tensor.to does."""
         values = self._values.to(*args, **kwargs)
         pattern = self._pattern
@@ -179,23 +199,25 @@ class Matrix:
         return unchecked(pattern, values)
 
     @property
-    def mT(self):  # noqa: N802 (torch's name)
+    def mT(self) -> "Matrix":  # noqa: N802 (torch's name)
         """The transpose, of each matrix of a batch: the same values on the transposed pattern."""
         return unchecked(self._pattern.transposed(), self._values)
 
     @property
-    def T(self):  # noqa: N802
+    def T(self) -> "Matrix":  # noqa: N802
         """The transpose of a matrix. Raises ValueError for a batch."""
         if self.ndim != 2:
             raise ValueError(f"A.T is that of a matrix, not of shape {tuple(self.shape)}: use A.mT")
         return self.mT
 
     @property
-    def mH(self):  # noqa: N802
+    def mH(self) -> "Matrix":  # noqa: N802
         """The conjugate transpose."""
         return unchecked(self._pattern.transposed(), self._values.conj())
 
-    def to_torch(self, layout=None, blocksize=None):
+    def to_torch(
+        self, layout: torch.layout | None = None, blocksize: Shape | None = None
+    ) -> torch.Tensor:
         """A sparse tensor of torch, differentiable in the values to any order.
 
         layout: by default that of the pattern, whose index tensors are then shared. In another one
@@ -213,7 +235,7 @@ class Matrix:
             )
         return from_values(*in_layout(*parts(self), layout, blocksize))
 
-    def to_dense(self):
+    def to_dense(self) -> torch.Tensor:
         """The dense tensor, in which entries that name one element are summed. Differentiable."""
         *item, row, column = self._pattern.entry_indices()
         place = row * self._pattern.shape[-1] + column
@@ -223,7 +245,7 @@ class Matrix:
         zeros = self._values.new_zeros(*batch, math.prod(self._pattern.shape))
         return zeros.index_add(-1, place, self._values).view(self.shape)
 
-    def to_scipy(self):
+    def to_scipy(self) -> Any:
         """A copy as a sparse array of SciPy, on the CPU and without gradients.
 
         A coo_array, csr_array, csc_array or bsr_array as the pattern's layout says (COO of BSC).
@@ -238,42 +260,76 @@ class Matrix:
 
     # ===-- Products ---------------------------------------------------------------===#
 
-    def __matmul__(self, B):
+    @overload
+    def __matmul__(self, B: torch.Tensor) -> torch.Tensor: ...  # of a sparse one a Matrix
+
+    @overload
+    def __matmul__(self, B: "Matrix | SparseArray") -> "Matrix": ...
+
+    def __matmul__(self, B: SparseMatrix) -> Any:
         return product(self, B)
 
-    def matmul(self, B):
+    @overload
+    def matmul(self, B: torch.Tensor) -> torch.Tensor: ...
+
+    @overload
+    def matmul(self, B: "Matrix | SparseArray") -> "Matrix": ...
+
+    def matmul(self, B: SparseMatrix) -> Any:
         """A @ B."""
         return product(self, B)
 
-    def __rmatmul__(self, B):
+    @overload
+    def __rmatmul__(self, B: torch.Tensor) -> torch.Tensor: ...
+
+    @overload
+    def __rmatmul__(self, B: SparseArray) -> "Matrix": ...
+
+    def __rmatmul__(self, B: SparseMatrix) -> Any:
         if is_sparse_matrix(B):
             return _sparse_product(B, self)
         if isinstance(B, torch.Tensor) and B.layout is torch.strided and B.dim() > 1:
             return product(self.mT, B.mT).mT
         return product(self.mT, B)
 
-    def __neg__(self):
+    def __neg__(self) -> "Matrix":
         return unchecked(self._pattern, -self._values)
 
-    def __add__(self, B):
+    def __add__(self, B: SparseMatrix) -> "Matrix":
         return _arithmetic("sparse_add", self, B)
 
-    def __radd__(self, B):
+    def __radd__(self, B: SparseMatrix) -> "Matrix":
         return _arithmetic("sparse_add", B, self)
 
-    def __sub__(self, B):
+    def __sub__(self, B: SparseMatrix) -> "Matrix":
         return _arithmetic("sparse_add", self, B, alpha=-1)
 
-    def __rsub__(self, B):
+    def __rsub__(self, B: SparseMatrix) -> "Matrix":
         return _arithmetic("sparse_add", B, self, alpha=-1)
 
-    def __mul__(self, B):
+    def __mul__(self, B: SparseMatrix | Number) -> "Matrix":
         return _arithmetic("sparse_mul", self, B)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, B):
+    def __truediv__(self, B: torch.Tensor | Number) -> "Matrix":
         return _arithmetic("sparse_div", self, B)
+
+    if TYPE_CHECKING:  # what _matrix_functions adds
+        sum = sparse_sum
+        mean = sparse_mean
+        amax = sparse_amax
+        amin = sparse_amin
+        softmax = sparse_softmax
+        log_softmax = sparse_log_softmax
+        logsumexp = sparse_logsumexp
+        solve = sparse_generic_solve
+        solve_triangular = sparse_triangular_solve
+        lstsq = sparse_generic_lstsq
+        logdet = logdet
+        slogdet = slogdet
+        selected_inverse = selected_inverse
+        factorize = factorize
 
     @property
     def __torch_function__(self):
@@ -351,7 +407,7 @@ def _restored(pattern, values):
 register_pytree_node(
     Matrix,
     lambda matrix: ([matrix.values], matrix.pattern),
-    lambda values, pattern: unchecked(pattern, values[0]),
+    lambda values, pattern: unchecked(pattern, values[0]),  # type: ignore[index]
     serialized_type_name="tsgu.Matrix",
     to_dumpable_context=dumped,
     from_dumpable_context=loaded,

@@ -11,6 +11,7 @@ import torch
 
 from . import _c_api, _library
 from ._callbacks import METHODS
+from ._typing import F
 
 
 def _of_kind(kind):
@@ -65,7 +66,7 @@ def check_keywords(function, given, allowed):
             )
 
 
-def checks_keywords(function):
+def checks_keywords(function: F) -> F:
     """`function`, which tells the nearest of its keywords where one is unknown."""
     allowed = inspect.signature(function).parameters
 
@@ -75,10 +76,10 @@ def checks_keywords(function):
             check_keywords(function.__name__, keywords, allowed)
         return function(*arguments, **keywords)
 
-    return checked
+    return checked  # type: ignore[return-value]
 
 
-def own_method(method, translate):
+def own_method(method: str, translate: Callable[..., Any]) -> Callable[[F], F]:
     """Registers a function of ours: `translate(**kwargs)` makes a Wanted of its arguments."""
 
     def mark(function):

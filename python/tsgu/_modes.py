@@ -6,6 +6,8 @@ import torch
 from torch._C import _functorch
 from torch.autograd import forward_ad
 
+from ._typing import F
+
 _is_compiling = torch.compiler.is_compiling
 _transforms_active = torch._C._are_functorch_transforms_active
 
@@ -24,7 +26,7 @@ def needs_matrix(values):
     return forward_ad.unpack_dual(values).tangent is not None
 
 
-def outside_graphs(function):
+def outside_graphs(function: F) -> F:
     """`function`, which torch.compile runs as it is wherever it meets it outside of a graph.
 
     Otherwise it would compile each of the functions that this one calls, on tensors that it cannot

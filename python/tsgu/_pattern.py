@@ -1,6 +1,7 @@
 """The sparsity pattern of an operand, as the index tensors that describe it."""
 
 import math
+from typing import Any, NoReturn
 
 import torch
 
@@ -14,6 +15,7 @@ from ._layouts import (
     one_width,
     same_indices,
 )
+from ._typing import Array, Shape, SparseMatrix
 
 # Values of Form in IndexArrays.h.
 CSR, COO, TRANSPOSED = 0, 1, 2
@@ -36,12 +38,12 @@ def _indices(counts, coordinates, items, rows):
     return torch.stack([row // rows, row % rows, coordinates.long()])
 
 
-def _without_base(index):
+def _without_base(index: torch.Tensor) -> torch.Tensor:
     """An index tensor; of a view another one, which does not hold what it is a view of."""
     return index.detach() if not _is_compiling() and index._is_view() else index
 
 
-def _reject(positions, shape):
+def _reject(positions: torch.Tensor, shape: Shape) -> NoReturn:
     raise _library.PatternError(
         f"positions of shape {tuple(positions.shape)} do not describe a tensor of shape "
         f"{tuple(shape)}: n rows need n + 1 positions (n columns of CSC, too)"
@@ -99,7 +101,16 @@ class Pattern:
         "stored_blocks",
     )
 
-    def __init__(self, positions, coordinates, form, items, rows, columns, coalesced):
+    def __init__(
+        self,
+        positions: torch.Tensor,
+        coordinates: torch.Tensor,
+        form: int,
+        items: int,
+        rows: int,
+        columns: int,
+        coalesced: bool,
+    ) -> None:
         self.positions = positions
         self.coordinates = coordinates
         self.form = form
@@ -107,20 +118,20 @@ class Pattern:
         self.rows = rows
         self.columns = columns
         self.coalesced = coalesced
-        self.values = self.source = self.stored_blocks = None
+        self.values = self.source = self.stored_blocks = None  # type: Any
 
     def __reduce__(self):
         numbers = self.form, self.items, self.rows, self.columns, self.coalesced
         return restored, (self.positions, self.coordinates, numbers, self.stored_blocks)
 
-    def without_values(self):
+    def without_values(self) -> "Pattern":
         """The same, which keeps alive no values that are in use."""
         numbers = self.form, self.items, self.rows, self.columns, self.coalesced
         pattern = Pattern(self.positions, self.coordinates, *numbers)
         pattern.stored_blocks = self.stored_blocks
         return pattern
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         """Whether both have the same entries in the same order, kept in the same way."""
         if self is other:
             return True
@@ -130,7 +141,7 @@ class Pattern:
             map(same_indices, self._index_tensors(), other._index_tensors())
         )
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._kind())
 
     def _kind(self):
@@ -145,7 +156,7 @@ class Pattern:
         return self.positions, self.coordinates
 
     @staticmethod
-    def csr(positions, coordinates, columns):
+    def csr(positions: Array, coordinates: Array, columns: int) -> "Pattern":
         """CSR: positions (rows + 1,) and coordinates (entries,), int32 or int64.
 
         A batch has positions (items, rows + 1) and coordinates (items, entries per item). Arrays
@@ -165,7 +176,7 @@ class Pattern:
         )
 
     @staticmethod
-    def coo(indices, shape, coalesced=False):
+    def coo(indices: Array, shape: Shape, coalesced: bool = False) -> "Pattern":
         """COO: indices (2, entries) of a matrix, (3, entries) of a ragged batch or a tensor.
 
         In any order; entries that name one element are summed. `coalesced` says that they are
@@ -173,11 +184,11 @@ class Pattern:
         """
         indices = _without_base(index_tensor(indices))
         *items, rows, columns = shape
-        items = items[0] if items else -1
-        return Pattern(indices, indices, COO, items, rows, columns, coalesced)
+        item_count = items[0] if items else -1
+        return Pattern(indices, indices, COO, item_count, rows, columns, coalesced)
 
     @staticmethod
-    def of_csr(A):
+    def of_csr(A: SparseMatrix) -> "Pattern":
         """As `of`, of a CSR matrix."""
         positions, coordinates = A.crow_indices(), A.col_indices()
         if positions.dtype is not coordinates.dtype:
@@ -188,7 +199,7 @@ class Pattern:
         return Pattern(positions, coordinates, CSR, -1, rows, columns, False)
 
     @staticmethod
-    def of(A):
+    def of(A: SparseMatrix) -> "Pattern":
         """The pattern of a sparse tensor, Matrix or SciPy array. Raises TypeError for others."""
         layout = A.layout if isinstance(A, torch.Tensor) else None
         if layout is torch.sparse_csr and A.dim() == 2:
@@ -219,11 +230,11 @@ class Pattern:
         items = items[0] if items else -1
         return Pattern(positions, coordinates, form, items, rows, columns, False)
 
-    def reject(self, shape):
+    def reject(self, shape: Shape) -> NoReturn:
         """Raises the error of positions that do not fit a CSR tensor's shape."""
         _reject(self.positions, shape)
 
-    def transposed(self):
+    def transposed(self) -> "Pattern":
         """The pattern of the transposed matrix; its values keep this pattern's order."""
         pattern = self.with_indices(self.positions, self.coordinates, self.form ^ TRANSPOSED)
         pattern.values, pattern.source = self.values, self.source
@@ -231,17 +242,17 @@ class Pattern:
         return pattern
 
     @property
-    def blocks(self):
+    def blocks(self) -> tuple[Any, ...] | None:
         """`stored_blocks`; None of the transpose, which is COO: blocks would be turned as well."""
         return None if self.form & TRANSPOSED else self.stored_blocks
 
     @property
-    def may_repeat(self):
+    def may_repeat(self) -> bool:
         """Whether entries may name one element, as far as is known without a look at them."""
         return bool(self.form & COO) and not self.coalesced and self.stored_blocks is None
 
     @property
-    def layout(self):
+    def layout(self) -> torch.layout:
         """That of the tensors that values on this pattern make."""
         if self.blocks is not None:
             return self.blocks[0]
@@ -249,7 +260,7 @@ class Pattern:
             return torch.sparse_coo
         return torch.sparse_csc if self.form & TRANSPOSED else torch.sparse_csr
 
-    def to(self, *args, **kwargs):
+    def to(self, *args: Any, **kwargs: Any) -> "Pattern":
         """The pattern on another device, or with int32 or int64 indices; takes what Tensor.to does.
 
         Raises TypeError for another dtype, ValueError where int32 cannot hold the indices.
@@ -275,13 +286,15 @@ class Pattern:
             pattern.stored_blocks = layout, *map(moved, indices), shape
         return pattern
 
-    def with_indices(self, positions, coordinates, form):
+    def with_indices(
+        self, positions: torch.Tensor, coordinates: torch.Tensor, form: int
+    ) -> "Pattern":
         """A pattern of other index tensors and another form, otherwise as this one."""
         numbers = self.items, self.rows, self.columns, self.coalesced
         return Pattern(positions, coordinates, form, *numbers)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """(rows, columns) or (items, rows, columns) of the matrix, transposed or not."""
         matrix = (self.rows, self.columns)
         if self.form & TRANSPOSED:
@@ -289,11 +302,11 @@ class Pattern:
         return matrix if self.items == -1 else (self.items, *matrix)
 
     @property
-    def entries(self):
+    def entries(self) -> int:
         """The number of values."""
         return math.prod(self.coordinates.shape[1 if self.form & COO else 0 :])
 
-    def entry_indices(self):
+    def entry_indices(self) -> torch.Tensor:
         """The coordinates, (2, entries) or (3, entries), of the entries, in their order.
 
         Raises PatternError where the index tensors describe no sparse matrix.
@@ -310,15 +323,15 @@ class Pattern:
             indices = torch.stack([*item, row, column])
         return indices
 
-    def version(self):
+    def version(self) -> int:
         """A number that changes when torch writes to the index tensors."""
         return version_of(self.positions, self.coordinates)
 
-    def numbers(self):
+    def numbers(self) -> tuple[int, ...]:
         """What the operators take after the index tensors."""
         return self.form, self.items, self.rows, self.columns, self.version()
 
-    def validate(self):
+    def validate(self) -> int:
         """Raises PatternError unless the index tensors describe a sparse matrix.
 
         Returns 0 where entries are sorted and unique, 1 where they are unique, 2 otherwise.
@@ -328,7 +341,7 @@ class Pattern:
         except (ValueError, RuntimeError) as error:
             raise _library.translate(error) from None
 
-    def row_counts(self):
+    def row_counts(self) -> torch.Tensor:
         """The numbers of elements stored in each row, (rows,) or (items, rows), int64."""
         if torch.compiler.is_compiling():
             numbers = self.form, self.items, self.rows, self.columns
@@ -339,7 +352,7 @@ class Pattern:
             raise _library.translate(error) from None
         return ends.diff().long().view(self.shape[:-1])
 
-    def canonical(self):
+    def canonical(self) -> "tuple[Pattern, torch.Tensor | None]":
         """The same elements as a coalesced COO pattern, and entry -> element (or None)."""
         (positions, coordinates, entry_map), known = own_rows(self)
         indices = known.get("indices")
@@ -352,7 +365,7 @@ class Pattern:
         pattern = Pattern.coo(indices, self.shape, coalesced=True)
         return pattern, entry_map if entry_map.numel() else None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kind = str(self.layout).removeprefix("torch.sparse_").upper()
         return f"Pattern({kind}, shape={tuple(self.shape)}, entries={self.entries})"
 

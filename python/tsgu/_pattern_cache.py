@@ -27,7 +27,7 @@ def _storage(tensor):
 _PROBE = torch.ones(1, requires_grad=True)
 _GRAPH = _PROBE * _PROBE
 _STORAGE_COUNT = _storage_use_count(_storage(_PROBE))
-_TENSOR_COUNT = torch.empty(1)._use_count()
+_TENSOR_COUNT = torch.empty(1)._use_count()  # type: ignore[attr-defined]
 _PYTHON_COUNT = sys.getrefcount(_PROBE)
 
 

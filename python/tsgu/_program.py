@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,13 +23,13 @@ class TensorInfo(NamedTuple):
 
     name: str
     pattern: int  # -1: dense
-    shape: tuple  # names of the sizes of the logical dimensions
+    shape: tuple[str, ...]  # names of the sizes of the logical dimensions
     read: bool  # False: only its shape matters
     result_of: int  # >= 0: holds the result of the program so many derivations up, plus one
     solver: bool  # a handle made by tsgu.solver, not a tensor of values
 
     @property
-    def rank(self):
+    def rank(self) -> int:
         """Dimensions of the tensor that is passed, without a batch of values."""
         return 1 if self.pattern >= 0 or self.solver else len(self.shape)
 
@@ -37,11 +37,11 @@ class TensorInfo(NamedTuple):
 class Signature(NamedTuple):
     """What a program takes and gives."""
 
-    patterns: tuple  # (name, rank) of each
-    operands: tuple  # TensorInfo of each
+    patterns: tuple[tuple[str, int], ...]  # (name, rank) of each
+    operands: tuple[TensorInfo, ...]  # TensorInfo of each
     result: TensorInfo
 
-    def __str__(self):
+    def __str__(self) -> str:
         """As "(A: sparse (s0, s1) on A, B: dense (s1, s2)) -> dense (s0, s2)"."""
 
         def described(info):
@@ -56,7 +56,7 @@ class Signature(NamedTuple):
         return f"({', '.join(operands)}) -> {described(self.result)}"
 
     @staticmethod
-    def parse(description):
+    def parse(description: dict[str, Any]) -> "Signature":
         names = [pattern["name"] for pattern in description["patterns"]]
 
         def tensor(info):

@@ -5,22 +5,25 @@ import ctypes
 import dataclasses
 import functools
 import struct
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from . import _c_api, _library
-from ._callbacks import METHODS, ON_FAIL, Callables
+from ._callbacks import METHODS, ON_FAIL, Callables, Outcome
 from ._lazy import plain
+from ._typing import Method, OnFail, Preconditioner, Progress
 
 _PRECONDITIONERS = (None, *_library.names("preconditioner")[1:])
 _EVERY_OUTCOME, _PROGRESS, _HISTORY = 1, 2, 4
 
 
 # The members of tsgu_solver in their order.
-Options = collections.namedtuple(
-    "Options", dict(_c_api.Solver._fields_), defaults=[0] * len(_c_api.Solver._fields_)
-)
-_FORMAT = "".join("d" if kind is ctypes.c_double else "q" for _, kind in _c_api.Solver._fields_)
+_FIELDS: list[Any] = _c_api.Solver._fields_  # (name, type)
+_namedtuple: Any = collections.namedtuple  # of fields that a type checker could not read
+Options = _namedtuple("Options", dict(_FIELDS), defaults=[0] * len(_FIELDS))
+_FORMAT = "".join("d" if kind is ctypes.c_double else "q" for _, kind in _FIELDS)
 
 
 @plain
@@ -57,23 +60,23 @@ def _choose(name, value, allowed):
 
 
 def solver(
-    method,
+    method: Method,
     *,
-    upper=False,
-    unitriangular=False,
-    preconditioner=None,
-    block_size=None,
-    relaxation=None,
-    rtol=None,
-    atol=None,
-    maxiter=None,
-    restart=None,
-    damp=0.0,
-    scale_columns=False,
-    on_fail="warn",
-    callback=None,
-    callables=None,
-):
+    upper: bool = False,
+    unitriangular: bool = False,
+    preconditioner: Preconditioner | None = None,
+    block_size: int | None = None,
+    relaxation: float | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    maxiter: int | None = None,
+    restart: int | None = None,
+    damp: float = 0.0,
+    scale_columns: bool = False,
+    on_fail: OnFail = "warn",
+    callback: Progress | None = None,
+    callables: Callables | None = None,
+) -> torch.Tensor:
     """A solver handle: an int64 tensor that the programs with solves take as an operand.
 
     method: "triangular", "cg", "bicgstab", "minres", "gmres", "cgs", "lsmr", "lu" or "cholesky". A
@@ -161,15 +164,15 @@ class SolveInfo:
 
     method: str
     converged: bool
-    reasons: tuple
+    reasons: tuple[Any, ...]
     iterations: torch.Tensor
     residuals: torch.Tensor
     goals: torch.Tensor
-    history: torch.Tensor | tuple | None = dataclasses.field(repr=False)
+    history: torch.Tensor | tuple[torch.Tensor | None, ...] | None = dataclasses.field(repr=False)
     explanation: str
 
     @staticmethod
-    def of(outcomes, batched):
+    def of(outcomes: Sequence[Outcome], batched: bool) -> "SolveInfo":
         """What `outcomes`, one for each matrix, say together."""
         if not outcomes:  # there was nothing to solve
             nothing = torch.zeros((0, 0) if batched else 0, dtype=torch.float64)

@@ -12,6 +12,7 @@ from torch.autograd import Function
 from ._gradients import before_gradient
 from ._layouts import same_indices
 from ._pattern import COO, CSR, Pattern
+from ._typing import TensorOrMatrix
 from ._writes import removing
 
 _is_compiling = torch.compiler.is_compiling
@@ -114,7 +115,7 @@ _from_values = super(Function, _FromValues).apply
 # ===-- Apart ----------------------------------------------------------------===#
 
 
-def parts(A):
+def parts(A: TensorOrMatrix) -> tuple[Pattern, torch.Tensor]:
     """The pattern and the values, (entries,), of a sparse tensor or Matrix; differentiable.
 
     All uses of a tensor share its values while one of them is left, so that their gradients add

@@ -6,9 +6,11 @@ import pathlib
 import re
 import threading
 import warnings
+from os import PathLike
 
 from . import _autograd, _library
-from ._program import library_signatures, program
+from ._autograd import Operator
+from ._program import Signature, library_signatures, program
 
 _FUNCTION = re.compile(r"func\.func\s+@(\w+)")
 
@@ -17,7 +19,7 @@ _texts = {}  # name that runs -> its text
 _current = {}  # name that was given -> the name that runs the newest text
 
 
-def operator(path):
+def operator(path: str) -> Operator:
     """The operator of a program by its name, or of one derived from it.
 
     `path` is a name that `tsgu.programs()` lists, or such a name followed by derivations:
@@ -43,7 +45,7 @@ def _names():
     return [path for path in library_signatures() if "/" not in path] + list(_current)
 
 
-def programs():
+def programs() -> dict[str, Signature]:
     """A dict of the programs that `tsgu.operator` knows, from name to signature.
 
     Those of the library, and those that `tsgu.load_program` added. `print` shows a signature;
@@ -52,7 +54,9 @@ def programs():
     return {name: program(_current.get(name, name)).signature for name in _names()}
 
 
-def load_program(path_or_text, name=None, *, replace=False):
+def load_program(
+    path_or_text: str | PathLike[str], name: str | None = None, *, replace: bool = False
+) -> Operator:
     """Adds a program and returns its operator, with gradients of every order.
 
     `path_or_text` is the path of an .mlir file or its text: a module with one public function

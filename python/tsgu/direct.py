@@ -10,6 +10,7 @@ from ._linear_solve import check_on_cpu, same_dtype
 from ._matrix import is_tensor_or_matrix
 from ._modes import outside_graphs
 from ._solver import fixed_solver
+from ._typing import SparseMatrix
 
 __all__ = ["Solve", "SparseSolve", "SparseSolver", "solve"]
 
@@ -50,7 +51,7 @@ def _solve(A, B, method):
 
 
 @outside_graphs
-def solve(A, b):
+def solve(A: SparseMatrix, b: torch.Tensor) -> torch.Tensor:
     """The solution x of A x = b by LU, differentiable in both to any order.
 
     A: (m, m), or a batch (b, m, m) whose items may have different numbers of entries and patterns
@@ -72,7 +73,7 @@ class Solve(Function):
 
 
 @outside_graphs
-def _solve_positive_definite(A, b):
+def _solve_positive_definite(A: SparseMatrix, b: torch.Tensor) -> torch.Tensor:
     A = as_tensor(A)
     if isinstance(A, torch.Tensor) and A.layout is torch.strided and A.dim() == 2:
         indices = A.detach().nonzero().T.contiguous()

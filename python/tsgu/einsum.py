@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import itertools
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of, unchecke
 from ._meetings import COMMON, PRODUCT, values_by
 from ._modes import needs_matrix, on_indices, outside_graphs
 from ._tensors import parts
+from ._typing import SparseMatrix, TensorOrArray
 
 __all__ = ["einsum"]
 
@@ -372,8 +374,16 @@ def _contract(terms, operands, result):
     return torch.einsum(",".join(terms) + "->" + result, *operands)
 
 
+@overload
+def einsum(spec: str, *operands: TensorOrArray) -> torch.Tensor: ...
+
+
+@overload
+def einsum(spec: str, *operands: SparseMatrix) -> Any: ...  # as spec says, a tensor or Matrix
+
+
 @outside_graphs
-def einsum(spec, *operands):
+def einsum(spec: str, *operands: SparseMatrix) -> Any:
     """The sum of products that `spec` names, as torch.einsum, of which operands may be sparse.
 
     spec: a letter for each dimension of each operand, and of the result after "->":
@@ -399,7 +409,7 @@ def einsum(spec, *operands):
     Raises ValueError with a caret under what is wrong with spec, TypeError for other operands,
     NotImplementedError for sparse operands on two patterns that meet in another way.
     """
-    operands = [as_tensor(operand) for operand in operands]
+    operands = tuple(map(as_tensor, operands))
     terms, given = _split(spec)
     _check(operands)
     result = _result_of(spec, terms, given)

@@ -97,7 +97,7 @@ def _multiply(a, b, lengths):
     return torch.cat([piece for piece in pieces if piece is not None])
 
 
-def segment_mm(a, b, seglen_a):
+def segment_mm(a: torch.Tensor, b: torch.Tensor, seglen_a: torch.Tensor) -> torch.Tensor:
     """Every segment of consecutive rows of a times its matrix of b: (N, D2).
 
     a: (N, D1), b: (R, D1, D2), of one dtype that torch.bmm takes. seglen_a: (R,), integers: the
@@ -111,7 +111,7 @@ def segment_mm(a, b, seglen_a):
     return _multiply(a, b, _checked_lengths(seglen_a, len(a)))
 
 
-def gather_mm(a, b, idx_b):
+def gather_mm(a: torch.Tensor, b: torch.Tensor, idx_b: torch.Tensor) -> torch.Tensor:
     """Every row of a times the matrix that idx_b gives for it, a[n] @ b[idx_b[n]]: (N, D2).
 
     a: (N, D1), b: (R, D1, D2), of one dtype that torch.bmm takes. idx_b: (N,), integers from 0 to

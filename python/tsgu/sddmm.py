@@ -1,15 +1,18 @@
 """Products of dense matrices, sampled on a sparsity pattern."""
 
+from typing import overload
+
 import torch
 
 from ._autograd import operator_on
 from ._coalesced import coalesced
 from ._dtypes import same_dtype
 from ._layouts import as_tensor, is_sparse
-from ._matrix import is_hybrid, is_tensor_or_matrix, matrix_of, unchecked
+from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of, unchecked
 from ._modes import outside_graphs
 from ._pattern import Pattern
 from ._tensors import parts
+from ._typing import SparseMatrix, TensorOrArray, TensorOrMatrix
 
 __all__ = ["sddmm"]
 
@@ -34,8 +37,16 @@ def _sampled(path, pattern, values, U, V):
     return operator_on(path, pattern).call((pattern,), values, U, V)
 
 
+@overload
+def sddmm(A: Pattern | Matrix, U: torch.Tensor, V: torch.Tensor) -> Matrix: ...
+
+
+@overload
+def sddmm(A: TensorOrArray, U: torch.Tensor, V: torch.Tensor) -> torch.Tensor: ...
+
+
 @outside_graphs
-def sddmm(A, U, V):
+def sddmm(A: Pattern | SparseMatrix, U: torch.Tensor, V: torch.Tensor) -> TensorOrMatrix:
     """U V^T, computed at the entries of A only: the sampled dense-dense matrix product.
 
     A is a tsgu.Pattern, and entry (i, j) of the result is the product of row i of U and row j of V,

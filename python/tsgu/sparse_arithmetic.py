@@ -1,6 +1,7 @@
 """Sums, elementwise products and quotients of sparse matrices."""
 
 import numbers
+from typing import overload
 
 import torch
 
@@ -10,6 +11,7 @@ from ._layouts import as_tensor, is_sparse
 from ._matrix import Matrix, matrix_of, unchecked
 from ._meetings import COMMON, EITHER, values_by
 from ._modes import outside_graphs
+from ._typing import Number, SparseMatrix, TensorOrArray, TensorOrMatrix
 from .einsum import einsum
 from .spgemm import checked_operand, pattern_and_values
 
@@ -39,8 +41,20 @@ def _two(A, B):
     return first, second, a, same_dtype(A, b), B if type(B) is Matrix else A
 
 
+@overload
+def sparse_add(A: Matrix, B: SparseMatrix, *, alpha: Number = 1) -> Matrix: ...
+
+
+@overload
+def sparse_add(A: SparseMatrix, B: Matrix, *, alpha: Number = 1) -> Matrix: ...
+
+
+@overload
+def sparse_add(A: TensorOrArray, B: TensorOrArray, *, alpha: Number = 1) -> torch.Tensor: ...
+
+
 @outside_graphs
-def sparse_add(A, B, *, alpha=1):
+def sparse_add(A: SparseMatrix, B: SparseMatrix, *, alpha: Number = 1) -> TensorOrMatrix:
     """A + alpha B of two sparse matrices: a sparse one with the entries that A or B stores.
 
     A, B: (n, m) or batches (b, n, m), COO, CSR, CSC, BSR, BSC, SciPy's or a tsgu.Matrix, of one
@@ -62,8 +76,20 @@ def sparse_add(A, B, *, alpha=1):
     return matrix_of(pattern, values, like=like)
 
 
+@overload
+def sparse_mul(A: Matrix, B: SparseMatrix | Number) -> Matrix: ...
+
+
+@overload
+def sparse_mul(A: SparseMatrix, B: Matrix) -> Matrix: ...
+
+
+@overload
+def sparse_mul(A: TensorOrArray, B: TensorOrArray | Number) -> torch.Tensor: ...
+
+
 @outside_graphs
-def sparse_mul(A, B):
+def sparse_mul(A: SparseMatrix, B: SparseMatrix | Number) -> TensorOrMatrix:
     """A times B, entry by entry, of a sparse A: a sparse matrix.
 
     A: (n, m) or a batch (b, n, m), COO, CSR, CSC, BSR, BSC, SciPy's or a tsgu.Matrix. B: a number;
@@ -86,8 +112,16 @@ def sparse_mul(A, B):
     return _by_dense(A, B)
 
 
+@overload
+def sparse_div(A: Matrix, B: torch.Tensor | Number) -> Matrix: ...
+
+
+@overload
+def sparse_div(A: TensorOrArray, B: torch.Tensor | Number) -> torch.Tensor: ...
+
+
 @outside_graphs
-def sparse_div(A, B):
+def sparse_div(A: SparseMatrix, B: torch.Tensor | Number) -> TensorOrMatrix:
     """A divided by B, entry by entry: B is a number, or dense and broadcasts to A's shape.
 
     All else, errors included, is as in sparse_mul.

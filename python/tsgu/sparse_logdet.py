@@ -1,6 +1,6 @@
 """Determinants and inverses on a pattern, by a factorisation, differentiable."""
 
-import collections
+from typing import NamedTuple, overload
 
 import torch
 
@@ -8,13 +8,20 @@ from ._autograd import operator_on
 from ._coalesced import without_repeats
 from ._direct import by_method, check_square, parts_of
 from ._layouts import as_tensor
-from ._matrix import matrix_of
+from ._matrix import Matrix, matrix_of
 from ._modes import outside_graphs
+from ._pattern import Pattern
 from ._solver import fixed_solver
+from ._typing import Factors, SparseMatrix, TensorOrArray, TensorOrMatrix
 
 __all__ = ["logdet", "selected_inverse", "slogdet"]
 
-Slogdet = collections.namedtuple("slogdet", ["sign", "logabsdet"])
+
+class Slogdet(NamedTuple):
+    """What `slogdet` returns."""
+
+    sign: torch.Tensor
+    logabsdet: torch.Tensor
 
 
 def _number(name, pattern, values, handle):
@@ -37,14 +44,16 @@ def logdet_on(pattern, values, handle, method):
     return log.where(_number("sign_det", pattern, values, handle) > 0, torch.nan)
 
 
-def inverse_on(pattern, values, handle):
+def inverse_on(
+    pattern: Pattern, values: torch.Tensor, handle: torch.Tensor
+) -> tuple[Pattern, torch.Tensor]:
     """Pattern and values of `selected_inverse`."""
     pattern, values = without_repeats(pattern, values)
     return pattern, _number("inverse_on_pattern", pattern, values, handle)
 
 
 @outside_graphs
-def logdet(A, method=None):
+def logdet(A: SparseMatrix, method: Factors | None = None) -> torch.Tensor:
     """log det A, as torch.logdet: NaN where a real determinant is negative.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array;
@@ -71,7 +80,7 @@ def logdet(A, method=None):
 
 
 @outside_graphs
-def slogdet(A, method=None):
+def slogdet(A: SparseMatrix, method: Factors | None = None) -> Slogdet:
     """(sign, logabsdet) with det A = sign exp(logabsdet), as torch.linalg.slogdet.
 
     A, method, derivatives and errors are as in `logdet`. The sign is 1 or -1, of a complex A the
@@ -85,8 +94,16 @@ def slogdet(A, method=None):
     )
 
 
+@overload
+def selected_inverse(A: Matrix, method: Factors | None = None) -> Matrix: ...
+
+
+@overload
+def selected_inverse(A: TensorOrArray, method: Factors | None = None) -> torch.Tensor: ...
+
+
 @outside_graphs
-def selected_inverse(A, method=None):
+def selected_inverse(A: SparseMatrix, method: Factors | None = None) -> TensorOrMatrix:
     """The entries of A^-1 where A stores entries, as a matrix on the pattern of A.
 
     A and method are as in `logdet`; the pattern is symmetric: with entry (i, j), entry (j, i) is
@@ -96,8 +113,8 @@ def selected_inverse(A, method=None):
     """
     A = as_tensor(A)
     check_square(A)
-    pattern, values = parts_of(A)
-    found = by_method(
-        pattern, values, method, lambda method: inverse_on(pattern, values, fixed_solver(method))
+    given, values = parts_of(A)
+    pattern, entries = by_method(
+        given, values, method, lambda method: inverse_on(given, values, fixed_solver(method))
     )
-    return matrix_of(*found, like=A)
+    return matrix_of(pattern, entries, like=A)

@@ -1,5 +1,7 @@
 """Log-sum-exps over rows, columns or all of a sparse matrix."""
 
+from typing import Literal, overload
+
 import torch
 
 from ._autograd import operator_on
@@ -8,6 +10,7 @@ from ._layouts import as_tensor
 from ._modes import on_indices, outside_graphs
 from ._reductions import along_rows, axes_of, check_matrix, check_real, kept
 from ._tensors import parts
+from ._typing import Dims, SparseMatrix
 
 __all__ = ["sparse_bidir_logsumexp", "sparse_logsumexp"]
 
@@ -32,7 +35,9 @@ def _reduce(pattern, values, axes, include_zeros):
 
 
 @outside_graphs
-def sparse_logsumexp(input, dim, keepdim=False, include_zeros=True):
+def sparse_logsumexp(
+    input: SparseMatrix, dim: Dims, keepdim: bool = False, include_zeros: bool = True
+) -> torch.Tensor:
     """log(sum(exp(input))) over the rows (dim -2), columns (dim -1) or both, ([-2, -1]), of input.
 
     include_zeros: entries that are not stored take part as zeros, as in torch.logsumexp of the
@@ -63,8 +68,32 @@ def _bidir_2d(input, include_zeros=True):
     return tuple(_reduce(pattern, values, [axis], include_zeros) for axis in (-2, -1))
 
 
+@overload
+def sparse_bidir_logsumexp(
+    input: SparseMatrix,
+    keepdim: bool = False,
+    include_zeros: bool = True,
+    output_layout: Literal["tuple"] = "tuple",
+) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+
+@overload
+def sparse_bidir_logsumexp(
+    input: SparseMatrix,
+    keepdim: Literal[False] = False,
+    include_zeros: bool = True,
+    *,
+    output_layout: Literal["padded", "nested"],
+) -> torch.Tensor: ...
+
+
 @outside_graphs
-def sparse_bidir_logsumexp(input, keepdim=False, include_zeros=True, output_layout="tuple"):
+def sparse_bidir_logsumexp(
+    input: SparseMatrix,
+    keepdim: bool = False,
+    include_zeros: bool = True,
+    output_layout: Literal["tuple", "padded", "nested"] = "tuple",
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
     """sparse_logsumexp over the rows and over the columns of input, (n, m) or (b, n, m).
 
     output_layout "tuple": the pair of results, over the rows first: (m,) and (n,), or (b, m) and

@@ -2,6 +2,8 @@
 
 import functools
 import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, overload
 
 import torch
 from torch.autograd import Function
@@ -11,11 +13,14 @@ from ._layouts import as_tensor
 from ._linear_solve import check_operands, run, same_dtype
 from ._methods import checks_keywords
 from ._modes import outside_graphs
-from ._solver import solver
+from ._solver import SolveInfo, solver
 from ._tensors import parts
+from ._typing import OnFail, Progress, SparseMatrix
 from ._user_solve import UserSolve
 
 __all__ = ["SparseGenericLstsq", "sparse_generic_lstsq"]
+
+_Lstsq: TypeAlias = Callable[..., torch.Tensor]  # (A, B) -> X
 
 _DEFAULTS = {
     "damp": 0.0,
@@ -98,27 +103,68 @@ class SparseGenericLstsq(Function):
     """`.apply(A, B, lstsq, transpose_lstsq)` is `sparse_generic_lstsq` without its checks."""
 
     @staticmethod
-    def apply(A, B, lstsq=None, transpose_lstsq=None):
+    def apply(
+        A: SparseMatrix,
+        B: torch.Tensor,
+        lstsq: _Lstsq | None = None,
+        transpose_lstsq: _Lstsq | None = None,
+    ) -> torch.Tensor:
         return _lstsq(A, B, lstsq, transpose_lstsq, _DEFAULTS, False, "warn")
+
+
+@overload
+def sparse_generic_lstsq(
+    A: SparseMatrix,
+    B: torch.Tensor,
+    lstsq: _Lstsq | None = None,
+    transpose_lstsq: _Lstsq | None = None,
+    *,
+    damp: float = 0.0,
+    scale_columns: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    maxiter: int | None = None,
+    callback: Progress | None = None,
+    return_info: Literal[False] = False,
+    on_fail: OnFail = "warn",
+) -> torch.Tensor: ...
+
+
+@overload
+def sparse_generic_lstsq(
+    A: SparseMatrix,
+    B: torch.Tensor,
+    lstsq: _Lstsq | None = None,
+    transpose_lstsq: _Lstsq | None = None,
+    *,
+    damp: float = 0.0,
+    scale_columns: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    maxiter: int | None = None,
+    callback: Progress | None = None,
+    return_info: Literal[True],
+    on_fail: OnFail = "warn",
+) -> tuple[torch.Tensor, SolveInfo]: ...
 
 
 @outside_graphs
 @checks_keywords
 def sparse_generic_lstsq(
-    A,
-    B,
-    lstsq=None,
-    transpose_lstsq=None,
+    A: SparseMatrix,
+    B: torch.Tensor,
+    lstsq: _Lstsq | None = None,
+    transpose_lstsq: _Lstsq | None = None,
     *,
-    damp=0.0,
-    scale_columns=False,
-    rtol=None,
-    atol=None,
-    maxiter=None,
-    callback=None,
-    return_info=False,
-    on_fail="warn",
-):
+    damp: float = 0.0,
+    scale_columns: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    maxiter: int | None = None,
+    callback: Progress | None = None,
+    return_info: bool = False,
+    on_fail: OnFail = "warn",
+) -> torch.Tensor | tuple[torch.Tensor, SolveInfo]:
     """The X that minimises norm(B - A X)^2 + damp^2 norm(X)^2 column by column, differentiable.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (m, n), tall, wide or square, or a batch
@@ -141,6 +187,11 @@ def sparse_generic_lstsq(
     A = as_tensor(A)
     check_operands(A, B)
     B = same_dtype(A, B)
-    options = {"damp": damp, "scale_columns": scale_columns, "rtol": rtol, "atol": atol}
-    options |= {"maxiter": maxiter, "callback": callback}
+    options: dict[str, Any] = {
+        "damp": damp,
+        "scale_columns": scale_columns,
+        "rtol": rtol,
+        "atol": atol,
+    }
+    options |= {"atol": atol, "maxiter": maxiter, "callback": callback}
     return _lstsq(A, B, lstsq, transpose_lstsq, options, return_info, on_fail)

@@ -8,6 +8,7 @@ from ._dtypes import same_dtype
 from ._layouts import as_tensor, is_sparse
 from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, product
 from ._modes import outside_graphs
+from ._typing import SparseMatrix
 
 __all__ = ["SparseMatMul", "sparse_mm", "sparse_mv"]
 
@@ -37,7 +38,7 @@ def _check_operands(A, B):
 
 
 @outside_graphs
-def sparse_mm(A, B):
+def sparse_mm(A: SparseMatrix, B: torch.Tensor) -> torch.Tensor:
     """The product A B of a sparse A and a dense B, differentiable in both to any order.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, m), or a batch (b, n, m) whose items may
@@ -68,7 +69,7 @@ def sparse_mm(A, B):
 
 
 @outside_graphs
-def sparse_mv(A, x):
+def sparse_mv(A: SparseMatrix, x: torch.Tensor) -> torch.Tensor:
     """The product A x of a sparse A, (n, m) or (b, n, m), and a dense x, (m,) or (b, m).
 
     The result is dense, (n,) or (b, n). All else, errors included, is as in sparse_mm.

@@ -1,11 +1,14 @@
 """Sums, means and extrema over rows or columns of a sparse matrix."""
 
+import torch
+
 from ._autograd import operator_on
 from ._coalesced import coalesced
 from ._layouts import as_tensor
 from ._modes import on_indices, outside_graphs
 from ._reductions import along_rows, axes_of, check_matrix, check_real, kept
 from ._tensors import parts
+from ._typing import Dims, SparseMatrix
 
 __all__ = ["sparse_amax", "sparse_amin", "sparse_mean", "sparse_sum"]
 
@@ -31,7 +34,7 @@ def _sums(input, dim):
 
 
 @outside_graphs
-def sparse_sum(input, dim, keepdim=False):
+def sparse_sum(input: SparseMatrix, dim: Dims, keepdim: bool = False) -> torch.Tensor:
     """The sums over the rows (dim -2), the columns (dim -1) or both, ([-2, -1]), of input.
 
     input: COO, CSR, CSC, BSR or BSC, (n, m) or a batch (b, n, m), whose dimension 0 stays, or a
@@ -47,7 +50,9 @@ def sparse_sum(input, dim, keepdim=False):
 
 
 @outside_graphs
-def sparse_mean(input, dim, keepdim=False, include_zeros=True):
+def sparse_mean(
+    input: SparseMatrix, dim: Dims, keepdim: bool = False, include_zeros: bool = True
+) -> torch.Tensor:
     """sparse_sum divided by the number of elements summed.
 
     include_zeros: entries that are not stored count as zeros, as in torch.mean of the dense matrix.
@@ -85,7 +90,9 @@ def _extremum(path, input, dim, keepdim, include_zeros):
 
 
 @outside_graphs
-def sparse_amax(input, dim, keepdim=False, include_zeros=True):
+def sparse_amax(
+    input: SparseMatrix, dim: Dims, keepdim: bool = False, include_zeros: bool = True
+) -> torch.Tensor:
     """The largest entries of the columns (dim -2) or the rows (dim -1) of input.
 
     include_zeros: entries that are not stored take part as zeros, as in torch.amax of the dense
@@ -100,6 +107,8 @@ def sparse_amax(input, dim, keepdim=False, include_zeros=True):
 
 
 @outside_graphs
-def sparse_amin(input, dim, keepdim=False, include_zeros=True):
+def sparse_amin(
+    input: SparseMatrix, dim: Dims, keepdim: bool = False, include_zeros: bool = True
+) -> torch.Tensor:
     """The smallest entries; all else is as in sparse_amax, and a row without entries gives inf."""
     return _extremum("amin", input, dim, keepdim, include_zeros)

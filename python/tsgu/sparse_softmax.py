@@ -1,13 +1,16 @@
 """Softmax over the stored entries of a sparse matrix."""
 
+from typing import overload
+
 import torch
 
 from ._autograd import operator_on
 from ._coalesced import coalesced
 from ._layouts import as_tensor, is_sparse
-from ._matrix import is_hybrid, is_tensor_or_matrix, matrix_of
+from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of
 from ._modes import outside_graphs
 from ._tensors import parts
+from ._typing import SparseMatrix, TensorOrArray, TensorOrMatrix
 
 __all__ = ["sparse_log_softmax", "sparse_softmax"]
 
@@ -49,8 +52,16 @@ def _softmax(path, A, dim):
     return matrix_of(pattern, operator_on(path, along).call((along,), values), like=A, is_read=True)
 
 
+@overload
+def sparse_softmax(A: Matrix, dim: int) -> Matrix: ...
+
+
+@overload
+def sparse_softmax(A: TensorOrArray, dim: int) -> torch.Tensor: ...
+
+
 @outside_graphs
-def sparse_softmax(A, dim):
+def sparse_softmax(A: SparseMatrix, dim: int) -> TensorOrMatrix:
     """The softmax over the stored entries of each row (dim -1) or column (dim -2) of A.
 
     Entries that are not stored take no part: they count as -inf, as in torch.sparse.softmax. Next
@@ -66,8 +77,16 @@ def sparse_softmax(A, dim):
     return _softmax("softmax", A, dim)
 
 
+@overload
+def sparse_log_softmax(A: Matrix, dim: int) -> Matrix: ...
+
+
+@overload
+def sparse_log_softmax(A: TensorOrArray, dim: int) -> torch.Tensor: ...
+
+
 @outside_graphs
-def sparse_log_softmax(A, dim):
+def sparse_log_softmax(A: SparseMatrix, dim: int) -> TensorOrMatrix:
     """The logarithm of sparse_softmax, without its rounding and underflow.
 
     A, dim, the result and errors are as in sparse_softmax.

@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, overload
 
 import torch
 from torch.autograd import Function
@@ -21,8 +23,17 @@ from ._linear_solve import (
 from ._matrix import is_hybrid, is_tensor_or_matrix
 from ._methods import DIRECT, Wanted, check_direct, check_keywords, recognise
 from ._modes import outside_graphs
-from ._solver import fixed_solver
+from ._solver import SolveInfo, fixed_solver
 from ._tensors import parts
+from ._typing import (
+    OnFail,
+    Preconditioner,
+    Product,
+    Progress,
+    SparseMatrix,
+    SquareMethod,
+    TensorOrMatrix,
+)
 from ._user_solve import UserSolve
 
 __all__ = [
@@ -31,6 +42,10 @@ __all__ = [
     "sparse_generic_solve",
     "sparse_triangular_solve",
 ]
+
+
+# A name, or a function (A, B, **kwargs) -> X.
+Solve: TypeAlias = SquareMethod | Callable[..., Any]
 
 
 # ===-- Triangular ------------------------------------------------------------===#
@@ -60,7 +75,9 @@ def _check_triangular(A, B):
         raise ValueError("A must not be hybrid: its entries must be numbers, not dense blocks")
 
 
-def _triangular_solve(A, B, upper, unitriangular, transpose):
+def _triangular_solve(
+    A: TensorOrMatrix, B: torch.Tensor, upper: bool, unitriangular: bool, transpose: bool
+) -> torch.Tensor:
     check_on_cpu(A, B)
     solve = operator("triangular_solve_transposed" if transpose else "triangular_solve")
     handle = fixed_solver("triangular", upper=bool(upper), unitriangular=bool(unitriangular))
@@ -76,7 +93,13 @@ class SparseTriangularSolve(Function):
 
 
 @outside_graphs
-def sparse_triangular_solve(A, B, upper=True, unitriangular=False, transpose=False):
+def sparse_triangular_solve(
+    A: SparseMatrix,
+    B: torch.Tensor,
+    upper: bool = True,
+    unitriangular: bool = False,
+    transpose: bool = False,
+) -> torch.Tensor:
     """The solution X of A X = B with a triangular A, differentiable in both to any order.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n) whose items may
@@ -213,28 +236,74 @@ class SparseGenericSolve(Function):
     """`.apply(A, B, solve, transpose_solve, kwargs)` is `sparse_generic_solve` without checks."""
 
     @staticmethod
-    def apply(A, B, solve=None, transpose_solve=None, kwargs=None):
+    def apply(
+        A: TensorOrMatrix,
+        B: torch.Tensor,
+        solve: Solve | None = None,
+        transpose_solve: Solve | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> torch.Tensor:
         return _generic_solve(A, B, solve, transpose_solve, kwargs or {}, {}, False, "warn")
+
+
+@overload
+def sparse_generic_solve(
+    A: SparseMatrix,
+    B: torch.Tensor,
+    solve: Solve | None = None,
+    transpose_solve: Solve | None = None,
+    *,
+    preconditioner: Preconditioner | Product | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    maxiter: int | None = None,
+    restart: int | None = None,
+    x0: torch.Tensor | None = None,
+    callback: Progress | None = None,
+    return_info: Literal[False] = False,
+    on_fail: OnFail = "warn",
+    **kwargs: Any,
+) -> torch.Tensor: ...
+
+
+@overload
+def sparse_generic_solve(
+    A: SparseMatrix,
+    B: torch.Tensor,
+    solve: Solve | None = None,
+    transpose_solve: Solve | None = None,
+    *,
+    preconditioner: Preconditioner | Product | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    maxiter: int | None = None,
+    restart: int | None = None,
+    x0: torch.Tensor | None = None,
+    callback: Progress | None = None,
+    return_info: Literal[True],
+    on_fail: OnFail = "warn",
+    **kwargs: Any,
+) -> tuple[torch.Tensor, SolveInfo]: ...
 
 
 @outside_graphs
 def sparse_generic_solve(
-    A,
-    B,
-    solve=None,
-    transpose_solve=None,
+    A: SparseMatrix,
+    B: torch.Tensor,
+    solve: Solve | None = None,
+    transpose_solve: Solve | None = None,
     *,
-    preconditioner=None,
-    rtol=None,
-    atol=None,
-    maxiter=None,
-    restart=None,
-    x0=None,
-    callback=None,
-    return_info=False,
-    on_fail="warn",
-    **kwargs,
-):
+    preconditioner: Preconditioner | Product | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    maxiter: int | None = None,
+    restart: int | None = None,
+    x0: torch.Tensor | None = None,
+    callback: Progress | None = None,
+    return_info: bool = False,
+    on_fail: OnFail = "warn",
+    **kwargs: Any,
+) -> torch.Tensor | tuple[torch.Tensor, SolveInfo]:
     """The solution X of A X = B, differentiable in both to any order.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n) whose items may
@@ -281,7 +350,7 @@ def sparse_generic_solve(
     A = as_tensor(A)
     check_operands(A, B, square=True)
     B = same_dtype(A, B)
-    given = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "restart": restart}
+    given: dict[str, Any] = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "restart": restart}
     given |= {"preconditioner": preconditioner, "x0": x0, "callback": callback}
     given = {name: value for name, value in given.items() if value is not None}
     return _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail)

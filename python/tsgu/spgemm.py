@@ -1,11 +1,16 @@
 """Products of two sparse matrices."""
 
+from typing import overload
+
+import torch
+
 from ._dtypes import same_dtype
 from ._layouts import as_tensor, is_sparse
 from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of
 from ._meetings import PRODUCT, values_by
 from ._modes import outside_graphs
 from ._tensors import parts
+from ._typing import SparseMatrix, TensorOrArray, TensorOrMatrix
 
 __all__ = ["spgemm"]
 
@@ -29,8 +34,20 @@ def pattern_and_values(A):
     return (A.pattern, A.values) if type(A) is Matrix else parts(A)
 
 
+@overload
+def spgemm(A: Matrix, B: SparseMatrix) -> Matrix: ...
+
+
+@overload
+def spgemm(A: SparseMatrix, B: Matrix) -> Matrix: ...
+
+
+@overload
+def spgemm(A: TensorOrArray, B: TensorOrArray) -> torch.Tensor: ...
+
+
 @outside_graphs
-def spgemm(A, B):
+def spgemm(A: SparseMatrix, B: SparseMatrix) -> TensorOrMatrix:
     """The product A B of two sparse matrices: a sparse one, of the entries that a product may have.
 
     A: (n, m) or a batch (b, n, m), B: (m, p) or (b, m, p), of A's dtype; COO, CSR, CSC, BSR, BSC,

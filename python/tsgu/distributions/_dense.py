@@ -13,7 +13,7 @@ class DenseGaussian(NamedTuple):
 
     R: torch.Tensor
 
-    has_root = True
+    has_root = True  # type: ignore[misc]
 
     @property
     def batch_shape(self):

@@ -160,7 +160,7 @@ class Gaussian(NamedTuple):
     def patterns(self):
         return self.factor.patterns
 
-    has_root = True
+    has_root = True  # type: ignore[misc]
 
     def root(self, X):
         """R X."""

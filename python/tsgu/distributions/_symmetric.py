@@ -22,7 +22,7 @@ class SymmetricGaussian(NamedTuple):
     matrix: Matrix
     is_precision: bool
 
-    has_root = False  # none that is differentiable in S
+    has_root = False  # type: ignore[misc] # none that is differentiable in S
 
     @staticmethod
     def of(A, is_precision):

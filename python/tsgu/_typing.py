@@ -1,0 +1,51 @@
+"""What the annotations of public functions name."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ForwardRef, Literal, Protocol, TypeAlias, TypeVar, Union
+
+import torch
+
+if TYPE_CHECKING:
+    from ._matrix import Matrix
+else:  # which imports what imports this: whoever evaluates annotations finds it there
+    Matrix = ForwardRef("Matrix", module="tsgu._matrix")
+
+
+class SparseArray(Protocol):
+    """A sparse array or matrix of SciPy, which need not be there to be named."""
+
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def nnz(self) -> int: ...
+
+    def tocsr(self) -> Any: ...
+
+
+class SupportsArray(Protocol):
+    """An array of NumPy, or what makes one."""
+
+    def __array__(self) -> Any: ...
+
+
+# A sparse matrix: torch's tensors have one type whatever their layout.
+SparseMatrix: TypeAlias = Union[torch.Tensor, Matrix, SparseArray]  # noqa: UP007 (of a ForwardRef)
+TensorOrArray: TypeAlias = torch.Tensor | SparseArray
+TensorOrMatrix: TypeAlias = Union[torch.Tensor, Matrix]  # noqa: UP007
+Array: TypeAlias = torch.Tensor | SupportsArray | Sequence[complex] | Sequence[Sequence[complex]]
+
+Shape: TypeAlias = Sequence[int]
+Dims: TypeAlias = int | Sequence[int]
+Device: TypeAlias = torch.device | str
+Number: TypeAlias = complex  # of which int and float are kinds, to annotations
+
+Factors: TypeAlias = Literal["cholesky", "lu"]
+SquareMethod: TypeAlias = Literal["cg", "minres", "bicgstab", "gmres", "cgs", "cholesky", "lu"]
+Method: TypeAlias = SquareMethod | Literal["triangular", "lsmr"]
+Preconditioner: TypeAlias = Literal["jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg"]
+OnFail: TypeAlias = Literal["warn", "raise", "ignore"]
+Progress: TypeAlias = Callable[[int, torch.Tensor], Any]  # (iteration, residuals); True: stop
+Product: TypeAlias = SparseMatrix | Callable[[torch.Tensor], torch.Tensor]  # a matrix or closure
+
+F = TypeVar("F", bound=Callable[..., Any])
