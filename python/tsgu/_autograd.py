@@ -203,7 +203,7 @@ class Operator:
             if not isinstance(operand, torch.Tensor):
                 raise TypeError(f"the operands of {self.path} are tensors, not {type(operand)}")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         from . import _user_programs
 
         text = _user_programs.text_of(self.path)

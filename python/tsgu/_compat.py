@@ -2,12 +2,20 @@
 
 import torch
 
+from ._typing import SparseMatrix
 from .sparse_solve import sparse_triangular_solve
 
 __all__ = ["linalg_solve_triangular_compat"]
 
 
-def linalg_solve_triangular_compat(A, B, *, upper, unitriangular=False, transpose=False):
+def linalg_solve_triangular_compat(
+    A: SparseMatrix,
+    B: torch.Tensor,
+    *,
+    upper: bool,
+    unitriangular: bool = False,
+    transpose: bool = False,
+) -> torch.Tensor:
     """The solution X of A X = B, or of A^T X = B, with a triangular A, dense or sparse.
 
     `upper` says which triangle of A is read, with transpose=True too. A strided A takes

@@ -7,6 +7,7 @@ from ._layouts import BLOCKED, BY_COLUMNS, SPARSE
 from ._modes import on_indices
 from ._optional import load
 from ._pattern import TRANSPOSED, Pattern
+from ._typing import Shape
 
 # ===-- Rows from coordinates --------------------------------------------------===#
 
@@ -43,7 +44,12 @@ def compressed_rows(indices, num_rows, items):
 # ===-- Layouts ------------------------------------------------------------------===#
 
 
-def in_layout(pattern, values, layout=None, blocksize=None):
+def in_layout(
+    pattern: Pattern,
+    values: torch.Tensor,
+    layout: torch.layout | None = None,
+    blocksize: Shape | None = None,
+) -> tuple[Pattern, torch.Tensor]:
     """Pattern and values of the same matrix in a layout of torch, differentiable in the values.
 
     Where the pattern has it, as they are; otherwise entries are in order, and those that name one

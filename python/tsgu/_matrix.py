@@ -100,7 +100,7 @@ class Matrix:
         matrix = Matrix.of(array)
         return matrix if dtype is None else matrix.to(dtype)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self._pattern, self._values)
 
     # ===-- What it is -------------------------------------------------------------===#
@@ -332,7 +332,7 @@ class Matrix:
         factorize = factorize
 
     @property
-    def __torch_function__(self):
+    def __torch_function__(self) -> Any:
         if not torch.compiler.is_dynamo_compiling():
             _mend_reversed_products()
         return _of_torch

@@ -120,7 +120,7 @@ class Pattern:
         self.coalesced = coalesced
         self.values = self.source = self.stored_blocks = None  # type: Any
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         numbers = self.form, self.items, self.rows, self.columns, self.coalesced
         return restored, (self.positions, self.coordinates, numbers, self.stored_blocks)
 

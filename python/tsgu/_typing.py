@@ -47,5 +47,6 @@ Preconditioner: TypeAlias = Literal["jacobi", "block_jacobi", "ssor", "ilu0", "i
 OnFail: TypeAlias = Literal["warn", "raise", "ignore"]
 Progress: TypeAlias = Callable[[int, torch.Tensor], Any]  # (iteration, residuals); True: stop
 Product: TypeAlias = SparseMatrix | Callable[[torch.Tensor], torch.Tensor]  # a matrix or closure
+Preconditioned: TypeAlias = Preconditioner | Product
 
 F = TypeVar("F", bound=Callable[..., Any])

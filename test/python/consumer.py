@@ -7,6 +7,15 @@ import torch
 from typing_extensions import assert_type
 
 import tsgu
+from tsgu.distributions import (
+    IntrinsicMultivariateNormal,
+    SparseMultivariateNormal,
+    condition,
+    posterior,
+)
+from tsgu.encoders import PairwiseEncoder
+from tsgu.utils import linear_cg, lsmr, minres, rand_sparse, sparse_block_diag, stack_csr
+from tsgu.utils.linear_cg import CGInfo
 
 
 def products(A: tsgu.Matrix, S: torch.Tensor, B: torch.Tensor) -> None:
@@ -114,3 +123,38 @@ def programs(A: tsgu.Matrix, B: torch.Tensor) -> None:
     assert_type(tsgu.programs()["spmm"].operands[0].rank, int)
     tsgu.operator(A)  # error: arg-type
     tsgu.no_such_function()  # error: attr-defined
+
+
+def utilities(A: tsgu.Matrix, S: torch.Tensor, b: torch.Tensor) -> None:
+    assert_type(rand_sparse((5, 4), 3, torch.sparse_csr, well_conditioned=True), torch.Tensor)
+    assert_type(linear_cg(A, b, preconditioner="jacobi"), torch.Tensor)
+    assert_type(linear_cg(lambda x: 2 * x, b, return_info=True), tuple[torch.Tensor, CGInfo])
+    x, T = linear_cg(S, b, 1)
+    assert_type(minres(S.matmul, b, shifts=[0.0, 1.0]), torch.Tensor)
+    assert_type(lsmr(A, b)[1], int)
+    assert_type(sparse_block_diag(A, A), tsgu.Matrix)
+    assert_type(sparse_block_diag(S, S, S), torch.Tensor)
+    assert_type(stack_csr([S, S]), torch.Tensor)
+    rand_sparse(5, 3)  # error: arg-type
+    linear_cg("A", b)  # error: call-overload
+    minres(A, b, tolerance=1e-3)  # error: call-arg
+    print(x, T)
+
+
+def fields(Q: tsgu.Matrix, V: torch.Tensor, m: torch.Tensor) -> None:
+    field = SparseMultivariateNormal(m, precision_matrix=Q)
+    assert_type(field.log_prob(m) + field.entropy(), torch.Tensor)
+    assert_type(field.rsample((3,)), torch.Tensor)
+    assert_type(condition(field, [0, 2], m[:2]).variance, torch.Tensor)
+    prior = IntrinsicMultivariateNormal(Q, V)
+    assert_type(posterior(prior, Q, m, 2.0), SparseMultivariateNormal)
+    field.log_prob("sample")  # error: arg-type
+    SparseMultivariateNormal(m, precision=Q)  # error: call-arg
+    condition(prior, [0], m[:1])  # error: arg-type
+
+
+def encoders(values: torch.Tensor) -> None:
+    encoder = PairwiseEncoder(1.5, (1, 4, 4), channel_voxel_relation="intra")
+    assert_type(encoder.forward(values), torch.Tensor)
+    PairwiseEncoder(1.0, (1, 4), channel_voxel_relation="all")  # error: arg-type
+    tsgu.encoders.no_such_encoder()  # error: attr-defined

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pathlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -16,8 +17,14 @@ from tsgu import _aliases, _library, _typing
 from tsgu._callbacks import METHODS, ON_FAIL
 from tsgu._methods import DIRECT, SQUARE
 
-MODULES = ["tsgu", "tsgu.direct"]
-PUBLIC = [(module, name) for module in MODULES for name in importlib.import_module(module).__all__]
+# Whatever a module names in its __all__, so that none is forgotten.
+FOUND = [found.name for found in pkgutil.walk_packages(tsgu.__path__, "tsgu.")]
+MODULES = ["tsgu", *(name for name in FOUND if "__main__" not in name)]
+PUBLIC = [
+    (module, name)
+    for module in MODULES
+    for name in getattr(importlib.import_module(module), "__all__", ())
+]
 CONSUMER = pathlib.Path(__file__).with_name("consumer.py")
 
 
@@ -34,13 +41,13 @@ def functions_of(kind):
     for owner in reversed(kind.__mro__):
         if owner.__module__.partition(".")[0] != "tsgu":
             continue
+        generated = "__match_args__" in vars(owner)  # by the dataclass, or named tuple, that it is
         for name, value in vars(owner).items():
             value = getattr(value, "__func__", value)  # of a static method
             value = getattr(value, "fget", value)  # of a property
             value = getattr(value, "compute", value)  # of what is lazy
-            generated = name == "__init__" and "__match_args__" in vars(owner)  # a dataclass's
-            own = not name.startswith("_") or name in ("__init__", "__call__", "__matmul__")
-            if inspect.isfunction(value) and own and not generated:
+            special = name.startswith("__") and name != "__getattr__" and not generated
+            if inspect.isfunction(value) and (special or not name.startswith("_")):
                 found[name] = value
     return found
 
@@ -48,6 +55,8 @@ def functions_of(kind):
 @pytest.mark.parametrize(("module", "name"), PUBLIC)
 def test_annotations_are_complete(module, name):
     value = getattr(importlib.import_module(module), name)
+    if type(value).__module__.startswith("tsgu."):  # an object that stands for its class
+        value = type(value)
     if inspect.isclass(value):
         missing = {name: without_annotation(f) for name, f in functions_of(value).items()}
         assert not {name: names for name, names in missing.items() if names}

@@ -2,6 +2,8 @@
 
 import functools
 import warnings
+from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -26,7 +28,7 @@ def _is_on_gpu(x):
     return type(x).__module__.partition(".")[0] in ("cupy", "cupyx")
 
 
-def _get_array_modules(x):
+def _get_array_modules(x: Any) -> tuple[ModuleType, ModuleType]:
     """(cupy, cupyx.scipy.sparse) for what is on a GPU, (numpy, scipy.sparse) for all else."""
     if _is_on_gpu(x):
         return _cupy("cupy"), _cupy("cupyx.scipy.sparse")
@@ -36,16 +38,16 @@ def _get_array_modules(x):
 # ===-- Dense -----------------------------------------------------------------===#
 
 
-def _torch_to_backend(tensor, xp):
+def _torch_to_backend(tensor: torch.Tensor, xp: ModuleType) -> Any:
     """A tensor as an array of xp, cupy or numpy, on the same memory."""
     tensor = tensor.detach().resolve_conj().resolve_neg()
     return tensor.numpy() if xp.__name__ == "numpy" else xp.from_dlpack(tensor)
 
 
-def _backend_to_torch(array):
+def _backend_to_torch(array: Any) -> torch.Tensor:
     """An array as a tensor, on the same memory where torch takes it as it is."""
     if _is_on_gpu(array):
-        return torch.from_dlpack(array)
+        return torch.utils.dlpack.from_dlpack(array)
     array = _load("numpy", install="numpy").asarray(array)
     # torch knows no negative strides, and warns of memory that must not be written to.
     if not array.flags.writeable or any(step < 0 for step in array.strides):
@@ -73,7 +75,7 @@ def _check_format(x, format, name):
         raise TypeError(f"{name} takes a {format} matrix of CuPy or SciPy, not one of {what}")
 
 
-def t2c_csr(x_torch):
+def t2c_csr(x_torch: torch.Tensor) -> Any:
     """A CSR tensor (n, m) as a csr_matrix of CuPy or SciPy, on the same memory.
 
     SciPy itself copies int64 indices to int32 where these do. All is copied where entries are not
@@ -82,14 +84,14 @@ def t2c_csr(x_torch):
     """
     pattern = _checked(x_torch, torch.sparse_csr, "t2c_csr")
     xp, sparse = _get_array_modules(x_torch)
-    parts = x_torch.values(), pattern.coordinates, pattern.positions
+    parts = [x_torch.values(), pattern.coordinates, pattern.positions]
     if pattern.validate() != 0:
-        parts = (part.clone() for part in parts)
+        parts = [part.clone() for part in parts]
     arrays = tuple(_torch_to_backend(part, xp) for part in parts)
     return sparse.csr_matrix(arrays, shape=tuple(x_torch.shape))
 
 
-def t2c_coo(x_torch):
+def t2c_coo(x_torch: torch.Tensor) -> Any:
     """A COO tensor (n, m) as a coo_matrix of CuPy or SciPy, on the same values.
 
     Uncoalesced tensors are coalesced, with a UserWarning. Raises PatternError for a corrupt one.
@@ -110,17 +112,18 @@ def t2c_coo(x_torch):
     return sparse.coo_matrix((values, tuple(indices)), shape=tuple(x_torch.shape))
 
 
-def c2t_csr(x_cupy):
+def c2t_csr(x_cupy: Any) -> torch.Tensor:
     """A CSR matrix of CuPy or SciPy as a CSR tensor on its memory.
 
     Raises TypeError for other formats, PatternError for indices that are those of no such matrix.
     """
     _check_format(x_cupy, "csr", "c2t_csr")
     parts = x_cupy.indptr, x_cupy.indices, x_cupy.data
-    return csr(*map(_backend_to_torch, parts), tuple(x_cupy.shape))
+    positions, coordinates, values = map(_backend_to_torch, parts)
+    return csr(positions, coordinates, values, tuple(x_cupy.shape))
 
 
-def c2t_coo(x_cupy):
+def c2t_coo(x_cupy: Any) -> torch.Tensor:
     """A COO matrix of CuPy or SciPy as a COO tensor on its values.
 
     Raises TypeError for other formats, PatternError for indices outside of its shape.

@@ -4,6 +4,8 @@ import functools
 import importlib
 import inspect
 import warnings
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch.autograd import Function
@@ -17,6 +19,7 @@ from .._methods import default_tolerance
 from .._modes import outside_graphs
 from .._pattern import found, own_rows
 from .._tensors import parts
+from .._typing import OnFail, SparseMatrix, TensorOrMatrix
 from .._user_solve import ADJOINT, NORMAL, UserSolve, checked_result
 from .cupy_bindings import (
     _backend_to_torch,
@@ -28,6 +31,9 @@ from .cupy_bindings import (
 )
 
 __all__ = ["SparseSolveC4T", "sparse_solve_c4t"]
+
+# A name, or a function (A, b, **kwargs) -> x or (x, info).
+Solve: TypeAlias = Literal["cg", "cgs", "minres", "gmres", "spsolve"] | Callable[..., Any]
 
 _ITERATIVE = ("cg", "cgs", "minres", "gmres")
 _SOLVERS = [*_ITERATIVE, "spsolve"]
@@ -255,12 +261,26 @@ class SparseSolveC4T(Function):
     """`.apply(A, B, solve, transpose_solve, kwargs)` is `sparse_solve_c4t` without checks."""
 
     @staticmethod
-    def apply(A, B, solve=None, transpose_solve=None, kwargs=None):
+    def apply(
+        A: TensorOrMatrix,
+        B: torch.Tensor,
+        solve: Solve | None = None,
+        transpose_solve: Solve | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> torch.Tensor:
         return _solve(A, B, solve, transpose_solve, kwargs or {}, "warn")
 
 
 @outside_graphs
-def sparse_solve_c4t(A, B, solve=None, transpose_solve=None, *, on_fail="warn", **kwargs):
+def sparse_solve_c4t(
+    A: SparseMatrix,
+    B: torch.Tensor,
+    solve: Solve | None = None,
+    transpose_solve: Solve | None = None,
+    *,
+    on_fail: OnFail = "warn",
+    **kwargs: Any,
+) -> torch.Tensor:
     """The solution X of A X = B by CuPy (on a GPU) or SciPy, differentiable to any order.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array.

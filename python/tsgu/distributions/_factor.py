@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from .._matrix import Matrix, unchecked
 from .._rows import by_columns
+from .._typing import TensorOrMatrix
 from ..sparse_matmul import sparse_mm
 from ..sparse_solve import sparse_triangular_solve
 from ._blocks import of_columns
 
 
-def _batch_sparse_mv(op, bmat, bvec, **kw):
+def _batch_sparse_mv(
+    op: Callable[..., torch.Tensor], bmat: TensorOrMatrix, bvec: torch.Tensor, **kw: Any
+) -> torch.Tensor:
     """`op(matrix, columns, **kw)` for vectors along the last axis of bvec.
 
     bmat (n, n) with bvec (n,) or (k, n); bmat (b, n, n) with bvec (b, n) or (k, b, n). All vectors

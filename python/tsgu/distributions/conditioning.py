@@ -1,12 +1,13 @@
 """What is known of a sparse normal distribution after some of it was seen."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 
 from .._layouts import as_tensor
 from .._matrix import Matrix
+from .._typing import Array, SparseMatrix
 from ..sparse_arithmetic import sparse_add, sparse_mul
 from ..spgemm import spgemm
 from ._submatrix import cut
@@ -15,8 +16,12 @@ from .sparse_multivariate_normal import SparseMultivariateNormal
 
 __all__ = ["condition", "log_evidence", "posterior"]
 
+Prior: TypeAlias = SparseMultivariateNormal | IntrinsicMultivariateNormal
 
-def condition(normal, indices, values):
+
+def condition(
+    normal: SparseMultivariateNormal, indices: Array, values: torch.Tensor
+) -> SparseMultivariateNormal:
     """The distribution of the other variables, in order, where those at `indices` have `values`.
 
     normal: a SparseMultivariateNormal (n,) with a precision_matrix Q. indices: (k,), unique, or a
@@ -55,7 +60,12 @@ def _mask(indices, n):
     return kept, kept.cumsum(0)[indices.long()] - 1
 
 
-def posterior(prior, design, observations, noise_precision):
+def posterior(
+    prior: Prior,
+    design: SparseMatrix,
+    observations: torch.Tensor,
+    noise_precision: torch.Tensor | float,
+) -> SparseMultivariateNormal:
     """The distribution of x given y = H x + e, with independent normal errors e.
 
     prior: of x, a SparseMultivariateNormal (n,) with a precision_matrix Q, or an
@@ -76,7 +86,12 @@ def posterior(prior, design, observations, noise_precision):
     return SparseMultivariateNormal(prior.loc + shift, precision_matrix=precision)
 
 
-def log_evidence(prior, design, observations, noise_precision):
+def log_evidence(
+    prior: Prior,
+    design: SparseMatrix,
+    observations: torch.Tensor,
+    noise_precision: torch.Tensor | float,
+) -> torch.Tensor:
     """log p(y), x integrated out: that of `posterior`'s arguments, differentiable in all of them.
 
     It is log p(x) + log p(y | x) - log p(x | y), which has the same value at every x; here x is the

@@ -5,6 +5,7 @@ import math
 import torch
 from torch.distributions import Distribution, constraints
 
+from .._typing import Shape
 from .constraints import hyperplane
 from .sparse_multivariate_normal import SparseMultivariateNormal
 
@@ -27,7 +28,13 @@ class ConstrainedMultivariateNormal(Distribution):
     arg_constraints = {"A": constraints.real, "e": constraints.real_vector}
     has_rsample = True
 
-    def __init__(self, normal, A, e=None, validate_args=None):
+    def __init__(
+        self,
+        normal: SparseMultivariateNormal,
+        A: torch.Tensor,
+        e: torch.Tensor | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
         if not isinstance(normal, SparseMultivariateNormal):
             raise TypeError(
                 f"normal must be a SparseMultivariateNormal, not {type(normal).__name__}"
@@ -50,11 +57,11 @@ class ConstrainedMultivariateNormal(Distribution):
         super().__init__(torch.Size(), normal.event_shape, validate_args=False)
         self._validate_args = type(self)._validate_args if validate_args is None else validate_args
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.normal}, {len(self.A)} constraints)"
 
     @property
-    def support(self):
+    def support(self) -> constraints.Constraint:
         return hyperplane(self.A, self.e)
 
     def _solved(self):
@@ -69,21 +76,21 @@ class ConstrainedMultivariateNormal(Distribution):
         return X + (torch.cholesky_solve(missing, L).mT @ moved).reshape(X.shape)
 
     @property
-    def mean(self):
+    def mean(self) -> torch.Tensor:
         return self._onto(self.normal.loc)
 
     @property
-    def mode(self):
+    def mode(self) -> torch.Tensor:
         return self.mean
 
     @property
-    def variance(self):
+    def variance(self) -> torch.Tensor:
         """The diagonal of the covariance."""
         moved, L = self._solved()
         taken = torch.linalg.solve_triangular(L, moved, upper=False).square().sum(0)
         return self.normal.variance - taken
 
-    def rsample(self, sample_shape=torch.Size()):  # noqa: B008 (torch's signature)
+    def rsample(self, sample_shape: Shape = torch.Size()) -> torch.Tensor:  # noqa: B008 (torch's signature)
         """Samples (*sample_shape, n), differentiable as those of `normal`."""
         return self._onto(self.normal.rsample(sample_shape))
 
@@ -93,7 +100,7 @@ class ConstrainedMultivariateNormal(Distribution):
         gram = torch.linalg.slogdet(self.A @ self.A.mT).logabsdet
         return 2 * L.diagonal().log().sum() - gram, L
 
-    def log_prob(self, value):
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
         """The log-density on the hyperplane, at value, (..., n), which is on it."""
         if self._validate_args:
             self._validate_sample(value)
@@ -103,7 +110,7 @@ class ConstrainedMultivariateNormal(Distribution):
         along = 0.5 * (len(self.e) * math.log(2 * math.pi) + log_det + distance)
         return self.normal.log_prob(value) + along
 
-    def entropy(self):
+    def entropy(self) -> torch.Tensor:
         """In nats, on the hyperplane."""
         log_det, _ = self._log_det()
         along = 0.5 * (len(self.e) * (1 + math.log(2 * math.pi)) + log_det)

@@ -10,6 +10,7 @@ from .._layouts import as_tensor, is_sparse
 from .._library import PatternError, SingularMatrixError
 from .._matrix import unchecked
 from .._pattern import Pattern
+from .._typing import SparseMatrix, TensorOrMatrix
 from ._triangle import Triangle
 
 __all__ = [
@@ -32,7 +33,7 @@ class _SparseLowerTriangular(Constraint):
     is_discrete = False
     event_dim = 2
 
-    def check(self, value):
+    def check(self, value: SparseMatrix) -> torch.Tensor:
         """Whether a sparse matrix, or each one of a batch, satisfies this."""
         value = as_tensor(value)
         triangle = Triangle.of(value, strict=False)
@@ -42,7 +43,9 @@ class _SparseLowerTriangular(Constraint):
             satisfied[tuple(places[:-2])] = False
         return satisfied
 
-    def first_violation(self, name, A, triangle, values):
+    def first_violation(
+        self, name: str, A: TensorOrMatrix, triangle: Triangle, values: torch.Tensor
+    ) -> str | None:
         """What is wrong with A, whose elements have these values, in words, or None."""
         for text, places in self._violations(triangle, A, values):
             place = ", ".join(str(int(k)) for k in places[:, 0])
@@ -77,7 +80,7 @@ class _SparsePositiveDefinite(Constraint):
     is_discrete = False
     event_dim = 2
 
-    def check(self, value):
+    def check(self, value: SparseMatrix) -> torch.Tensor:
         """Whether a sparse matrix, or each one of a batch, satisfies this."""
         value = as_tensor(value)
         if not is_sparse(value):
@@ -85,7 +88,7 @@ class _SparsePositiveDefinite(Constraint):
         wrong = [self.violation(A) is not None for A in _items_of(value)]
         return ~torch.tensor(wrong, dtype=torch.bool).view(value.shape[:-2])
 
-    def violation(self, A):
+    def violation(self, A: TensorOrMatrix) -> str | None:
         """What is wrong with A, in words, or None; its factors are then kept."""
         try:
             Factorization(A, "cholesky")
@@ -115,10 +118,10 @@ class hyperplane(Constraint):  # noqa: N801 (torch's way of naming constraints)
     is_discrete = False
     event_dim = 1
 
-    def __init__(self, A, e):
+    def __init__(self, A: torch.Tensor, e: torch.Tensor) -> None:
         self.A, self.e = A.detach(), e.detach()
 
-    def check(self, value):
+    def check(self, value: torch.Tensor) -> torch.Tensor:
         """Whether each of the vectors, (..., n), is on it."""
         size = value.abs() @ self.A.abs().mT + self.e.abs()
         rounding = 1e3 * torch.finfo(value.dtype).eps * size

@@ -7,6 +7,7 @@ from torch.distributions import Distribution, constraints
 
 from .._layouts import as_tensor
 from .._matrix import Matrix
+from .._typing import Shape, SparseMatrix
 from ._parameters import check_matrix, check_types, check_vectors
 from ._submatrix import cut
 from ._symmetric import SymmetricGaussian
@@ -37,7 +38,13 @@ class IntrinsicMultivariateNormal(Distribution):
     has_rsample = True
     has_sparse_precision = True
 
-    def __init__(self, precision_matrix, null_space, loc=None, validate_args=None):
+    def __init__(
+        self,
+        precision_matrix: SparseMatrix,
+        null_space: torch.Tensor,
+        loc: torch.Tensor | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
         if not isinstance(null_space, torch.Tensor) or null_space.dim() != 2:
             raise ValueError("null_space must be a dense tensor (n, k)")
         n, k = null_space.shape
@@ -52,7 +59,7 @@ class IntrinsicMultivariateNormal(Distribution):
             raise ValueError("precision_matrix must be (n, n), and loc (n,), without a batch")
         self.loc, self.precision_matrix, self.null_space = loc, matrix, null_space
         self._kept = _independent_rows(null_space.detach())
-        super().__init__(torch.Size(), loc.shape, validate_args=False)
+        super().__init__(torch.Size(), torch.Size((n,)), validate_args=False)
         self._validate_args = type(self)._validate_args if validate_args is None else validate_args
         if self._validate_args:
             self._check_null_space()
@@ -63,20 +70,20 @@ class IntrinsicMultivariateNormal(Distribution):
         if bool(((Q @ V).abs() > 64 * torch.finfo(V.dtype).eps * most.amax()).any()):
             raise ValueError("null_space is not in the null space of precision_matrix")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n, k = self.null_space.shape
         return f"{type(self).__name__}({n} variables, null space of {k})"
 
     @property
-    def support(self):
+    def support(self) -> constraints.Constraint:
         return hyperplane(self.null_space.mT, self.null_space.mT @ self.loc)
 
     @property
-    def mean(self):
+    def mean(self) -> torch.Tensor:
         return self.loc
 
     @property
-    def mode(self):
+    def mode(self) -> torch.Tensor:
         return self.loc
 
     @property
@@ -97,7 +104,7 @@ class IntrinsicMultivariateNormal(Distribution):
         return torch.linalg.solve(V.mT @ V, V, left=False)
 
     @property
-    def variance(self):
+    def variance(self) -> torch.Tensor:
         """The diagonal of the covariance; takes a selected inverse and k solves."""
         inner, V, M = self._inner, self.null_space, self._projector
         solved = self._padded(inner.times_covariance(V[~self._kept].mT)).mT
@@ -105,21 +112,21 @@ class IntrinsicMultivariateNormal(Distribution):
         within = (M @ (V.mT @ solved) * M).sum(-1)
         return self._padded(inner.variance()) - 2 * across + within
 
-    def log_det(self):
+    def log_det(self) -> torch.Tensor:
         """The logarithm of the product of Q's eigenvalues that are not zero."""
         V = self.null_space
         volume = torch.linalg.slogdet(V.mT @ V).logabsdet
         volume = volume - 2 * torch.linalg.slogdet(V[self._kept]).logabsdet
         return volume - self._inner.log_det()
 
-    def rsample(self, sample_shape=torch.Size()):  # noqa: B008 (torch's signature)
+    def rsample(self, sample_shape: Shape = torch.Size()) -> torch.Tensor:  # noqa: B008 (torch's signature)
         """Samples (*sample_shape, n), differentiable as those of SparseMultivariateNormal."""
         n, k = self.null_space.shape
         eps = torch.randn((*sample_shape, n - k), dtype=self.loc.dtype, device=self.loc.device)
         X = self._padded(self._inner.root(eps))
         return self.loc + X - X @ self.null_space @ self._projector.mT
 
-    def log_prob(self, value):
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
         """The log-density at value, (..., n)."""
         if self._validate_args and value.shape[-1:] != self.event_shape:
             raise ValueError(f"value must be (..., {len(self.loc)}), not {tuple(value.shape)}")
@@ -128,7 +135,7 @@ class IntrinsicMultivariateNormal(Distribution):
         distance = (X * (Q @ X.reshape(-1, n).mT).mT.reshape(X.shape)).sum(-1)
         return 0.5 * (self.log_det() - (n - k) * math.log(2 * math.pi) - distance)
 
-    def entropy(self):
+    def entropy(self) -> torch.Tensor:
         """In nats, on the complement of the null space."""
         n, k = self.null_space.shape
         return 0.5 * ((n - k) * (1 + math.log(2 * math.pi)) - self.log_det())

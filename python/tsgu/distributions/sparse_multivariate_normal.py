@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import torch
 from torch.distributions import Distribution, constraints
@@ -9,6 +10,7 @@ from torch.distributions import Distribution, constraints
 from .. import _callbacks
 from .._layouts import as_tensor
 from .._rows import shifted
+from .._typing import Shape, SparseMatrix, TensorOrMatrix
 from ._factor import Factor, Gaussian, _batch_sparse_mv
 from ._parameters import (
     check_matrix,
@@ -74,15 +76,15 @@ class SparseMultivariateNormal(Distribution):
 
     def __init__(
         self,
-        loc,
-        diagonal=None,
-        scale_tril=None,
-        precision_tril=None,
-        validate_args=None,
+        loc: torch.Tensor,
+        diagonal: torch.Tensor | None = None,
+        scale_tril: SparseMatrix | None = None,
+        precision_tril: SparseMatrix | None = None,
+        validate_args: bool | None = None,
         *,
-        covariance_matrix=None,
-        precision_matrix=None,
-    ):
+        covariance_matrix: SparseMatrix | None = None,
+        precision_matrix: SparseMatrix | None = None,
+    ) -> None:
         check_vectors(loc, diagonal)
         name, matrix = the_one_given(
             diagonal,
@@ -108,19 +110,19 @@ class SparseMultivariateNormal(Distribution):
         else:
             check_values(loc, diagonal, name, matrix, self._triangle)
 
-    def _set(self, name, matrix):
+    def _set(self, name: str, matrix: TensorOrMatrix) -> None:
         self._name, self._matrix = name, matrix
         self.scale_tril = matrix if name == "scale_tril" else None
         self.precision_tril = matrix if name == "precision_tril" else None
         is_factor = name.endswith("_tril")
         self._triangle = Triangle.of(matrix, self.diagonal is not None) if is_factor else None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         given = {"loc": self.loc, "diagonal": self.diagonal, self._name: self._matrix}
         shapes = [f"{name}: {x.shape}" for name, x in given.items() if x is not None]
         return f"{type(self).__name__}({', '.join(shapes)})"
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Shape, _instance: Any = None) -> "SparseMultivariateNormal":
         """The same distribution with more of a batch; the matrix is that of this one."""
         new = self._get_checked_instance(SparseMultivariateNormal, _instance)
         batch_shape = torch.Size(batch_shape)
@@ -134,12 +136,12 @@ class SparseMultivariateNormal(Distribution):
         return new
 
     @property
-    def is_ldlt_parameterization(self):
+    def is_ldlt_parameterization(self) -> bool:
         """Whether a diagonal D was given."""
         return self.diagonal is not None
 
     @property
-    def has_sparse_precision(self):
+    def has_sparse_precision(self) -> bool:
         """Whether `precision_matrix` is a sparse matrix that was given."""
         return self._name == "precision_matrix"
 
@@ -155,11 +157,11 @@ class SparseMultivariateNormal(Distribution):
         return Gaussian(factor, is_precision)
 
     @property
-    def mean(self):
+    def mean(self) -> torch.Tensor:
         return self.loc
 
     @property
-    def mode(self):
+    def mode(self) -> torch.Tensor:
         return self.loc
 
     def _expanded(self, x, event=1):
@@ -167,25 +169,25 @@ class SparseMultivariateNormal(Distribution):
         return x.expand(self.batch_shape + x.shape[x.dim() - event :])
 
     @property
-    def variance(self):
+    def variance(self) -> torch.Tensor:
         """The diagonal of the covariance; that of a precision_tril takes n triangular solves."""
         return self._expanded(self._gaussian.variance())
 
     @property
-    def covariance_matrix(self):
+    def covariance_matrix(self) -> TensorOrMatrix:
         """The covariance, (*batch_shape, n, n): dense, or the sparse one that was given."""
         if self._name == "covariance_matrix":
             return self._matrix
         return self._expanded(self._gaussian.covariance(), 2)
 
     @property
-    def precision_matrix(self):
+    def precision_matrix(self) -> TensorOrMatrix:
         """The precision, (*batch_shape, n, n): dense, or the sparse one that was given."""
         if self._name == "precision_matrix":
             return self._matrix
         return self._expanded(self._gaussian.precision(), 2)
 
-    def rsample(self, sample_shape=torch.Size()):  # noqa: B008 (torch's signature)
+    def rsample(self, sample_shape: Shape = torch.Size()) -> torch.Tensor:  # noqa: B008 (torch's signature)
         """Samples (*sample_shape, *batch_shape, n), differentiable in the parameters.
 
         They are loc + L eps, or loc + L^-T eps for a precision, of eps that torch.randn draws in
@@ -193,11 +195,11 @@ class SparseMultivariateNormal(Distribution):
         that is given itself is P^T times the factor of P S P^T; the gradient in S, of first order
         alone, is that of Jankowiak and Obermeyer (2018): of the same mean as the factor's.
         """
-        shape = self._extended_shape(sample_shape)
+        shape = self._extended_shape(torch.Size(sample_shape))
         eps = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
         return shifted(self.loc, self._gaussian.root(eps))
 
-    def log_prob(self, value):
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
         """The log-density at value, (..., n), which broadcasts with the batch."""
         if self._validate_args and value.numel():  # torch's own check cannot do without elements
             self._validate_sample(value)
@@ -205,7 +207,7 @@ class SparseMultivariateNormal(Distribution):
         distance = gaussian.distance(value - self.loc)
         return -0.5 * (n * math.log(2 * math.pi) + gaussian.log_det() + distance)
 
-    def entropy(self):
+    def entropy(self) -> torch.Tensor:
         """That of each item of the batch, in nats."""
         n, log_det = self.loc.shape[-1], self._gaussian.log_det()
         return self._expanded(0.5 * (n * (1 + math.log(2 * math.pi)) + log_det), 0)
@@ -237,22 +239,24 @@ class SparseMultivariateNormalNative(SparseMultivariateNormal):
     precision_matrix, which warn.
     """
 
-    def __init__(self, loc, scale_tril, validate_args=None):
+    def __init__(
+        self, loc: torch.Tensor, scale_tril: TensorOrMatrix, validate_args: bool | None = None
+    ) -> None:
         _check_native(loc, scale_tril)
         super().__init__(loc, scale_tril=scale_tril, validate_args=validate_args)
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Shape, _instance: Any = None) -> SparseMultivariateNormal:
         new = self._get_checked_instance(SparseMultivariateNormalNative, _instance)
         return super().expand(batch_shape, new)
 
     @property
-    def covariance_matrix(self):
+    def covariance_matrix(self) -> TensorOrMatrix:
         """The covariance as a dense matrix, (n, n)."""
         _warn_of_dense("covariance_matrix", self)
         return super().covariance_matrix
 
     @property
-    def precision_matrix(self):
+    def precision_matrix(self) -> TensorOrMatrix:
         """The precision as a dense matrix, (n, n)."""
         _warn_of_dense("precision_matrix", self)
         return super().precision_matrix

@@ -4,6 +4,7 @@ import itertools
 import math
 import operator
 import warnings
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -11,8 +12,12 @@ from torch import nn
 from .._matrix import matrix_of
 from .._modes import outside_graphs
 from .._pattern import Pattern
+from .._typing import Device, Shape
 
 __all__ = ["PairwiseEncoder", "calc_pairwise_coo_indices_nd"]
+
+Relation: TypeAlias = Literal["indep", "intra", "inter"]
+Offset: TypeAlias = tuple[int, ...]  # (channel, *spatial)
 
 _RELATIONS = ("indep", "intra", "inter")
 
@@ -125,14 +130,14 @@ def _distance(offset, shape):
 
 
 def calc_pairwise_coo_indices_nd(
-    radius,
-    volume_shape,
-    diag=False,
-    upper=None,
-    channel_voxel_relation="indep",
-    dtype=torch.int64,
-    device=torch.device("cpu"),  # noqa: B008
-):
+    radius: float,
+    volume_shape: Shape,
+    diag: bool = False,
+    upper: bool | None = None,
+    channel_voxel_relation: Relation = "indep",
+    dtype: torch.dtype = torch.int64,
+    device: Device = torch.device("cpu"),  # noqa: B008
+) -> dict[Offset, torch.Tensor]:
     """{offset: (2, M)}: rows and columns of the sites that each offset of an encoder relates.
 
     The arguments are those of PairwiseEncoder; dtype is that of the indices. Raises ValueError as
@@ -231,15 +236,15 @@ class PairwiseEncoder(nn.Module):
 
     def __init__(
         self,
-        radius,
-        volume_shape,
-        diag=False,
-        upper=None,
-        channel_voxel_relation="indep",
-        layout=torch.sparse_coo,
-        indices_dtype=torch.int64,
-        device=torch.device("cpu"),  # noqa: B008
-    ):
+        radius: float,
+        volume_shape: Shape,
+        diag: bool = False,
+        upper: bool | None = None,
+        channel_voxel_relation: Relation = "indep",
+        layout: torch.layout = torch.sparse_coo,
+        indices_dtype: torch.dtype = torch.int64,
+        device: Device = torch.device("cpu"),  # noqa: B008
+    ) -> None:
         super().__init__()
         shape = _checked_shape(volume_shape)
         if shape is None:
@@ -269,33 +274,33 @@ class PairwiseEncoder(nn.Module):
         self._of_batch = (0, None)
 
     @property
-    def device(self):
+    def device(self) -> torch.device:
         return self._source.device
 
     @property
-    def indices(self):
+    def indices(self) -> torch.Tensor:
         self._needs(torch.sparse_coo, "indices")
         return self._pattern.positions[:, self._source.argsort()].to(self.indices_dtype)
 
     @property
-    def crow_indices(self):
+    def crow_indices(self) -> torch.Tensor:
         self._needs(torch.sparse_csr, "crow_indices")
         return self._pattern.positions
 
     @property
-    def col_indices(self):
+    def col_indices(self) -> torch.Tensor:
         self._needs(torch.sparse_csr, "col_indices")
         return self._pattern.coordinates
 
     @property
-    def csr_permutation(self):
+    def csr_permutation(self) -> torch.Tensor | None:
         return self._source.argsort().argsort() if self.layout is torch.sparse_csr else None
 
     def _needs(self, layout, name):
         if self.layout is not layout:
             raise AttributeError(f"an encoder to {self.layout} has no {name!r}")
 
-    def forward(self, values):
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
         batched = self._check(values)
         flat = values.flatten(1 if batched else 0)
         if not batched:
@@ -350,7 +355,7 @@ class PairwiseEncoder(nn.Module):
             self._of_batch = (0, None)
         return super()._apply(function, *arguments, **keywords)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         names = "radius", "volume_shape", "diag", "upper", "channel_voxel_relation", "layout"
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
 
@@ -370,5 +375,7 @@ def deprecated(module, name):
     return pairwise_voxel_encoder.calc_pairwise_coo_indices
 
 
-def __getattr__(name):
-    return deprecated(__name__, name)
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        return deprecated(__name__, name)

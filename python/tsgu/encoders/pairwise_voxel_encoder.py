@@ -1,8 +1,13 @@
 """The deprecated encoder of three spatial dimensions."""
 
 import warnings
+from typing import Any
 
+import torch
+
+from .._typing import Shape
 from .pairwise_encoder import (
+    Offset,
     PairwiseEncoder,
     _checked_shape,
     calc_pairwise_coo_indices_nd,
@@ -21,7 +26,9 @@ def _check_4d(volume_shape):
 class PairwiseVoxelEncoder(PairwiseEncoder):
     """PairwiseEncoder for volumes (C, H, D, W). Deprecated: PairwiseEncoder takes any."""
 
-    def __init__(self, radius, volume_shape, *arguments, **keywords):
+    def __init__(
+        self, radius: float, volume_shape: Shape, *arguments: Any, **keywords: Any
+    ) -> None:
         warnings.warn(
             "PairwiseVoxelEncoder is deprecated: PairwiseEncoder takes volumes of any dimension",
             DeprecationWarning,
@@ -31,7 +38,9 @@ class PairwiseVoxelEncoder(PairwiseEncoder):
         super().__init__(radius, volume_shape, *arguments, **keywords)
 
 
-def calc_pairwise_coo_indices(radius, volume_shape, *arguments, **keywords):
+def calc_pairwise_coo_indices(
+    radius: float, volume_shape: Shape, *arguments: Any, **keywords: Any
+) -> dict[Offset, torch.Tensor]:
     """calc_pairwise_coo_indices_nd for volumes (C, H, D, W). Deprecated."""
     _check_4d(volume_shape)
     return calc_pairwise_coo_indices_nd(radius, volume_shape, *arguments, **keywords)

@@ -3,6 +3,8 @@
 import contextlib
 import sys
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -11,6 +13,7 @@ from .._constructors import coo, csr
 from .._matrix import of_torch
 from .._optional import is_installed, load
 from .._pattern import Pattern
+from .._typing import TensorOrMatrix
 from ..sparse_matmul import sparse_mm
 
 __all__ = ["have_jax", "j2t", "j2t_coo", "j2t_csr", "spmm_t4j", "t2j", "t2j_coo", "t2j_csr"]
@@ -49,7 +52,7 @@ def _compact(x):
     return x if turned else x.contiguous()
 
 
-def t2j(x_torch):
+def t2j(x_torch: torch.Tensor) -> Any:
     """A tensor as an array of JAX, of the same dtype whatever JAX's switch for 64 bits says.
 
     Shares the memory where JAX takes it as it is (aligned to 64 bytes and without gaps): then do
@@ -62,7 +65,7 @@ def t2j(x_torch):
         return jax.dlpack.from_dlpack(x)
 
 
-def j2t(x_jax):
+def j2t(x_jax: Any) -> torch.Tensor:
     """An array of JAX as a tensor, which shares its memory: do not write to it."""
     load_jax()
     return torch.utils.dlpack.from_dlpack(x_jax)
@@ -84,7 +87,7 @@ def _checked(x, layout, name):
     Pattern.of(x).validate()
 
 
-def t2j_coo(x_torch):
+def t2j_coo(x_torch: torch.Tensor) -> Any:
     """A COO tensor (n, m) as a jax.experimental.sparse.COO of the same dtype.
 
     Its values are shared as by t2j, its indices are int32 where that holds them. Uncoalesced
@@ -107,7 +110,7 @@ def t2j_coo(x_torch):
         )
 
 
-def t2j_csr(x_torch):
+def t2j_csr(x_torch: torch.Tensor) -> Any:
     """A CSR tensor (n, m) as a jax.experimental.sparse.CSR of the same dtype.
 
     Its values are shared as by t2j, its indices are int32 where that holds them. Raises
@@ -123,7 +126,7 @@ def t2j_csr(x_torch):
         )
 
 
-def j2t_coo(x_jax):
+def j2t_coo(x_jax: Any) -> torch.Tensor:
     """A COO or BCOO of JAX (n, m) as a COO tensor, which shares its values.
 
     Raises PatternError where its indices lie outside of its shape.
@@ -136,7 +139,7 @@ def j2t_coo(x_jax):
     return coo(indices, j2t(x_jax.data), x_jax.shape)
 
 
-def j2t_csr(x_jax):
+def j2t_csr(x_jax: Any) -> torch.Tensor:
     """A CSR or BCSR of JAX (n, m) as a CSR tensor on its memory.
 
     Raises PatternError where its indices are those of no such matrix.
@@ -148,7 +151,7 @@ def j2t_csr(x_jax):
 # ===-- Products ---------------------------------------------------------------===#
 
 
-def spmm_t4j(A):
+def spmm_t4j(A: TensorOrMatrix) -> Callable[[Any], Any]:
     """A function of JAX, v -> A v, that multiplies by a sparse tensor A in torch.
 
     v: (m,) or (m, p), of A's dtype. JAX can compile the function, map it, and differentiate it by v

@@ -1,6 +1,8 @@
 """Solves with a sparse matrix by functions of JAX, differentiable in torch."""
 
 import functools
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch.autograd import Function
@@ -10,10 +12,13 @@ from .._linear_solve import check_operands
 from .._methods import default_tolerance
 from .._modes import outside_graphs
 from .._tensors import parts
+from .._typing import OnFail, SparseMatrix, TensorOrMatrix
 from .._user_solve import UserSolve
 from .jax_bindings import j2t, keeps, load_jax, t2j, t2j_coo, t2j_csr
 
 __all__ = ["SparseSolveJ4T", "sparse_solve_j4t"]
+
+Solve: TypeAlias = Callable[..., Any]  # (A, b, **kwargs) -> (x, info), of JAX's arrays
 
 # What JAX's own solvers take that is not part of the program they are compiled to.
 _ARRAYS = ("tol", "atol", "x0", "M")
@@ -126,12 +131,26 @@ class SparseSolveJ4T(Function):
     """`.apply(A, B, solve, transpose_solve, kwargs)` is `sparse_solve_j4t` without checks."""
 
     @staticmethod
-    def apply(A, B, solve=None, transpose_solve=None, kwargs=None):
+    def apply(
+        A: TensorOrMatrix,
+        B: torch.Tensor,
+        solve: Solve | None = None,
+        transpose_solve: Solve | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> torch.Tensor:
         return _solve(A, B, solve, transpose_solve, kwargs or {}, "warn")
 
 
 @outside_graphs
-def sparse_solve_j4t(A, B, solve=None, transpose_solve=None, *, on_fail="warn", **kwargs):
+def sparse_solve_j4t(
+    A: SparseMatrix,
+    B: torch.Tensor,
+    solve: Solve | None = None,
+    transpose_solve: Solve | None = None,
+    *,
+    on_fail: OnFail = "warn",
+    **kwargs: Any,
+) -> torch.Tensor:
     """The solution X of A X = B by a solver of JAX, differentiable in both to any order.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array.

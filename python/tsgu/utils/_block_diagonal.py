@@ -4,6 +4,8 @@ import functools
 import itertools
 import math
 import operator
+from collections.abc import Sequence
+from typing import Any, overload
 
 import torch
 
@@ -13,6 +15,7 @@ from .._matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
 from .._modes import on_indices, outside_graphs
 from .._pattern import CSR, TRANSPOSED, Pattern
 from .._tensors import parts
+from .._typing import Shape, SparseMatrix, TensorOrArray, TensorOrMatrix
 
 _is_compiling = torch.compiler.is_compiling
 _transforms_active = torch._C._are_functorch_transforms_active
@@ -77,7 +80,7 @@ def _lines(pattern):
     return positions, coordinates, tuple(shape[-2:])
 
 
-def as_tensors(matrices, rule):
+def as_tensors(matrices: Sequence[SparseMatrix], rule: str) -> Any:
     """The tensors of any sparse matrices. Raises TypeError, with the rule, for what is none."""
     if {*map(type, matrices)} == {torch.Tensor}:  # quick, for there may be many
         return matrices
@@ -239,8 +242,20 @@ def _joined_compressed(tensors, positions, coordinates, across, lengths, counts,
     return torch.cat([first, *ends[::2]]), coordinates
 
 
+@overload
+def sparse_block_diag(*tensors: Matrix) -> Matrix: ...
+
+
+@overload
+def sparse_block_diag(*tensors: TensorOrArray) -> torch.Tensor: ...
+
+
+@overload
+def sparse_block_diag(*tensors: SparseMatrix) -> TensorOrMatrix: ...
+
+
 @outside_graphs
-def sparse_block_diag(*tensors):
+def sparse_block_diag(*tensors: SparseMatrix) -> TensorOrMatrix:
     """The block diagonal matrix of sparse matrices of one layout.
 
     tensors: COO, CSR, CSC, BSR or BSC, (n_k, m_k), also without rows or entries, or SciPy arrays.
@@ -250,22 +265,24 @@ def sparse_block_diag(*tensors):
     layouts, or are no matrices; PatternError for a corrupt one whose block would look as if it were
     not. (Positions that decrease stay in the result, and whatever reads it refuses them.)
     """
-    tensors = as_tensors(tensors, "all arguments must be torch.Tensors")
-    if not tensors:
+    matrices = as_tensors(tensors, "all arguments must be torch.Tensors")
+    if not matrices:
         raise ValueError("there must be at least one tensor")
-    if not _are_matrices(tensors):
-        _refuse(tensors)
-    if len(tensors) == 1:
-        return tensors[0]
-    shapes = [tuple(A.shape) for A in tensors]
+    if not _are_matrices(matrices):
+        _refuse(matrices)
+    if len(matrices) == 1:
+        return matrices[0]
+    shapes = [tuple(A.shape) for A in matrices]
     shape = tuple(map(sum, zip(*shapes, strict=True)))
-    if tensors[0].layout is torch.sparse_coo:
-        *arrays, values = _coo_parts(tensors)
-        make = functools.partial(_coo_diagonal, tensors, *arrays, shapes, shape)
+    if matrices[0].layout is torch.sparse_coo:
+        indices, are_coalesced, values = _coo_parts(matrices)
+        make = functools.partial(_coo_diagonal, matrices, indices, are_coalesced, shapes, shape)
     else:
-        *arrays, values = apart(tensors)
-        make = functools.partial(_compressed_diagonal, tensors, *arrays, shapes, shape)
-    return matrix_of(on_indices(make), torch.cat(values), like=matrix_among(tensors))
+        positions, coordinates, blocks, values = apart(matrices)
+        make = functools.partial(
+            _compressed_diagonal, matrices, positions, coordinates, blocks, shapes, shape
+        )
+    return matrix_of(on_indices(make), torch.cat(values), like=matrix_among(matrices))
 
 
 # ===-- Split ---------------------------------------------------------------------===#
@@ -347,8 +364,16 @@ def _split_compressed(pattern, shapes):
     return patterns, [count * size for count in counts], None
 
 
+@overload
+def sparse_block_diag_split(T: Matrix, *shapes: Shape) -> tuple[Matrix, ...]: ...
+
+
+@overload
+def sparse_block_diag_split(T: TensorOrArray, *shapes: Shape) -> tuple[torch.Tensor, ...]: ...
+
+
 @outside_graphs
-def sparse_block_diag_split(T, *shapes):
+def sparse_block_diag_split(T: SparseMatrix, *shapes: Shape) -> tuple[TensorOrMatrix, ...]:
     """The diagonal blocks of T, one of each shape (n_k, m_k): a tuple in T's layout.
 
     T: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, m), or a SciPy array, with all entries in
@@ -358,15 +383,15 @@ def sparse_block_diag_split(T, *shapes):
     (n, m) or do not add up to T's, and an entry outside of the blocks, naming it; PatternError for
     a corrupt T, as `sparse_block_diag` does.
     """
-    T, shapes = as_tensor(T), [tuple(shape) for shape in shapes]
-    _check_split(T, shapes)
+    T, sizes = as_tensor(T), [tuple(shape) for shape in shapes]
+    _check_split(T, sizes)
     pattern, values = parts(T)
 
     def make():
         if pattern.layout is torch.sparse_coo:
             pattern.validate()
-            return _split_coo(pattern, shapes)
-        return _split_compressed(pattern, shapes)
+            return _split_coo(pattern, sizes)
+        return _split_compressed(pattern, sizes)
 
     patterns, counts, order = on_indices(make)
     values = values if order is None else values[order]

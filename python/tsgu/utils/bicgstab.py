@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +10,7 @@ from .._callbacks import ConvergenceWarning, level
 from .._iteration import Criteria
 from .._krylov import check_operator, solve_columns, with_guess
 from .._methods import Wanted, below_one, checks_keywords, own_method
+from .._typing import Preconditioned, Product
 
 __all__ = ["BICGSTABSettings", "bicgstab"]
 
@@ -24,7 +24,7 @@ class BICGSTABSettings(NamedTuple):
     matvec_max: int | None = None
     abstol: float = 1e-8
     reltol: float = 1e-6
-    precon: torch.Tensor | Callable | None = None
+    precon: Preconditioned | None = None
     logger: Any = _logger
 
 
@@ -39,7 +39,12 @@ def _wanted(initial_guess=None, settings=_DEFAULT):
 
 @own_method("bicgstab", _wanted)
 @checks_keywords
-def bicgstab(matmul_closure, rhs, initial_guess=None, settings=_DEFAULT):
+def bicgstab(
+    matmul_closure: Product,
+    rhs: torch.Tensor,
+    initial_guess: torch.Tensor | None = None,
+    settings: BICGSTABSettings = _DEFAULT,
+) -> torch.Tensor:
     """The solution of A x = rhs with any square A.
 
     matmul_closure: A, dense or sparse, (n, n) or a batch (b, n, n), or a function that multiplies

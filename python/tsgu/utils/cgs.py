@@ -1,7 +1,10 @@
 """The conjugate gradient squared method: Sonneveld 1989."""
 
+import torch
+
 from .._krylov import check_operator, solve_columns, with_guess
 from .._methods import Wanted, checks_keywords, own_method
+from .._typing import Preconditioned, Product
 
 __all__ = ["cgs"]
 
@@ -13,15 +16,15 @@ def _wanted(initial_guess=None, rtol=None, atol=None, max_iter=None, preconditio
 @own_method("cgs", _wanted)
 @checks_keywords
 def cgs(
-    matmul_closure,
-    rhs,
-    initial_guess=None,
+    matmul_closure: Product,
+    rhs: torch.Tensor,
+    initial_guess: torch.Tensor | None = None,
     *,
-    rtol=None,
-    atol=None,
-    max_iter=None,
-    preconditioner=None,
-):
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_iter: int | None = None,
+    preconditioner: Preconditioned | None = None,
+) -> torch.Tensor:
     """The solution of A x = rhs with any square A.
 
     Arguments, gradients and errors as for `bicgstab`; a column stops when its true residual is at

@@ -41,7 +41,13 @@ def _judged(statistic, threshold, dtype):
     return (statistic <= threshold).cpu(), statistic.to(dtype).cpu(), threshold
 
 
-def mean_hotelling_t2_test(sample_mean, true_mean, sample_cov, n, confidence_level=0.95):
+def mean_hotelling_t2_test(
+    sample_mean: torch.Tensor,
+    true_mean: torch.Tensor,
+    sample_cov: torch.Tensor,
+    n: int,
+    confidence_level: float = 0.95,
+) -> tuple[torch.Tensor, torch.Tensor, float]:
     """Whether means of n normal samples agree with the true ones: (accepted, T2, threshold).
 
     sample_mean and true_mean: (B, p). sample_cov: (B, p, p), about the sample means, divided by
@@ -66,7 +72,9 @@ def mean_hotelling_t2_test(sample_mean, true_mean, sample_cov, n, confidence_lev
     return _judged(statistic, threshold, sample_mean.dtype)
 
 
-def cov_nagao_test(emp_cov, ref_cov, n, confidence_level=0.95):
+def cov_nagao_test(
+    emp_cov: torch.Tensor, ref_cov: torch.Tensor, n: float, confidence_level: float = 0.95
+) -> tuple[torch.Tensor, torch.Tensor, float]:
     """Whether covariances of n normal samples agree with given ones: (accepted, T_N, threshold).
 
     emp_cov and ref_cov: (B, p, p); either may have one item for all. The statistic is

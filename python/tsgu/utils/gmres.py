@@ -1,7 +1,10 @@
 """The generalised minimal residual method, restarted: Saad, Schultz 1986."""
 
+import torch
+
 from .._krylov import check_operator, solve_columns, with_guess
 from .._methods import Wanted, checks_keywords, own_method
+from .._typing import Preconditioned, Product
 
 __all__ = ["gmres"]
 
@@ -15,16 +18,16 @@ def _wanted(
 @own_method("gmres", _wanted)
 @checks_keywords
 def gmres(
-    matmul_closure,
-    rhs,
-    initial_guess=None,
+    matmul_closure: Product,
+    rhs: torch.Tensor,
+    initial_guess: torch.Tensor | None = None,
     *,
-    rtol=None,
-    atol=None,
-    max_iter=None,
-    restart=None,
-    preconditioner=None,
-):
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_iter: int | None = None,
+    restart: int | None = None,
+    preconditioner: Preconditioned | None = None,
+) -> torch.Tensor:
     """The solution of A x = rhs with any square A; `restart` (30) vectors are kept per column.
 
     Arguments, gradients and errors as for `bicgstab`; a column stops when its true residual is at

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import warnings
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 
@@ -12,6 +12,7 @@ from .._iteration import Criteria
 from .._krylov import check_operator, solve_columns, with_guess
 from .._library import BreakdownError
 from .._methods import Wanted, below_one, checks_keywords, own_method
+from .._typing import Preconditioned, Product
 
 __all__ = ["CGInfo", "LinearCGSettings", "linear_cg"]
 
@@ -213,24 +214,81 @@ def _check_eps(eps, dtype):
     return float(eps)
 
 
+@overload
+def linear_cg(
+    matmul_closure: Product,
+    rhs: torch.Tensor,
+    n_tridiag: Literal[0] = 0,
+    tolerance: float | None = None,
+    eps: float | None = None,
+    stop_updating_after: float | None = None,
+    max_iter: int | None = None,
+    max_tridiag_iter: int | None = None,
+    initial_guess: torch.Tensor | None = None,
+    preconditioner: Preconditioned | None = None,
+    settings: LinearCGSettings = _DEFAULT,
+    convergence_reduction: Literal["all", "mean"] = "all",
+    min_iter: int = 0,
+    return_info: Literal[False] = False,
+) -> torch.Tensor: ...
+
+
+@overload
+def linear_cg(
+    matmul_closure: Product,
+    rhs: torch.Tensor,
+    *,
+    tolerance: float | None = None,
+    eps: float | None = None,
+    stop_updating_after: float | None = None,
+    max_iter: int | None = None,
+    max_tridiag_iter: int | None = None,
+    initial_guess: torch.Tensor | None = None,
+    preconditioner: Preconditioned | None = None,
+    settings: LinearCGSettings = _DEFAULT,
+    convergence_reduction: Literal["all", "mean"] = "all",
+    min_iter: int = 0,
+    return_info: Literal[True],
+) -> tuple[torch.Tensor, CGInfo]: ...
+
+
+@overload
+def linear_cg(
+    matmul_closure: Product,
+    rhs: torch.Tensor,
+    n_tridiag: int = 0,
+    tolerance: float | None = None,
+    eps: float | None = None,
+    stop_updating_after: float | None = None,
+    max_iter: int | None = None,
+    max_tridiag_iter: int | None = None,
+    initial_guess: torch.Tensor | None = None,
+    preconditioner: Preconditioned | None = None,
+    settings: LinearCGSettings = _DEFAULT,
+    convergence_reduction: Literal["all", "mean"] = "all",
+    min_iter: int = 0,
+    return_info: bool = False,
+) -> Any: ...
+
+
 @own_method("cg", _wanted)
 @checks_keywords
 def linear_cg(
-    matmul_closure,
-    rhs,
-    n_tridiag=0,
-    tolerance=None,
-    eps=None,
-    stop_updating_after=None,
-    max_iter=None,
-    max_tridiag_iter=None,
-    initial_guess=None,
-    preconditioner=None,
-    settings=_DEFAULT,
-    convergence_reduction="all",
-    min_iter=0,
-    return_info=False,
-):
+    matmul_closure: Product,
+    rhs: torch.Tensor,
+    n_tridiag: int = 0,
+    tolerance: float | None = None,
+    eps: float | None = None,
+    stop_updating_after: float | None = None,
+    max_iter: int | None = None,
+    max_tridiag_iter: int | None = None,
+    initial_guess: torch.Tensor | None = None,
+    preconditioner: Preconditioned | None = None,
+    settings: LinearCGSettings = _DEFAULT,
+    convergence_reduction: Literal["all", "mean"] = "all",
+    min_iter: int = 0,
+    return_info: bool = False,
+) -> Any:
     """The solution of A x = rhs with a Hermitian positive definite A.
 
     matmul_closure: A, dense or sparse, (n, n) or a batch (b, n, n), or a function that multiplies

@@ -1,25 +1,28 @@
 """Least squares by products with A and A^H: Fong, Saunders 2011."""
 
+import torch
+
 from .._least_squares import least_squares
 from .._methods import checks_keywords
+from .._typing import Product
 
 __all__ = ["lsmr"]
 
 
 @checks_keywords
 def lsmr(
-    A,
-    b,
-    Armat=None,
-    n=None,
-    damp=0.0,
-    atol=1e-6,
-    btol=1e-6,
-    conlim=1e8,
-    maxiter=None,
-    x0=None,
-    check_nonzero=True,
-):
+    A: Product,
+    b: torch.Tensor,
+    Armat: Product | None = None,
+    n: int | None = None,
+    damp: float = 0.0,
+    atol: float = 1e-6,
+    btol: float = 1e-6,
+    conlim: float = 1e8,
+    maxiter: int | None = None,
+    x0: torch.Tensor | None = None,
+    check_nonzero: bool = True,
+) -> tuple[torch.Tensor, int]:
     """The x that minimises norm(b - A x)^2 + damp^2 norm(x)^2, and the iterations it took.
 
     A: dense or sparse (COO, CSR), (m, n), or a function that multiplies a vector by A; then Armat

@@ -1,11 +1,13 @@
 """The method of minimal residuals, for symmetric systems: Paige, Saunders 1975."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
 from .._krylov import check_operator, solve_columns
 from .._methods import Wanted, checks_keywords, own_method
+from .._typing import Number, Preconditioned, Product
 
 __all__ = ["MINRESSettings", "minres"]
 
@@ -39,15 +41,15 @@ def _wanted(
 @own_method("minres", _wanted)
 @checks_keywords
 def minres(
-    matmul_closure,
-    rhs,
-    eps=1e-25,
-    shifts=None,
-    value=None,
-    max_iter=None,
-    preconditioner=None,
-    settings=_DEFAULT,
-):
+    matmul_closure: Product,
+    rhs: torch.Tensor,
+    eps: float = 1e-25,
+    shifts: torch.Tensor | Sequence[Number] | Number | None = None,
+    value: torch.Tensor | Number | None = None,
+    max_iter: int | None = None,
+    preconditioner: Preconditioned | None = None,
+    settings: MINRESSettings = _DEFAULT,
+) -> torch.Tensor:
     """The solution of (value A + shift I) x = rhs with a Hermitian A, definite or not.
 
     matmul_closure: A, dense or sparse (COO, CSR), (n, n) or a batch (b, n, n), or a function that

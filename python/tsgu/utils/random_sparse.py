@@ -7,9 +7,11 @@ memory, and time for sorting them.
 """
 
 import operator
+from typing import Any
 
 import torch
 
+from .._typing import Device, Shape
 from ._sampling import distinct
 
 __all__ = [
@@ -187,17 +189,17 @@ def _check_diagonal(well_conditioned, min_diag_value):
 
 
 def rand_sparse(
-    size,
-    nnz,
-    layout=torch.sparse_coo,
+    size: Shape,
+    nnz: int,
+    layout: torch.layout = torch.sparse_coo,
     *,
-    indices_dtype=torch.int64,
-    values_dtype=torch.float32,
-    device="cpu",
-    well_conditioned=False,
-    min_diag_value=1.0,
-    generator=None,
-):
+    indices_dtype: torch.dtype = torch.int64,
+    values_dtype: torch.dtype = torch.float32,
+    device: Device = "cpu",
+    well_conditioned: bool = False,
+    min_diag_value: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
     """A matrix (n, m), or a batch (b, n, m), with nnz entries (per item) in (0, 1].
 
     layout: torch.sparse_coo (coalesced; torch keeps its indices as int64) or torch.sparse_csr.
@@ -226,20 +228,20 @@ def rand_sparse(
 
 
 def rand_sparse_tri(
-    size,
-    nnz,
-    layout=torch.sparse_coo,
+    size: Shape,
+    nnz: int,
+    layout: torch.layout = torch.sparse_coo,
     *,
-    upper=True,
-    strict=False,
-    indices_dtype=torch.int64,
-    values_dtype=torch.float32,
-    device="cpu",
-    value_range=(0, 1),
-    well_conditioned=False,
-    min_diag_value=1.0,
-    generator=None,
-):
+    upper: bool = True,
+    strict: bool = False,
+    indices_dtype: torch.dtype = torch.int64,
+    values_dtype: torch.dtype = torch.float32,
+    device: Device = "cpu",
+    value_range: tuple[float, float] = (0, 1),
+    well_conditioned: bool = False,
+    min_diag_value: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
     """A triangular matrix (n, n), or a batch (b, n, n), with nnz entries (per item).
 
     Values lie in value_range, (low, high]. The whole diagonal is stored, unless strict=True: then
@@ -272,8 +274,16 @@ def rand_sparse_tri(
 
 
 def make_spd_sparse(
-    n, layout, value_dtype, index_dtype, device, sparsity_ratio=0.5, nz=None, *, generator=None
-):
+    n: int,
+    layout: torch.layout,
+    value_dtype: torch.dtype,
+    index_dtype: torch.dtype,
+    device: Device,
+    sparsity_ratio: float = 0.5,
+    nz: int | None = None,
+    *,
+    generator: torch.Generator | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """A symmetric positive definite matrix (n, n), sparse and dense: (A, A_dense).
 
     nz: how many elements off the diagonal are not stored, in pairs: nz // 2 of them; by default
@@ -308,31 +318,39 @@ def make_spd_sparse(
 # ===-- One layout each ---------------------------------------------------------------===#
 
 
-def generate_random_sparse_coo_matrix(size, nnz, **options):
+def generate_random_sparse_coo_matrix(size: Shape, nnz: int, **options: Any) -> torch.Tensor:
     """`rand_sparse` in COO, with its other options."""
     return rand_sparse(size, nnz, torch.sparse_coo, **options)
 
 
-def generate_random_sparse_csr_matrix(size, nnz, **options):
+def generate_random_sparse_csr_matrix(size: Shape, nnz: int, **options: Any) -> torch.Tensor:
     """`rand_sparse` in CSR, with its other options."""
     return rand_sparse(size, nnz, torch.sparse_csr, **options)
 
 
-def generate_random_sparse_strictly_triangular_coo_matrix(size, nnz, **options):
+def generate_random_sparse_strictly_triangular_coo_matrix(
+    size: Shape, nnz: int, **options: Any
+) -> torch.Tensor:
     """`rand_sparse_tri` without a diagonal in COO, with its other options."""
     return rand_sparse_tri(size, nnz, torch.sparse_coo, strict=True, **options)
 
 
-def generate_random_sparse_strictly_triangular_csr_matrix(size, nnz, **options):
+def generate_random_sparse_strictly_triangular_csr_matrix(
+    size: Shape, nnz: int, **options: Any
+) -> torch.Tensor:
     """`rand_sparse_tri` without a diagonal in CSR, with its other options."""
     return rand_sparse_tri(size, nnz, torch.sparse_csr, strict=True, **options)
 
 
-def generate_random_sparse_triangular_coo_matrix(size, nnz, **options):
+def generate_random_sparse_triangular_coo_matrix(
+    size: Shape, nnz: int, **options: Any
+) -> torch.Tensor:
     """`rand_sparse_tri` with its diagonal in COO, with its other options."""
     return rand_sparse_tri(size, nnz, torch.sparse_coo, strict=False, **options)
 
 
-def generate_random_sparse_triangular_csr_matrix(size, nnz, **options):
+def generate_random_sparse_triangular_csr_matrix(
+    size: Shape, nnz: int, **options: Any
+) -> torch.Tensor:
     """`rand_sparse_tri` with its diagonal in CSR, with its other options."""
     return rand_sparse_tri(size, nnz, torch.sparse_csr, strict=False, **options)

@@ -5,15 +5,18 @@ values to any order.
 """
 
 import math
+from collections.abc import Sequence
+from typing import overload
 
 import torch
 
 from .._conversions import compressed_rows, in_layout, row_positions
 from .._layouts import as_tensor
-from .._matrix import is_tensor_or_matrix, matrix_among, matrix_of
+from .._matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
 from .._modes import on_indices, outside_graphs
 from .._pattern import Pattern
 from .._tensors import parts
+from .._typing import Device, Shape, SparseMatrix, TensorOrArray, TensorOrMatrix
 from ._block_diagonal import (
     apart,
     as_tensors,
@@ -90,7 +93,13 @@ def _check_coo_indices(indices, num_rows):
         raise ValueError(f"row index {largest} is not below num_rows, {num_rows}")
 
 
-def convert_coo_to_csr_indices_values(coo_indices, num_rows, values=None, *, items=None):
+def convert_coo_to_csr_indices_values(
+    coo_indices: torch.Tensor,
+    num_rows: int,
+    values: torch.Tensor | None = None,
+    *,
+    items: int | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The index tensors of CSR for COO indices in any order: (crow, col, values or permutation).
 
     coo_indices: (2, entries), or (3, entries) of a batch whose items have equal numbers of entries;
@@ -110,7 +119,7 @@ def convert_coo_to_csr_indices_values(coo_indices, num_rows, values=None, *, ite
     if coo_indices.shape[0] == 2:
         items = None
     else:
-        found = coo_indices[0].amax().item() + 1 if entries else 0
+        found = int(coo_indices[0].amax()) + 1 if entries else 0
         items = found if items is None else items
         if found > items:
             raise ValueError(f"item index {found - 1} is not below items, {items}")
@@ -120,8 +129,16 @@ def convert_coo_to_csr_indices_values(coo_indices, num_rows, values=None, *, ite
     return crow, col, permutation if values is None else values[permutation]
 
 
+@overload
+def convert_coo_to_csr(coo: Matrix) -> Matrix: ...
+
+
+@overload
+def convert_coo_to_csr(coo: TensorOrArray) -> torch.Tensor: ...
+
+
 @outside_graphs
-def convert_coo_to_csr(coo):
+def convert_coo_to_csr(coo: SparseMatrix) -> TensorOrMatrix:
     """A COO matrix (n, m), or batch (b, n, m) of equal numbers of entries, as CSR.
 
     Entries are sorted, and duplicates are summed. Raises ValueError for another layout, and for a
@@ -136,8 +153,20 @@ def convert_coo_to_csr(coo):
     return matrix_of(*in_layout(*parts(coo), torch.sparse_csr), like=coo)
 
 
+@overload
+def stack_csr(tensors: Sequence[Matrix], dim: int = 0) -> Matrix: ...
+
+
+@overload
+def stack_csr(tensors: Sequence[TensorOrArray], dim: int = 0) -> torch.Tensor: ...
+
+
+@overload
+def stack_csr(tensors: Sequence[SparseMatrix], dim: int = 0) -> TensorOrMatrix: ...
+
+
 @outside_graphs
-def stack_csr(tensors, dim=0):
+def stack_csr(tensors: Sequence[SparseMatrix], dim: int = 0) -> TensorOrMatrix:
     """CSR matrices (n, m) of equal numbers of entries as one CSR batch (b, n, m).
 
     tensors: a list or tuple of them. Their indices become int64 unless all are int32.
@@ -186,14 +215,14 @@ def stack_csr(tensors, dim=0):
 
 
 def sparse_eye(
-    size,
+    size: Shape,
     *,
-    layout=torch.sparse_coo,
-    values_dtype=torch.float64,
-    indices_dtype=torch.int64,
-    device="cpu",
-    requires_grad=False,
-):
+    layout: torch.layout = torch.sparse_coo,
+    values_dtype: torch.dtype = torch.float64,
+    indices_dtype: torch.dtype = torch.int64,
+    device: Device = "cpu",
+    requires_grad: bool = False,
+) -> torch.Tensor:
     """The identity matrix, size (n, n), or a batch of them, (b, n, n): a leaf.
 
     layout: torch.sparse_coo (coalesced; torch keeps its indices as int64) or torch.sparse_csr.
