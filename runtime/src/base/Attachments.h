@@ -82,7 +82,8 @@ enum class AttachmentKind : uint64_t {
   Triangle = 1,
   Elimination = 2,
   LongRows = 3,
-  Uses = 4
+  Uses = 4,
+  Lanes = 5
 };
 inline uint64_t attachmentKey(AttachmentKind kind, uint64_t rest) {
   return static_cast<uint64_t>(kind) << 56 | rest;

@@ -27,13 +27,6 @@ namespace tsgu::runtime {
 namespace {
 
 constexpr int64_t panelWidth = residualColumns;
-/// Right-hand sides are scaled to the matrix's size unless they are within so
-/// many powers of two of it.
-constexpr int moderate = 40;
-constexpr int mostSteps = 5;
-/// In roundings of the terms: a residual that needs no refinement, and one that
-/// is accepted.
-constexpr double smallResidual = 4, acceptedResidual = 100;
 
 /// The solve of some columns, and how they end.
 template <typename T> class Panel {

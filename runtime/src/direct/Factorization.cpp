@@ -20,6 +20,9 @@ namespace tsgu::runtime {
 static std::atomic<uint64_t> made{0};
 
 uint64_t factorizations() { return made.load(std::memory_order_relaxed); }
+void countFactorizations(int64_t more) {
+  made.fetch_add(static_cast<uint64_t>(more), std::memory_order_relaxed);
+}
 
 template <typename R> R scaleOf(R size) {
   constexpr int most = sizeof(R) == 4 ? 80 : 900;
@@ -102,7 +105,7 @@ Factors<T> make(int64_t number, const Matrix<T> &A,
   factors->exponent = exponentOf<T>(largest);
   checkInterrupt();
   requireRegular(method, A, *factors);
-  made.fetch_add(1, std::memory_order_relaxed);
+  countFactorizations(1);
   return factors;
 }
 

@@ -62,6 +62,7 @@ factorize(int64_t method, const Matrix<T> &A, const tsgu_executor &executor);
 
 /// Factorisations made in this process.
 uint64_t factorizations();
+void countFactorizations(int64_t more);
 
 //===-- One function for each method, on a matrix of at least one row -----===//
 

@@ -24,6 +24,15 @@ struct ResidualNorms {
   double relative = 0;
 };
 
+/// In roundings of the terms: a residual that needs no refinement, and one that
+/// is accepted.
+inline constexpr double smallResidual = 4, acceptedResidual = 100;
+/// Of refinement.
+inline constexpr int mostSteps = 5;
+/// Right-hand sides are scaled to the matrix's size unless they are within so
+/// many powers of two of it.
+inline constexpr int moderate = 40;
+
 /// The most columns of a residual.
 inline constexpr int64_t residualColumns = 16;
 

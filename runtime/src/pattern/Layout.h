@@ -55,6 +55,14 @@ struct Layout {
                : static_cast<const int64_t *>(indices)[i];
   }
 
+  /// Where the e-th entry is in canonical order.
+  int64_t permutationOf(int64_t e) const {
+    return !permutation ? e
+           : permutationType == ElementType::I32
+               ? static_cast<const int32_t *>(permutation)[e]
+               : static_cast<const int64_t *>(permutation)[e];
+  }
+
   /// The nodes of the levels whose loops are cut into ranges: rows, or those of
   /// the first level where the one below it is compressed and not the last.
   int64_t iterations() const {

@@ -50,31 +50,39 @@ ContentHash contentOf(const Matrix<T> &A, const tsgu_executor &executor) {
                 executor);
 }
 
-/// What was made from the values of A's item before, found by their content; or
-/// what make() makes now, a std::shared_ptr<const Made>, if it is not NULL.
-/// `key` says what that is, but for the item and the type. `number`, unless it
-/// is 0, stands for the content.
+/// What was made of values on the pattern before, found by content(); or what
+/// make() makes now, a std::shared_ptr<const Made>, if it is not NULL. `key`
+/// says what that is. `number`, unless it is 0, stands for the content.
+template <typename Made, typename Content, typename Make>
+std::shared_ptr<const Made> prepareBy(Content &&content, Pattern &pattern,
+                                      const PreparedKey &key, Make &&make,
+                                      uint64_t number) {
+  PreparedCache &cache = PreparedCache::get();
+  PreparedCache::Shared made;
+  if (number)
+    made = cache.find(pattern, key, number);
+  if (!made) {
+    const ContentHash found = content();
+    made = cache.find(pattern, key, found, number);
+    if (!made) {
+      made = make();
+      if (!made)
+        return nullptr;
+      cache.insert(pattern, key, found, number, made);
+    }
+  }
+  Keeping::add(pattern, made);
+  return std::static_pointer_cast<const Made>(std::move(made));
+}
+
+/// The same of the values of A's item; `key` needs neither item nor type.
 template <typename Made, typename T, typename Make>
 std::shared_ptr<const Made> prepare(PreparedKey key, const Matrix<T> &A,
                                     const tsgu_executor &executor, Make &&make,
                                     uint64_t number = 0) {
   key.item = A.item, key.type = typeCode<T>();
-  PreparedCache &cache = PreparedCache::get();
-  PreparedCache::Shared made;
-  if (number)
-    made = cache.find(*A.pattern, key, number);
-  if (!made) {
-    const ContentHash content = contentOf(A, executor);
-    made = cache.find(*A.pattern, key, content, number);
-    if (!made) {
-      made = make();
-      if (!made)
-        return nullptr;
-      cache.insert(*A.pattern, key, content, number, made);
-    }
-  }
-  Keeping::add(*A.pattern, made);
-  return std::static_pointer_cast<const Made>(std::move(made));
+  return prepareBy<Made>([&] { return contentOf(A, executor); }, *A.pattern,
+                         key, make, number);
 }
 
 } // namespace tsgu::runtime

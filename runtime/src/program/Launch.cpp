@@ -35,6 +35,16 @@ double workOf(const Stage &stage, const Binding &binding) {
                   flopsPerByte * evaluate(stage.cost.bytes, binding));
 }
 
+/// For one item.
+double workOf(const Plan &plan, const StagePlan &stage,
+              const Binding &binding) {
+  if (!stage.step)
+    return workOf(*stage.stage, binding);
+  if (!stage.step->work)
+    return std::numeric_limits<double>::infinity();
+  return stage.step->work({plan.manifest(), stage.stage->step}, binding);
+}
+
 /// Runs the stages of a plan for one item of the batch after the other.
 class Run {
 public:
@@ -50,16 +60,56 @@ public:
     }
   }
 
+  /// The same stage by stage, for as many items at once as `itemsAtOnce`.
+  void together(Frame &frame, int64_t items, int64_t atOnce) const {
+    const int64_t bytes = frame.scratchBytes();
+    Scratch scratch(multiply(bytes, atOnce));
+    for (int64_t begin = 0; begin < items; begin += atOnce) {
+      const int64_t count = std::min(atOnce, items - begin);
+      frame.placeScratch(moved(scratch.data(), -begin * bytes), bytes);
+      for (const StagePlan &stage : plan.stages())
+        if (stage.step && stage.step->runItems)
+          stage.step->runItems(hostStep(frame, stage, begin), count);
+        else
+          stageOf(frame, stage, begin, begin + count);
+    }
+  }
+
 private:
+  HostStep hostStep(Frame &frame, const StagePlan &stage, int64_t item) const {
+    return {{plan.manifest(), stage.stage->step},
+            stage,
+            binding,
+            frame,
+            executor,
+            item};
+  }
+
+  /// Items of one stage, each of which one thread computes if they are small.
+  void stageOf(Frame &frame, const StagePlan &stage, int64_t begin,
+               int64_t end) const {
+    const double work = workOf(plan, stage, binding);
+    const int64_t items = end - begin;
+    const int64_t parts =
+        work < smallWork ? partsOf(items, work * static_cast<double>(items),
+                                   executor.threads)
+                         : 1;
+    const tsgu_executor serial{1, nullptr};
+    const Run each(plan, binding, parts > 1 ? serial : executor);
+    const Ranges ranges(items, std::max<int64_t>(parts, 1));
+    parallelFor(parts > 1 ? executor : serial, std::max<int64_t>(parts, 1),
+                [&](int64_t first, int64_t last) {
+                  const int64_t to = begin + ranges.boundary(last);
+                  for (int64_t item = begin + ranges.boundary(first); item < to;
+                       ++item)
+                    each.stage(frame, stage, item);
+                });
+  }
+
   void stage(Frame &frame, const StagePlan &stage, int64_t item) const {
     if (!stage.step)
       return kernel(frame, stage, item);
-    stage.step->run({{plan.manifest(), stage.stage->step},
-                     stage,
-                     binding,
-                     frame,
-                     executor,
-                     item});
+    stage.step->run(hostStep(frame, stage, item));
   }
 
   void kernel(const Frame &frame, const StagePlan &stage, int64_t item) const {
@@ -99,12 +149,25 @@ private:
 double workOfItem(const Plan &plan, const Binding &binding) {
   double work = 0;
   for (const StagePlan &stage : plan.stages())
-    work +=
-        !stage.step ? workOf(*stage.stage, binding)
-        : stage.step->work
-            ? stage.step->work({plan.manifest(), stage.stage->step}, binding)
-            : std::numeric_limits<double>::infinity();
+    work += workOf(plan, stage, binding);
   return work;
+}
+
+/// How many items go through the stages together; 0: each by itself.
+int64_t itemsAtOnce(const Plan &plan, const Frame &frame, int64_t items) {
+  bool together = false;
+  for (const StagePlan &stage : plan.stages()) {
+    // A buffer that is another's from here on is so for one item.
+    if (stage.step == &steps::permuteValues && stage.mayAlias &&
+        !frame.layout(stage.stage->step.layout).permutation)
+      return 0;
+    together |= stage.step && stage.step->runItems;
+  }
+  constexpr int64_t few = 8, mostBytes = int64_t{64} << 20;
+  const int64_t fitting =
+      mostBytes / std::max<int64_t>(frame.scratchBytes(), 1);
+  return together && items >= few && fitting >= few ? std::min(items, fitting)
+                                                    : 0;
 }
 
 } // namespace
@@ -130,6 +193,10 @@ static void launchBound(const Plan &plan, const Binding &binding,
                         const tsgu_executor &executor) {
   Frame frame(plan, binding, arguments, result);
   const int64_t items = binding.items();
+  if (const int64_t atOnce = itemsAtOnce(plan, frame, items)) {
+    Run(plan, binding, executor).together(frame, items, atOnce);
+    return;
+  }
   const double work = items > 1 ? workOfItem(plan, binding) : 0;
   const int64_t parts =
       work < smallWork

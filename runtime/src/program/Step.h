@@ -69,6 +69,9 @@ struct HostStep {
   char *read(size_t i) const { return frame.data(plan.reads[i], item); }
   char *written(size_t i) const { return frame.data(plan.writes[i], item); }
   Pattern &pattern() const { return frame.pattern(view.info.layout); }
+  HostStep of(int64_t other) const {
+    return {view, plan, binding, frame, executor, other};
+  }
   /// Of a step that reads a solver first.
   const tsgu_solver &solver() const {
     return *reinterpret_cast<const tsgu_solver *>(read(0));
@@ -103,6 +106,9 @@ struct Step {
   /// that items follow one another.
   double (*work)(const StepView &, const Binding &) = nullptr;
   void (*run)(const HostStep &);
+  /// For so many items of a batch, from the step's own on, where that is faster
+  /// than one after the other; NULL: it is not.
+  void (*runItems)(const HostStep &, int64_t count) = nullptr;
   /// NULL: on the CPU alone.
   void (*runOn)(const DeviceStep &) = nullptr;
 };

@@ -7,6 +7,7 @@
 
 #include "solvers/Solve.h"
 #include "base/Callbacks.h"
+#include "solvers/Report.h"
 #include "triangular/Triangular.h"
 
 #include <cmath>
@@ -133,15 +134,73 @@ static void solveItem(const Problem &problem, int64_t item,
   solveTriangle<T>(A, triangle, problem.mode, b, x, executor);
 }
 
-void solve(const Problem &problem, const tsgu_executor &executor) {
+static void check(const Problem &problem) {
   checkSolver(*problem.solver);
   checkMethod(problem);
   checkSquare(problem);
+}
+
+void solve(const Problem &problem, const tsgu_executor &executor) {
+  check(problem);
   withValueType(problem.type, [&]<typename T>(T) {
     for (int64_t item = 0; item < problem.pattern->items(); ++item) {
       checkInterrupt();
       solveItem<T>(problem, item, executor);
     }
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Batches
+//===----------------------------------------------------------------------===//
+
+void BatchOutcome::begin(int64_t items, int64_t columns) {
+  solved.assign(items, 0), iterations.resize(items * columns);
+  residuals.resize(items * columns), goals.resize(items * columns);
+}
+
+/// Of an item that was solved together with others.
+static Result resultOf(const BatchOutcome &outcome, int64_t item,
+                       int64_t columns) {
+  Result result;
+  const auto copy = [&](const auto &from, auto &to) {
+    to.assign(from.begin() + item * columns,
+              from.begin() + (item + 1) * columns);
+  };
+  copy(outcome.iterations, result.iterations);
+  copy(outcome.residuals, result.residuals), copy(outcome.goals, result.goals);
+  result.reasons.assign(columns, TSGU_CONVERGED);
+  return result;
+}
+
+template <typename T>
+static void solveItems(const Problem &problem, int64_t count,
+                       const tsgu_executor &executor) {
+  BatchOutcome outcome;
+  if constexpr (!isComplex<T>)
+    if (isDirect(problem.solver->method))
+      outcome = solveInLanes<T>(problem, count, executor);
+  Problem own = problem;
+  for (int64_t item = 0; item < count; ++item) {
+    checkInterrupt();
+    own.values = static_cast<const T *>(problem.values) +
+                 item * problem.pattern->stored();
+    own.b = static_cast<const T *>(problem.b) + item * problem.bItem;
+    own.x = static_cast<T *>(problem.x) + item * problem.xItem;
+    const bool solved = !outcome.solved.empty() && outcome.solved[item];
+    if (!solved)
+      solveItem<T>(own, 0, executor);
+    else if (problem.solver->report & 1)
+      report<T>(own, {own.pattern, 0, static_cast<const T *>(own.values)},
+                resultOf(outcome, item, problem.columns));
+  }
+}
+
+void solveBatch(const Problem &problem, int64_t count,
+                const tsgu_executor &executor) {
+  check(problem);
+  withValueType(problem.type, [&]<typename T>(T) {
+    solveItems<T>(problem, count, executor);
   });
 }
 

@@ -11,6 +11,8 @@
 #include "pattern/Matrix.h"
 #include "solvers/Methods.h"
 
+#include <vector>
+
 namespace tsgu::runtime {
 
 /// x = op(A)^-1 b, or another function of op(A) and b, for every item of the
@@ -41,6 +43,11 @@ struct Problem {
 /// CallbackError; Interrupted.
 void solve(const Problem &problem, const tsgu_executor &executor);
 
+/// The same for so many items of a batch on a pattern of rank 2: their values
+/// follow one another, and their vectors are bItem and xItem apart.
+void solveBatch(const Problem &problem, int64_t count,
+                const tsgu_executor &executor);
+
 /// Throws InvalidArgument, naming the option, its value and what is allowed.
 void checkSolver(const tsgu_solver &solver);
 
@@ -55,6 +62,21 @@ template <typename T>
 void solveDirectly(const Problem &problem, const Matrix<T> &A,
                    Vectors<const T> b, Vectors<T> x,
                    const tsgu_executor &executor);
+
+/// How the items of a batch that were solved together ended: those of every
+/// column converged.
+struct BatchOutcome {
+  std::vector<char> solved;        ///< By item; none: all are to be solved.
+  std::vector<int64_t> iterations; ///< By item and column.
+  std::vector<double> residuals, goals;
+
+  void begin(int64_t items, int64_t columns);
+};
+
+/// By factorisations of several matrices at once (direct/lanes/Solve.cpp).
+template <typename T>
+BatchOutcome solveInLanes(const Problem &problem, int64_t count,
+                          const tsgu_executor &executor);
 
 /// Tells the outcome callback, or throws, as the solver says.
 void conclude(const tsgu_solver &solver, const tsgu_outcome &outcome);

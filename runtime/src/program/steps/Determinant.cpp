@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "direct/lanes/Factors.h"
 #include "program/steps/Factored.h"
 
 namespace tsgu::runtime {
@@ -46,29 +47,60 @@ template <typename F> static void write(const HostStep &call, F &&numberOf) {
     });
 }
 
-static void writeLogarithms(const HostStep &call) {
-  write(call, []<typename T>(const Determinant<T> &of) {
+/// The same for items of a batch, several at once where that can be.
+template <typename F>
+static void writeItems(const HostStep &call, int64_t count, F &&numberOf) {
+  std::vector<char> written(count);
+  withValueType(call.binding.valueType, [&]<typename T>(T) {
+    if constexpr (!isComplex<T>)
+      if (hasManyMatrices(call) &&
+          call.pattern().rows() == call.pattern().columns())
+        lanewise::forBlocks<T>(
+            call.solver().method,
+            {&call.pattern(), reinterpret_cast<const T *>(call.read(1)), count},
+            call.executor, [&](const lanewise::Factored<T> &block) {
+              for (int64_t k = 0; k < block.items.count; ++k) {
+                if (!block.factors->hold(k))
+                  continue;
+                const int64_t item = block.first + k;
+                *reinterpret_cast<T *>(call.of(call.item + item).written(0)) =
+                    numberOf(block.factors->determinant(k));
+                written[item] = 1;
+              }
+            });
+  });
+  for (int64_t item = 0; item < count; ++item)
+    if (!written[item])
+      write(call.of(call.item + item), numberOf);
+}
+
+struct Logarithm {
+  template <typename T> T operator()(const Determinant<T> &of) const {
     if constexpr (isComplex<T>)
       return T(of.log, std::arg(of.sign));
     else
       return of.log;
-  });
-}
+  }
+};
 
-static void writeSigns(const HostStep &call) {
-  write(call, [](const auto &of) { return of.sign; });
-}
+struct Sign {
+  template <typename T> T operator()(const Determinant<T> &of) const {
+    return of.sign;
+  }
+};
 
-static constexpr Step stepOf(const char *name, void (*run)(const HostStep &)) {
+template <typename Number> static constexpr Step stepOf(const char *name) {
   return {.name = name,
           .reads = {Step::Solver, Step::Values},
           .writes = {Step::Dense},
           .check = check,
           .print = print,
-          .run = run};
+          .run = [](const HostStep &call) { write(call, Number()); },
+          .runItems = [](const HostStep &call,
+                         int64_t count) { writeItems(call, count, Number()); }};
 }
 
-const Step steps::logdet = stepOf("logdet", writeLogarithms);
-const Step steps::signDet = stepOf("sign_det", writeSigns);
+const Step steps::logdet = stepOf<Logarithm>("logdet");
+const Step steps::signDet = stepOf<Sign>("sign_det");
 
 } // namespace tsgu::runtime

@@ -23,6 +23,15 @@ inline void requireSquare(const StepView &view) {
                "has a matrix that is not square");
 }
 
+/// Whether the items of a batch have a matrix each, on one pattern of rank 2,
+/// whose values follow one another.
+inline bool hasManyMatrices(const HostStep &call) {
+  const int64_t size = elementSize(call.binding.valueType);
+  return call.pattern().rank() == 2 && call.pattern().stored() > 0 &&
+         call.frame.itemBytes(call.plan.reads[1]) ==
+             call.pattern().stored() * size;
+}
+
 /// function(A, factors) for the matrix of each item that has rows. Throws
 /// InvalidArgument for a method that does not factorise, and what factorize
 /// throws.

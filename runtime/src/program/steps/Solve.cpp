@@ -11,8 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "solvers/Solve.h"
-#include "program/Step.h"
+#include "program/steps/Factored.h"
 
 #include <algorithm>
 #include <utility>
@@ -56,7 +55,7 @@ template <Problem::Kind kind> static std::string print(const StepView &view) {
          view.nameOfRead(2) + " to " + view.nameOfWritten(0);
 }
 
-template <Problem::Kind kind> static void run(const HostStep &call) {
+static Problem problemOf(Problem::Kind kind, const HostStep &call) {
   Problem problem;
   problem.kind = kind;
   problem.mode = static_cast<Mode>(call.view.info.numbers[0]);
@@ -73,22 +72,42 @@ template <Problem::Kind kind> static void run(const HostStep &call) {
   problem.bItem = batched ? b[0] : 0;
   problem.xItem = batched ? x[0] : 0;
   problem.bRow = b[batched], problem.xRow = x[batched];
-  solve(problem, call.executor);
+  return problem;
 }
 
-template <Problem::Kind kind> static constexpr Step stepOf(const char *name) {
+template <Problem::Kind kind> static void run(const HostStep &call) {
+  solve(problemOf(kind, call), call.executor);
+}
+
+static void runItems(const HostStep &call, int64_t count) {
+  if (!hasManyMatrices(call)) {
+    for (int64_t item = call.item; item < call.item + count; ++item)
+      run<Problem::General>(call.of(item));
+    return;
+  }
+  Problem problem = problemOf(Problem::General, call);
+  const int64_t size = elementSize(problem.type);
+  problem.bItem = call.frame.itemBytes(call.plan.reads[2]) / size;
+  problem.xItem = call.frame.itemBytes(call.plan.writes[0]) / size;
+  solveBatch(problem, count, call.executor);
+}
+
+template <Problem::Kind kind>
+static constexpr Step stepOf(const char *name,
+                             decltype(Step::runItems) runItems = nullptr) {
   return {.name = name,
           .reads = {Step::Solver, Step::Values, Step::Dense},
           .writes = {Step::Dense},
           .numbers = 1,
           .check = check<kind>,
           .print = print<kind>,
-          .run = run<kind>};
+          .run = run<kind>,
+          .runItems = runItems};
 }
 
 const Step steps::triangularSolve =
     stepOf<Problem::Triangular>("triangular_solve");
-const Step steps::solve = stepOf<Problem::General>("solve");
+const Step steps::solve = stepOf<Problem::General>("solve", runItems);
 const Step steps::leastSquares = stepOf<Problem::LeastSquares>("least_squares");
 const Step steps::normalSolve =
     stepOf<Problem::NormalEquations>("normal_solve");

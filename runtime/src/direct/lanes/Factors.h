@@ -1,0 +1,137 @@
+//===- Factors.h - The factors of a batch of small matrices -----*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Lanes do what is done for nearly every matrix, and nothing else: an item that
+// is singular, not positive definite, badly scaled, in short whatever asks for
+// a second look, is none of theirs. It goes by itself, as a single matrix does.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_DIRECT_LANES_FACTORS_H
+#define TSGU_SRC_DIRECT_LANES_FACTORS_H
+
+#include "base/Scratch.h"
+#include "direct/Determinant.h"
+#include "direct/lanes/Lanes.h"
+#include "pattern/Prepared.h"
+
+#include <vector>
+
+namespace tsgu::runtime::lanewise {
+
+/// Matrices on one pattern of rank 2, the values of each behind those of the
+/// one before.
+template <typename T> struct Batch {
+  Pattern *pattern;
+  const T *values;
+  int64_t count;
+
+  int64_t rows() const { return pattern->rows(); }
+  int64_t stored() const { return pattern->stored(); }
+  int64_t groups() const { return (count + width - 1) / width; }
+  /// Items of a group, the last of which may not be whole.
+  int64_t live(int64_t group) const {
+    return std::min(width, count - group * width);
+  }
+  Matrix<T> item(int64_t i) const {
+    return {pattern, 0, values + i * stored()};
+  }
+  /// Where the values of a group's matrices are.
+  LanesAt<const T> valuesOf(int64_t group) const {
+    return {values + group * width * stored(), stored(), live(group)};
+  }
+};
+
+template <typename T> class Factors : public AnyPrepared {
+public:
+  /// Whether this item's are here.
+  bool hold(int64_t item) const { return good[item]; }
+  int64_t held() const { return std::count(good.begin(), good.end(), 1); }
+
+  /// x = op(A)^-1 b for the matrices of a group, all of them in lanes, row by
+  /// row. `memory`: as long as x.
+  virtual void solve(Mode mode, int64_t group, const Vector<T> *b, Vector<T> *x,
+                     Vector<T> *memory) const = 0;
+  virtual Determinant<T> determinant(int64_t item) const = 0;
+  /// Powers of two, the inverse sizes of the rows of op(A).
+  virtual const Vector<T> *scales(Mode mode, int64_t group) const = 0;
+
+  int64_t bytes() const override {
+    return memoryBytes + static_cast<int64_t>(good.capacity());
+  }
+
+protected:
+  /// `numbers` for each group.
+  Factors(const Batch<T> &batch, int64_t numbers)
+      : numbers(numbers),
+        memoryBytes(multiply(multiply(batch.groups(), numbers),
+                             static_cast<int64_t>(sizeof(Vector<T>)))),
+        memory(memoryBytes), good(batch.groups() * width) {}
+  Vector<T> *of(int64_t group) const {
+    return reinterpret_cast<Vector<T> *>(memory.data()) + group * numbers;
+  }
+
+  const int64_t numbers, memoryBytes;
+  const Scratch memory;
+  std::vector<char> good;
+};
+
+/// Entries that are finite, the largest of them within moderate bounds.
+template <typename T>
+TSGU_INLINE inline void requireModerate(const Vector<T> *entries, int64_t count,
+                                        Bits<T> &good) {
+  constexpr T small = T(1) / (int64_t{1} << 40), large = int64_t{1} << 41;
+  Vector<T> most{}, finite{};
+  for (int64_t e = 0; e < count; ++e) {
+    Vector<T> size = entries[e];
+    finite += size * T(0);
+    makePositive<T>(size);
+    keepLarger<T>(most, size);
+  }
+  good &= (finite == T(0)) & (most >= small) & (most < large);
+}
+
+/// How a method factorises: how many numbers a group's factors are, 0 where
+/// matrices should go item by item; and the factors.
+template <typename T> struct LaneMethod {
+  int64_t (*numbers)(const Matrix<T> &A);
+  std::shared_ptr<Factors<T>> (*make)(const Batch<T> &batch, int64_t numbers,
+                                      const tsgu_executor &executor);
+};
+template <typename T> extern const LaneMethod<T> byCholesky;
+extern template const LaneMethod<float> byCholesky<float>;
+extern template const LaneMethod<double> byCholesky<double>;
+
+/// Some items of a batch and their factors, found again by the content of their
+/// values; NULL: they should go one by one.
+template <typename T> struct Factored {
+  int64_t first;
+  Batch<T> items;
+  std::shared_ptr<const Factors<T>> factors;
+};
+
+/// The block that begins with this item.
+template <typename T>
+Factored<T> blockFrom(int64_t first, int64_t method, const Batch<T> &batch,
+                      const tsgu_executor &executor);
+
+/// function(block) for the blocks of a batch, one after the other. Throws
+/// OutOfMemory, Interrupted. Does nothing if matrices should go one by one.
+template <typename T, typename F>
+void forBlocks(int64_t method, const Batch<T> &batch,
+               const tsgu_executor &executor, F &&function) {
+  for (int64_t first = 0; first < batch.count;) {
+    const Factored<T> block = blockFrom(first, method, batch, executor);
+    if (!block.factors)
+      return;
+    function(block);
+    first += block.items.count;
+  }
+}
+} // namespace tsgu::runtime::lanewise
+
+#endif // TSGU_SRC_DIRECT_LANES_FACTORS_H

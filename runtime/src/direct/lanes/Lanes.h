@@ -1,0 +1,101 @@
+//===- Lanes.h - Eight numbers, of as many items ----------------*- C++ -*-===//
+//
+// Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Items of a batch on one pattern go by groups of eight. What one matrix has as
+// a number is a vector of their eight there, so that a loop over one matrix
+// computes eight; what becomes of a lane does not depend on the others.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TSGU_SRC_DIRECT_LANES_LANES_H
+#define TSGU_SRC_DIRECT_LANES_LANES_H
+
+#include "base/Numbers.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace tsgu::runtime::lanewise {
+
+/// Items of a group.
+inline constexpr int64_t width = 8;
+
+template <typename T> struct LaneOf;
+template <> struct LaneOf<float> {
+  typedef float Vector __attribute__((vector_size(32), may_alias));
+  typedef int32_t Bits __attribute__((vector_size(32), may_alias));
+  static constexpr int32_t sign = INT32_MIN, digits = 23, bias = 127;
+};
+template <> struct LaneOf<double> {
+  typedef double Vector __attribute__((vector_size(64), may_alias));
+  typedef int64_t Bits __attribute__((vector_size(64), may_alias));
+  static constexpr int64_t sign = INT64_MIN, digits = 52, bias = 1023;
+};
+template <typename T> using Vector = typename LaneOf<T>::Vector;
+/// The bits of a vector, or truths: -1 and 0.
+template <typename T> using Bits = typename LaneOf<T>::Bits;
+
+// By references: how vectors are passed depends on the instruction set.
+
+template <typename T>
+TSGU_INLINE inline void widen(const Vector<T> &from, Vector<double> &to) {
+  to = __builtin_convertvector(from, Vector<double>);
+}
+
+template <typename T> TSGU_INLINE inline void makePositive(Vector<T> &v) {
+  const Bits<T> bits = (Bits<T>)v & ~LaneOf<T>::sign;
+  v = (Vector<T>)bits;
+}
+
+template <typename T>
+TSGU_INLINE inline void keepLarger(Vector<T> &most, const Vector<T> &v) {
+  const Bits<T> larger = v > most;
+  most = (Vector<T>)(((Bits<T>)v & larger) | ((Bits<T>)most & ~larger));
+}
+
+template <typename T>
+TSGU_INLINE inline void squareRoot(const Vector<T> &of, Vector<T> &root) {
+#if defined(__clang__)
+  root = __builtin_elementwise_sqrt(of);
+#else
+  for (int64_t lane = 0; lane < width; ++lane)
+    root[lane] = std::sqrt(of[lane]);
+#endif
+}
+
+/// 2^-floor(log2(v) / halves), of numbers that are positive and normal.
+template <typename T, int halves>
+TSGU_INLINE inline void inverseScale(const Vector<T> &v, Vector<T> &scale) {
+  using Of = LaneOf<T>;
+  const Bits<T> exponent = ((Bits<T>)v >> Of::digits) - Of::bias;
+  const Bits<T> bits = (Of::bias - (exponent >> (halves - 1))) << Of::digits;
+  scale = (Vector<T>)bits;
+}
+
+/// Where the lanes of a group begin: `apart` from one another, those beyond the
+/// last of `live` items being copies of it.
+template <typename T> struct LanesAt {
+  T *at[width];
+
+  LanesAt(T *first, int64_t apart, int64_t live) {
+    for (int64_t lane = 0; lane < width; ++lane)
+      at[lane] = first + std::min(lane, live - 1) * apart;
+  }
+};
+
+/// to[k] = the numbers at k * stride.
+template <typename T>
+TSGU_INLINE inline void interleave(const LanesAt<const T> &from, int64_t count,
+                                   int64_t stride, Vector<T> *to) {
+  for (int64_t k = 0; k < count; ++k)
+    for (int64_t lane = 0; lane < width; ++lane)
+      reinterpret_cast<T *>(to + k)[lane] = from.at[lane][k * stride];
+}
+
+} // namespace tsgu::runtime::lanewise
+
+#endif // TSGU_SRC_DIRECT_LANES_LANES_H
