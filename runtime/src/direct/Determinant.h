@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <numbers>
+#include <vector>
 
 namespace tsgu::runtime {
 
@@ -22,6 +23,20 @@ template <typename T> struct Determinant {
   T sign;
   Real<T> log;
 };
+
+/// Of a permutation, a list of the numbers from 0: each of its cycles of an
+/// even length turns the sign.
+template <typename Order> int signOf(const Order &order) {
+  std::vector<char> seen(order.size());
+  int sign = 1;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    if (seen[i])
+      continue;
+    for (auto j = order[i]; j != static_cast<decltype(j)>(i); j = order[j])
+      seen[j] = 1, sign = -sign;
+  }
+  return sign;
+}
 
 /// A product of numbers that are not 0, with its exponent apart: no factor of
 /// two is ever rounded, and no logarithms add up their errors.

@@ -74,19 +74,6 @@ public:
   }
 };
 
-/// Of a permutation: each of its cycles of an even length turns the sign.
-int signOf(const Indices &order) {
-  std::vector<char> seen(order.size());
-  int sign = 1;
-  for (Index i = 0; i < order.size(); ++i) {
-    if (seen[i])
-      continue;
-    for (Index j = order(i); j != i; j = order(j))
-      seen[j] = 1, sign = -sign;
-  }
-  return sign;
-}
-
 /// Powers of two that make the largest entry of each row, then of each column
 /// be between 1 and 2. Throws for a row or column without one.
 template <typename T>

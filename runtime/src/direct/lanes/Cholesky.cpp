@@ -26,10 +26,9 @@ template <typename T> class CholeskyFactors : public Factors<T> {
   using V = Vector<T>;
 
 public:
-  CholeskyFactors(const Batch<T> &batch, int64_t numbers,
-                  std::shared_ptr<const Columns> columns,
+  CholeskyFactors(const Batch<T> &batch, std::shared_ptr<const Columns> columns,
                   const tsgu_executor &executor)
-      : Factors<T>(batch, numbers), columns(std::move(columns)) {
+      : Factors<T>(batch, columns->numbers()), columns(std::move(columns)) {
     const int64_t stored = batch.stored(), n = batch.rows();
     parallelFor(executor, batch.groups(), [&](int64_t begin, int64_t end) {
       const Scratch memory(
@@ -148,22 +147,22 @@ private:
 
 template <typename T> int64_t numbersOf(const Matrix<T> &A) {
   const auto columns = columnsOf(A);
-  return columns->pay
-             ? static_cast<int64_t>(columns->rows.size()) + 2 * columns->size()
-             : 0;
+  return columns->pay ? columns->numbers() : 0;
 }
 
 template <typename T>
-std::shared_ptr<Factors<T>> make(const Batch<T> &batch, int64_t numbers,
+std::shared_ptr<Factors<T>> make(const Batch<T> &batch,
                                  const tsgu_executor &executor) {
-  return std::make_shared<CholeskyFactors<T>>(
-      batch, numbers, columnsOf(batch.item(0)), executor);
+  return std::make_shared<CholeskyFactors<T>>(batch, columnsOf(batch.item(0)),
+                                              executor);
 }
 
 } // namespace
 
-template <typename T> const LaneMethod<T> byCholesky = {numbersOf<T>, make<T>};
-template const LaneMethod<float> byCholesky<float>;
-template const LaneMethod<double> byCholesky<double>;
+template <typename T> LaneMethod<T> byCholesky() {
+  return {numbersOf<T>, make<T>};
+}
+template LaneMethod<float> byCholesky();
+template LaneMethod<double> byCholesky();
 
 } // namespace tsgu::runtime::lanewise

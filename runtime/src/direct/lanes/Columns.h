@@ -41,6 +41,10 @@ struct Columns : Attachment {
   std::vector<Pair> pairs;
 
   int64_t size() const { return static_cast<int64_t>(order.size()); }
+  /// Of a factor: L, the inverse of its diagonal, and the scales of the matrix.
+  int64_t numbers() const {
+    return static_cast<int64_t>(rows.size()) + 2 * size();
+  }
   int64_t bytes() const override;
 };
 

@@ -13,16 +13,18 @@ namespace tsgu::runtime::lanewise {
 /// Of the factors that are kept together.
 static constexpr int64_t bytesOfBlock = int64_t{32} << 20;
 
-template <typename T> static const LaneMethod<T> *methodOf(int64_t method) {
-  return method == TSGU_CHOLESKY ? &byCholesky<T> : nullptr;
+template <typename T> static LaneMethod<T> methodOf(int64_t method) {
+  return method == TSGU_CHOLESKY ? byCholesky<T>()
+         : method == TSGU_LU     ? byLU<T>()
+                                 : LaneMethod<T>{};
 }
 
 template <typename T>
 Factored<T> blockFrom(int64_t first, int64_t method, const Batch<T> &batch,
                       const tsgu_executor &executor) {
-  const LaneMethod<T> *const by = methodOf<T>(method);
+  const LaneMethod<T> by = methodOf<T>(method);
   const int64_t numbers =
-      by && batch.count >= width ? by->numbers(batch.item(0)) : 0;
+      by.numbers && batch.count >= width ? by.numbers(batch.item(0)) : 0;
   if (numbers == 0)
     return {};
   const int64_t groups = std::max<int64_t>(
@@ -38,8 +40,9 @@ Factored<T> blockFrom(int64_t first, int64_t method, const Batch<T> &batch,
                   items.count * items.stored() * int64_t{sizeof(T)}, executor);
   };
   const auto make = [&] {
-    std::shared_ptr<const Factors<T>> made = by->make(items, numbers, executor);
-    countFactorizations(made->held());
+    std::shared_ptr<const Factors<T>> made = by.make(items, executor);
+    if (made)
+      countFactorizations(made->held());
     return made;
   };
   return {first, items,

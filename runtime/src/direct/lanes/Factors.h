@@ -95,16 +95,15 @@ TSGU_INLINE inline void requireModerate(const Vector<T> *entries, int64_t count,
   good &= (finite == T(0)) & (most >= small) & (most < large);
 }
 
-/// How a method factorises: how many numbers a group's factors are, 0 where
-/// matrices should go item by item; and the factors.
+/// How a method factorises: about how many numbers a group's factors are, 0
+/// where matrices should go item by item; and the factors, NULL for the same.
 template <typename T> struct LaneMethod {
   int64_t (*numbers)(const Matrix<T> &A);
-  std::shared_ptr<Factors<T>> (*make)(const Batch<T> &batch, int64_t numbers,
+  std::shared_ptr<Factors<T>> (*make)(const Batch<T> &batch,
                                       const tsgu_executor &executor);
 };
-template <typename T> extern const LaneMethod<T> byCholesky;
-extern template const LaneMethod<float> byCholesky<float>;
-extern template const LaneMethod<double> byCholesky<double>;
+template <typename T> LaneMethod<T> byCholesky();
+template <typename T> LaneMethod<T> byLU();
 
 /// Some items of a batch and their factors, found again by the content of their
 /// values; NULL: they should go one by one.
