@@ -3,6 +3,8 @@
 A line that is wrong says which error of mypy it is.
 """
 
+# mypy: disallow-untyped-calls, disallow-untyped-defs
+
 import torch
 from typing_extensions import assert_type
 

@@ -81,15 +81,13 @@ def test_literals_are_the_names_that_the_runtime_has():
     assert names_in(_aliases.Alias) == {*_aliases._MODULES}
 
 
-def checked(path, tmp_path):
-    """(line, code) of each error that mypy finds in a user's program."""
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
-    command += ["--config-file=", f"--cache-dir={tmp_path}/cache", path]
-    environment = {"MYPYPATH": f"{CHECKOUT}/python", "PATH": ""}
-    run = subprocess.run(command, capture_output=True, text=True, env=environment)
+def errors(consumer, tmp_path):
+    """(file, line, code) of each error that mypy finds in the package and a user's program."""
+    command = [sys.executable, "-m", "mypy", f"--cache-dir={tmp_path}/cache", "python/tsgu"]
+    run = subprocess.run([*command, consumer], capture_output=True, text=True, cwd=CHECKOUT)
     assert run.returncode < 2, run.stdout + run.stderr
-    found = re.findall(r"^[^:]*:(\d+): error: .*\[([\w-]+)\]$", run.stdout, re.MULTILINE)
-    return {(int(line), code) for line, code in found}
+    found = re.findall(r"^(.*):(\d+): error: .*\[([\w-]+)\]$", run.stdout, re.MULTILINE)
+    return {(pathlib.Path(file).name, int(line), code) for file, line, code in found}
 
 
 def test_a_type_checker_finds_what_is_wrong_and_nothing_else(tmp_path):
@@ -98,11 +96,11 @@ def test_a_type_checker_finds_what_is_wrong_and_nothing_else(tmp_path):
     lines += ["", "def attributes(A: tsgu.Matrix, P: tsgu.Pattern, f: tsgu.Operator) -> None:"]
     for letter, kind in (("A", tsgu.Matrix), ("P", tsgu.Pattern), ("f", tsgu.Operator)):
         lines += [f"    _ = {letter}.{name}" for name in dir(kind) if not name.startswith("_")]
-    path = tmp_path / "consumer.py"
-    path.write_text("\n".join(lines))
+    consumer = tmp_path / CONSUMER.name
+    consumer.write_text("\n".join(lines))
     wrong = {
-        (number, code)
+        (consumer.name, number, code)
         for number, line in enumerate(lines, 1)
         for code in re.findall(r"# error: ([\w-]+)$", line)
     }
-    assert wrong and checked(path, tmp_path) == wrong
+    assert wrong and errors(consumer, tmp_path) == wrong
