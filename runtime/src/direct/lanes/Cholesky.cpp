@@ -5,8 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// P A P^T = L L^T column by column, each less the products of those before it
-// that have its row. No scales: they are powers of two, and would change no
+// P A P^T = L L^T. No scales: they are powers of two, and would change no
 // digit, but pivots are judged as if the diagonal had been between 1 and 4.
 //
 //===----------------------------------------------------------------------===//
@@ -28,11 +27,11 @@ template <typename T> class CholeskyFactors : public Factors<T> {
 public:
   CholeskyFactors(const Batch<T> &batch, std::shared_ptr<const Columns> columns,
                   const tsgu_executor &executor)
-      : Factors<T>(batch, columns->numbers()), columns(std::move(columns)) {
-    const int64_t stored = batch.stored(), n = batch.rows();
+      : Factors<T>(batch, columns->recipe.numbers() + batch.rows()),
+        columns(std::move(columns)) {
+    const int64_t stored = batch.stored();
     parallelFor(executor, batch.groups(), [&](int64_t begin, int64_t end) {
-      const Scratch memory(
-          multiply(add(stored, n), static_cast<int64_t>(sizeof(V))));
+      const Scratch memory(multiply(stored, static_cast<int64_t>(sizeof(V))));
       V *const A = reinterpret_cast<V *>(memory.data());
       for (int64_t group = begin; group < end; ++group) {
         checkInterrupt();
@@ -42,7 +41,7 @@ public:
           interleave<T>(values, stored, 1, A);
           requireModerate<T>(A, stored, good);
           scaleSymmetric(A, scalesAt(group), good);
-          factorise(A, group, A + stored, good);
+          factorise(A, group, good);
         });
         for (int64_t lane = 0; lane < batch.live(group); ++lane)
           this->good[group * width + lane] = good[lane] != 0;
@@ -51,39 +50,45 @@ public:
   }
 
   void solve(Mode, int64_t group, const V *b, V *x, V *y) const override {
-    const Columns &L = *columns;
-    const auto n = static_cast<Index>(L.size());
-    const V *const factor = this->of(group), *const inverse = inverseAt(group);
+    const Recipe &L = columns->recipe;
+    const int64_t n = L.size();
+    const Index *const order = L.rows.data(), *const starts = L.starts.data();
+    const Index *const rows = L.rowOf.data();
+    const V *const inverse = this->of(group), *const factor = inverse + n;
     withVectors([&]() TSGU_INLINE {
-      for (Index k = 0; k < n; ++k)
-        y[k] = b[L.order[k]];
-      for (Index k = 0; k < n; ++k) {
-        const V known = y[k] *= inverse[k];
-        for (Index e = L.starts[k]; e < L.starts[k + 1]; ++e)
-          y[L.rows[e]] -= factor[e] * known;
+      for (int64_t k = 0; k < n; ++k)
+        y[k] = b[order[k]];
+      for (int64_t k = 0; k < n; ++k) {
+        const V known = y[k] * inverse[k];
+        y[k] = known;
+        for (Index e = starts[k], end = starts[k + 1]; e < end; ++e)
+          y[rows[e]] -= factor[e] * known;
       }
-      for (Index k = n; k-- > 0;) {
+      for (int64_t k = n; k-- > 0;) {
         V sum = y[k], other{};
-        Index e = L.starts[k];
-        const Index end = L.starts[k + 1];
+        Index e = starts[k];
+        const Index end = starts[k + 1];
         for (; e + 1 < end; e += 2) {
-          sum -= factor[e] * y[L.rows[e]];
-          other -= factor[e + 1] * y[L.rows[e + 1]];
+          sum -= factor[e] * y[rows[e]];
+          other -= factor[e + 1] * y[rows[e + 1]];
         }
         if (e < end)
-          sum -= factor[e] * y[L.rows[e]];
-        x[L.order[k]] = y[k] = (sum + other) * inverse[k];
+          sum -= factor[e] * y[rows[e]];
+        sum = (sum + other) * inverse[k];
+        x[order[k]] = y[k] = sum;
       }
     });
   }
 
   /// det A = the squares of L's diagonal.
-  Determinant<T> determinant(int64_t item) const override {
-    const V *const inverse = inverseAt(item / width);
-    ScaledProduct<T> product;
-    for (int64_t k = 0; k < columns->size(); ++k)
-      product.multiply(inverse[k][item % width]);
-    return {T(1), -2 * product.determinant().log};
+  void determinants(int64_t group, Determinant<T> *to) const override {
+    LaneProduct product;
+    withVectors([&]() TSGU_INLINE {
+      for (int64_t k = 0; k < columns->recipe.size(); ++k)
+        product.multiply<T>(this->of(group)[k]);
+    });
+    for (int64_t lane = 0; lane < width; ++lane)
+      to[lane] = {T(1), static_cast<T>(-2 * product.log(lane))};
   }
 
   const V *scales(Mode, int64_t group) const override {
@@ -93,17 +98,15 @@ public:
 private:
   using Index = Columns::Index;
 
-  V *inverseAt(int64_t group) const {
-    return this->of(group) + columns->rows.size();
-  }
   V *scalesAt(int64_t group) const {
-    return inverseAt(group) + columns->size();
+    return this->of(group) + columns->recipe.numbers();
   }
 
   /// Both triangles have to agree, as far as refinement makes up for it.
   TSGU_INLINE void scaleSymmetric(const V *A, V *scale, Bits<T> &good) const {
-    for (Index k = 0; k < columns->size(); ++k)
-      inverseScale<T, 2>(A[columns->diagonal[k]], scale[columns->order[k]]);
+    const std::vector<Index> &diagonal = columns->diagonal;
+    for (size_t k = 0; k < diagonal.size(); ++k)
+      inverseScale<T, 2>(A[diagonal[k]], scale[columns->recipe.rows[k]]);
     const T rounding = std::sqrt(std::numeric_limits<T>::epsilon());
     for (const auto &[entry, mirror, row, column] : columns->pairs) {
       V difference =
@@ -113,33 +116,20 @@ private:
     }
   }
 
-  /// `column`: n numbers for a column of L by rows.
-  TSGU_INLINE void factorise(const V *A, int64_t group, V *column,
-                             Bits<T> &good) const {
-    const Columns &L = *columns;
-    V *const factor = this->of(group), *const inverse = inverseAt(group);
+  TSGU_INLINE void factorise(const V *A, int64_t group, Bits<T> &good) const {
     const V *const scale = scalesAt(group);
+    const Index *const order = columns->recipe.rows.data();
     const T least = std::sqrt(std::numeric_limits<T>::epsilon());
-    for (Index k = 0; k < L.size(); ++k) {
-      const Index begin = L.starts[k], end = L.starts[k + 1];
-      V pivot = A[L.diagonal[k]];
-      for (Index e = begin; e < end; ++e)
-        column[L.rows[e]] = L.from[e] < 0 ? V{} : A[L.from[e]];
-      for (Index u = L.updateStarts[k]; u < L.updateStarts[k + 1]; ++u) {
-        const auto [at, last] = L.updates[u];
-        const V by = factor[at];
-        pivot -= by * by;
-        for (Index e = at + 1; e < last; ++e)
-          column[L.rows[e]] -= factor[e] * by;
-      }
-      const V size = scale[L.order[k]];
-      good &= pivot * size * size > least;
-      V root;
-      squareRoot<T>(pivot, root);
-      inverse[k] = T(1) / root;
-      for (Index e = begin; e < end; ++e)
-        factor[e] = column[L.rows[e]] * inverse[k];
-    }
+    eliminate<T>(
+        columns->recipe, A, this->of(group),
+        [&](int64_t k, V &pivot) TSGU_INLINE {
+          const V size = scale[order[k]];
+          good &= pivot * size * size > least;
+          V root;
+          squareRoot<T>(pivot, root);
+          pivot = T(1) / root;
+        },
+        [](const V &) TSGU_INLINE {});
   }
 
   const std::shared_ptr<const Columns> columns;
@@ -147,7 +137,7 @@ private:
 
 template <typename T> int64_t numbersOf(const Matrix<T> &A) {
   const auto columns = columnsOf(A);
-  return columns->pay ? columns->numbers() : 0;
+  return columns->pay ? columns->recipe.numbers() + A.rows() : 0;
 }
 
 template <typename T>

@@ -15,17 +15,16 @@ namespace {
 
 using Index = Columns::Index;
 
-/// The factors of a group stay within the second-level cache, or the fronts of
-/// one matrix after the other are faster.
-constexpr int64_t mostRows = 512, mostEntries = 16384;
+/// The fronts of one larger matrix after the other are faster.
+constexpr int64_t mostRows = 512;
 
 /// The rows of L's columns: those of A's, and those that the columns leave
 /// whose first one it is.
 void setRows(const cholesky::Symbolic &symbolic, Columns &to) {
   const Index n = symbolic.columns();
+  Recipe &recipe = to.recipe;
   std::vector<std::vector<Index>> below(n), children(n);
   std::vector<Index> entryAt(n);
-  to.starts.assign(1, 0);
   for (Index s = 0; s < symbolic.supernodes(); ++s)
     for (Index k = symbolic.first[s]; k < symbolic.first[s + 1]; ++k) {
       std::vector<Index> &rows = below[k];
@@ -52,39 +51,21 @@ void setRows(const cholesky::Symbolic &symbolic, Columns &to) {
       rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
       if (!rows.empty())
         children[rows.front()].push_back(k);
-      to.rows.insert(to.rows.end(), rows.begin(), rows.end());
+      recipe.middles.push_back(recipe.starts.back());
+      recipe.rowOf.insert(recipe.rowOf.end(), rows.begin(), rows.end());
+      recipe.starts.push_back(static_cast<Index>(recipe.entries()));
+      recipe.from.push_back(to.diagonal.back());
       for (const Index row : rows)
-        to.from.push_back(entryAt[row]);
-      to.starts.push_back(static_cast<Index>(to.rows.size()));
+        recipe.from.push_back(entryAt[row]);
     }
-}
-
-void setUpdates(Columns &to) {
-  const auto n = static_cast<Index>(to.size());
-  to.updateStarts.assign(n + 1, 0);
-  for (const Index row : to.rows)
-    ++to.updateStarts[row + 1];
-  for (Index k = 0; k < n; ++k)
-    to.updateStarts[k + 1] += to.updateStarts[k];
-  to.updates.resize(to.rows.size());
-  std::vector<Index> next(to.updateStarts.begin(), to.updateStarts.end() - 1);
-  for (Index k = 0; k < n; ++k)
-    for (Index e = to.starts[k]; e < to.starts[k + 1]; ++e)
-      to.updates[next[to.rows[e]]++] = {e, to.starts[k + 1]};
 }
 
 } // namespace
 
 int64_t Columns::bytes() const {
-  int64_t sum = 0;
-  const auto count = [&](const auto &list) {
-    sum += static_cast<int64_t>(list.capacity() * sizeof(list[0]));
-  };
-  for (const auto *list :
-       {&order, &diagonal, &starts, &rows, &from, &updateStarts})
-    count(*list);
-  count(updates), count(pairs);
-  return sum;
+  return recipe.bytes() +
+         static_cast<int64_t>(diagonal.capacity() * sizeof(Index) +
+                              pairs.capacity() * sizeof(Pair));
 }
 
 template <typename T>
@@ -95,14 +76,14 @@ std::shared_ptr<const Columns> columnsOf(const Matrix<T> &A) {
         if (A.rows() > mostRows)
           return made;
         const auto symbolic = cholesky::analyse(A);
-        if (symbolic->factorEntries > mostEntries)
+        if (symbolic->factorEntries > Recipe::mostPlaces)
           return made;
-        made->order = symbolic->order;
+        made->recipe.rows = made->recipe.columns = symbolic->order;
         setRows(*symbolic, *made);
-        setUpdates(*made);
         const auto &diagonal = made->diagonal;
         made->pay =
-            std::find(diagonal.begin(), diagonal.end(), -1) == diagonal.end();
+            std::find(diagonal.begin(), diagonal.end(), -1) == diagonal.end() &&
+            made->recipe.list(true);
         return made;
       });
 }

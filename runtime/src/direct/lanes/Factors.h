@@ -16,7 +16,7 @@
 
 #include "base/Scratch.h"
 #include "direct/Determinant.h"
-#include "direct/lanes/Lanes.h"
+#include "direct/lanes/Recipe.h"
 #include "pattern/Prepared.h"
 
 #include <vector>
@@ -56,7 +56,8 @@ public:
   /// row. `memory`: as long as x.
   virtual void solve(Mode mode, int64_t group, const Vector<T> *b, Vector<T> *x,
                      Vector<T> *memory) const = 0;
-  virtual Determinant<T> determinant(int64_t item) const = 0;
+  /// Of the items of a group.
+  virtual void determinants(int64_t group, Determinant<T> *to) const = 0;
   /// Powers of two, the inverse sizes of the rows of op(A).
   virtual const Vector<T> *scales(Mode mode, int64_t group) const = 0;
 
@@ -78,6 +79,29 @@ protected:
   const int64_t numbers, memoryBytes;
   const Scratch memory;
   std::vector<char> good;
+};
+
+/// The product of some vectors, with its exponents apart.
+struct LaneProduct {
+  Vector<double> product;
+  Bits<double> exponent{};
+
+  LaneProduct() { product = Vector<double>{} + 1; }
+  template <typename T> TSGU_INLINE void multiply(const Vector<T> &by) {
+    using Of = LaneOf<double>;
+    Vector<double> wide;
+    widen<T>(by, wide);
+    product *= wide;
+    const Bits<double> bits = (Bits<double>)product & ~Of::sign;
+    const Bits<double> more = (bits >> Of::digits) - Of::bias;
+    exponent += more;
+    product = (Vector<double>)((Bits<double>)product - (more << Of::digits));
+  }
+  double sign(int64_t lane) const { return product[lane] < 0 ? -1 : 1; }
+  double log(int64_t lane) const {
+    return std::log(std::abs(product[lane])) +
+           double(exponent[lane]) * std::numbers::ln2;
+  }
 };
 
 /// Entries that are finite, the largest of them within moderate bounds.

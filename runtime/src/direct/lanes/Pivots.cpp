@@ -42,7 +42,7 @@ public:
   }
 
   /// Moves the best pivot's row and column to the lists. False: there is none.
-  bool eliminate(Pivots &to) {
+  bool eliminate(Recipe &to) {
     const auto [p, q] = best();
     if (p < 0)
       return false;
@@ -121,37 +121,35 @@ private:
 } // namespace
 
 int64_t Pivots::bytes() const {
-  int64_t sum = 0;
-  for (const auto *list :
-       {&rows, &columns, &lower.starts, &lower.rows, &lower.from, &upper.starts,
-        &upper.rows, &upper.from, &diagonal, &rowOf, &columnOf})
-    sum += static_cast<int64_t>(list->capacity() * sizeof(Index));
-  return sum;
+  return recipe.bytes() +
+         static_cast<int64_t>((rowOf.capacity() + columnOf.capacity()) *
+                              sizeof(Index));
 }
 
 template <typename T> Pivots choosePivots(const Matrix<T> &A) {
-  Pivots to;
-  Active active(A, to);
-  for (int64_t k = 0; k < A.rows(); ++k) {
+  Pivots made;
+  Recipe &to = made.recipe;
+  Active active(A, made);
+  const auto n = static_cast<Index>(A.rows());
+  for (Index k = 0; k < n; ++k) {
     checkInterrupt();
     if (!active.eliminate(to))
-      return {};
+      return made;
   }
-  const auto n = static_cast<Index>(to.size());
   for (Index k = 0; k < n; ++k) {
     for (Index i = 0; i < n; ++i) {
       const Index place = active.placeOf(to.rows[i], to.columns[k]);
-      const Index entry = std::max(place, Index{-1});
       if (i == k)
-        to.diagonal.push_back(entry);
-      else if (Pivots::Half &half = i < k ? to.upper : to.lower;
-               place != Active::absent)
-        half.rows.push_back(i), half.from.push_back(entry);
+        to.middles.push_back(static_cast<Index>(to.entries()));
+      else if (place != Active::absent)
+        to.rowOf.push_back(i);
+      if (i == k || place != Active::absent)
+        to.from.push_back(std::max(place, Index{-1}));
     }
-    to.lower.starts.push_back(static_cast<Index>(to.lower.rows.size()));
-    to.upper.starts.push_back(static_cast<Index>(to.upper.rows.size()));
+    to.starts.push_back(static_cast<Index>(to.entries()));
   }
-  return to;
+  made.exist = to.list(false);
+  return made;
 }
 
 template Pivots choosePivots(const Matrix<float> &);

@@ -59,12 +59,15 @@ static void writeItems(const HostStep &call, int64_t count, F &&numberOf) {
             call.solver().method,
             {&call.pattern(), reinterpret_cast<const T *>(call.read(1)), count},
             call.executor, [&](const lanewise::Factored<T> &block) {
+              Determinant<T> group[lanewise::width];
               for (int64_t k = 0; k < block.items.count; ++k) {
+                if (k % lanewise::width == 0)
+                  block.factors->determinants(k / lanewise::width, group);
                 if (!block.factors->hold(k))
                   continue;
                 const int64_t item = block.first + k;
                 *reinterpret_cast<T *>(call.of(call.item + item).written(0)) =
-                    numberOf(block.factors->determinant(k));
+                    numberOf(group[k % lanewise::width]);
                 written[item] = 1;
               }
             });
