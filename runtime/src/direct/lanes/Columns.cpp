@@ -15,8 +15,8 @@ namespace {
 
 using Index = Columns::Index;
 
-/// The fronts of one larger matrix after the other are faster.
-constexpr int64_t mostRows = 512;
+/// The fronts of one larger matrix after the other are as fast.
+constexpr int64_t mostRows = 512, mostProducts = 1 << 17;
 
 /// The rows of L's columns: those of A's, and those that the columns leave
 /// whose first one it is.
@@ -83,7 +83,7 @@ std::shared_ptr<const Columns> columnsOf(const Matrix<T> &A) {
         const auto &diagonal = made->diagonal;
         made->pay =
             std::find(diagonal.begin(), diagonal.end(), -1) == diagonal.end() &&
-            made->recipe.list(true);
+            made->recipe.list(true, mostProducts);
         return made;
       });
 }

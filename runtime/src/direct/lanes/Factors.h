@@ -19,6 +19,8 @@
 #include "direct/lanes/Recipe.h"
 #include "pattern/Prepared.h"
 
+#include <cmath>
+#include <numbers>
 #include <vector>
 
 namespace tsgu::runtime::lanewise {
@@ -96,6 +98,12 @@ struct LaneProduct {
     const Bits<double> more = (bits >> Of::digits) - Of::bias;
     exponent += more;
     product = (Vector<double>)((Bits<double>)product - (more << Of::digits));
+  }
+  template <typename T> TSGU_INLINE void scale(const Vector<T> &powerOfTwo) {
+    Vector<double> wide;
+    widen<T>(powerOfTwo, wide);
+    exponent +=
+        ((Bits<double>)wide >> LaneOf<double>::digits) - LaneOf<double>::bias;
   }
   double sign(int64_t lane) const { return product[lane] < 0 ? -1 : 1; }
   double log(int64_t lane) const {

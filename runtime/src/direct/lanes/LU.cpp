@@ -73,7 +73,7 @@ public:
       for (int64_t k = 0; k < n; ++k)
         product.multiply<T>(this->of(group)[k]);
       for (int64_t k = 0; k < 2 * n; ++k)
-        product.multiply<T>(scalesAt(group)[k]);
+        product.scale<T>(scalesAt(group)[k]);
     });
     const int sign = signOf(pivots.recipe.rows) * signOf(pivots.recipe.columns);
     for (int64_t lane = 0; lane < width; ++lane)

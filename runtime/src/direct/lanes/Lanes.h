@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace tsgu::runtime::lanewise {
 
@@ -27,11 +28,13 @@ inline constexpr int64_t width = 8;
 template <typename T> struct LaneOf;
 template <> struct LaneOf<float> {
   typedef float Vector __attribute__((vector_size(32), may_alias));
+  typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias));
   typedef int32_t Bits __attribute__((vector_size(32), may_alias));
   static constexpr int32_t sign = INT32_MIN, digits = 23, bias = 127;
 };
 template <> struct LaneOf<double> {
   typedef double Vector __attribute__((vector_size(64), may_alias));
+  typedef double Loose __attribute__((vector_size(64), aligned(8), may_alias));
   typedef int64_t Bits __attribute__((vector_size(64), may_alias));
   static constexpr int64_t sign = INT64_MIN, digits = 52, bias = 1023;
 };
@@ -76,6 +79,10 @@ TSGU_INLINE inline void inverseScale(const Vector<T> &v, Vector<T> &scale) {
   scale = (Vector<T>)bits;
 }
 
+//===----------------------------------------------------------------------===//
+// Items into lanes and back
+//===----------------------------------------------------------------------===//
+
 /// Where the lanes of a group begin: `apart` from one another, those beyond the
 /// last of `live` items being copies of it.
 template <typename T> struct LanesAt {
@@ -87,13 +94,64 @@ template <typename T> struct LanesAt {
   }
 };
 
+/// Exchanges the lanes of a with the bit `d` and those of b without it.
+template <size_t d, typename V, size_t... lane>
+TSGU_INLINE inline void exchange(V &a, V &b, std::index_sequence<lane...>) {
+  const V low = __builtin_shufflevector(
+      a, b, (lane & d ? size_t{width} + lane - d : lane)...);
+  b = __builtin_shufflevector(a, b,
+                              (lane & d ? size_t{width} + lane : lane + d)...);
+  a = low;
+}
+
+template <size_t d, typename V>
+TSGU_INLINE inline void exchangeAll(V (&rows)[width]) {
+  for (size_t i = 0; i < width; ++i)
+    if ((i & d) == 0)
+      exchange<d>(rows[i], rows[i + d], std::make_index_sequence<width>());
+}
+
+template <typename V> TSGU_INLINE inline void transpose(V (&rows)[width]) {
+  exchangeAll<1>(rows), exchangeAll<2>(rows), exchangeAll<4>(rows);
+}
+
 /// to[k] = the numbers at k * stride.
 template <typename T>
 TSGU_INLINE inline void interleave(const LanesAt<const T> &from, int64_t count,
                                    int64_t stride, Vector<T> *to) {
-  for (int64_t k = 0; k < count; ++k)
+  using Loose = typename LaneOf<T>::Loose;
+  int64_t k = 0;
+  for (; stride == 1 && k + width <= count; k += width) {
+    Vector<T> rows[width];
+    for (int64_t lane = 0; lane < width; ++lane)
+      rows[lane] = *reinterpret_cast<const Loose *>(from.at[lane] + k);
+    transpose(rows);
+    for (int64_t i = 0; i < width; ++i)
+      to[k + i] = rows[i];
+  }
+  for (; k < count; ++k)
     for (int64_t lane = 0; lane < width; ++lane)
       reinterpret_cast<T *>(to + k)[lane] = from.at[lane][k * stride];
+}
+
+/// The other way, for the first `live` lanes.
+template <typename T>
+TSGU_INLINE inline void separate(const Vector<T> *from, int64_t count,
+                                 int64_t live, int64_t stride,
+                                 const LanesAt<T> &to) {
+  using Loose = typename LaneOf<T>::Loose;
+  int64_t k = 0;
+  for (; stride == 1 && k + width <= count; k += width) {
+    Vector<T> rows[width];
+    for (int64_t i = 0; i < width; ++i)
+      rows[i] = from[k + i];
+    transpose(rows);
+    for (int64_t lane = 0; lane < live; ++lane)
+      *reinterpret_cast<Loose *>(to.at[lane] + k) = rows[lane];
+  }
+  for (; k < count; ++k)
+    for (int64_t lane = 0; lane < live; ++lane)
+      to.at[lane][k * stride] = reinterpret_cast<const T *>(from + k)[lane];
 }
 
 } // namespace tsgu::runtime::lanewise

@@ -18,6 +18,9 @@ namespace {
 
 using Index = Pivots::Index;
 
+/// Eigen's LU of one matrix takes about as long as more of them.
+constexpr int64_t mostProducts = 1 << 18;
+
 /// What is left of a small matrix: dense numbers, and the lists of the entries
 /// that a row has.
 class Active {
@@ -41,13 +44,15 @@ public:
     scale();
   }
 
-  /// Moves the best pivot's row and column to the lists. False: there is none.
+  /// Moves the best pivot's row and column to the lists. False: there is none,
+  /// or too much to do.
   bool eliminate(Recipe &to) {
     const auto [p, q] = best();
-    if (p < 0)
+    if (p < 0 || products > mostProducts)
       return false;
     to.rows.push_back(p), to.columns.push_back(q);
     std::erase(live, p), std::erase(rows[p], q);
+    products += static_cast<int64_t>(rows[p].size()) * (inColumn[q] - 1);
     for (const Index j : rows[p])
       --inColumn[j];
     for (const Index i : live) {
@@ -112,6 +117,7 @@ private:
   }
 
   Index n;
+  int64_t products = 0;
   std::vector<double> values;
   std::vector<Index> places;
   std::vector<std::vector<Index>> rows; ///< Columns of what is left.
@@ -148,7 +154,7 @@ template <typename T> Pivots choosePivots(const Matrix<T> &A) {
     }
     to.starts.push_back(static_cast<Index>(to.entries()));
   }
-  made.exist = to.list(false);
+  made.exist = to.list(false, mostProducts);
   return made;
 }
 

@@ -17,7 +17,7 @@ int64_t Recipe::bytes() const {
   return sum;
 }
 
-bool Recipe::list(bool symmetric) {
+bool Recipe::list(bool symmetric, int64_t most) {
   const auto n = static_cast<Index>(size());
   if (numbers() > mostPlaces)
     return false;
@@ -54,7 +54,7 @@ bool Recipe::list(bool symmetric) {
     setAbove(false);
     for (Index e = middles[k]; e < starts[k + 1]; ++e)
       lower[rowOf[e]].push_back({k, static_cast<Place>(n + e)});
-    if (products.size() > 2 * mostProducts)
+    if (static_cast<int64_t>(products.size()) > 2 * most)
       return false;
   }
   return true;

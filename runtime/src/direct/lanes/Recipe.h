@@ -28,7 +28,6 @@ struct Recipe {
   /// Of a number in the factors.
   using Place = uint16_t;
   static constexpr int64_t mostPlaces = 1 << 16;
-  static constexpr size_t mostProducts = 1 << 17;
 
   std::vector<Index> rows, columns; ///< Of A as they are eliminated.
   /// Entries of column k: those of U from starts[k] to middles[k], then those
@@ -43,9 +42,9 @@ struct Recipe {
   int64_t entries() const { return static_cast<int64_t>(rowOf.size()); }
   int64_t numbers() const { return size() + entries(); }
   int64_t bytes() const;
-  /// Lists the products, once the rest is there. Returns whether there are few
-  /// enough.
-  bool list(bool symmetric);
+  /// Lists the products, once the rest is there. Returns whether they are at
+  /// most so many.
+  bool list(bool symmetric, int64_t most);
 };
 
 /// The factors of a group. `invert(k, pivot)` makes a pivot its inverse, or

@@ -135,11 +135,12 @@ private:
     measure(group, x, r, norms);
     std::array<int64_t, width> steps{};
     refine(group, steps);
+    const LanesAt<T> to(static_cast<T *>(problem.x) + first * problem.xItem +
+                            column,
+                        problem.xItem, live);
+    withVectors([&]()
+                    TSGU_INLINE { separate<T>(x, n, live, problem.xRow, to); });
     for (int64_t lane = 0; lane < live; ++lane) {
-      T *const to =
-          static_cast<T *>(problem.x) + (first + lane) * problem.xItem + column;
-      for (int64_t i = 0; i < n; ++i)
-        to[i * problem.xRow] = x[i][lane];
       const bool usual =
           most[lane] == 0 || std::abs(std::ilogb(most[lane])) <= moderate;
       judge(lane, column, steps[lane], usual);

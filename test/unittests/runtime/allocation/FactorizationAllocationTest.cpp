@@ -12,6 +12,7 @@
 #include "FailEach.h"
 #include "KrylovMatrices.h"
 #include "direct/Factorization.h"
+#include "solvers/Solve.h"
 
 #include <new>
 
@@ -65,6 +66,37 @@ TEST(FactorizationAllocation, InversesAndHalfSolves) {
     failEachCall<double>(method, 7);
     failEachCall<std::complex<float>>(method, 4);
   }
+}
+
+TEST(FactorizationAllocation, BatchesInLanes) {
+  const tsgu_executor serial{1, nullptr};
+  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY})
+    failEach(tsgu_method_name(method), [&](int64_t k) {
+      const int64_t count = 9;
+      const Sparse<double> A = grid<double>(4, 0.1);
+      std::vector<double> values, b(count * A.rows, 1), x(b);
+      for (int64_t item = 0; item < count; ++item)
+        values.insert(values.end(), A.values.begin(), A.values.end());
+      const tsgu_solver solver = solverOf(method, -1);
+      runtime::Problem problem;
+      problem.solver = &solver;
+      problem.pattern = reinterpret_cast<runtime::Pattern *>(A.pattern);
+      problem.values = values.data(), problem.columns = 1;
+      problem.b = b.data(), problem.bItem = A.rows, problem.bRow = 1;
+      problem.x = x.data(), problem.xItem = A.rows, problem.xRow = 1;
+      const auto all = [&] { runtime::solveBatch(problem, count, serial); };
+      const tsgu_callbacks none{};
+      tsgu_set_callbacks(&none);
+      untilFailure = k;
+      const bool failed = ranOut(all);
+      const bool reached = untilFailure == 0;
+      untilFailure = -1;
+      EXPECT_TRUE(reached || !failed) << "allocation " << k;
+      if (failed) {
+        EXPECT_FALSE(ranOut(all)) << "after allocation " << k;
+      }
+      return reached;
+    });
 }
 
 } // namespace
