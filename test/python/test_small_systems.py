@@ -204,3 +204,54 @@ def test_more_factors_than_are_kept_together(method):
     systems = Systems(20000, method, n=20)
     values, B = systems.values, right(20000, 20, torch.float64)
     oracle.assert_close(systems.solve(values, B), systems.reference(values, B), 1 << 14)
+
+
+def batched(systems, values):
+    """The same matrices as one batched tensor."""
+    A = systems.A.to_torch(torch.sparse_csr)
+    repeat = (len(values), -1)
+    arrays = A.crow_indices().expand(repeat), A.col_indices().expand(repeat)
+    return torch.sparse_csr_tensor(
+        *(x.contiguous() for x in arrays), values, (len(values), *A.shape)
+    )
+
+
+@pytest.mark.parametrize("dtype", REAL)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("k", [3, 8, 21])
+def test_batched_tensors_whose_items_are_on_one_pattern(k, method, dtype):
+    systems = Systems(k, method, dtype, seed=100 + k)
+    B, values = right(k, 12, dtype, 2), systems.values
+    before = factorizations()
+    factors = tsgu.factorize(batched(systems, values), method)
+    x = factors.solve(B)
+    assert factorizations() == before + k
+    expected = systems.factors(values)
+    assert torch.equal(x, expected.solve(B))
+    assert torch.equal(factors.solve_transposed(B), expected.solve_transposed(B))
+    assert all(map(torch.equal, factors.slogdet(), expected.slogdet()))
+
+    def solve(values, B):
+        return tsgu.factorize(matrix.with_values(values.flatten()), method).solve(B)
+
+    matrix = tsgu.Matrix.of(batched(systems, values))
+    inputs = values.requires_grad_(), B.requires_grad_()
+    oracle.assert_same_derivatives(solve, systems.reference, inputs, 2, terms=1 << 14)
+
+
+def test_batched_tensors_on_patterns_of_their_own():
+    systems = Systems(16, "lu")
+    A = batched(systems, systems.values).to_dense()
+    A[7, 0, :] = A[7, :, 0] = 0
+    A[7, 0, 0] = 5
+    B = right(16, 12, torch.float64, 1)
+    x = tsgu.factorize(A.to_sparse_coo(), "lu").solve(B)
+    oracle.assert_close(x, torch.linalg.solve(A, B), 1 << 12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_bad_item_of_a_batched_tensor_is_named(method):
+    systems = Systems(20, method)
+    A = batched(systems, broken(systems, 11, "singular"))
+    with pytest.raises(tsgu.SingularMatrixError, match="item 11"):
+        tsgu.factorize(A, method)

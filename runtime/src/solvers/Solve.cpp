@@ -134,22 +134,6 @@ static void solveItem(const Problem &problem, int64_t item,
   solveTriangle<T>(A, triangle, problem.mode, b, x, executor);
 }
 
-static void check(const Problem &problem) {
-  checkSolver(*problem.solver);
-  checkMethod(problem);
-  checkSquare(problem);
-}
-
-void solve(const Problem &problem, const tsgu_executor &executor) {
-  check(problem);
-  withValueType(problem.type, [&]<typename T>(T) {
-    for (int64_t item = 0; item < problem.pattern->items(); ++item) {
-      checkInterrupt();
-      solveItem<T>(problem, item, executor);
-    }
-  });
-}
-
 //===----------------------------------------------------------------------===//
 // Batches
 //===----------------------------------------------------------------------===//
@@ -173,8 +157,10 @@ static Result resultOf(const BatchOutcome &outcome, int64_t item,
   return result;
 }
 
+/// Several at once where that can be; the others follow one another. Items are
+/// those of the pattern, or of a batch of values `onOnePattern`.
 template <typename T>
-static void solveItems(const Problem &problem, int64_t count,
+static void solveItems(const Problem &problem, int64_t count, bool onOnePattern,
                        const tsgu_executor &executor) {
   BatchOutcome outcome;
   if constexpr (!isComplex<T>)
@@ -183,25 +169,39 @@ static void solveItems(const Problem &problem, int64_t count,
   Problem own = problem;
   for (int64_t item = 0; item < count; ++item) {
     checkInterrupt();
-    own.values = static_cast<const T *>(problem.values) +
-                 item * problem.pattern->stored();
-    own.b = static_cast<const T *>(problem.b) + item * problem.bItem;
-    own.x = static_cast<T *>(problem.x) + item * problem.xItem;
+    if (onOnePattern) {
+      own.values = static_cast<const T *>(problem.values) +
+                   item * problem.pattern->stored();
+      own.b = static_cast<const T *>(problem.b) + item * problem.bItem;
+      own.x = static_cast<T *>(problem.x) + item * problem.xItem;
+    }
+    const int64_t place = onOnePattern ? 0 : item; // Among the pattern's.
     const bool solved = !outcome.solved.empty() && outcome.solved[item];
     if (!solved)
-      solveItem<T>(own, 0, executor);
+      solveItem<T>(own, place, executor);
     else if (problem.solver->report & 1)
-      report<T>(own, {own.pattern, 0, static_cast<const T *>(own.values)},
+      report<T>(own, {own.pattern, place, static_cast<const T *>(own.values)},
                 resultOf(outcome, item, problem.columns));
   }
 }
 
+static void solveItems(const Problem &problem, int64_t count, bool onOnePattern,
+                       const tsgu_executor &executor) {
+  checkSolver(*problem.solver);
+  checkMethod(problem);
+  checkSquare(problem);
+  withValueType(problem.type, [&]<typename T>(T) {
+    solveItems<T>(problem, count, onOnePattern, executor);
+  });
+}
+
+void solve(const Problem &problem, const tsgu_executor &executor) {
+  solveItems(problem, problem.pattern->items(), false, executor);
+}
+
 void solveBatch(const Problem &problem, int64_t count,
                 const tsgu_executor &executor) {
-  check(problem);
-  withValueType(problem.type, [&]<typename T>(T) {
-    solveItems<T>(problem, count, executor);
-  });
+  solveItems(problem, count, true, executor);
 }
 
 } // namespace tsgu::runtime

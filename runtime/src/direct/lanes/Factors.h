@@ -25,15 +25,16 @@
 
 namespace tsgu::runtime::lanewise {
 
-/// Matrices on one pattern of rank 2, the values of each behind those of the
-/// one before.
+/// Matrices on one pattern, the values of each behind those of the one before:
+/// a batch of values on a pattern of rank 2, or the items of one of rank 3,
+/// which lanes take where all of them are on the same coordinates.
 template <typename T> struct Batch {
   Pattern *pattern;
   const T *values;
   int64_t count;
 
   int64_t rows() const { return pattern->rows(); }
-  int64_t stored() const { return pattern->stored(); }
+  int64_t stored() const { return pattern->stored() / pattern->items(); }
   int64_t groups() const { return (count + width - 1) / width; }
   /// Items of a group, the last of which may not be whole.
   int64_t live(int64_t group) const {

@@ -187,7 +187,8 @@ private:
 
 /// About so many, before there are pivots.
 template <typename T> int64_t numbersOf(const Matrix<T> &A) {
-  const int64_t numbers = 4 * A.pattern->stored() + 3 * A.rows();
+  const int64_t numbers =
+      4 * A.pattern->stored() / A.pattern->items() + 3 * A.rows();
   return A.rows() <= mostRows && numbers <= Recipe::mostPlaces ? numbers : 0;
 }
 

@@ -40,15 +40,15 @@ struct Squares {
   }
 };
 
-/// op(A) by rows, and where its entries are among A's.
+/// op(A) of the first item by rows, and where its entries are among A's.
 struct RowLists {
   std::vector<int32_t> positions, coordinates, entries;
 
   RowLists(Pattern &pattern, bool turned) {
     const Layout &layout = turned ? pattern.transposed() : pattern.csr();
-    for (int64_t i = 0; i <= layout.rows; ++i)
+    for (int64_t i = 0; i <= pattern.rows(); ++i)
       positions.push_back(static_cast<int32_t>(layout.position(i)));
-    for (int64_t e = 0; e < layout.stored; ++e) {
+    for (int64_t e = 0; e < positions.back(); ++e) {
       coordinates.push_back(
           static_cast<int32_t>(layout.at(layout.coordinates, e)));
       entries.push_back(static_cast<int32_t>(layout.permutationOf(e)));
@@ -234,7 +234,7 @@ BatchOutcome solveInLanes(const Problem &problem, int64_t count,
   BatchOutcome outcome;
   const Batch<T> batch{problem.pattern, static_cast<const T *>(problem.values),
                        count};
-  if (batch.rows() == 0 || problem.columns == 0)
+  if (batch.rows() == 0 || problem.columns == 0 || count < width)
     return outcome;
   std::optional<RowLists> lists;
   forBlocks(

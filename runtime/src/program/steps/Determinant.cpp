@@ -28,6 +28,34 @@ static std::string print(const StepView &view) {
          view.nameOfRead(0) + " to " + view.nameOfWritten(0);
 }
 
+/// store(item, determinant) for those of `count` items that go several at once.
+/// Returns which.
+template <typename F>
+static std::vector<char> storeInLanes(const HostStep &call, int64_t count,
+                                      F &&store) {
+  std::vector<char> stored(count);
+  withValueType(call.binding.valueType, [&]<typename T>(T) {
+    Pattern &pattern = call.pattern();
+    if constexpr (!isComplex<T>)
+      if (pattern.rows() > 0 && pattern.rows() == pattern.columns())
+        lanewise::forBlocks<T>(
+            call.solver().method,
+            {&pattern, reinterpret_cast<const T *>(call.read(1)), count},
+            call.executor, [&](const lanewise::Factored<T> &block) {
+              Determinant<T> group[lanewise::width];
+              for (int64_t k = 0; k < block.items.count; ++k) {
+                if (k % lanewise::width == 0)
+                  block.factors->determinants(k / lanewise::width, group);
+                if (!block.factors->hold(k))
+                  continue;
+                store(block.first + k, group[k % lanewise::width]);
+                stored[block.first + k] = 1;
+              }
+            });
+  });
+  return stored;
+}
+
 /// numberOf(determinant) for each item.
 template <typename F> static void write(const HostStep &call, F &&numberOf) {
   Pattern &pattern = call.pattern();
@@ -36,10 +64,13 @@ template <typename F> static void write(const HostStep &call, F &&numberOf) {
   auto store = [&]<typename T>(int64_t item, Determinant<T> of) {
     reinterpret_cast<T *>(call.written(0))[item * apart] = numberOf(of);
   };
-  forFactored(call, [&]<typename T>(const Matrix<T> &A,
-                                    const Factorization<T> &factors) {
-    store(A.item, factors.determinant());
-  });
+  const std::vector<char> stored = storeInLanes(call, pattern.items(), store);
+  forFactored(
+      call,
+      [&]<typename T>(const Matrix<T> &A, const Factorization<T> &factors) {
+        store(A.item, factors.determinant());
+      },
+      stored);
   if (pattern.rows() == 0)
     withValueType(call.binding.valueType, [&]<typename T>(T) {
       for (int64_t item = 0; item < pattern.items(); ++item)
@@ -47,33 +78,18 @@ template <typename F> static void write(const HostStep &call, F &&numberOf) {
     });
 }
 
-/// The same for items of a batch, several at once where that can be.
+/// The same for items of a batch of values.
 template <typename F>
 static void writeItems(const HostStep &call, int64_t count, F &&numberOf) {
-  std::vector<char> written(count);
-  withValueType(call.binding.valueType, [&]<typename T>(T) {
-    if constexpr (!isComplex<T>)
-      if (hasManyMatrices(call) &&
-          call.pattern().rows() == call.pattern().columns())
-        lanewise::forBlocks<T>(
-            call.solver().method,
-            {&call.pattern(), reinterpret_cast<const T *>(call.read(1)), count},
-            call.executor, [&](const lanewise::Factored<T> &block) {
-              Determinant<T> group[lanewise::width];
-              for (int64_t k = 0; k < block.items.count; ++k) {
-                if (k % lanewise::width == 0)
-                  block.factors->determinants(k / lanewise::width, group);
-                if (!block.factors->hold(k))
-                  continue;
-                const int64_t item = block.first + k;
-                *reinterpret_cast<T *>(call.of(call.item + item).written(0)) =
-                    numberOf(group[k % lanewise::width]);
-                written[item] = 1;
-              }
-            });
-  });
+  std::vector<char> stored(count);
+  if (hasManyMatrices(call))
+    stored = storeInLanes(
+        call, count, [&]<typename T>(int64_t item, Determinant<T> of) {
+          *reinterpret_cast<T *>(call.of(call.item + item).written(0)) =
+              numberOf(of);
+        });
   for (int64_t item = 0; item < count; ++item)
-    if (!written[item])
+    if (!stored[item])
       write(call.of(call.item + item), numberOf);
 }
 

@@ -32,10 +32,12 @@ inline bool hasManyMatrices(const HostStep &call) {
              call.pattern().stored() * size;
 }
 
-/// function(A, factors) for the matrix of each item that has rows. Throws
-/// InvalidArgument for a method that does not factorise, and what factorize
-/// throws.
-template <typename F> void forFactored(const HostStep &call, F &&function) {
+/// function(A, factors) for the matrix of each item that has rows and is not
+/// among those that are `done`. Throws InvalidArgument for a method that does
+/// not factorise, and what factorize throws.
+template <typename F>
+void forFactored(const HostStep &call, F &&function,
+                 const std::vector<char> &done = {}) {
   const tsgu_solver &solver = call.solver();
   checkSolver(solver);
   if (!isDirect(solver.method))
@@ -52,7 +54,7 @@ template <typename F> void forFactored(const HostStep &call, F &&function) {
       checkInterrupt();
       const Matrix<T> A{&pattern, item,
                         reinterpret_cast<const T *>(call.read(1))};
-      if (pattern.rows() > 0)
+      if (pattern.rows() > 0 && (done.empty() || !done[item]))
         function(A, *factorize(solver.method, A, call.executor));
     }
   });
