@@ -96,22 +96,29 @@ private:
 
   /// Rows first, then columns.
   TSGU_INLINE void scale(V *A, int64_t group) const {
-    const auto entries = static_cast<int64_t>(pivots.rowOf.size());
     const int64_t n = pivots.recipe.size();
-    V *scale = scalesAt(group);
-    for (const Index *line : {pivots.rowOf.data(), pivots.columnOf.data()}) {
-      for (int64_t k = 0; k < n; ++k)
-        scale[k] = V{};
-      for (int64_t e = 0; e < entries; ++e)
-        watch(A[e], scale[line[e]]);
-      for (int64_t k = 0; k < n; ++k) {
-        const V size = scale[k];
-        inverseScale<T, 1>(size, scale[k]);
+    const Index *const starts = pivots.rowStarts.data();
+    const Index *const columnOf = pivots.columnOf.data();
+    V *const rows = scalesAt(group), *const columns = rows + n;
+    for (int64_t k = 0; k < n; ++k)
+      columns[k] = V{};
+    for (int64_t i = 0; i < n; ++i) {
+      V most{}, by;
+      for (Index e = starts[i]; e < starts[i + 1]; ++e)
+        watch(A[e], most);
+      inverseScale<T, 1>(most, by);
+      rows[i] = by;
+      for (Index e = starts[i]; e < starts[i + 1]; ++e) {
+        A[e] *= by;
+        watch(A[e], columns[columnOf[e]]);
       }
-      for (int64_t e = 0; e < entries; ++e)
-        A[e] *= scale[line[e]];
-      scale += n;
     }
+    for (int64_t j = 0; j < n; ++j) {
+      const V most = columns[j];
+      inverseScale<T, 1>(most, columns[j]);
+    }
+    for (Index e = 0; e < starts[n]; ++e)
+      A[e] *= columns[columnOf[e]];
   }
 
   TSGU_INLINE void factorise(const V *A, int64_t group, Bits<T> &good) const {

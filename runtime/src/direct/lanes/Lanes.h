@@ -54,10 +54,16 @@ template <typename T> TSGU_INLINE inline void makePositive(Vector<T> &v) {
   v = (Vector<T>)bits;
 }
 
+/// Of numbers that are not negative, whose bits are in their order; NaN is
+/// above all.
 template <typename T>
 TSGU_INLINE inline void keepLarger(Vector<T> &most, const Vector<T> &v) {
-  const Bits<T> larger = v > most;
-  most = (Vector<T>)(((Bits<T>)v & larger) | ((Bits<T>)most & ~larger));
+#if defined(__clang__)
+  most = (Vector<T>)__builtin_elementwise_max((Bits<T>)most, (Bits<T>)v);
+#else
+  const Bits<T> a = (Bits<T>)most, b = (Bits<T>)v;
+  most = (Vector<T>)(a > b ? a : b);
+#endif
 }
 
 template <typename T>

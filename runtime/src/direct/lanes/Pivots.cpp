@@ -30,14 +30,16 @@ public:
       : n(static_cast<Index>(A.rows())), values(multiply(n, n)),
         places(values.size(), -1), rows(n), inColumn(n), live(n) {
     withRows(A, [&](auto *positions, auto *coordinates) {
-      for (Index i = 0; i < n; ++i)
+      for (Index i = 0; i < n; ++i) {
         for (int64_t e = positions[i]; e < positions[i + 1]; ++e) {
           const auto j = static_cast<Index>(coordinates[e]);
           values[at(i, j)] = A.values[e];
           places[at(i, j)] = static_cast<Index>(e);
           rows[i].push_back(j), ++inColumn[j];
-          to.rowOf.push_back(i), to.columnOf.push_back(j);
+          to.columnOf.push_back(j);
         }
+        to.rowStarts.push_back(static_cast<Index>(positions[i + 1]));
+      }
     });
     for (Index i = 0; i < n; ++i)
       live[i] = i;
@@ -128,7 +130,7 @@ private:
 
 int64_t Pivots::bytes() const {
   return recipe.bytes() +
-         static_cast<int64_t>((rowOf.capacity() + columnOf.capacity()) *
+         static_cast<int64_t>((rowStarts.capacity() + columnOf.capacity()) *
                               sizeof(Index));
 }
 

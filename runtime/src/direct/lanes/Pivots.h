@@ -19,8 +19,8 @@ struct Pivots {
 
   bool exist = false;
   Recipe recipe;
-  /// The row and the column of each entry of A.
-  std::vector<Index> rowOf, columnOf;
+  /// Entries of A by rows, and the column of each.
+  std::vector<Index> rowStarts{0}, columnOf;
 
   int64_t bytes() const;
 };

@@ -64,8 +64,16 @@ TSGU_INLINE inline void eliminate(const Recipe &recipe, const Vector<T> *A,
     value = *from < 0 ? V{} : A[*from];
     ++from;
     const Recipe::Place *const end = first + 2 * int64_t{*ends++};
-    for (; product < end; product += 2)
+    V other{};
+    for (; product + 2 < end; product += 4) {
       value -= factors[product[0]] * factors[product[1]];
+      other -= factors[product[2]] * factors[product[3]];
+    }
+    value += other;
+    if (product < end) {
+      value -= factors[product[0]] * factors[product[1]];
+      product += 2;
+    }
   };
   for (int64_t k = 0; k < n; ++k) {
     V value;

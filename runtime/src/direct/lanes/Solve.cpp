@@ -142,7 +142,8 @@ private:
                     TSGU_INLINE { separate<T>(x, n, live, problem.xRow, to); });
     for (int64_t lane = 0; lane < live; ++lane) {
       const bool usual =
-          most[lane] == 0 || std::abs(std::ilogb(most[lane])) <= moderate;
+          most[lane] == 0 || (std::isfinite(most[lane]) &&
+                              std::abs(std::ilogb(most[lane])) <= moderate);
       judge(lane, column, steps[lane], usual);
     }
   }
