@@ -66,6 +66,7 @@ bench: build $(VENV)/.bench ## measure; BENCH=quick takes minutes instead of an 
 	$(PYTHON) benchmarks/direct.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/small_systems.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/distributions.py --mode $(BENCH) --build $(BUILD)
+	$(PYTHON) benchmarks/fields.py --mode $(BENCH) --build $(BUILD)
 
 gpu-report: build ## registers, spills, occupancy of every GPU kernel; needs no GPU
 	$(PYTHON) benchmarks/gpu_report.py --build $(BUILD) --jobs $(JOBS)

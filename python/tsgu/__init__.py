@@ -23,6 +23,7 @@ from ._autograd import Operator
 from ._callbacks import ConvergenceWarning
 from ._config import __version__, show_config
 from ._constructors import coo, csr, values
+from ._explain import explain
 from ._factorize import Factorization, factorize
 from ._matrix import Matrix
 from ._pattern import Pattern
@@ -71,6 +72,7 @@ __all__ = [
     "coo",
     "csr",
     "einsum",
+    "explain",
     "factorize",
     "gather_mm",
     "install_as",

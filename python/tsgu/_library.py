@@ -113,6 +113,8 @@ _declare(
     ctypes.POINTER(ctypes.c_void_p),
 )
 _declare(runtime, "tsgu_string_free", None, ctypes.c_void_p)
+_declare(runtime, "tsgu_trace_start", ctypes.c_int)
+_declare(runtime, "tsgu_trace_stop", ctypes.c_int, ctypes.POINTER(ctypes.c_void_p))
 _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(_c_api.Counters))
 _POINTER = ctypes.c_void_p
 _declare(runtime, "tsgu_iteration_start", ctypes.c_int, *[_POINTER] * 6)

@@ -190,6 +190,7 @@ WITHOUT_POSITIONS = {
     *("BreakdownError", "CallbackError", "CompileError", "ConvergenceError", "ConvergenceWarning"),
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
     *(
+        "explain",
         "install_as",
         "gather_mm",
         "segment_mm",

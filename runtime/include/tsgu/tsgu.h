@@ -360,6 +360,16 @@ typedef struct tsgu_counters {
 } tsgu_counters;
 TSGU_API void tsgu_get_counters(tsgu_counters *counters);
 
+/* From start to stop the process notes what the stages of its programs take on
+ * the CPU. `stages`: a JSON list, in the order of their first runs; each has
+ * "program", "stage" (a kernel's name or a step in words), "kernel" (whether it
+ * is one), "layouts" and "partition" in words, "runs", "parts" (the most that
+ * one run was cut into for threads), "seconds", and of kernels "flops" and
+ * "bytes" (those that have to be read or written once), summed over runs. Free
+ * with tsgu_string_free. A second start forgets the first. */
+TSGU_API tsgu_status tsgu_trace_start(void);
+TSGU_API tsgu_status tsgu_trace_stop(char **stages);
+
 /*===-- Solvers
  * ------------------------------------------------------------===*/
 

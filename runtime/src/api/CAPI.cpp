@@ -17,6 +17,7 @@
 #include "program/ManifestBytes.h"
 #include "program/Program.h"
 #include "program/Signature.h"
+#include "program/Trace.h"
 #include "solvers/Preconditioners.h"
 #include "solvers/Solve.h"
 #include "triangular/Triangular.h"
@@ -326,6 +327,17 @@ void tsgu_get_counters(tsgu_counters *counters) {
   counters->prepared_evictions = prepared.evicted;
   counters->prepared_bytes = prepared.bytes;
   counters->prepared_limit = prepared.limit;
+}
+
+tsgu_status tsgu_trace_start(void) {
+  return guarded([] { startTrace(); });
+}
+
+tsgu_status tsgu_trace_stop(char **stages) {
+  return guarded([&] {
+    requireNotNull(stages, "stages");
+    *stages = copyOf(stopTrace());
+  });
 }
 
 void tsgu_advise_huge(void *data, int64_t bytes) { adviseHuge(data, bytes); }

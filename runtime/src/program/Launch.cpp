@@ -11,6 +11,7 @@
 #include "pattern/Ranges.h"
 #include "program/CutRows.h"
 #include "program/Step.h"
+#include "program/Trace.h"
 #include "program/Work.h"
 
 #include <algorithm>
@@ -18,17 +19,6 @@
 
 namespace tsgu::runtime {
 namespace {
-
-double evaluate(const std::vector<Cost::Term> &terms, const Binding &binding) {
-  double sum = 0;
-  for (const Cost::Term &term : terms) {
-    double product = term.factor;
-    for (int32_t symbol : term.symbols)
-      product *= static_cast<double>(binding.sizes[symbol]);
-    sum += product;
-  }
-  return sum;
-}
 
 double workOf(const Stage &stage, const Binding &binding) {
   return std::max(evaluate(stage.cost.flops, binding),
@@ -107,12 +97,14 @@ private:
   }
 
   void stage(Frame &frame, const StagePlan &stage, int64_t item) const {
+    TracedRun traced(plan, stage, binding);
     if (!stage.step)
-      return kernel(frame, stage, item);
+      return kernel(frame, stage, item, traced);
     stage.step->run(hostStep(frame, stage, item));
   }
 
-  void kernel(const Frame &frame, const StagePlan &stage, int64_t item) const {
+  void kernel(const Frame &frame, const StagePlan &stage, int64_t item,
+              TracedRun &traced) const {
     const KernelCall call(frame, stage, binding, item);
     if (!stage.parallel) {
       call.runAll();
@@ -123,6 +115,7 @@ private:
         partsOf(iterations, workOf(*stage.stage, binding), executor.threads);
     if (iterations == 0)
       return;
+    traced.cutInto(parts);
     if (runCutRows(plan.manifest(), *stage.stage, call, frame, binding,
                    executor, parts))
       return;

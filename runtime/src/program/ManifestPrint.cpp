@@ -5,8 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "program/ManifestPrint.h"
 #include "program/Step.h"
 
+#include <algorithm>
 #include <sstream>
 
 namespace tsgu {
@@ -45,6 +47,22 @@ public:
     return out.str();
   }
 
+  std::string layout(int32_t index) {
+    const LayoutInfo &info = m.layouts[index];
+    return m.patterns[info.pattern].name + " {" + tsgu::print(info.levels) +
+           "} " + elementName(info.indexType);
+  }
+
+  std::string loops(const Partition &partition) {
+    std::string text = partition.parallel
+                           ? "parallel over " + list(partition.loops, ", ")
+                           : "serial";
+    if (partition.weightLayout >= 0)
+      text += ", work by the rows of layout " +
+              std::to_string(partition.weightLayout);
+    return text + (partition.proof.empty() ? "" : ": ") + partition.proof;
+  }
+
 private:
   const std::string &name(int32_t symbol) { return m.symbols[symbol].name; }
 
@@ -56,12 +74,6 @@ private:
   }
   std::string shape(const std::vector<int32_t> &symbols) {
     return '[' + list(symbols, " x ") + ']';
-  }
-
-  std::string layout(int32_t index) {
-    const LayoutInfo &info = m.layouts[index];
-    return m.patterns[info.pattern].name + " {" + tsgu::print(info.levels) +
-           "} " + elementName(info.indexType);
   }
 
   void symbol(const Symbol &symbol) {
@@ -146,11 +158,7 @@ private:
     out << "    sizes:";
     for (const SizeRef &size : stage.sizes)
       this->size(size, partition);
-    out << "\n    " << (partition.parallel ? "parallel over " : "serial")
-        << (partition.parallel ? list(partition.loops, ", ") : "");
-    if (partition.weightLayout >= 0)
-      out << ", work by the rows of layout " << partition.weightLayout;
-    out << (partition.proof.empty() ? "" : ": ") << partition.proof << '\n';
+    out << "\n    " << loops(partition) << '\n';
     if (const DeviceMap &map = stage.device; map.blockThreads > 0) {
       out << "    blocks of " << map.blockThreads << " threads, ";
       if (map.serial)
@@ -212,7 +220,39 @@ std::string tensorJSON(const Manifest &m, const TensorInfo &info) {
   return text + "}";
 }
 
+/// Of the stage's arguments or step, each once.
+std::vector<int32_t> layoutsOf(const Stage &stage) {
+  std::vector<int32_t> layouts;
+  const auto add = [&](int32_t layout) {
+    if (layout >= 0 && std::ranges::find(layouts, layout) == layouts.end())
+      layouts.push_back(layout);
+  };
+  for (const Argument &argument : stage.arguments)
+    add(argument.layout);
+  if (!stage.isKernel())
+    add(stage.step.layout);
+  return layouts;
+}
+
 } // namespace
+
+std::string runtime::fieldsJSON(const Manifest &manifest, const Stage &stage) {
+  Printer printer(manifest);
+  const bool kernel = stage.isKernel();
+  std::string text = "\"program\": " + quoted(manifest.program);
+  text += ", \"stage\": ";
+  text +=
+      quoted(kernel ? stage.name
+                    : stepNamed(stage.step.name).print({manifest, stage.step}));
+  text += ", \"kernel\": ";
+  text += kernel ? "true" : "false";
+  text += ", \"layouts\": [";
+  const char *between = "";
+  for (int32_t layout : layoutsOf(stage))
+    text += between + quoted(printer.layout(layout)), between = ", ";
+  text += "], \"partition\": ";
+  return text + (kernel ? quoted(printer.loops(stage.partition)) : "\"\"");
+}
 
 std::string Manifest::print() const { return Printer(*this).run(); }
 
