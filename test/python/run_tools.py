@@ -54,8 +54,8 @@ def peak_of(step, *operands):
 """
 
 
-def measure(script, *arguments):
+def measure(script, *arguments, **environment):
     """What a script prints as JSON; read("VmRSS") and peak_of(step, *operands) are there for it."""
     # Freed memory goes back at once: which blocks the allocator keeps depends on their order.
-    threshold = {"MALLOC_MMAP_THRESHOLD_": "131072"}
-    return json.loads(run_script(_MEMORY + script, *arguments, timeout=300, **threshold))
+    environment |= {"MALLOC_MMAP_THRESHOLD_": "131072"}
+    return json.loads(run_script(_MEMORY + script, *arguments, timeout=300, **environment))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from run_tools import measure
 
 import matrices
 import oracle
@@ -165,3 +166,35 @@ def test_it_outlives_the_matrix():
     b = torch.ones(5, dtype=torch.float64)
     oracle.assert_close(factors.solve(b), torch.linalg.solve(dense, b))
     assert "cholesky" in repr(factors)
+
+
+FLAT = """
+import json
+import torch, tsgu
+
+torch.manual_seed(0)
+n = 100
+D = torch.where(torch.rand(n, n) < 0.03, torch.randn(n, n), 0).double()
+A = tsgu.Matrix.of((D + D.T + 8 * torch.eye(n, dtype=torch.float64)).to_sparse_csr())
+b = torch.randn(n, dtype=torch.float64)
+factors = {name: tsgu.factorize(A, name) for name in ("cholesky", "lu")}
+
+def some(first, count):
+    for k in range(first, first + count):
+        for name, one in factors.items():
+            values = (A.values * (1 + k / 1e6)).requires_grad_()
+            x = one.update(values).solve(b)
+            torch.autograd.grad(x.sum(), values)
+
+some(0, 1000)  # fills the cache
+before = read("VmRSS"), tsgu.show_config()["factorizations"]
+some(1000, 5000)
+after = read("VmRSS"), tsgu.show_config()["factorizations"]
+print(json.dumps([after[0] - before[0], after[1] - before[1]]))
+"""
+
+
+def test_ten_thousand_factorisations_in_flat_memory():
+    grown, made = measure(FLAT, TSGU_PREPARED_CACHE_BYTES=str(1 << 22))
+    assert made == 10_000
+    assert grown < 4 << 20
