@@ -1,5 +1,7 @@
 """A factorised matrix as an object."""
 
+from typing import Literal
+
 import torch
 
 from ._autograd import operator_on
@@ -12,6 +14,7 @@ from ._linear_solve import check_operands
 from ._matrix import matrix_of, unchecked
 from ._modes import on_indices, outside_graphs
 from ._solver import fixed_solver
+from ._triangle import hermitian
 from ._typing import Factors, Shape, SparseMatrix, TensorOrMatrix
 from .sparse_logdet import Slogdet, inverse_on, logdet_on, slogdet_on
 
@@ -25,10 +28,13 @@ class Factorization:
     every method that says so. It is immutable: `update` gives another one.
     """
 
-    def __init__(self, A: TensorOrMatrix, method: Factors) -> None:
-        self._like = A
-        self._given, values = parts_of(A)
-        self._pattern, self._values = without_repeats(self._given, values)
+    def __init__(
+        self, A: TensorOrMatrix, method: Factors, uplo: Literal["lower", "upper"] | None = None
+    ) -> None:
+        self._like, self._uplo = A, uplo
+        self._given, _ = parts_of(A)
+        whole = A if uplo is None else hermitian(A, uplo)
+        self._pattern, self._values = without_repeats(*parts_of(whole))
         self._method = method
         self._handle = fixed_solver(method)
         self._factorise()
@@ -140,7 +146,9 @@ class Factorization:
         This factorisation is left as it is, also where the other one fails.
         """
         flat = values.reshape(*self._values.shape[:-1], self._given.entries)
-        return Factorization(matrix_of(self._given, flat, like=self._like), self._method)
+        return Factorization(
+            matrix_of(self._given, flat, like=self._like), self._method, self._uplo
+        )
 
 
 def _diagonal_of(pattern):
@@ -154,20 +162,30 @@ def _diagonal_of(pattern):
 
 
 @outside_graphs
-def factorize(A: SparseMatrix, method: Factors | None = None) -> Factorization:
+def factorize(
+    A: SparseMatrix,
+    method: Factors | None = None,
+    *,
+    uplo: Literal["lower", "upper"] | None = None,
+) -> Factorization:
     """The `Factorization` of A: solves, determinants, samples and more from one factorisation.
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array;
     float32, float64, complex64 or complex128. method: "cholesky" (A Hermitian positive definite,
     both triangles stored) or "lu"; without it Cholesky is tried where A is Hermitian with a
-    positive diagonal. In graphs and transforms, where nothing can be tried, it is LU.
+    positive diagonal. In graphs and transforms, where nothing can be tried, it is LU. uplo: "lower"
+    or "upper" of a Hermitian A of which that triangle, with the diagonal, counts, whatever else is
+    stored; gradients are those of its entries, and the inverse's pattern is that of both triangles.
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt A,
     SingularMatrixError for a matrix that is singular or not positive definite, naming a row.
     """
     A = as_tensor(A)
     check_square(A)
+    if uplo not in (None, "lower", "upper"):
+        raise ValueError(f"uplo must be 'lower' or 'upper', not {uplo!r}")
     if method is not None:
         check_factorises(method)
-        return Factorization(A, method)
-    return by_method(*parts_of(A), None, lambda method: Factorization(A, method))
+        return Factorization(A, method, uplo)
+    whole = A if uplo is None else hermitian(A, uplo)
+    return by_method(*parts_of(whole), None, lambda method: Factorization(A, method, uplo))

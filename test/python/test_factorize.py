@@ -198,3 +198,45 @@ def test_ten_thousand_factorisations_in_flat_memory():
     grown, made = measure(FLAT, TSGU_PREPARED_CACHE_BYTES=str(1 << 22))
     assert made == 10_000
     assert grown < 4 << 20
+
+
+@pytest.mark.parametrize("method", [None, "cholesky", "lu"])
+@pytest.mark.parametrize("uplo", ["lower", "upper"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+@pytest.mark.parametrize("kind", matrices.ALL)
+def test_one_triangle(kind, dtype, uplo, method):
+    """Of a matrix whose other triangle is something else, or not there."""
+    torch.manual_seed(0)
+    A = definite(kind, 6, dtype)
+    indices, values = oracle.indices_of(A), oracle.stored_values(A)
+    counts = indices[-2] >= indices[-1] if uplo == "lower" else indices[-2] <= indices[-1]
+    values = torch.where(counts, values, torch.randn_like(values)).requires_grad_()
+    B = torch.randn(*A.shape[:-1], 2, dtype=dtype)
+
+    def mine(values):
+        factors = tsgu.factorize(matrices.rebuild(A, values), method, uplo=uplo)
+        assert factors.method == (method or "cholesky")
+        return torch.view_as_real(factors.solve(B)) if dtype.is_complex else factors.solve(B)
+
+    def reference(values):
+        M = oracle.dense(indices, values, A.shape)
+        M = M if uplo == "lower" else M.mH
+        found = torch.linalg.solve(M.tril() + M.tril(-1).mH, B)
+        return torch.view_as_real(found) if dtype.is_complex else found
+
+    oracle.assert_same_derivatives(mine, reference, (values,), order=2)
+
+
+def test_a_triangle_alone():
+    A = definite("csr64", 6)
+    L = A.to_dense().tril().to_sparse_csr()
+    factors, whole = tsgu.factorize(L, uplo="lower"), tsgu.factorize(A)
+    b = torch.randn(6, dtype=torch.float64)
+    oracle.assert_close(factors.solve(b), whole.solve(b))
+    oracle.assert_close(factors.logdet(), whole.logdet())
+    oracle.assert_close(factors.update(2 * L.values()).solve(b), whole.solve(b) / 2)
+    oracle.assert_close(factors.diag_inverse(), whole.diag_inverse())
+    with pytest.raises(ValueError, match="not Hermitian"):
+        tsgu.factorize(L, "cholesky")
+    with pytest.raises(ValueError, match="uplo must be 'lower' or 'upper', not 'L'"):
+        tsgu.factorize(L, uplo="L")

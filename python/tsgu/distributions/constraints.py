@@ -10,8 +10,8 @@ from .._layouts import as_tensor, is_sparse
 from .._library import PatternError, SingularMatrixError
 from .._matrix import unchecked
 from .._pattern import Pattern
+from .._triangle import Triangle
 from .._typing import SparseMatrix, TensorOrMatrix
-from ._triangle import Triangle
 
 __all__ = [
     "hyperplane",

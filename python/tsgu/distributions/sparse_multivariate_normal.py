@@ -10,6 +10,7 @@ from torch.distributions import Distribution, constraints
 from .. import _callbacks
 from .._layouts import as_tensor
 from .._rows import shifted
+from .._triangle import Triangle
 from .._typing import Shape, SparseMatrix, TensorOrMatrix
 from ._factor import Factor, Gaussian, _batch_sparse_mv
 from ._parameters import (
@@ -22,7 +23,6 @@ from ._parameters import (
     the_one_given,
 )
 from ._symmetric import SymmetricGaussian
-from ._triangle import Triangle
 from .constraints import sparse_lower_triangular, sparse_positive_definite
 
 __all__ = ["SparseMultivariateNormal", "SparseMultivariateNormalNative", "_batch_sparse_mv"]
