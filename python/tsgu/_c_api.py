@@ -156,6 +156,10 @@ class Outcome(ctypes.Structure):
         ("history", ctypes.POINTER(ctypes.c_double)),
         ("explanation", ctypes.c_char_p),
         ("on_fail", ctypes.c_int64),
+        ("factor_entries", ctypes.c_double),
+        ("factor_flops", ctypes.c_double),
+        ("factor_bytes", ctypes.c_int64),
+        ("rcond", ctypes.c_double),
     ]
 
 

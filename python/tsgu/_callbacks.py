@@ -32,6 +32,15 @@ class ConvergenceWarning(UserWarning):
     """A solve that did not reach its goal and was told to go on."""
 
 
+class FactorInfo(NamedTuple):
+    """The factors of a direct method."""
+
+    entries: int  # of the factors, explicit zeros included
+    flops: float | None  # additions and multiplications; None: not known, of "lu"
+    bytes: int  # of memory that they own
+    rcond: float  # an estimate of 1 / cond(A) in the 1-norm, of A with scaled rows and columns
+
+
 class Outcome(NamedTuple):
     """How a solve of one matrix ended, column by column of its right-hand side."""
 
@@ -44,6 +53,7 @@ class Outcome(NamedTuple):
     goals: torch.Tensor
     history: torch.Tensor | None  # (steps, columns), as the iteration knew them
     explanation: str
+    factors: FactorInfo | None = None  # of a direct method, where history was asked for
 
     @property
     def converged(self) -> bool:
@@ -85,7 +95,15 @@ def read_outcome(outcome):
         _array(outcome.goals, columns, torch.float64),
         history,
         (outcome.explanation or b"").decode(errors="replace"),
+        _read_factors(outcome),
     )
+
+
+def _read_factors(outcome):
+    if not outcome.factor_bytes:
+        return None
+    entries, flops = int(outcome.factor_entries), outcome.factor_flops or None
+    return FactorInfo(entries, flops, outcome.factor_bytes, outcome.rcond)
 
 
 # ===-- Callables by id -------------------------------------------------------===#

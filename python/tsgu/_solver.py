@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from . import _c_api, _library
-from ._callbacks import METHODS, ON_FAIL, Callables, Outcome
+from ._callbacks import METHODS, ON_FAIL, Callables, FactorInfo, Outcome
 from ._lazy import plain
 from ._typing import Method, OnFail, Preconditioner, Progress
 
@@ -159,7 +159,8 @@ class SolveInfo:
     matrix", "indefinite preconditioner", "not finite", "stopped", "underflow" (x is too small for
     its dtype), ... residuals are norm(b - A x), recomputed from the result (least squares: of the
     normal equations), goals what they had to reach. history: (steps, columns), the residuals as the
-    iteration knew them, one tensor for each matrix of a batch.
+    iteration knew them, one tensor for each matrix of a batch. factors: of a direct method, their
+    entries, flops, bytes and rcond, an estimate of 1 / cond(A); one for each matrix of a batch.
     """
 
     method: str
@@ -170,6 +171,7 @@ class SolveInfo:
     goals: torch.Tensor
     history: torch.Tensor | tuple[torch.Tensor | None, ...] | None = dataclasses.field(repr=False)
     explanation: str
+    factors: FactorInfo | tuple[FactorInfo | None, ...] | None = None
 
     @staticmethod
     def of(outcomes: Sequence[Outcome], batched: bool) -> "SolveInfo":
@@ -190,4 +192,5 @@ class SolveInfo:
             join([outcome.goals for outcome in outcomes]),
             history if batched else history[0],
             worst.explanation,
+            tuple(outcome.factors for outcome in outcomes) if batched else outcomes[0].factors,
         )

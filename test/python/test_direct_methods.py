@@ -219,3 +219,27 @@ def test_not_for_least_squares(method):
         tsgu.operator("least_squares")(
             tsgu.Pattern.of(A), tsgu.solver(method), A.values(), right_side(A)
         )
+
+
+@pytest.mark.parametrize("method", ["lu", "cholesky"])
+def test_what_factors_are_like(method):
+    n = 40  # of equal diagonal, so that no scaling changes the condition
+    A = (
+        2.5 * torch.eye(n) - torch.eye(n).roll(1, 0).tril() - torch.eye(n).roll(-1, 0).triu()
+    ).double()
+    sparse, b = A.to_sparse_csr(), torch.ones(n, dtype=torch.float64)
+    _, info = tsgu.sparse_generic_solve(sparse, b, method, return_info=True)
+    factors = info.factors
+    least = 2 * n - 1 if method == "cholesky" else 3 * n - 2
+    assert least <= factors.entries <= 8 * n
+    assert factors.bytes >= 8 * factors.entries
+    assert (factors.flops is None) == (method == "lu")
+    exact = 1 / (torch.linalg.matrix_norm(A, 1) * torch.linalg.matrix_norm(A.inverse(), 1))
+    assert exact * (1 - 1e-12) <= factors.rcond <= 3 * exact  # of a lower bound of the inverse
+    assert "rcond" in repr(info)
+    _, info = tsgu.sparse_generic_solve(
+        torch.stack([A, 2 * A]).to_sparse(), torch.ones(2, n).double(), method, return_info=True
+    )
+    assert [one.rcond for one in info.factors] == pytest.approx([factors.rcond] * 2)
+    _, info = tsgu.sparse_generic_solve(sparse, b, "cg", return_info=True)
+    assert info.factors is None

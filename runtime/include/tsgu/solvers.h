@@ -118,6 +118,14 @@ typedef struct tsgu_outcome {
                               estimate of the residual norm */
   const char *explanation; /* for people: what happened, what to try */
   int64_t on_fail;         /* tsgu_on_fail: what becomes of it if it failed */
+  /* Of the factors of a direct method whose solver asks for the history; else
+   * 0: their entries, explicit zeros included; additions and multiplications
+   * (0: not known, of TSGU_LU); memory that they own; an estimate of
+   * 1 / (norm(A) norm(A^-1)), 1-norms, of A with rows and columns scaled. */
+  double factor_entries;
+  double factor_flops;
+  int64_t factor_bytes;
+  double rcond;
 } tsgu_outcome;
 
 /* The caller's side, one table for the process; members may be NULL. They are

@@ -211,6 +211,9 @@ void solveDirectly(const Problem &problem, const Matrix<T> &A,
           .run(result, first);
     }
   });
+  if (problem.solver->report & 4)
+    result.factors = {factors->entries(), factors->flops(), factors->bytes(),
+                      reciprocalCondition(A, *factors)};
   report<T>(problem, A, result);
 }
 

@@ -23,6 +23,11 @@ template <typename T> class Factorization : public Prepared<T> {
 public:
   virtual Determinant<T> determinant() const = 0;
 
+  /// Entries of the factors, explicit zeros included, and additions and
+  /// multiplications; 0: not known.
+  virtual double entries() const { return 0; }
+  virtual double flops() const { return 0; }
+
   /// values[e] = conj((A^-1)(j, i)) for the e-th stored entry (i, j) of A's
   /// item, from 0: A^-H on A's pattern. Unless a method does better, by solves
   /// with as many right-hand sides as there are rows, in memory for 16.

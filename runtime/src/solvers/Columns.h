@@ -25,6 +25,12 @@ struct Result {
   std::vector<int64_t> reasons, iterations; ///< Reason 0: not ended.
   std::vector<double> residuals, goals;
   std::vector<double> history;
+  /// As in tsgu_outcome.
+  struct {
+    double entries = 0, flops = 0;
+    int64_t bytes = 0;
+    double rcond = 0;
+  } factors;
 
   void begin(int64_t columns);
   /// Ends those of the columns that have not ended.

@@ -148,6 +148,10 @@ tsgu_outcome outcomeOf(const tsgu_solver &solver, Mode mode, int64_t item,
   outcome.history = result.history.data();
   outcome.explanation = explanation.c_str();
   outcome.on_fail = solver.on_fail;
+  outcome.factor_entries = result.factors.entries;
+  outcome.factor_flops = result.factors.flops;
+  outcome.factor_bytes = result.factors.bytes;
+  outcome.rcond = result.factors.rcond;
   return outcome;
 }
 

@@ -167,6 +167,11 @@ public:
     return product.determinant();
   }
 
+  double entries() const override {
+    return static_cast<double>(factor.symbolic->factorEntries);
+  }
+  double flops() const override { return factor.symbolic->flops; }
+
   int64_t bytes() const override {
     return factor.bytes() +
            static_cast<int64_t>(this->rowScale.size() * 2 * sizeof(Real<T>));

@@ -65,6 +65,11 @@ public:
     return static_cast<int>(this->m_detPermR * this->m_detPermC);
   }
 
+  double entries() const {
+    return static_cast<double>(this->nnzL()) +
+           static_cast<double>(this->nnzU());
+  }
+
   int64_t bytes() const {
     const auto &store = this->m_glu;
     return (store.lusup.size() + store.ucol.size()) *
@@ -220,6 +225,8 @@ public:
     }
     return product.determinant();
   }
+
+  double entries() const override { return factors.entries(); }
 
   int64_t bytes() const override {
     return factors.bytes() +
