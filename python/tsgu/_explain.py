@@ -4,7 +4,7 @@ import ctypes
 import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -29,18 +29,21 @@ class Stage(NamedTuple):
     roof: float  # the share of the memory's bandwidth that these bytes took, 0 for a step
 
 
-class Explanation(tuple):
+class Explanation(tuple[Stage, ...]):
     """Stages in the order of their first runs; prints as a table.
 
     seconds: of the whole call; bandwidth: bytes per second that a copy in memory reads and writes.
     """
 
-    def __new__(cls, stages, seconds, bandwidth):
+    seconds: float
+    bandwidth: float
+
+    def __new__(cls, stages: Iterable[Stage], seconds: float, bandwidth: float) -> "Explanation":
         explanation = super().__new__(cls, stages)
         explanation.seconds, explanation.bandwidth = seconds, bandwidth
         return explanation
 
-    def __str__(self):
+    def __str__(self) -> str:
         header = ("program", "stage", "layouts", "runs", "parts", "ms", "Mflop", "MB", "roof")
         rows = [header, *map(_row, self)]
         widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
@@ -58,7 +61,8 @@ class Explanation(tuple):
         )
         return "\n".join(lines)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _row(stage):

@@ -152,7 +152,8 @@ def fields(Q: tsgu.Matrix, V: torch.Tensor, m: torch.Tensor) -> None:
     assert_type(posterior(prior, Q, m, 2.0), SparseMultivariateNormal)
     field.log_prob("sample")  # error: arg-type
     SparseMultivariateNormal(m, precision=Q)  # error: call-arg
-    condition(prior, [0], m[:1])  # error: arg-type
+    assert_type(condition(prior, [0], m[:1]).mean, torch.Tensor)
+    condition(m, [0], m[:1])  # error: arg-type
 
 
 def encoders(values: torch.Tensor) -> None:

@@ -572,6 +572,17 @@ def test_an_intrinsic_prior():
     assert_close(after.precision_matrix.to_dense(), P, TERMS)
 
 
+def test_a_walk_given_two_of_its_places():
+    Q, V = walk(2)
+    seen, values = torch.tensor([1, 6]), torch.tensor([0.5, 2.0], dtype=torch.float64)
+    after = condition(IntrinsicMultivariateNormal(Q.to_sparse_csr(), V), seen, values)
+    others = torch.tensor([0, 2, 3, 4, 5, 7])
+    own = Q[others][:, others]
+    mean = -torch.linalg.solve(own, Q[others][:, seen] @ values)
+    assert_close(after.mean, mean, TERMS)
+    assert_close(after.variance, own.inverse().diagonal(), 1 << 14)
+
+
 def test_what_is_not_intrinsic():
     Q, V = walk(2)
     A = Q.to_sparse_csr()

@@ -20,12 +20,15 @@ Prior: TypeAlias = SparseMultivariateNormal | IntrinsicMultivariateNormal
 
 
 def condition(
-    normal: SparseMultivariateNormal, indices: Array, values: torch.Tensor
+    normal: SparseMultivariateNormal | IntrinsicMultivariateNormal,
+    indices: Array,
+    values: torch.Tensor,
 ) -> SparseMultivariateNormal:
     """The distribution of the other variables, in order, where those at `indices` have `values`.
 
-    normal: a SparseMultivariateNormal (n,) with a precision_matrix Q. indices: (k,), unique, or a
-    mask (n,); values: (k,), in the order of the indices. Of the others, l, the precision is Q_ll
+    normal: a SparseMultivariateNormal (n,) with a precision_matrix Q, or an
+    IntrinsicMultivariateNormal whose null space the known variables fix. indices: (k,), unique, or
+    a mask (n,); values: (k,), in the order of the indices. Of the others, l, the precision is Q_ll
     and the mean m_l - Q_ll^-1 Q_lk (x_k - m_k) (Rue and Held 2005, theorem 2.5). Differentiable in
     the values, the mean and Q.
 

@@ -58,10 +58,12 @@ public:
       const int64_t count = std::min(atOnce, items - begin);
       frame.placeScratch(moved(scratch.data(), -begin * bytes), bytes);
       for (const StagePlan &stage : plan.stages())
-        if (stage.step && stage.step->runItems)
+        if (stage.step && stage.step->runItems) {
+          const TracedRun traced(plan, stage, binding);
           stage.step->runItems(hostStep(frame, stage, begin), count);
-        else
+        } else {
           stageOf(frame, stage, begin, begin + count);
+        }
     }
   }
 
