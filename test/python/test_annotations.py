@@ -32,7 +32,9 @@ def without_annotation(function):
     """What of a function has none: names of parameters, and "return"."""
     hints = typing.get_type_hints(function)
     names = [*inspect.signature(function).parameters, "return"]
-    return [name for name in names if name not in hints and name not in ("self", "_instance")]
+    return [
+        name for name in names if name not in hints and name not in ("self", "cls", "_instance")
+    ]
 
 
 def functions_of(kind):
