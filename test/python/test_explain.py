@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from test_levels import ON_DEVICE
 
 import matrices
 import tsgu
@@ -17,6 +18,9 @@ def test_a_product():
     A, B = operands()
     entries = A.values().numel()
     found = tsgu.explain(tsgu.sparse_mm, A, B)
+    assert len(found) == (0 if ON_DEVICE else 1)  # what a device runs is not listed
+    if ON_DEVICE:
+        return
     (stage,) = found
     assert stage.program == "spmm" and stage.runs == 1 and stage.parts >= 1
     assert stage.flops == 2 * entries * 16
@@ -35,8 +39,9 @@ def test_a_gradient():
     A, B = operands()
     found = tsgu.explain(lambda: tsgu.sparse_mm(A, B).sum().backward())
     programs = [stage.program for stage in found]
-    assert programs[0] == "spmm"
-    assert {"spmm_vjp0", "spmm_vjp1"} <= set(programs)
+    expected = set() if ON_DEVICE else {"spmm", "spmm_vjp0", "spmm_vjp1"}
+    assert programs[:1] == ([] if ON_DEVICE else ["spmm"])
+    assert set(programs) == expected
 
 
 def test_steps_and_what_is_chosen():
@@ -45,7 +50,8 @@ def test_steps_and_what_is_chosen():
     A = tsgu.coo(torch.stack([rows, rows]), torch.ones(len(rows)), (n, n))
     found = tsgu.explain(tsgu.sparse_mm, A, torch.ones(n, 4))
     layouts = [layout for stage in found for layout in stage.layouts]
-    assert any(layout.count("compressed") == 2 for layout in layouts)  # the rows, too
+    # The rows, too.
+    assert any(layout.count("compressed") == 2 for layout in layouts) == (not ON_DEVICE)
     S = matrices.definite("csr64", 20)
     (solve,) = tsgu.explain(tsgu.sparse_generic_solve, S, torch.ones(20).double(), "lu")
     assert solve.program == "solve" and solve.stage.startswith("solve ")
@@ -64,4 +70,4 @@ def test_nothing_is_left():
     assert len(tsgu.explain(lambda: None)) == 0
     with pytest.raises(TypeError):
         tsgu.explain(tsgu.sparse_mm, A)
-    assert len(tsgu.explain(tsgu.sparse_mm, A, B)) == 1
+    assert len(tsgu.explain(tsgu.sparse_mm, A, B)) == (0 if ON_DEVICE else 1)

@@ -65,7 +65,7 @@ TSGU_INLINE inline void eliminate(const Recipe &recipe, const Vector<T> *A,
     ++from;
     const Recipe::Place *const end = first + 2 * int64_t{*ends++};
     V other{};
-    for (; product + 2 < end; product += 4) {
+    for (; end - product > 2; product += 4) {
       value -= factors[product[0]] * factors[product[1]];
       other -= factors[product[2]] * factors[product[3]];
     }
