@@ -19,6 +19,7 @@ class Stage(NamedTuple):
 
     program: str  # name and derivation, such as "spmm_vjp0"
     stage: str  # a kernel's name, or what a step does
+    kernel: bool  # or a step
     layouts: tuple[str, ...]  # of patterns: levels and the type of indices
     partition: str  # over what a kernel is parallel, "" for a step
     runs: int
@@ -68,7 +69,7 @@ class Explanation(tuple[Stage, ...]):
 def _row(stage):
     runs = str(stage.runs), str(stage.parts), f"{1e3 * stage.seconds:.3g}"
     cost = "", "", ""
-    if stage.bytes:
+    if stage.kernel:
         cost = f"{stage.flops / 1e6:.3g}", f"{stage.bytes / 1e6:.3g}", f"{100 * stage.roof:.0f} %"
     return (stage.program, stage.stage, ", ".join(stage.layouts), *runs, *cost)
 
@@ -115,6 +116,5 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
 
 
 def _stage(found, bandwidth):
-    del found["kernel"]
     found["layouts"] = tuple(found["layouts"])
     return Stage(**found, roof=found["bytes"] / max(found["seconds"], 1e-9) / bandwidth)

@@ -14,8 +14,10 @@ from ._linear_solve import check_operands
 from ._matrix import matrix_of, unchecked
 from ._modes import on_indices, outside_graphs
 from ._solver import fixed_solver
-from ._triangle import hermitian
+from ._tensors import parts
+from ._triangle import Triangle
 from ._typing import Factors, Shape, SparseMatrix, TensorOrMatrix
+from .sparse_arithmetic import sparse_add
 from .sparse_logdet import Slogdet, inverse_on, logdet_on, slogdet_on
 
 __all__ = ["Factorization", "factorize"]
@@ -33,7 +35,7 @@ class Factorization:
     ) -> None:
         self._like, self._uplo = A, uplo
         self._given, _ = parts_of(A)
-        whole = A if uplo is None else hermitian(A, uplo)
+        whole = _whole(A, uplo)
         self._pattern, self._values = without_repeats(*parts_of(whole))
         self._method = method
         self._handle = fixed_solver(method)
@@ -151,6 +153,18 @@ class Factorization:
         )
 
 
+def _whole(A, uplo):
+    """A, or the Hermitian matrix with its "lower" or "upper" triangle, whatever else is stored."""
+    if uplo is None:
+        return A
+    A = unchecked(*parts(A))
+    if uplo == "upper":
+        A = A.mH
+    with_diagonal, _ = Triangle.of(A, strict=False).matrix(A)
+    below, _ = Triangle.of(A, strict=True).matrix(A)
+    return sparse_add(with_diagonal, below.mH)
+
+
 def _diagonal_of(pattern):
     """The row of each entry, counted through the items, and whether it is on the diagonal."""
     *item, row, column = pattern.entry_indices()
@@ -187,5 +201,5 @@ def factorize(
     if method is not None:
         check_factorises(method)
         return Factorization(A, method, uplo)
-    whole = A if uplo is None else hermitian(A, uplo)
+    whole = _whole(A, uplo)
     return by_method(*parts_of(whole), None, lambda method: Factorization(A, method, uplo))

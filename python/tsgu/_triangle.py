@@ -101,18 +101,3 @@ def _find(pattern, strict):
         pattern = Pattern.coo(indices[:, kept], pattern.shape, coalesced=is_sorted)
         kept = kept.nonzero().squeeze(1)
     return Triangle(pattern, below.numel(), element, kept, on_diagonal, rows, above)
-
-
-def hermitian(A, uplo):
-    """The Hermitian matrix with this triangle, "lower" or "upper", of A, whose other is not read.
-
-    Differentiable in the values of the triangle.
-    """
-    from .sparse_arithmetic import sparse_add
-
-    A = unchecked(*parts(A))
-    if uplo == "upper":
-        A = A.mH
-    with_diagonal, _ = Triangle.of(A, strict=False).matrix(A)
-    below, _ = Triangle.of(A, strict=True).matrix(A)
-    return sparse_add(with_diagonal, below.mH)

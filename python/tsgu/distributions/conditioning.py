@@ -80,7 +80,11 @@ def posterior(
     Raises TypeError or ValueError for operands that do not fit, SingularMatrixError for a P that is
     not positive definite.
     """
-    model = _Model.of(prior, design, observations, noise_precision)
+    return _after(prior, _Model.of(prior, design, observations, noise_precision))
+
+
+def _after(prior, model):
+    """The posterior."""
     H, w = model.design, model.noise_precision
     Q = _precision("prior", prior)
     precision = sparse_add(Q, spgemm(H.mT, sparse_mul(H, w.unsqueeze(-1))))
@@ -102,8 +106,9 @@ def log_evidence(
     factorisations and two selected inverses. Of an intrinsic prior the value is that of its
     improper density.
     """
-    after = posterior(prior, design, observations, noise_precision)
-    x, model = after.loc.detach(), _Model.of(prior, design, observations, noise_precision)
+    model = _Model.of(prior, design, observations, noise_precision)
+    after = _after(prior, model)
+    x = after.loc.detach()
     return prior.log_prob(x) + model.log_likelihood(x) - after.log_prob(x)
 
 

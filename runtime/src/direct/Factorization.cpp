@@ -49,7 +49,7 @@ double largestEntry(const char *name, const Matrix<T> &A) {
        "; a matrix with NaN or infinity cannot be factorised");
 }
 
-template <typename T> int exponentOf(double largest) {
+template <typename T> int exponentOfMatrix(double largest) {
   constexpr int moderate = 40;
   constexpr int room = std::numeric_limits<Real<T>>::max_exponent / 4 * 3;
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
@@ -102,7 +102,7 @@ Factors<T> make(int64_t number, const Matrix<T> &A,
   Factors<T> factors = byMethod(number, A, executor);
   factors->rowScale.resize(A.rows(), 1);
   factors->columnScale.resize(A.rows(), 1);
-  factors->exponent = exponentOf<T>(largest);
+  factors->exponent = exponentOfMatrix<T>(largest);
   checkInterrupt();
   requireRegular(method, A, *factors);
   countFactorizations(1);

@@ -10,8 +10,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "base/Callbacks.h"
-#include "base/Parallel.h"
 #include "direct/lanes/Columns.h"
 #include "direct/lanes/Factors.h"
 
@@ -29,24 +27,11 @@ public:
                   const tsgu_executor &executor)
       : Factors<T>(batch, columns->recipe.numbers() + batch.rows()),
         columns(std::move(columns)) {
-    const int64_t stored = batch.stored();
-    parallelFor(executor, batch.groups(), [&](int64_t begin, int64_t end) {
-      const Scratch memory(multiply(stored, static_cast<int64_t>(sizeof(V))));
-      V *const A = reinterpret_cast<V *>(memory.data());
-      for (int64_t group = begin; group < end; ++group) {
-        checkInterrupt();
-        const LanesAt<const T> values = batch.valuesOf(group);
-        Bits<T> good = ~Bits<T>{};
-        withVectors([&]() TSGU_INLINE {
-          interleave<T>(values, stored, 1, A);
-          requireModerate<T>(A, stored, good);
-          scaleSymmetric(A, scalesAt(group), good);
-          factorise(A, group, good);
-        });
-        for (int64_t lane = 0; lane < batch.live(group); ++lane)
-          this->good[group * width + lane] = good[lane] != 0;
-      }
-    });
+    this->forGroups(batch, executor,
+                    [&](V *A, int64_t group, Bits<T> &good) TSGU_INLINE {
+                      scaleSymmetric(A, scalesAt(group), good);
+                      factorise(A, group, good);
+                    });
   }
 
   void solve(Mode, int64_t group, const V *b, V *x, V *y) const override {

@@ -14,6 +14,8 @@
 #ifndef TSGU_SRC_DIRECT_LANES_FACTORS_H
 #define TSGU_SRC_DIRECT_LANES_FACTORS_H
 
+#include "base/Callbacks.h"
+#include "base/Parallel.h"
 #include "base/Scratch.h"
 #include "direct/Determinant.h"
 #include "direct/lanes/Recipe.h"
@@ -49,6 +51,21 @@ template <typename T> struct Batch {
   }
 };
 
+/// Entries that are finite, the largest of them within moderate bounds.
+template <typename T>
+TSGU_INLINE inline void requireModerate(const Vector<T> *entries, int64_t count,
+                                        Bits<T> &good) {
+  constexpr T small = T(1) / (int64_t{1} << 40), large = int64_t{1} << 41;
+  Vector<T> most{}, finite{};
+  for (int64_t e = 0; e < count; ++e) {
+    Vector<T> size = entries[e];
+    finite += size * T(0);
+    makePositive<T>(size);
+    keepLarger<T>(most, size);
+  }
+  good &= (finite == T(0)) & (most >= small) & (most < large);
+}
+
 template <typename T> class Factors : public AnyPrepared {
 public:
   /// Whether this item's are here.
@@ -77,6 +94,31 @@ protected:
         memory(memoryBytes), good(batch.groups() * width) {}
   Vector<T> *of(int64_t group) const {
     return reinterpret_cast<Vector<T> *>(memory.data()) + group * numbers;
+  }
+
+  /// factorise(A, group, good) for the values of each group in lanes, at the
+  /// widest vectors; what it leaves in `good` says which lanes are held.
+  template <typename F>
+  void forGroups(const Batch<T> &batch, const tsgu_executor &executor,
+                 const F &factorise) {
+    const int64_t stored = batch.stored();
+    parallelFor(executor, batch.groups(), [&](int64_t begin, int64_t end) {
+      const Scratch room(
+          multiply(stored, static_cast<int64_t>(sizeof(Vector<T>))));
+      auto *const A = reinterpret_cast<Vector<T> *>(room.data());
+      for (int64_t group = begin; group < end; ++group) {
+        checkInterrupt();
+        const LanesAt<const T> values = batch.valuesOf(group);
+        Bits<T> lanes = ~Bits<T>{};
+        withVectors([&]() TSGU_INLINE {
+          interleave<T>(values, stored, 1, A);
+          requireModerate<T>(A, stored, lanes);
+          factorise(A, group, lanes);
+        });
+        for (int64_t lane = 0; lane < batch.live(group); ++lane)
+          good[group * width + lane] = lanes[lane] != 0;
+      }
+    });
   }
 
   const int64_t numbers, memoryBytes;
@@ -112,21 +154,6 @@ struct LaneProduct {
            double(exponent[lane]) * std::numbers::ln2;
   }
 };
-
-/// Entries that are finite, the largest of them within moderate bounds.
-template <typename T>
-TSGU_INLINE inline void requireModerate(const Vector<T> *entries, int64_t count,
-                                        Bits<T> &good) {
-  constexpr T small = T(1) / (int64_t{1} << 40), large = int64_t{1} << 41;
-  Vector<T> most{}, finite{};
-  for (int64_t e = 0; e < count; ++e) {
-    Vector<T> size = entries[e];
-    finite += size * T(0);
-    makePositive<T>(size);
-    keepLarger<T>(most, size);
-  }
-  good &= (finite == T(0)) & (most >= small) & (most < large);
-}
 
 /// How a method factorises: about how many numbers a group's factors are, 0
 /// where matrices should go item by item; and the factors, NULL for the same.

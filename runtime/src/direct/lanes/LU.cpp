@@ -11,8 +11,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "base/Callbacks.h"
-#include "base/Parallel.h"
 #include "direct/lanes/Factors.h"
 #include "direct/lanes/Pivots.h"
 
@@ -37,24 +35,11 @@ public:
             const tsgu_executor &executor)
       : Factors<T>(batch, chosen.recipe.numbers() + 2 * batch.rows()),
         pivots(std::move(chosen)) {
-    const int64_t stored = batch.stored();
-    parallelFor(executor, batch.groups(), [&](int64_t begin, int64_t end) {
-      const Scratch memory(multiply(stored, static_cast<int64_t>(sizeof(V))));
-      V *const A = reinterpret_cast<V *>(memory.data());
-      for (int64_t group = begin; group < end; ++group) {
-        checkInterrupt();
-        const LanesAt<const T> values = batch.valuesOf(group);
-        Bits<T> good = ~Bits<T>{};
-        withVectors([&]() TSGU_INLINE {
-          interleave<T>(values, stored, 1, A);
-          requireModerate<T>(A, stored, good);
-          scale(A, group);
-          factorise(A, group, good);
-        });
-        for (int64_t lane = 0; lane < batch.live(group); ++lane)
-          this->good[group * width + lane] = good[lane] != 0;
-      }
-    });
+    this->forGroups(batch, executor,
+                    [&](V *A, int64_t group, Bits<T> &good) TSGU_INLINE {
+                      scale(A, group);
+                      factorise(A, group, good);
+                    });
   }
 
   void solve(Mode mode, int64_t group, const V *b, V *x, V *y) const override {
