@@ -15,7 +15,7 @@ import torch
 import report
 from libtsgu import Tensor
 from measure import Timing, array
-from tsgu import _c_api
+from tsgu._runtime import c_api
 
 _TYPES = {"f32": (0, np.float32), "f64": (1, np.float64)}
 _I32 = 2
@@ -38,7 +38,7 @@ class _Interface(ctypes.Structure):
             ctypes.CFUNCTYPE(
                 ctypes.c_int,
                 ctypes.c_char_p,
-                ctypes.POINTER(_c_api.Specialization),
+                ctypes.POINTER(c_api.Specialization),
                 ctypes.POINTER(ctypes.c_void_p),
                 ctypes.c_void_p,
                 _REPORT,
@@ -76,7 +76,7 @@ class Kernels:
 
     def program(self, path, dtype, widths, hollow=0, blocks=(0, 0)):
         sizes = (ctypes.c_int64 * len(widths))(*widths)
-        wanted = _c_api.Specialization(_TYPES[dtype][0], _I32, _I32, sizes, len(widths), 0, 0)
+        wanted = c_api.Specialization(_TYPES[dtype][0], _I32, _I32, sizes, len(widths), 0, 0)
         wanted.hollow[0] = hollow
         wanted.blocks[0] = blocks[0] + 256 * blocks[1]
         compiled, program = ctypes.c_void_p(), ctypes.c_void_p()

@@ -5,12 +5,12 @@ import ctypes
 import numpy as np
 
 import csr
-from tsgu import _c_api
+from tsgu._runtime import c_api
 
-_I32 = _c_api.TYPE["i32"]
+_I32 = c_api.TYPE["i32"]
 
 
-class Tensor(_c_api.Tensor):
+class Tensor(c_api.Tensor):
     """tsgu_tensor of a NumPy array, which has to outlive it."""
 
     @classmethod
@@ -18,7 +18,7 @@ class Tensor(_c_api.Tensor):
         extents = ctypes.c_int64 * data.ndim
         return cls(
             data.ctypes.data,
-            _c_api.TYPE["f64" if data.dtype == np.float64 else "f32"],
+            c_api.TYPE["f64" if data.dtype == np.float64 else "f32"],
             data.ndim,
             extents(*data.shape),
             extents(*(stride // data.itemsize for stride in data.strides)),

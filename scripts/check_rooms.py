@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
-"""make lint: no folder of sources includes one that includes it, directly or over others."""
+"""make lint: no folder of sources includes one that includes it, directly or over others.
+
+Python's folders likewise, of which an import inside of a function is not counted.
+"""
 
 import pathlib
 import re
 import sys
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
-ROOTS = CHECKOUT / "runtime/src", CHECKOUT / "lib/Transforms"
+USES = {  # by folder of folders: its sources, and how they name a folder beside their own
+    "runtime/src": ("*.[ch]*", r'#include "([^"/]+)/'),
+    "lib/Transforms": ("*.[ch]*", r'#include "([^"/]+)/'),
+    "python/tsgu": ("*.py", r"(?m)^from \.\.(\w+)"),
+}
 
 
-def rooms_used(room):
-    """The other folders whose headers the files of this one include, and by which file."""
+def rooms_used(room, sources, naming):
+    """The other folders that the files of this one use, and by which file."""
     used = {}
-    for path in sorted(room.rglob("*.[ch]*")):
-        for header in re.findall(r'#include "([^"]+)"', path.read_text()):
-            other = header.split("/")[0]
+    for path in sorted(room.rglob(sources)):
+        for other in re.findall(naming, path.read_text()):
             if other != room.name and (room.parent / other).is_dir():
-                used.setdefault(other, f"{path.relative_to(CHECKOUT)} includes {header}")
+                used.setdefault(other, f"{path.relative_to(CHECKOUT)} uses {other}")
     return used
 
 
@@ -30,10 +36,11 @@ def circle(uses, path):
     return None
 
 
-for root in ROOTS:
-    uses = {room.name: rooms_used(room) for room in sorted(root.iterdir()) if room.is_dir()}
+for root, (sources, naming) in USES.items():
+    rooms = [room for room in sorted((CHECKOUT / root).iterdir()) if room.is_dir()]
+    uses = {room.name: rooms_used(room, sources, naming) for room in rooms}
     for room in uses:
         if found := circle(uses, [room]):
             for a, b in zip(found, found[1:], strict=False):
                 print(uses[a][b])
-            sys.exit(f"folders of {root.relative_to(CHECKOUT)} in a circle: {' -> '.join(found)}")
+            sys.exit(f"folders of {root} in a circle: {' -> '.join(found)}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes python/tsgu/_c_api.py, what Python has to know of the C API, from its headers.
+"""Writes python/tsgu/_runtime/c_api.py, what Python has to know of the C API, from its headers.
 
 usage: write_c_api.py [--check]
 
@@ -14,7 +14,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HEADERS = ROOT / "runtime" / "include"
-TARGET = ROOT / "python" / "tsgu" / "_c_api.py"
+TARGET = ROOT / "python" / "tsgu" / "_runtime" / "c_api.py"
 STRUCTS = (
     "tsgu_tensor",
     "tsgu_executor",

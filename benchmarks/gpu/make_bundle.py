@@ -19,7 +19,7 @@ import tempfile
 
 import kernels
 
-from tsgu import _c_api
+from tsgu._runtime import c_api
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIMIT = 40 << 20
@@ -42,7 +42,7 @@ class _Interface(ctypes.Structure):
             ctypes.CFUNCTYPE(
                 ctypes.c_int,
                 ctypes.c_char_p,
-                ctypes.POINTER(_c_api.Specialization),
+                ctypes.POINTER(c_api.Specialization),
                 ctypes.POINTER(ctypes.c_void_p),
                 ctypes.c_void_p,
                 _REPORT,
@@ -87,7 +87,7 @@ class Compiler:
     def compile(self, path, wanted):
         """The object file, as bytes."""
         widths = (ctypes.c_int64 * max(len(wanted.widths), 1))(*wanted.widths)
-        specialization = _c_api.Specialization(
+        specialization = c_api.Specialization(
             wanted.value_type,
             wanted.index_type,
             wanted.derived_index_type,

@@ -26,7 +26,7 @@ struct OutOfMemory : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Values are read by `tsgu._library`.
+/// Values are read by `tsgu._runtime.library`.
 enum class ErrorKind : int32_t {
   Value = 1,
   Type = 2,

@@ -11,8 +11,8 @@
 // `run_form5` do the same for the other forms, `run_both3` to `run_both5` for
 // two programs of the same operands, `run` for any program. They
 // carry no autograd and are registered for the CPU and for CUDA alone, so that
-// torch refuses other devices and layouts; `tsgu._autograd` and
-// `tsgu._component_ops` build the public operators on them.
+// torch refuses other devices and layouts; `tsgu._programs.autograd` and
+// `tsgu._programs.component_ops` build the public operators on them.
 //
 //===----------------------------------------------------------------------===//
 

@@ -4,8 +4,24 @@ import importlib.util as _util
 import typing as _python_typing
 from importlib import import_module as _import_module
 
-# _library first: it loads the operators that the other modules name.
-from ._library import (  # isort: skip
+# Loads the operators that the other modules name.
+from . import _runtime as _runtime  # isort: skip
+
+# Imported for what they register.
+from . import _matrix_functions as _matrix_functions
+from . import utils
+from ._matrices.constructors import coo, csr, values
+from ._matrices.matrix import Matrix
+from ._patterns import pattern_cache as _pattern_cache  # noqa: F401
+from ._patterns.pattern import Pattern
+from ._programs import component_ops as _component_ops  # noqa: F401
+from ._programs.autograd import Operator
+from ._programs.explain import explain
+from ._programs.user_programs import load_program, operator, programs
+from ._runtime.aliases import install_as
+from ._runtime.callbacks import ConvergenceWarning
+from ._runtime.config import __version__, show_config
+from ._runtime.library import (
     BreakdownError,
     CallbackError,
     CompileError,
@@ -14,21 +30,8 @@ from ._library import (  # isort: skip
     PatternError,
     SingularMatrixError,
 )
-from . import _component_ops as _component_ops
-from . import _matrix_functions as _matrix_functions
-from . import _pattern_cache as _pattern_cache
-from . import utils
-from ._aliases import install_as
-from ._autograd import Operator
-from ._callbacks import ConvergenceWarning
-from ._config import __version__, show_config
-from ._constructors import coo, csr, values
-from ._explain import explain
-from ._factorize import Factorization, factorize
-from ._matrix import Matrix
-from ._pattern import Pattern
-from ._solver import SolveInfo, solver
-from ._user_programs import load_program, operator, programs
+from ._solvers.factorize import Factorization, factorize
+from ._solvers.solver import SolveInfo, solver
 from .direct import SparseSolve, SparseSolver
 from .einsum import einsum
 from .indexed_matmul import gather_mm, segment_mm

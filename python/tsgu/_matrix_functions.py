@@ -1,15 +1,9 @@
 """The functions of the package as methods of Matrix, of which they take the first argument."""
 
-from . import (
-    _factorize,
-    sparse_logdet,
-    sparse_lstsq,
-    sparse_reductions,
-    sparse_softmax,
-    sparse_solve,
-)
+from . import sparse_logdet, sparse_lstsq, sparse_reductions, sparse_softmax, sparse_solve
 from . import sparse_logsumexp as log_sum_exp
-from ._matrix import Matrix
+from ._matrices.matrix import Matrix
+from ._solvers import factorize
 
 Matrix.sum = sparse_reductions.sparse_sum
 Matrix.mean = sparse_reductions.sparse_mean
@@ -24,4 +18,4 @@ Matrix.lstsq = sparse_lstsq.sparse_generic_lstsq
 Matrix.logdet = sparse_logdet.logdet
 Matrix.slogdet = sparse_logdet.slogdet
 Matrix.selected_inverse = sparse_logdet.selected_inverse
-Matrix.factorize = _factorize.factorize
+Matrix.factorize = factorize.factorize

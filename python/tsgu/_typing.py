@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ForwardRef, Literal, Protocol, TypeAlias,
 import torch
 
 if TYPE_CHECKING:
-    from ._matrix import Matrix
+    from ._matrices.matrix import Matrix
 else:  # which imports what imports this: whoever evaluates annotations finds it there
-    Matrix = ForwardRef("Matrix", module="tsgu._matrix")
+    Matrix = ForwardRef("Matrix", module="tsgu._matrices.matrix")
 
 
 class SparseArray(Protocol):

@@ -3,13 +3,13 @@
 import torch
 from torch.autograd import Function
 
-from ._autograd import operator
-from ._constructors import coo
-from ._layouts import as_tensor, is_sparse
-from ._linear_solve import check_on_cpu, same_dtype
-from ._matrix import is_tensor_or_matrix
-from ._modes import outside_graphs
-from ._solver import fixed_solver
+from ._matrices.constructors import coo
+from ._matrices.matrix import is_tensor_or_matrix
+from ._patterns.layouts import as_tensor, is_sparse
+from ._patterns.modes import outside_graphs
+from ._programs.autograd import operator
+from ._solvers.linear_solve import check_on_cpu, same_dtype
+from ._solvers.solver import fixed_solver
 from ._typing import SparseMatrix
 
 __all__ = ["Solve", "SparseSolve", "SparseSolver", "solve"]

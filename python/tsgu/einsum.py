@@ -8,14 +8,14 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from . import _user_programs
-from ._coalesced import coalesced, summed
-from ._dtypes import same_dtype
-from ._layouts import as_tensor, is_sparse
-from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of, unchecked
-from ._meetings import COMMON, PRODUCT, values_by
-from ._modes import needs_matrix, on_indices, outside_graphs
-from ._tensors import parts
+from ._matrices.matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of, unchecked
+from ._patterns.coalesced import coalesced, summed
+from ._patterns.layouts import as_tensor, is_sparse
+from ._patterns.modes import needs_matrix, on_indices, outside_graphs
+from ._patterns.tensors import parts
+from ._programs import user_programs
+from ._programs.meetings import COMMON, PRODUCT, values_by
+from ._runtime.dtypes import same_dtype
 from ._typing import SparseMatrix, TensorOrArray
 
 __all__ = ["einsum"]
@@ -175,7 +175,7 @@ def _program(terms, sparse, result, on_pattern):
         on_pattern,
     )
     name = f"einsum_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    return _user_programs.generated(name, text.replace("@NAME", f"@{name}"))
+    return user_programs.generated(name, text.replace("@NAME", f"@{name}"))
 
 
 class _Sparse:

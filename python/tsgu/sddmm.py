@@ -4,14 +4,14 @@ from typing import overload
 
 import torch
 
-from ._autograd import operator_on
-from ._coalesced import coalesced
-from ._dtypes import same_dtype
-from ._layouts import as_tensor, is_sparse
-from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of, unchecked
-from ._modes import outside_graphs
-from ._pattern import Pattern
-from ._tensors import parts
+from ._matrices.matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of, unchecked
+from ._patterns.coalesced import coalesced
+from ._patterns.layouts import as_tensor, is_sparse
+from ._patterns.modes import outside_graphs
+from ._patterns.pattern import Pattern
+from ._patterns.tensors import parts
+from ._programs.autograd import operator_on
+from ._runtime.dtypes import same_dtype
 from ._typing import SparseMatrix, TensorOrArray, TensorOrMatrix
 
 __all__ = ["sddmm"]

@@ -5,12 +5,12 @@ from typing import overload
 
 import torch
 
-from ._coalesced import coalesced
-from ._dtypes import same_dtype
-from ._layouts import as_tensor, is_sparse
-from ._matrix import Matrix, matrix_of, unchecked
-from ._meetings import COMMON, EITHER, values_by
-from ._modes import outside_graphs
+from ._matrices.matrix import Matrix, matrix_of, unchecked
+from ._patterns.coalesced import coalesced
+from ._patterns.layouts import as_tensor, is_sparse
+from ._patterns.modes import outside_graphs
+from ._programs.meetings import COMMON, EITHER, values_by
+from ._runtime.dtypes import same_dtype
 from ._typing import Number, SparseMatrix, TensorOrArray, TensorOrMatrix
 from .einsum import einsum
 from .spgemm import checked_operand, pattern_and_values

@@ -4,14 +4,14 @@ from typing import NamedTuple, overload
 
 import torch
 
-from ._autograd import operator_on
-from ._coalesced import without_repeats
-from ._direct import by_method, check_square, parts_of
-from ._layouts import as_tensor
-from ._matrix import Matrix, matrix_of
-from ._modes import outside_graphs
-from ._pattern import Pattern
-from ._solver import fixed_solver
+from ._matrices.matrix import Matrix, matrix_of
+from ._patterns.coalesced import without_repeats
+from ._patterns.layouts import as_tensor
+from ._patterns.modes import outside_graphs
+from ._patterns.pattern import Pattern
+from ._programs.autograd import operator_on
+from ._solvers.direct import by_method, check_square, parts_of
+from ._solvers.solver import fixed_solver
 from ._typing import Factors, SparseMatrix, TensorOrArray, TensorOrMatrix
 
 __all__ = ["logdet", "selected_inverse", "slogdet"]

@@ -4,12 +4,12 @@ from typing import Literal, overload
 
 import torch
 
-from ._autograd import operator_on
 from ._compat import check_nested_tensors
-from ._layouts import as_tensor
-from ._modes import on_indices, outside_graphs
-from ._reductions import along_rows, axes_of, check_matrix, check_real, kept
-from ._tensors import parts
+from ._matrices.reductions import along_rows, axes_of, check_matrix, check_real, kept
+from ._patterns.layouts import as_tensor
+from ._patterns.modes import on_indices, outside_graphs
+from ._patterns.tensors import parts
+from ._programs.autograd import operator_on
 from ._typing import Dims, SparseMatrix
 
 __all__ = ["sparse_bidir_logsumexp", "sparse_logsumexp"]

@@ -8,15 +8,15 @@ from typing import Any, Literal, TypeAlias, overload
 import torch
 from torch.autograd import Function
 
-from ._coalesced import coalesced
-from ._layouts import as_tensor
-from ._linear_solve import check_operands, run, same_dtype
-from ._methods import checks_keywords
-from ._modes import outside_graphs
-from ._solver import SolveInfo, solver
-from ._tensors import parts
+from ._patterns.coalesced import coalesced
+from ._patterns.layouts import as_tensor
+from ._patterns.modes import outside_graphs
+from ._patterns.tensors import parts
+from ._solvers.linear_solve import check_operands, run, same_dtype
+from ._solvers.methods import checks_keywords
+from ._solvers.solver import SolveInfo, solver
+from ._solvers.user_solve import UserSolve
 from ._typing import OnFail, Progress, SparseMatrix
-from ._user_solve import UserSolve
 
 __all__ = ["SparseGenericLstsq", "sparse_generic_lstsq"]
 

@@ -3,11 +3,11 @@
 import torch
 from torch.autograd import Function
 
-from ._autograd import operator
-from ._dtypes import same_dtype
-from ._layouts import as_tensor, is_sparse
-from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, product
-from ._modes import outside_graphs
+from ._matrices.matrix import Matrix, is_hybrid, is_tensor_or_matrix, product
+from ._patterns.layouts import as_tensor, is_sparse
+from ._patterns.modes import outside_graphs
+from ._programs.autograd import operator
+from ._runtime.dtypes import same_dtype
 from ._typing import SparseMatrix
 
 __all__ = ["SparseMatMul", "sparse_mm", "sparse_mv"]

@@ -2,12 +2,12 @@
 
 import torch
 
-from ._autograd import operator_on
-from ._coalesced import coalesced
-from ._layouts import as_tensor
-from ._modes import on_indices, outside_graphs
-from ._reductions import along_rows, axes_of, check_matrix, check_real, kept
-from ._tensors import parts
+from ._matrices.reductions import along_rows, axes_of, check_matrix, check_real, kept
+from ._patterns.coalesced import coalesced
+from ._patterns.layouts import as_tensor
+from ._patterns.modes import on_indices, outside_graphs
+from ._patterns.tensors import parts
+from ._programs.autograd import operator_on
 from ._typing import Dims, SparseMatrix
 
 __all__ = ["sparse_amax", "sparse_amin", "sparse_mean", "sparse_sum"]

@@ -4,12 +4,12 @@ from typing import overload
 
 import torch
 
-from ._autograd import operator_on
-from ._coalesced import coalesced
-from ._layouts import as_tensor, is_sparse
-from ._matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of
-from ._modes import outside_graphs
-from ._tensors import parts
+from ._matrices.matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of
+from ._patterns.coalesced import coalesced
+from ._patterns.layouts import as_tensor, is_sparse
+from ._patterns.modes import outside_graphs
+from ._patterns.tensors import parts
+from ._programs.autograd import operator_on
 from ._typing import SparseMatrix, TensorOrArray, TensorOrMatrix
 
 __all__ = ["sparse_log_softmax", "sparse_softmax"]

@@ -8,11 +8,14 @@ from typing import Any, Literal, TypeAlias, overload
 import torch
 from torch.autograd import Function
 
-from ._autograd import operator
-from ._direct import in_graph_or_transform, suits_cholesky
-from ._layouts import as_tensor, is_sparse
-from ._library import SingularMatrixError
-from ._linear_solve import (
+from ._matrices.matrix import is_hybrid, is_tensor_or_matrix
+from ._patterns.layouts import as_tensor, is_sparse
+from ._patterns.modes import outside_graphs
+from ._patterns.tensors import parts
+from ._programs.autograd import operator
+from ._runtime.library import SingularMatrixError
+from ._solvers.direct import in_graph_or_transform, suits_cholesky
+from ._solvers.linear_solve import (
     check_guess,
     check_on_cpu,
     check_operands,
@@ -20,20 +23,10 @@ from ._linear_solve import (
     run,
     same_dtype,
 )
-from ._matrix import is_hybrid, is_tensor_or_matrix
-from ._methods import DIRECT, Wanted, check_direct, check_keywords, recognise
-from ._modes import outside_graphs
-from ._solver import SolveInfo, fixed_solver
-from ._tensors import parts
-from ._typing import (
-    OnFail,
-    Preconditioned,
-    Progress,
-    SparseMatrix,
-    SquareMethod,
-    TensorOrMatrix,
-)
-from ._user_solve import UserSolve
+from ._solvers.methods import DIRECT, Wanted, check_direct, check_keywords, recognise
+from ._solvers.solver import SolveInfo, fixed_solver
+from ._solvers.user_solve import UserSolve
+from ._typing import OnFail, Preconditioned, Progress, SparseMatrix, SquareMethod, TensorOrMatrix
 
 __all__ = [
     "SparseGenericSolve",

@@ -31,4 +31,6 @@ def seeded():
 def pytest_report_header():
     import tsgu
 
-    return f"tsgu: on {tsgu.show_config()['device']}, libraries from {tsgu._library.directory}"
+    return (
+        f"tsgu: on {tsgu.show_config()['device']}, libraries from {tsgu._runtime.library.directory}"
+    )

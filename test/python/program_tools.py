@@ -8,23 +8,23 @@ import numpy as np
 import torch
 from aot_tools import check, run_program, runtime
 
-from tsgu import _c_api
+from tsgu._runtime import c_api
 
 
 def counters():
-    counts = _c_api.Counters()
+    counts = c_api.Counters()
     runtime.tsgu_get_counters(ctypes.byref(counts))
     return counts
 
 
 METHODS = {"triangular": 0, "cg": 1, "bicgstab": 2, "minres": 3, "gmres": 4, "cgs": 5, "lsmr": 6}
 PRECONDITIONERS = {"jacobi": 1, "block_jacobi": 2, "ssor": 3, "ilu0": 4, "ic0": 5, "amg": 6}
-RAISE = _c_api.ON_FAIL["raise"]
+RAISE = c_api.ON_FAIL["raise"]
 
 
 def solver(method, **options):
     """A solver operand: 16 words."""
-    words = _c_api.Solver(method=METHODS[method], on_fail=RAISE, **options)
+    words = c_api.Solver(method=METHODS[method], on_fail=RAISE, **options)
     return np.frombuffer(bytes(words), np.int64).copy()
 
 

@@ -13,9 +13,10 @@ import pytest
 from conftest import CHECKOUT
 
 import tsgu
-from tsgu import _aliases, _library, _typing
-from tsgu._callbacks import METHODS, ON_FAIL
-from tsgu._methods import DIRECT, SQUARE
+from tsgu import _typing
+from tsgu._runtime import aliases, library
+from tsgu._runtime.callbacks import METHODS, ON_FAIL
+from tsgu._solvers.methods import DIRECT, SQUARE
 
 # Whatever a module names in its __all__, so that none is forgotten.
 FOUND = [found.name for found in pkgutil.walk_packages(tsgu.__path__, "tsgu.")]
@@ -79,8 +80,8 @@ def test_literals_are_the_names_that_the_runtime_has():
     assert names_in(_typing.SquareMethod) == {*SQUARE}
     assert names_in(_typing.Factors) == {*DIRECT}
     assert names_in(_typing.OnFail) == {*ON_FAIL}
-    assert names_in(_typing.Preconditioner) == {*_library.names("preconditioner")} - {""}
-    assert names_in(_aliases.Alias) == {*_aliases._MODULES}
+    assert names_in(_typing.Preconditioner) == {*library.names("preconditioner")} - {""}
+    assert names_in(aliases.Alias) == {*aliases._MODULES}
 
 
 def errors(consumer, tmp_path):

@@ -117,7 +117,7 @@ def test_softmax(kind, dim):
     dense = dense_matrix(4, 6)
     A = ALL[kind](dense)
     result = tsgu.sparse_softmax(A, dim)
-    given = A if isinstance(A, torch.Tensor) else tsgu._layouts.as_tensor(A)
+    given = A if isinstance(A, torch.Tensor) else tsgu._patterns.layouts.as_tensor(A)
     assert result.layout is given.layout
     indices = oracle.indices_of(result)
     assert torch.equal(indices, oracle.indices_of(given.coalesce() if kind == "coo" else given))
@@ -323,7 +323,7 @@ def test_arrays_of_scipy_that_are_longer_than_their_positions():
 @pytest.mark.parametrize("kind", ["csc32", "bsr", "bsc"])
 def test_malformed_tensors_are_refused(kind):
     A = matrices.OTHERS[kind](4, 6, torch.float64)
-    compressed, plain = tsgu._layouts.compressed_indices(A)
+    compressed, plain = tsgu._patterns.layouts.compressed_indices(A)
     backwards = compressed.clone()
     backwards[1] = 100
     outside = plain.clone()

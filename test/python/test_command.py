@@ -122,10 +122,10 @@ def test_doctor(output):
 
 
 def test_doctor_says_what_is_missing(tmp_path):
-    for file in tsgu._library.directory.glob("libtsgu*.so"):
+    for file in tsgu._runtime.library.directory.glob("libtsgu*.so"):
         if "compiler" not in file.name:
             (tmp_path / file.name).symlink_to(file)
-    (tmp_path / "programs.json").symlink_to(tsgu._library.directory / "programs.json")
+    (tmp_path / "programs.json").symlink_to(tsgu._runtime.library.directory / "programs.json")
     cache = tmp_path / "cache"
     cache.mkdir()
     cache.chmod(0o777)

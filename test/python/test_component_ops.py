@@ -6,7 +6,7 @@ import torch
 import matrices
 import oracle
 import tsgu
-from tsgu._program import library_signatures
+from tsgu._programs.program import library_signatures
 
 PATHS = list(library_signatures())
 # They order entries, or tell a sign.

@@ -9,7 +9,7 @@ import torch
 import matrices
 import oracle
 import tsgu
-from tsgu import _user_programs
+from tsgu._programs import user_programs
 
 KINDS = {**matrices.ALL, **matrices.OTHERS}
 EXTENTS = {"i": 8, "j": 6, "k": 4, "l": 3, "b": 3, "r": 5}
@@ -228,9 +228,9 @@ def test_transforms():
 def test_a_specification_has_one_program_whatever_its_letters():
     A, x = matrices.coo(4, 5), torch.randn(5, dtype=torch.float64)
     tsgu.einsum("ij,j->i", A, x)
-    count = len(_user_programs._texts)
+    count = len(user_programs._texts)
     tsgu.einsum("Xq , q -> X", A, x)
-    assert len(_user_programs._texts) == count
+    assert len(user_programs._texts) == count
     assert not any(name.startswith("einsum") for name in tsgu.programs())
 
 

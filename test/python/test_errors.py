@@ -5,7 +5,7 @@ import torch
 
 import matrices
 import tsgu
-from tsgu import _library
+from tsgu._runtime import library
 
 
 def test_errors_of_sparse_mm_in_order():
@@ -111,7 +111,7 @@ def test_every_status_has_a_class():
     classes |= {7: tsgu.ConvergenceError, 8: tsgu.CallbackError, 9: tsgu.DeviceError}
     for status, expected in classes.items():
         with pytest.raises(expected) as caught:
-            _library.check(status)
+            library.check(status)
         assert caught.type is expected
     assert issubclass(tsgu.DeviceError, RuntimeError)
 

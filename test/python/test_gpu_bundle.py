@@ -56,7 +56,7 @@ make_bundle.make_table(build, table, [kernels.EMULATOR], "clang++-22")
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle")
-    libraries = tsgu._library.directory
+    libraries = tsgu._runtime.library.directory
     sources = CHECKOUT / "benchmarks" / "gpu"
     table = folder / "libtsgu-kernels.so"
     run_script(_MAKE, str(sources), str(libraries.parent), str(table), timeout=600)

@@ -9,7 +9,8 @@ from test_writes import FUNCTIONS, KINDS, MODIFIED, functions
 import matrices
 import oracle
 import tsgu
-from tsgu import _pattern_cache, _writes
+from tsgu._patterns import pattern_cache
+from tsgu._runtime import writes
 
 # ===-- Between forward and backward ------------------------------------------===#
 
@@ -198,23 +199,23 @@ def test_inference_tensors_are_compared():
 
 def _settle():
     gc.collect()  # what other tests left in cycles, which the cache then holds alone
-    _pattern_cache.drop_unused()
+    pattern_cache.drop_unused()
     gc.collect()
 
 
 @pytest.mark.parametrize("kind", MADE)
 def test_what_was_made_leaves_nothing_behind(kind):
     _settle()
-    before = len(_writes.counting), len(_writes._kept)
+    before = len(writes.counting), len(writes._kept)
     values, B = operands(kind)
     for _ in range(3):
         A, columns = made(kind, values)
         tsgu.sparse_mm(A, B).sum().backward()
-    assert len(_writes.counting) > before[0]
+    assert len(writes.counting) > before[0]
     del A, columns, values, B
     _settle()
     # What other tests had left may have gone meanwhile.
-    assert len(_writes.counting) <= before[0] and len(_writes._kept) <= before[1]
+    assert len(writes.counting) <= before[0] and len(writes._kept) <= before[1]
 
 
 def test_a_tensor_made_of_written_tensors_is_not_compared_again():

@@ -42,7 +42,7 @@ def check(python, tmp_path, *flags, **environment):
             env=clean(tmp_path) | environment,
         ).stdout
 
-    place = "import tsgu; print(tsgu.__file__); print(tsgu._library.directory)"
+    place = "import tsgu; print(tsgu.__file__); print(tsgu._runtime.library.directory)"
     assert all(str(CHECKOUT) not in line for line in run("-c", place).splitlines())
     assert re.search(r"tensor\(\[.*\]\)", run("-c", ten_lines()))
     assert "BAD" not in run("-m", "tsgu", "doctor")

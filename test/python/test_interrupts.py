@@ -17,7 +17,9 @@ from run_tools import run_script
 from solve_tools import MineError
 
 import tsgu
-from tsgu import _callbacks, _library, _solver, _writes
+from tsgu._runtime import callbacks as _callbacks
+from tsgu._runtime import library, writes
+from tsgu._solvers import solver
 from tsgu.utils import bicgstab, cgs, gmres, linear_cg, lsmr, minres
 
 METHODS = ("cg", "bicgstab", "minres", "gmres", "cgs")
@@ -113,13 +115,13 @@ def test_python_is_not_called_where_it_loses_what_signals_raise(monkeypatch):
         made.append(real(*arguments))
         return made[-1]
 
-    class Reference(_writes._Reference):
+    class Reference(writes._Reference):
         def __init__(self, *arguments):
             made.append(self)
 
     real = weakref.ref
     monkeypatch.setattr(weakref, "ref", reference)
-    monkeypatch.setattr(_writes, "_Reference", Reference)
+    monkeypatch.setattr(writes, "_Reference", Reference)
     positions, coordinates = torch.arange(4), torch.arange(3)
     A = tsgu.csr(positions, coordinates, torch.ones(3, requires_grad=True), (3, 3))
     options = {"callback": lambda *_: None, "return_info": True}
@@ -139,7 +141,7 @@ def test_signals_leave_no_mode_behind():
     for k in range(300):
         with after(0.001 + 1e-6 * k):
             for _ in until_late():
-                _solver._pack(_solver.Options())
+                solver._pack(solver.Options())
         x = torch.func.grad(lambda v: spmm(pattern, v, torch.ones(3, 1)).sum())(torch.ones(3))
         assert torch.equal(x, torch.ones(3)) and not torch.is_inference(torch.ones(1))
 
@@ -323,10 +325,10 @@ def test_compilations_end_between_passes(tmp_path):
     A = line(30)
     pattern = tsgu.Pattern.of(A)
     X = torch.ones(30, 5, dtype=torch.float64)
-    compiled = _library.counters()[0].compiled
+    compiled = library.counters()[0].compiled
 
     def strike(*_):
-        if _library.counters()[0].compiled == compiled:
+        if library.counters()[0].compiled == compiled:
             signal.setitimer(signal.ITIMER_REAL, 0)
             raise KeyboardInterrupt
 
@@ -338,7 +340,7 @@ def test_compilations_end_between_passes(tmp_path):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert _library.counters()[0].compiled == compiled
+    assert library.counters()[0].compiled == compiled
     wanted = torch.linalg.matrix_power(A.to_dense(), 20) @ X
     torch.testing.assert_close(operator(pattern, A.values(), X), wanted)
 

@@ -9,7 +9,7 @@ from test_long_rows import on_threads
 
 import oracle
 import tsgu
-from tsgu import _library
+from tsgu._runtime import library
 
 DOUBLE = torch.float64
 ON_DEVICE = os.environ.get("TSGU_DEVICE") == "emulator"
@@ -37,7 +37,7 @@ def hollow(filled_rows, filled_columns, dtype=DOUBLE, entries=400, long=0, shape
 
 def counted():
     """Kernels compiled or read from the disk."""
-    process = _library.counters()[0]
+    process = library.counters()[0]
     return process.compiled + process.loaded
 
 

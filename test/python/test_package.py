@@ -11,7 +11,7 @@ from conftest import CHECKOUT
 from run_tools import run_script
 
 import tsgu
-from tsgu import _library
+from tsgu._runtime import library as _library
 
 
 def test_exports():

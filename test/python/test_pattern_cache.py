@@ -32,7 +32,7 @@ def test_equal_content_in_new_storage_shares_the_pattern():
     B = torch.ones(12, 2, dtype=torch.float64)
     tsgu.sparse_mm(A, B)
     _, content, misses, _ = counts()
-    tsgu._pattern_cache.drop_unused()  # so that nothing is dropped in between
+    tsgu._patterns.pattern_cache.drop_unused()  # so that nothing is dropped in between
     patterns = tsgu.show_config()["patterns alive"]
     result = tsgu.sparse_mm(A.clone(), B)
     assert counts()[1:3] == [content + 1, misses]
@@ -134,17 +134,17 @@ def test_what_nobody_holds_is_dropped():
         del A
     for A, _ in kept:
         multiply(A)
-    tsgu._pattern_cache.drop_unused()
+    tsgu._patterns.pattern_cache.drop_unused()
     assert all(held(*addresses))
     assert not any(held(*dead))
     del result
-    tsgu._pattern_cache.drop_unused()
+    tsgu._patterns.pattern_cache.drop_unused()
     assert held(*addresses) == [True] * 4 + [False]
 
 
 def test_new_patterns_at_every_step_do_not_pile_up():
     gc.collect()
-    tsgu._pattern_cache.drop_unused()
+    tsgu._patterns.pattern_cache.drop_unused()
     # What other tests hold; the cache is swept whenever it has doubled.
     held = tsgu.show_config()["pattern cache entries"]
     most = 2 * (held + 32)

@@ -262,11 +262,11 @@ def test_new_patterns_leave_nothing_behind():
     """20,000 patterns, each used once and forgotten."""
     program = """
 import torch, tsgu
-from tsgu import _library
+from tsgu._runtime import library
 positions, B = torch.tensor([0, 2]), torch.ones(50_000, 1)
 for k in range(20_000):
     tsgu.Pattern.csr(positions, torch.tensor([k, k + 1]), 50_000).validate()
-process, cache = _library.counters()
+process, cache = library.counters()
 assert cache.built == 20_000, cache.built
 assert cache.entries < 200, cache.entries
 assert cache.contents < 400, cache.contents

@@ -13,7 +13,9 @@ from run_tools import run_script
 from scipy.sparse.linalg import spsolve_triangular
 
 import tsgu
-from tsgu import _library, _prepared, _tensors
+from tsgu._patterns import tensors
+from tsgu._programs import prepared
+from tsgu._runtime import library
 
 SIDE = 84  # large enough for values to be numbered
 N = SIDE * SIDE
@@ -278,7 +280,7 @@ def test_values_of_their_own_on_a_known_pattern():
     """In the same memory time and again, while the tensor that the pattern is of is as it was."""
     A, b = KINDS["tsgu.csr"](*arrays()), torch.randn(N, 1, dtype=torch.float64)
     solve, handle = tsgu.operator("triangular_solve"), tsgu.solver("triangular")
-    pattern, values = _tensors.parts(A)
+    pattern, values = tensors.parts(A)
     for k in range(MANY):
         x = solve(pattern, handle, values * (1 + k), b)
         if k % 20 == 0:
@@ -311,12 +313,12 @@ def test_a_signal_takes_back_what_was_said():
     for _ in range(MANY):
         tsgu.sparse_triangular_solve(first, b, upper=False)
     program, handle = tsgu.operator("triangular_solve").program, tsgu.solver("triangular")
-    pattern, values = _tensors.parts(first)
-    kept = _library.keep_next()
+    pattern, values = tensors.parts(first)
+    kept = library.keep_next()
     with pytest.raises(KeyboardInterrupt):
-        said = _prepared.saying(interrupted, program.signature)
+        said = prepared.saying(interrupted, program.signature)
         said((pattern,), handle, values, b.unsqueeze(1))
-    pattern, values = _tensors.parts(second)
+    pattern, values = tensors.parts(second)
     run = torch.ops.tsgu.run3.default._op  # says nothing itself
     indices = pattern.positions, pattern.coordinates, pattern.columns, pattern.version()
     x = run(program.number, *indices, handle, values, b.unsqueeze(1)).squeeze(1)
@@ -326,7 +328,7 @@ def test_a_signal_takes_back_what_was_said():
 
 def test_what_is_known_of_a_matrix_stays_out_of_files():
     A, b = KINDS["tsgu.csr"](*arrays()), torch.randn(N, dtype=torch.float64)
-    pattern, values = _tensors.parts(A)
+    pattern, values = tensors.parts(A)
     M = tsgu.Matrix(pattern, values)
     for _ in range(MANY):
         tsgu.sparse_triangular_solve(A, b, upper=False)

@@ -12,7 +12,7 @@ import tsgu
 PRELUDE = """
 import os, signal, sys, threading, time, warnings
 import torch, tsgu
-from tsgu import _library
+from tsgu._runtime import library
 warnings.simplefilter("ignore")
 torch.set_num_threads(1)  # torch's own pool does not outlive a fork
 
@@ -53,18 +53,18 @@ def run(code, **environment):
 
 def test_a_child_opens_programs_while_a_thread_registers_one():
     ended = run("""
-        begun, go_on, register = threading.Event(), threading.Event(), _library.register_program
+        begun, go_on, register = threading.Event(), threading.Event(), library.register_program
 
         def slowly(*arguments):
             begun.set()
             go_on.wait()
             return register(*arguments)
 
-        _library.register_program = slowly
+        library.register_program = slowly
         busy = threading.Thread(target=product)
         busy.start()
         begun.wait()
-        _library.register_program = register
+        library.register_program = register
         status = child(product)
         go_on.set()
         busy.join()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tsgu
-from tsgu._rows import by_columns, shifted
+from tsgu._patterns.rows import by_columns, shifted
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.complex64, torch.complex128)
 ROWS = (1, 2, 3, 5, 8, 13, 64, 67, 130)

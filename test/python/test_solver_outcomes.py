@@ -8,7 +8,7 @@ import torch
 
 import matrices
 import tsgu
-from tsgu import _callbacks
+from tsgu._runtime import callbacks
 from tsgu.utils import (
     BICGSTABSettings,
     LinearCGSettings,
@@ -217,7 +217,7 @@ def test_runs_that_nobody_watches(capfd):
         raise ZeroDivisionError("mine")
 
     with pytest.raises(RuntimeError, match="caller's solver"):
-        solve(method="callable", callables=_callbacks.Callables(solve=broken))
+        solve(method="callable", callables=callbacks.Callables(solve=broken))
     assert "ZeroDivisionError: mine" in capfd.readouterr().err
 
 

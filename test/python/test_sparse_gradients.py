@@ -23,7 +23,7 @@ def no_leaf(A):
         return values, rebuild(A, values)
     if A.layout is torch.sparse_csc:
         return values, rebuild(A.mT, values).mT
-    return values, tsgu._tensors.from_values(tsgu.Pattern.of(A), values)
+    return values, tsgu._patterns.tensors.from_values(tsgu.Pattern.of(A), values)
 
 
 def right_side(A, columns=2):
@@ -63,7 +63,7 @@ def test_retained_gradients_and_hooks(kind, uses):
     assert_on_pattern(A.grad, A, 3 * expected)
     oracle.assert_close(values.grad, 3 * expected)
     functional(A, Bs[0]).backward()  # a retained gradient adds up, too
-    total = tsgu._tensors.values_on(tsgu.Pattern.of(A), A.grad)  # torch joins those of COO
+    total = tsgu._patterns.tensors.values_on(tsgu.Pattern.of(A), A.grad)  # torch joins those of COO
     oracle.assert_close(total, 3 * expected + 3 * gradient(A, Bs[0]))
 
 
@@ -107,7 +107,7 @@ def test_higher_orders_through_hooked_tensors(kind):
         if A.layout in (torch.sparse_coo, torch.sparse_csr):
             sparse = rebuild(A, values)
         else:
-            sparse = tsgu._tensors.from_values(pattern, values)
+            sparse = tsgu._patterns.tensors.from_values(pattern, values)
         sparse.register_hook(lambda g: g * 2)
         first, second = tsgu.sparse_mm(sparse, B), tsgu.sparse_mm(sparse, B.cos())
         return first**2 * second + tsgu.values(sparse).reshape(-1).sin().sum()

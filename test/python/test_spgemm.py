@@ -10,7 +10,7 @@ import torch
 import matrices
 import oracle
 import tsgu
-from tsgu import _library
+from tsgu._runtime import library
 
 KINDS = {**matrices.ALL, **matrices.OTHERS}
 DTYPES = [torch.float32, torch.float64, torch.complex128]
@@ -259,11 +259,11 @@ def test_one_tensor_twice():
 def test_meetings_are_found_again():
     A, B = matrices.csr(30, 40), matrices.csr(40, 20)
     first = tsgu.spgemm(A, B)
-    built = _library.counters()[1].built
+    built = library.counters()[1].built
     A = torch.sparse_csr_tensor(A.crow_indices(), A.col_indices(), 2 * A.values(), A.shape)
     second = tsgu.spgemm(A, B)
     assert second.crow_indices().data_ptr() == first.crow_indices().data_ptr()
-    assert _library.counters()[1].built == built
+    assert library.counters()[1].built == built
     oracle.assert_close(second.values(), 2 * first.values())
 
 

@@ -133,6 +133,8 @@ def test_handles_live_as_long_as_graphs():
         Y = tsgu.sparse_generic_solve(A, right_side(A, 3), lambda A, B: lapack(A, B))
     gc.collect()
     (X.sum() + Y.sum()).backward()
-    lost = tsgu.solver("callable", callables=tsgu._callbacks.Callables(solve=lapack)).clone()
+    lost = tsgu.solver(
+        "callable", callables=tsgu._runtime.callbacks.Callables(solve=lapack)
+    ).clone()
     with pytest.raises(tsgu.CallbackError, match="gone"):
         tsgu.operator("solve")(tsgu.Pattern.of(A), lost, A.detach().values(), right_side(A, 3))

@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 import matrices
 import oracle
 import tsgu
-from tsgu import _linear_solve
+from tsgu._solvers import linear_solve
 
 func = torch.func
 
@@ -315,7 +315,7 @@ def by_a_new_dense_pattern(a, rtol):
 @pytest.mark.parametrize("solve", [by_a_new_handle, by_a_new_dense_pattern])
 @pytest.mark.parametrize("mode", ["transform", "inference"])
 def test_what_is_first_made_in_a_mode_serves_without_it(solve, mode):
-    _linear_solve._full.cache_clear()
+    linear_solve._full.cache_clear()
     a = torch.tensor(2.0, dtype=torch.float64)
     # A tolerance of its own, so that the handle is new.
     solve = functools.partial(solve, rtol=1e-14 if mode == "transform" else 1.1e-14)

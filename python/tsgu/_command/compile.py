@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 
-from .. import _library
+from .._runtime import library
 
 
 def tool(name):
     """The path of one of the programs that are installed with the libraries. Raises OSError."""
-    path = _library.directory.parent / "bin" / name
+    path = library.directory.parent / "bin" / name
     if not os.access(path, os.X_OK):
         raise FileNotFoundError(f"there is no {path}: install tsgu with its compiler")
     return str(path)

@@ -12,7 +12,8 @@ import stat
 
 import torch
 
-from .. import _config, _library
+from .._runtime import config
+from .._runtime import library as _library
 from .compile import tool
 
 TESTED = ("2.13", "2.14")  # of torch
@@ -65,7 +66,7 @@ def versions():
         llvm = "none: the compiler cannot be opened, tsgu doctor says why"
     return "\n".join(
         (
-            f"tsgu    {_config.__version__}",
+            f"tsgu    {config.__version__}",
             f"libtsgu {_library.runtime.tsgu_version().decode()}",
             f"LLVM    {llvm}",
             f"torch   {torch.__version__}",
@@ -85,7 +86,7 @@ def isa():
 
 
 def check_versions(report):
-    ours, native = _config.__version__, _library.runtime.tsgu_version().decode()
+    ours, native = config.__version__, _library.runtime.tsgu_version().decode()
     if ours == native:
         report.ok("tsgu", f"{ours}, Python {platform.python_version()}")
     else:
@@ -98,7 +99,7 @@ def check_versions(report):
         report.ok("torch", torch.__version__)
     else:
         report.note("torch", f"{torch.__version__}: tested with {' and '.join(TESTED)}")
-    report.ok("processor", f"{_config._cpu()}, {isa()}, {torch.get_num_threads()} threads")
+    report.ok("processor", f"{config._cpu()}, {isa()}, {torch.get_num_threads()} threads")
 
 
 def check_libraries(report):

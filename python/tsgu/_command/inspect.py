@@ -8,7 +8,8 @@ import ctypes
 import mmap
 import pathlib
 
-from .. import _library, _matrix_market, _optional
+from .._matrices import matrix_market
+from .._runtime import library, optional
 
 MAGIC = b"tsguMANI"  # TSGU_MANIFEST_MAGIC
 
@@ -19,22 +20,22 @@ def manifests(data):
     while at >= 0:
         bytes_ = data[at:]
         text = ctypes.c_void_p()
-        status = _library.runtime.tsgu_manifest_print(bytes_, len(bytes_), ctypes.byref(text))
+        status = library.runtime.tsgu_manifest_print(bytes_, len(bytes_), ctypes.byref(text))
         # libtsgu and what is linked with it have the magic itself, with no manifest behind it.
         if status == 0:
             found.append(ctypes.string_at(text).decode())
-            _library.runtime.tsgu_string_free(text)
+            library.runtime.tsgu_string_free(text)
         elif bytes_[8:9] and bytes_[8] in range(1, 64) and bytes_[9:12] == bytes(3):
-            _library.check(status)
+            library.check(status)
         at = data.find(MAGIC, at + len(MAGIC))
     return found
 
 
 def read_matrix(path):
     """A matrix of a file as SciPy's COO array. Raises ValueError, OSError."""
-    sparse = _optional.load("scipy.sparse", "tsgu inspect", "scipy")
+    sparse = optional.load("scipy.sparse", "tsgu inspect", "scipy")
     if path.suffix != ".npz":
-        return sparse.coo_array(_matrix_market.read_matrix(path))
+        return sparse.coo_array(matrix_market.read_matrix(path))
     try:
         return sparse.coo_array(sparse.load_npz(path))
     except OSError:

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from .._callbacks import level
-from .._constructors import coo, csr
-from .._matrix import of_torch
-from .._optional import is_installed, load
-from .._pattern import Pattern
+from .._matrices.constructors import coo, csr
+from .._matrices.matrix import of_torch
+from .._patterns.pattern import Pattern
+from .._runtime.callbacks import level
+from .._runtime.optional import is_installed, load
 
 __all__ = ["c2t_coo", "c2t_csr", "have_cupy", "t2c_coo", "t2c_csr"]
 

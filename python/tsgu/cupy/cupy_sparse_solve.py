@@ -10,17 +10,17 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch.autograd import Function
 
-from .._callbacks import level
-from .._layouts import BLOCKED, as_tensor
-from .._lazy import lazy
-from .._library import SingularMatrixError
-from .._linear_solve import check_operands, same_dtype
-from .._methods import default_tolerance
-from .._modes import outside_graphs
-from .._pattern import found, own_rows
-from .._tensors import parts
+from .._patterns.layouts import BLOCKED, as_tensor
+from .._patterns.modes import outside_graphs
+from .._patterns.pattern import found, own_rows
+from .._patterns.tensors import parts
+from .._runtime.callbacks import level
+from .._runtime.lazy import lazy
+from .._runtime.library import SingularMatrixError
+from .._solvers.linear_solve import check_operands, same_dtype
+from .._solvers.methods import default_tolerance
+from .._solvers.user_solve import ADJOINT, NORMAL, UserSolve, checked_result
 from .._typing import OnFail, SparseMatrix, TensorOrMatrix
-from .._user_solve import ADJOINT, NORMAL, UserSolve, checked_result
 from .cupy_bindings import (
     _backend_to_torch,
     _get_array_modules,

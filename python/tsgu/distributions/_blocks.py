@@ -5,8 +5,8 @@ import itertools
 import torch
 from torch.autograd import Function
 
-from .._modes import transforming
-from .._pattern import require_as_of
+from .._patterns.modes import transforming
+from .._patterns.pattern import require_as_of
 
 _WIDTH = 32
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .._matrix import Matrix, unchecked
-from .._rows import by_columns
+from .._matrices.matrix import Matrix, unchecked
+from .._patterns.rows import by_columns
 from .._typing import TensorOrMatrix
 from ..sparse_matmul import sparse_mm
 from ..sparse_solve import sparse_triangular_solve

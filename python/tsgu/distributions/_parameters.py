@@ -4,9 +4,9 @@ import warnings
 
 import torch
 
-from .. import _callbacks
-from .._layouts import is_sparse
-from .._matrix import is_hybrid, is_tensor_or_matrix
+from .._matrices.matrix import is_hybrid, is_tensor_or_matrix
+from .._patterns.layouts import is_sparse
+from .._runtime import callbacks
 from .constraints import (
     may_have_nan,
     sparse_lower_cholesky,
@@ -117,7 +117,7 @@ def _warn_of_diagonal(name, stored):
             f"{name} stores a diagonal, which L D L^T takes as ones: leave it out, or give no "
             "diagonal for L L^T",
             UserWarning,
-            stacklevel=_callbacks.level(),
+            stacklevel=callbacks.level(),
         )
 
 

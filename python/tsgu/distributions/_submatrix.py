@@ -2,10 +2,10 @@
 
 import torch
 
-from .._coalesced import without_repeats
-from .._matrix import unchecked
-from .._modes import on_indices
-from .._pattern import Pattern, found
+from .._matrices.matrix import unchecked
+from .._patterns.coalesced import without_repeats
+from .._patterns.modes import on_indices
+from .._patterns.pattern import Pattern, found
 
 
 def cut(A, kept):

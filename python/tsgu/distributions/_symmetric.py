@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from torch.autograd import Function
 
-from .._coalesced import without_repeats
-from .._direct import parts_of
-from .._factorize import Factorization
-from .._matrix import Matrix, unchecked
+from .._matrices.matrix import Matrix, unchecked
+from .._patterns.coalesced import without_repeats
+from .._solvers.direct import parts_of
+from .._solvers.factorize import Factorization
 from ..sparse_matmul import sparse_mm
 from ._factor import apply, dense
 

@@ -5,8 +5,8 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 
-from .._layouts import as_tensor
-from .._matrix import Matrix
+from .._matrices.matrix import Matrix
+from .._patterns.layouts import as_tensor
 from .._typing import Array, SparseMatrix
 from ..sparse_arithmetic import sparse_add, sparse_mul
 from ..spgemm import spgemm

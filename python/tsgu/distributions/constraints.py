@@ -3,14 +3,14 @@
 import torch
 from torch.distributions.constraints import Constraint, positive_definite
 
-from .._coalesced import without_repeats
-from .._direct import parts_of
-from .._factorize import Factorization
-from .._layouts import as_tensor, is_sparse
-from .._library import PatternError, SingularMatrixError
-from .._matrix import unchecked
-from .._pattern import Pattern
-from .._triangle import Triangle
+from .._matrices.matrix import unchecked
+from .._matrices.triangle import Triangle
+from .._patterns.coalesced import without_repeats
+from .._patterns.layouts import as_tensor, is_sparse
+from .._patterns.pattern import Pattern
+from .._runtime.library import PatternError, SingularMatrixError
+from .._solvers.direct import parts_of
+from .._solvers.factorize import Factorization
 from .._typing import SparseMatrix, TensorOrMatrix
 
 __all__ = [

@@ -5,8 +5,8 @@ import math
 import torch
 from torch.distributions import Distribution, constraints
 
-from .._layouts import as_tensor
-from .._matrix import Matrix
+from .._matrices.matrix import Matrix
+from .._patterns.layouts import as_tensor
 from .._typing import Shape, SparseMatrix
 from ._parameters import check_matrix, check_types, check_vectors
 from ._submatrix import cut

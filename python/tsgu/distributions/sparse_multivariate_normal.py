@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch.distributions import Distribution, constraints
 
-from .. import _callbacks
-from .._layouts import as_tensor
-from .._rows import shifted
-from .._triangle import Triangle
+from .._matrices.triangle import Triangle
+from .._patterns.layouts import as_tensor
+from .._patterns.rows import shifted
+from .._runtime import callbacks
 from .._typing import Shape, SparseMatrix, TensorOrMatrix
 from ._factor import Factor, Gaussian, _batch_sparse_mv
 from ._parameters import (
@@ -267,5 +267,5 @@ def _warn_of_dense(name, distribution):
     warnings.warn(
         f"{name} is a dense {n} x {n} matrix; variance, log_prob and rsample need none",
         UserWarning,
-        stacklevel=_callbacks.level(),
+        stacklevel=callbacks.level(),
     )

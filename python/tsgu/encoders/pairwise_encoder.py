@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import torch
 from torch import nn
 
-from .._matrix import matrix_of
-from .._modes import outside_graphs
-from .._pattern import Pattern
+from .._matrices.matrix import matrix_of
+from .._patterns.modes import outside_graphs
+from .._patterns.pattern import Pattern
 from .._typing import Device, Shape
 
 __all__ = ["PairwiseEncoder", "calc_pairwise_coo_indices_nd"]

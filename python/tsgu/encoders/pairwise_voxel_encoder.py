@@ -6,12 +6,7 @@ from typing import Any
 import torch
 
 from .._typing import Shape
-from .pairwise_encoder import (
-    Offset,
-    PairwiseEncoder,
-    _checked_shape,
-    calc_pairwise_coo_indices_nd,
-)
+from .pairwise_encoder import Offset, PairwiseEncoder, _checked_shape, calc_pairwise_coo_indices_nd
 
 __all__ = ["PairwiseVoxelEncoder", "calc_pairwise_coo_indices"]
 

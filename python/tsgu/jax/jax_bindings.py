@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from .._callbacks import level
-from .._constructors import coo, csr
-from .._matrix import of_torch
-from .._optional import is_installed, load
-from .._pattern import Pattern
+from .._matrices.constructors import coo, csr
+from .._matrices.matrix import of_torch
+from .._patterns.pattern import Pattern
+from .._runtime.callbacks import level
+from .._runtime.optional import is_installed, load
 from .._typing import TensorOrMatrix
 from ..sparse_matmul import sparse_mm
 

@@ -7,13 +7,13 @@ from typing import Any, TypeAlias
 import torch
 from torch.autograd import Function
 
-from .._layouts import BLOCKED, as_tensor
-from .._linear_solve import check_operands
-from .._methods import default_tolerance
-from .._modes import outside_graphs
-from .._tensors import parts
+from .._patterns.layouts import BLOCKED, as_tensor
+from .._patterns.modes import outside_graphs
+from .._patterns.tensors import parts
+from .._solvers.linear_solve import check_operands
+from .._solvers.methods import default_tolerance
+from .._solvers.user_solve import UserSolve
 from .._typing import OnFail, SparseMatrix, TensorOrMatrix
-from .._user_solve import UserSolve
 from .jax_bindings import j2t, keeps, load_jax, t2j, t2j_coo, t2j_csr
 
 __all__ = ["SparseSolveJ4T", "sparse_solve_j4t"]

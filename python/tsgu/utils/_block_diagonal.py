@@ -9,12 +9,12 @@ from typing import Any, overload
 
 import torch
 
-from .._layouts import BLOCKED, BY_COLUMNS, as_tensor, is_sparse
-from .._library import PatternError
-from .._matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
-from .._modes import on_indices, outside_graphs
-from .._pattern import CSR, TRANSPOSED, Pattern
-from .._tensors import parts
+from .._matrices.matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
+from .._patterns.layouts import BLOCKED, BY_COLUMNS, as_tensor, is_sparse
+from .._patterns.modes import on_indices, outside_graphs
+from .._patterns.pattern import CSR, TRANSPOSED, Pattern
+from .._patterns.tensors import parts
+from .._runtime.library import PatternError
 from .._typing import Shape, SparseMatrix, TensorOrArray, TensorOrMatrix
 
 _is_compiling = torch.compiler.is_compiling

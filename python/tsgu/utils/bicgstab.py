@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .._callbacks import ConvergenceWarning, level
-from .._iteration import Criteria
-from .._krylov import check_operator, solve_columns, with_guess
-from .._methods import Wanted, below_one, checks_keywords, own_method
+from .._runtime.callbacks import ConvergenceWarning, level
+from .._solvers.iteration import Criteria
+from .._solvers.krylov import check_operator, solve_columns, with_guess
+from .._solvers.methods import Wanted, below_one, checks_keywords, own_method
 from .._typing import Preconditioned, Product
 
 __all__ = ["BICGSTABSettings", "bicgstab"]

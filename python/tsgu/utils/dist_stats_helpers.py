@@ -6,7 +6,7 @@ criteria for covariance matrix, Ann. Statist. 1 (1973).
 
 import torch
 
-from .._optional import load
+from .._runtime.optional import load
 
 __all__ = ["cov_nagao_test", "mean_hotelling_t2_test"]
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from .._krylov import check_operator, solve_columns, with_guess
-from .._methods import Wanted, checks_keywords, own_method
+from .._solvers.krylov import check_operator, solve_columns, with_guess
+from .._solvers.methods import Wanted, checks_keywords, own_method
 from .._typing import Preconditioned, Product
 
 __all__ = ["gmres"]

@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple, overload
 
 import torch
 
-from .._callbacks import ConvergenceWarning, level
-from .._iteration import Criteria
-from .._krylov import check_operator, solve_columns, with_guess
-from .._library import BreakdownError
-from .._methods import Wanted, below_one, checks_keywords, own_method
+from .._runtime.callbacks import ConvergenceWarning, level
+from .._runtime.library import BreakdownError
+from .._solvers.iteration import Criteria
+from .._solvers.krylov import check_operator, solve_columns, with_guess
+from .._solvers.methods import Wanted, below_one, checks_keywords, own_method
 from .._typing import Preconditioned, Product
 
 __all__ = ["CGInfo", "LinearCGSettings", "linear_cg"]

@@ -2,8 +2,8 @@
 
 import torch
 
-from .._least_squares import least_squares
-from .._methods import checks_keywords
+from .._solvers.least_squares import least_squares
+from .._solvers.methods import checks_keywords
 from .._typing import Product
 
 __all__ = ["lsmr"]

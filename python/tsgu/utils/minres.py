@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import torch
 
-from .._krylov import check_operator, solve_columns
-from .._methods import Wanted, checks_keywords, own_method
+from .._solvers.krylov import check_operator, solve_columns
+from .._solvers.methods import Wanted, checks_keywords, own_method
 from .._typing import Number, Preconditioned, Product
 
 __all__ = ["MINRESSettings", "minres"]

@@ -10,12 +10,12 @@ from typing import overload
 
 import torch
 
-from .._conversions import compressed_rows, in_layout, row_positions
-from .._layouts import as_tensor
-from .._matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
-from .._modes import on_indices, outside_graphs
-from .._pattern import Pattern
-from .._tensors import parts
+from .._matrices.matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
+from .._patterns.conversions import compressed_rows, in_layout, row_positions
+from .._patterns.layouts import as_tensor
+from .._patterns.modes import on_indices, outside_graphs
+from .._patterns.pattern import Pattern
+from .._patterns.tensors import parts
 from .._typing import Device, Shape, SparseMatrix, TensorOrArray, TensorOrMatrix
 from ._block_diagonal import (
     apart,

@@ -1,0 +1,1 @@
+"""The type Matrix: its making, its methods, its files."""

@@ -1,0 +1,1 @@
+"""Programs, and the one family of autograd Functions that runs them."""

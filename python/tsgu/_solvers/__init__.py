@@ -1,0 +1,1 @@
+"""What the functions that solve, factorise and iterate have in common."""

@@ -1,0 +1,205 @@
+"""A factorised matrix as an object."""
+
+from typing import Literal
+
+import torch
+
+from .._matrices.matrix import matrix_of, unchecked
+from .._matrices.triangle import Triangle
+from .._patterns.coalesced import without_repeats
+from .._patterns.layouts import as_tensor
+from .._patterns.modes import on_indices, outside_graphs
+from .._patterns.tensors import parts
+from .._programs.autograd import operator_on
+from .._runtime.dtypes import same_dtype
+from .._runtime.library import keep_next
+from .._typing import Factors, Shape, SparseMatrix, TensorOrMatrix
+from ..sparse_arithmetic import sparse_add
+from ..sparse_logdet import Slogdet, inverse_on, logdet_on, slogdet_on
+from .direct import by_method, check_factorises, check_square, in_graph_or_transform, parts_of
+from .linear_solve import check_operands
+from .solver import fixed_solver
+
+__all__ = ["Factorization", "factorize"]
+
+
+class Factorization:
+    """What `tsgu.factorize` returns: solves and more with one matrix A, factorised once.
+
+    It holds the factors for as long as it lives, and with them A, whose gradients flow through
+    every method that says so. It is immutable: `update` gives another one.
+    """
+
+    def __init__(
+        self, A: TensorOrMatrix, method: Factors, uplo: Literal["lower", "upper"] | None = None
+    ) -> None:
+        self._like, self._uplo = A, uplo
+        self._given, _ = parts_of(A)
+        whole = _whole(A, uplo)
+        self._pattern, self._values = without_repeats(*parts_of(whole))
+        self._method = method
+        self._handle = fixed_solver(method)
+        self._factorise()
+
+    def _factorise(self):
+        """Factorises now, so that what is wrong is raised here."""
+        self._kept = None
+        if in_graph_or_transform(self._values):
+            return
+        self._kept = keep_next()
+        operator_on("logdet", self._pattern).program.run(
+            (self._pattern,), self._handle, self._values.detach()
+        )
+
+    @property
+    def method(self) -> Factors:
+        """ "cholesky" or "lu"."""
+        return self._method
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((*self._values.shape[:-1], *self._pattern.shape))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._values.dtype
+
+    def __repr__(self) -> str:
+        return f"Factorization({self._method}, shape={tuple(self.shape)}, dtype={self.dtype})"
+
+    # ===-- Solves ----------------------------------------------------------------===#
+
+    def _apply(self, program, B):
+        A = unchecked(self._pattern, self._values)
+        check_operands(A, B, square=True)
+        B = same_dtype(A, B)
+        run = operator_on(program, self._pattern).call
+        if B.dim() < A.dim():
+            return run((self._pattern,), self._handle, self._values, B.unsqueeze(-1)).squeeze(-1)
+        return run((self._pattern,), self._handle, self._values, B)
+
+    def solve(self, B: torch.Tensor) -> torch.Tensor:
+        """X with A X = B, of B's shape: (n,) or (n, p), of a batch (b, n) or (b, n, p).
+
+        Differentiable in A and B to any order.
+        """
+        return self._apply("solve", B)
+
+    def solve_transposed(self, B: torch.Tensor) -> torch.Tensor:
+        """X with A^T X = B, as `solve`."""
+        return self._apply("solve_transposed", B)
+
+    def half_solve(self, B: torch.Tensor, adjoint: bool = False) -> torch.Tensor:
+        """L^-1 P B, or with adjoint=True P^T L^-H B, where P A P^T = L L^H. By "cholesky" alone.
+
+        The one after the other solves with A. Differentiable in B, and not in A.
+        """
+        return self._apply("half_solve_adjoint" if adjoint else "half_solve", B)
+
+    def sample(
+        self, sample_shape: Shape = (), generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """Samples of the normal distribution with mean 0 and precision A, without gradients.
+
+        (*sample_shape, n), of a batch (*sample_shape, b, n). By "cholesky" alone.
+        """
+        sample_shape = torch.Size(sample_shape)
+        *items, n, _ = self.shape
+        with torch.no_grad():
+            normal = torch.randn(
+                (*items, n, sample_shape.numel()), dtype=self.dtype, generator=generator
+            )
+            found = self.half_solve(normal, adjoint=True)
+            return found.movedim(-1, 0).reshape(*sample_shape, *items, n)
+
+    # ===-- Numbers ---------------------------------------------------------------===#
+
+    def logdet(self) -> torch.Tensor:
+        """As `tsgu.logdet`."""
+        return logdet_on(self._pattern, self._values, self._handle, self._method)
+
+    def slogdet(self) -> Slogdet:
+        """As `tsgu.slogdet`."""
+        return slogdet_on(self._pattern, self._values, self._handle)
+
+    def selected_inverse(self) -> TensorOrMatrix:
+        """As `tsgu.selected_inverse`."""
+        found = inverse_on(self._pattern, self._values, self._handle)
+        return matrix_of(*found, like=self._like)
+
+    def diag_inverse(self) -> torch.Tensor:
+        """The diagonal of A^-1, (n,) or (b, n): variances where A is a precision.
+
+        Differentiable once. Raises ValueError where A does not store its diagonal
+        (0 in graphs).
+        """
+        pattern, values = self._pattern, self._values
+        element, on_diagonal, items, n = on_indices(lambda: _diagonal_of(pattern))
+        adjoint = operator_on("selected_inverse", pattern).call((pattern,), self._handle, values)
+        entries = torch.where(on_diagonal, adjoint.conj().resolve_conj(), 0)
+        diagonal = entries.new_zeros(*entries.shape[:-1], items * n)
+        diagonal = diagonal.index_add(-1, element, entries)
+        return diagonal if pattern.items == -1 else diagonal.unflatten(-1, (items, n))
+
+    def update(self, values: torch.Tensor) -> "Factorization":
+        """The factorisation of the matrix with other values on the same pattern.
+
+        values: as `tsgu.values` gives those of A. What the pattern says is not found out again.
+        This factorisation is left as it is, also where the other one fails.
+        """
+        flat = values.reshape(*self._values.shape[:-1], self._given.entries)
+        return Factorization(
+            matrix_of(self._given, flat, like=self._like), self._method, self._uplo
+        )
+
+
+def _whole(A, uplo):
+    """A, or the Hermitian matrix with its "lower" or "upper" triangle, whatever else is stored."""
+    if uplo is None:
+        return A
+    A = unchecked(*parts(A))
+    if uplo == "upper":
+        A = A.mH
+    with_diagonal, _ = Triangle.of(A, strict=False).matrix(A)
+    below, _ = Triangle.of(A, strict=True).matrix(A)
+    return sparse_add(with_diagonal, below.mH)
+
+
+def _diagonal_of(pattern):
+    """The row of each entry, counted through the items, and whether it is on the diagonal."""
+    *item, row, column = pattern.entry_indices()
+    items, n = max(pattern.items, 1), pattern.shape[-1]
+    on_diagonal = row == column
+    if not torch.compiler.is_compiling() and int(on_diagonal.sum()) != items * n:
+        raise ValueError("A does not store its whole diagonal: store zeros there")
+    return row + n * item[0] if item else row, on_diagonal, items, n
+
+
+@outside_graphs
+def factorize(
+    A: SparseMatrix,
+    method: Factors | None = None,
+    *,
+    uplo: Literal["lower", "upper"] | None = None,
+) -> Factorization:
+    """The `Factorization` of A: solves, determinants, samples and more from one factorisation.
+
+    A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array;
+    float32, float64, complex64 or complex128. method: "cholesky" (A Hermitian positive definite,
+    both triangles stored) or "lu"; without it Cholesky is tried where A is Hermitian with a
+    positive diagonal. In graphs and transforms, where nothing can be tried, it is LU. uplo: "lower"
+    or "upper" of a Hermitian A of which that triangle, with the diagonal, counts, whatever else is
+    stored; gradients are those of its entries, and the inverse's pattern is that of both triangles.
+
+    Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt A,
+    SingularMatrixError for a matrix that is singular or not positive definite, naming a row.
+    """
+    A = as_tensor(A)
+    check_square(A)
+    if uplo not in (None, "lower", "upper"):
+        raise ValueError(f"uplo must be 'lower' or 'upper', not {uplo!r}")
+    if method is not None:
+        check_factorises(method)
+        return Factorization(A, method, uplo)
+    whole = _whole(A, uplo)
+    return by_method(*parts_of(whole), None, lambda method: Factorization(A, method, uplo))
