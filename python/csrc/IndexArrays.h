@@ -16,7 +16,8 @@
 
 namespace tsgu::torch_plugin {
 
-/// How index tensors describe a pattern; `tsgu._patterns.pattern` has the same values.
+/// How index tensors describe a pattern; `tsgu._patterns.pattern` has the same
+/// values.
 enum Form : int64_t {
   CSR = 0,        ///< positions and coordinates
   COO = 1,        ///< both tensors are the (rank, entries) indices
