@@ -29,6 +29,7 @@ _DEFAULTS = {
     "atol": None,
     "maxiter": None,
     "callback": None,
+    "progress": False,
 }
 
 
@@ -125,6 +126,7 @@ def sparse_generic_lstsq(
     atol: float | None = None,
     maxiter: int | None = None,
     callback: Progress | None = None,
+    progress: bool = False,
     return_info: Literal[False] = False,
     on_fail: OnFail = "warn",
 ) -> torch.Tensor: ...
@@ -143,6 +145,7 @@ def sparse_generic_lstsq(
     atol: float | None = None,
     maxiter: int | None = None,
     callback: Progress | None = None,
+    progress: bool = False,
     return_info: Literal[True],
     on_fail: OnFail = "warn",
 ) -> tuple[torch.Tensor, SolveInfo]: ...
@@ -162,6 +165,7 @@ def sparse_generic_lstsq(
     atol: float | None = None,
     maxiter: int | None = None,
     callback: Progress | None = None,
+    progress: bool = False,
     return_info: bool = False,
     on_fail: OnFail = "warn",
 ) -> torch.Tensor | tuple[torch.Tensor, SolveInfo]:
@@ -182,7 +186,7 @@ def sparse_generic_lstsq(
     lstsq: instead, any callable `lstsq(A, B) -> X`; its adjoint is `lstsq(A^H, G)`, or an explicit
     `transpose_lstsq(A, G)`, which gets A itself and has to act as the adjoint.
 
-    on_fail, callback, return_info and errors as for `sparse_generic_solve`.
+    on_fail, callback, progress, return_info and errors as for `sparse_generic_solve`.
     """
     A = as_tensor(A)
     check_operands(A, B)
@@ -193,5 +197,5 @@ def sparse_generic_lstsq(
         "rtol": rtol,
         "atol": atol,
     }
-    options |= {"atol": atol, "maxiter": maxiter, "callback": callback}
+    options |= {"maxiter": maxiter, "callback": callback, "progress": bool(progress)}
     return _lstsq(A, B, lstsq, transpose_lstsq, options, return_info, on_fail)

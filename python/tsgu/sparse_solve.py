@@ -252,6 +252,7 @@ def sparse_generic_solve(
     restart: int | None = None,
     x0: torch.Tensor | None = None,
     callback: Progress | None = None,
+    progress: bool = False,
     return_info: Literal[False] = False,
     on_fail: OnFail = "warn",
     **kwargs: Any,
@@ -272,6 +273,7 @@ def sparse_generic_solve(
     restart: int | None = None,
     x0: torch.Tensor | None = None,
     callback: Progress | None = None,
+    progress: bool = False,
     return_info: Literal[True],
     on_fail: OnFail = "warn",
     **kwargs: Any,
@@ -292,6 +294,7 @@ def sparse_generic_solve(
     restart: int | None = None,
     x0: torch.Tensor | None = None,
     callback: Progress | None = None,
+    progress: bool = False,
     return_info: bool = False,
     on_fail: OnFail = "warn",
     **kwargs: Any,
@@ -317,6 +320,10 @@ def sparse_generic_solve(
     to start. callback(iteration, residuals) is called after every iteration and stops the solve
     where it returns True; such a solve did not converge. Their gradients come from the same method
     on A^H with the same options.
+
+    progress=True shows on stderr what takes longer than a second: of an iteration, also of
+    gradients, how many there were and the largest residual, of a factorisation its size and for how
+    long it has been going; by tqdm where it is installed, otherwise a line every ten seconds.
 
     "lu" and "cholesky" factorise a matrix once for its values, found again by their content: for
     gradients of any order, further right-hand sides and solves with the same values. X is refined
@@ -344,6 +351,7 @@ def sparse_generic_solve(
     B = same_dtype(A, B)
     given: dict[str, Any] = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "restart": restart}
     given |= {"preconditioner": preconditioner, "x0": x0, "callback": callback}
+    given["progress"] = progress or None
     given = {name: value for name, value in given.items() if value is not None}
     return _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail)
 

@@ -114,7 +114,7 @@ class Callables:
 
     `solve(mode, item, values, b, x)` writes x; `progress(iteration, residuals)` returns whether to
     stop; `outcomes`, a list, collects the outcomes of all runs if it is not None. `text(outcome)`
-    makes the text of warnings if it is not None.
+    makes the text of warnings if it is not None; `display`, a Display of progress.py, shows runs.
     """
 
     def __init__(self, solve=None, progress=None, outcomes=None):
@@ -127,7 +127,7 @@ class Callables:
         self.solve = solve
         self.progress = progress
         self.outcomes = outcomes
-        self.text = None
+        self.text = self.display = None
         self.id = next(_ids)
         _known[self.id] = weakref.ref(self, removing(_known, self.id))
 
@@ -216,10 +216,12 @@ def _call_solve(id, mode, item, *addresses):
 @_shown
 def _call_progress(id, iteration, columns, residuals):
     residuals = (ctypes.c_double * columns).from_address(residuals)[:]
-    progress = _callables(id).progress
-    if progress is None:
+    callables = _callables(id)
+    if callables.display is not None:
+        callables.display.step(iteration, residuals)
+    if callables.progress is None:
         return 0
-    return int(bool(progress(iteration, torch.tensor(residuals, dtype=torch.float64))))
+    return int(bool(callables.progress(iteration, torch.tensor(residuals, dtype=torch.float64))))
 
 
 @_shown
@@ -237,6 +239,8 @@ def _tell(callables, outcome, on_fail):
         outcome, run.adopted = run.adopted._replace(mode=outcome.mode, item=outcome.item), None
     if callables is not None and callables.outcomes is not None:
         callables.outcomes.append(outcome)
+    if callables is not None and callables.display is not None:
+        callables.display.end(outcome)
     if outcome.converged:
         return
     if len(_thread.runs) > 1 and _thread.runs[-2].adopts:

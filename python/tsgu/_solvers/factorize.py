@@ -18,6 +18,7 @@ from ..sparse_arithmetic import sparse_add
 from ..sparse_logdet import Slogdet, inverse_on, logdet_on, slogdet_on
 from .direct import by_method, check_factorises, check_square, in_graph_or_transform, parts_of
 from .linear_solve import check_operands
+from .progress import factorising
 from .solver import fixed_solver
 
 __all__ = ["Factorization", "factorize"]
@@ -31,7 +32,11 @@ class Factorization:
     """
 
     def __init__(
-        self, A: TensorOrMatrix, method: Factors, uplo: Literal["lower", "upper"] | None = None
+        self,
+        A: TensorOrMatrix,
+        method: Factors,
+        uplo: Literal["lower", "upper"] | None = None,
+        progress: bool = False,
     ) -> None:
         self._like, self._uplo = A, uplo
         self._given, _ = parts_of(A)
@@ -39,7 +44,8 @@ class Factorization:
         self._pattern, self._values = without_repeats(*parts_of(whole))
         self._method = method
         self._handle = fixed_solver(method)
-        self._factorise()
+        with factorising(progress, method, self._pattern):
+            self._factorise()
 
     def _factorise(self):
         """Factorises now, so that what is wrong is raised here."""
@@ -181,6 +187,7 @@ def factorize(
     method: Factors | None = None,
     *,
     uplo: Literal["lower", "upper"] | None = None,
+    progress: bool = False,
 ) -> Factorization:
     """The `Factorization` of A: solves, determinants, samples and more from one factorisation.
 
@@ -190,6 +197,7 @@ def factorize(
     positive diagonal. In graphs and transforms, where nothing can be tried, it is LU. uplo: "lower"
     or "upper" of a Hermitian A of which that triangle, with the diagonal, counts, whatever else is
     stored; gradients are those of its entries, and the inverse's pattern is that of both triangles.
+    progress: as in `sparse_generic_solve`.
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt A,
     SingularMatrixError for a matrix that is singular or not positive definite, naming a row.
@@ -200,6 +208,8 @@ def factorize(
         raise ValueError(f"uplo must be 'lower' or 'upper', not {uplo!r}")
     if method is not None:
         check_factorises(method)
-        return Factorization(A, method, uplo)
+        return Factorization(A, method, uplo, progress)
     whole = _whole(A, uplo)
-    return by_method(*parts_of(whole), None, lambda method: Factorization(A, method, uplo))
+    return by_method(
+        *parts_of(whole), None, lambda method: Factorization(A, method, uplo, progress)
+    )

@@ -13,6 +13,7 @@ from .._runtime import callbacks, library
 from .._runtime.callbacks import Callables
 from .._runtime.dtypes import same_dtype as same_dtype
 from .._runtime.lazy import plain
+from .progress import around
 from .solver import SolveInfo, solver
 
 _solve_from = callbacks.watch(
@@ -39,10 +40,11 @@ def run(
     callables = Callables(outcomes=[]) if wants_info else None
     handle = make_handle(callables)
     program = operator_on(name, pattern)
-    if guess is None:
-        x = program.call((pattern,), handle, values, B)
-    else:
-        x = _from_guess(program, pattern, handle, values, B, guess, nearest)
+    with around(handle, pattern):
+        if guess is None:
+            x = program.call((pattern,), handle, values, B)
+        else:
+            x = _from_guess(program, pattern, handle, values, B, guess, nearest)
     if not wants_info:
         return x, None
     # Of this solve: those of its derivatives come later.
@@ -95,6 +97,7 @@ def handle_maker(method, wanted, dtype, on_fail, text=None):
             restart=wanted.restart,
             on_fail=on_fail,
             callback=wanted.callback,
+            progress=bool(wanted.progress),
             callables=callables,
         )
 

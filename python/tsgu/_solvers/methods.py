@@ -35,6 +35,7 @@ class Wanted(NamedTuple):
     preconditioner: Any = None  # a name of tsgu.solver, a matrix or a callable
     x0: torch.Tensor | None = None
     callback: Callable | None = None
+    progress: bool | None = None
     at_most: float | None = None  # rtol, where our default is not stricter
 
     def tolerance(self, dtype):

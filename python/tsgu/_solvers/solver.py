@@ -14,6 +14,7 @@ from .._runtime import c_api, library
 from .._runtime.callbacks import METHODS, ON_FAIL, Callables, FactorInfo, Outcome
 from .._runtime.lazy import plain
 from .._typing import Method, OnFail, Preconditioner, Progress
+from .progress import Display
 
 _PRECONDITIONERS = (None, *library.names("preconditioner")[1:])
 _EVERY_OUTCOME, _PROGRESS, _HISTORY = 1, 2, 4
@@ -75,6 +76,7 @@ def solver(
     scale_columns: bool = False,
     on_fail: OnFail = "warn",
     callback: Progress | None = None,
+    progress: bool = False,
     callables: Callables | None = None,
 ) -> torch.Tensor:
     """A solver handle: an int64 tensor that the programs with solves take as an operand.
@@ -87,7 +89,8 @@ def solver(
     restart, 30, belongs to gmres, damp and scale_columns to lsmr, upper and unitriangular (ones,
     and no stored diagonal) to triangular. on_fail: "warn", "raise" (ConvergenceError) or "ignore".
     callback(iteration, residuals) is called after every iteration, also of adjoint solves, and
-    stops the solve where it returns True; such a solve did not converge.
+    stops the solve where it returns True; such a solve did not converge. progress=True shows solves
+    that last, as `sparse_generic_solve` does.
 
     The same handle serves a solve, its adjoint and their derivatives. Do not write to it.
     Raises ValueError for options out of range.
@@ -108,13 +111,16 @@ def solver(
         on_fail=_choose("on_fail", on_fail, ON_FAIL),
         report=_EVERY_OUTCOME if on_fail == "raise" else 0,
     )
-    if callback is not None and callables is None:
+    if (callback is not None or progress) and callables is None:
         callables = Callables()
     if callables is None:
         return _packed(options)
     if callback is not None:
         callables.progress = callback
     report = options.report
+    if progress:
+        callables.display = Display(method)
+        report |= _EVERY_OUTCOME | _PROGRESS
     if callables.progress is not None:
         report |= _PROGRESS
     if getattr(callables.solve, "is_ours", False):  # it may know better how it ended
