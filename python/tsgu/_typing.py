@@ -1,7 +1,17 @@
 """What the annotations of public functions name."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ForwardRef, Literal, Protocol, TypeAlias, TypeVar, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ForwardRef,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Union,
+)
 
 import torch
 
@@ -48,5 +58,20 @@ OnFail: TypeAlias = Literal["warn", "raise", "ignore"]
 Progress: TypeAlias = Callable[[int, torch.Tensor], Any]  # (iteration, residuals); True: stop
 Product: TypeAlias = SparseMatrix | Callable[[torch.Tensor], torch.Tensor]  # a matrix or closure
 Preconditioned: TypeAlias = Preconditioner | Product
+
+
+class SolveOptions(TypedDict, total=False):
+    """Those of `sparse_generic_solve` for a method of ours."""
+
+    preconditioner: Preconditioned | None
+    rtol: float | None
+    atol: float | None
+    maxiter: int | None
+    restart: int | None
+    x0: torch.Tensor | None
+    callback: Progress | None
+    progress: bool
+    on_fail: OnFail
+
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -88,6 +88,8 @@ def reductions(A: tsgu.Matrix, S: torch.Tensor) -> None:
 def solves(A: tsgu.Matrix, S: torch.Tensor, b: torch.Tensor) -> None:
     assert_type(A.solve(b), torch.Tensor)
     assert_type(A.solve(b, "cg", preconditioner="ic0", rtol=1e-9), torch.Tensor)
+    assert_type(A.solve(b, method="lu", progress=True), torch.Tensor)
+    assert_type(A.solve(b, return_info=True), tuple[torch.Tensor, tsgu.SolveInfo])
     x, info = tsgu.sparse_generic_solve(S, b, "gmres", return_info=True)
     assert_type(x, torch.Tensor)
     assert_type(info.iterations, torch.Tensor)
@@ -98,6 +100,7 @@ def solves(A: tsgu.Matrix, S: torch.Tensor, b: torch.Tensor) -> None:
     assert_type(tsgu.solver("gmres", restart=20), torch.Tensor)
     A.solve(b, "conjugate gradients")  # error: call-overload
     A.solve(b, "cg", rtol="tight")  # error: call-overload
+    A.solve(b, method="cg", tolerance=1e-3)  # error: call-overload
     A.solve(b, return_info=True).sum()  # error: attr-defined
     tsgu.solver("cholesky", on_fail="explode")  # error: arg-type
     tsgu.sparse_triangular_solve(S, b, uper=False)  # error: call-arg

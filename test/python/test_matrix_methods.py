@@ -37,6 +37,10 @@ def test_methods_are_the_functions():
     b = torch.randn(4, dtype=torch.float64)
     expected = torch.linalg.solve(A.to_dense(), b)
     torch.testing.assert_close(A.solve(b, "cholesky"), expected)
+    for method in ("cg", "lu", None, lambda A, B: torch.linalg.solve(A.to_dense(), B)):
+        torch.testing.assert_close(A.solve(b, method=method), expected)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'methods'"):
+        A.solve(b, methods="cg")
     torch.testing.assert_close(A.lstsq(b, damp=0.0), expected, rtol=1e-6, atol=1e-8)
     upper = torch.linalg.solve_triangular(A.to_dense().triu(), b[:, None], upper=True)
     torch.testing.assert_close(A.solve_triangular(b[:, None], upper=True), upper)

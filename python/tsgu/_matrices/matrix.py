@@ -21,13 +21,14 @@ from .._typing import Number, Shape, SparseArray, SparseMatrix
 from .matrix_market import read_matrix
 
 if TYPE_CHECKING:
+    from .._matrix_functions import solve
     from .._solvers.factorize import factorize
     from ..sparse_logdet import logdet, selected_inverse, slogdet
     from ..sparse_logsumexp import sparse_logsumexp
     from ..sparse_lstsq import sparse_generic_lstsq
     from ..sparse_reductions import sparse_amax, sparse_amin, sparse_mean, sparse_sum
     from ..sparse_softmax import sparse_log_softmax, sparse_softmax
-    from ..sparse_solve import sparse_generic_solve, sparse_triangular_solve
+    from ..sparse_solve import sparse_triangular_solve
 
 _MATRIX = autograd.operator("spmm")
 _BATCH = autograd.operator("spmm/batch")
@@ -323,7 +324,7 @@ class Matrix:
         softmax = sparse_softmax
         log_softmax = sparse_log_softmax
         logsumexp = sparse_logsumexp
-        solve = sparse_generic_solve
+        solve = solve
         solve_triangular = sparse_triangular_solve
         lstsq = sparse_generic_lstsq
         logdet = logdet
