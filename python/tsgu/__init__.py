@@ -115,6 +115,7 @@ if _python_typing.TYPE_CHECKING:  # modules that are loaded when they are named
     from . import distributions as distributions
     from . import encoders as encoders
     from . import jax as jax
+    from . import plots as plots
 else:
 
     def __getattr__(name):

@@ -191,6 +191,8 @@ WITHOUT_POSITIONS = {
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
     *(
         "explain",
+        "plots.convergence",
+        "plots.roofline",
         "install_as",
         "gather_mm",
         "segment_mm",
@@ -327,6 +329,7 @@ def calls_of_matrices(A):
         "Matrix.to_torch: its transpose": lambda: read(M().mT.to_torch()),
         "sparse_softmax: of a Matrix": lambda: tsgu.sparse_softmax(M(), -1),
         "sparse_logsumexp: of a Matrix": lambda: tsgu.sparse_logsumexp(M(), -1),
+        "plots.spy": lambda: tsgu.plots.spy(A),
         "utils.sparse_block_diag: of Matrices": lambda: read(
             tsgu.utils.sparse_block_diag(M(), M())
         ),

@@ -31,7 +31,7 @@ def test_every_public_function_is_called(outcomes):
     import tsgu
 
     names = set(tsgu.__all__)
-    for part in ("utils", "distributions", "cupy", "jax"):
+    for part in ("utils", "distributions", "cupy", "jax", "plots"):
         names |= {f"{part}.{name}" for name in getattr(tsgu, part).__all__}
     names |= {f"direct.{name}" for name in set(tsgu.direct.__all__) - names}
     for owner in (tsgu.Pattern, tsgu.Operator, tsgu.Matrix):

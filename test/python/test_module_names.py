@@ -185,6 +185,7 @@ class Absent(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
+sys.modules["tqdm"] = None  # torch looks for it itself
 import torch, tsgu
 for found in pkgutil.walk_packages(tsgu.__path__, "tsgu."):
     importlib.import_module(found.name)
