@@ -5,7 +5,6 @@ from typing import Literal
 import torch
 
 from .._matrices.matrix import matrix_of, unchecked
-from .._matrices.triangle import Triangle
 from .._patterns.coalesced import without_repeats
 from .._patterns.layouts import as_tensor
 from .._patterns.modes import on_indices, outside_graphs
@@ -163,6 +162,8 @@ def _whole(A, uplo):
     """A, or the Hermitian matrix with its "lower" or "upper" triangle, whatever else is stored."""
     if uplo is None:
         return A
+    from .._matrices.triangle import Triangle  # which has torch load its compiler, for a second
+
     A = unchecked(*parts(A))
     if uplo == "upper":
         A = A.mH
