@@ -8,7 +8,8 @@
 // Short loops of constant length are unrolled into chunks. Others become a loop
 // over full chunks and one masked chunk. Chunks are counted from the loop's own
 // start, so a row gives the same bits wherever its matrix is cut. Loops that do
-// little but gather stay scalar for short rows.
+// little but gather stay scalar for short rows, with several sums that need not
+// wait for each other.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,22 +41,29 @@ class LoopBuilder {
 public:
   LoopBuilder(const VectorBody &body, unsigned vectorBits)
       : body(body), loop(body.getLoop()), builder(loop), loc(loop.getLoc()),
-        vectorBits(vectorBits), lanes(body.getLanes(vectorBits)) {}
+        vectorBits(vectorBits), lanes(countLanes(body, vectorBits)) {}
 
   void build();
 
+  /// At most as many as are gathered at once, where little else is done.
+  static int64_t countLanes(const VectorBody &body, unsigned vectorBits) {
+    const int64_t all = body.getLanes(vectorBits);
+    return needsLongRows(body) ? std::min(all, VectorBody::mostGathered) : all;
+  }
   /// Whether only long rows are worth the gathers.
   static bool needsLongRows(const VectorBody &body) {
     return body.getGathers() && !body.hasMathCalls();
   }
   /// From how many entries on they are: with one, and with several.
-  static constexpr int64_t longRow = 6, longRowOfSeveral = 64;
+  static constexpr int64_t longRow = 8, longRowOfSeveral = 64;
 
 private:
   using Values = SmallVector<Value>;
 
   /// Unrolling beyond this costs more in instruction fetches than it saves.
   static constexpr int64_t maxChunks = 32;
+  /// Sums of their own that a short row has.
+  static constexpr int64_t apart = 4;
 
   Value constant(int64_t value) {
     return arith::ConstantIndexOp::create(builder, loc, value);
@@ -71,6 +79,9 @@ private:
   Values buildChunks(Value from, Value to, int64_t unroll, Values carried);
   Values buildTail(Value from, Value to, Values carried);
   Values combineAccumulators(ArrayRef<Value> carried);
+  Value endOfMultiple(Value from, int64_t multiple);
+  IRMapping mapUnitStrides();
+  Values buildScalars();
   Value reduce(unsigned i, Value vector);
 
   const VectorBody &body;
@@ -164,15 +175,80 @@ SmallVector<Value> LoopBuilder::combineAccumulators(ArrayRef<Value> carried) {
   return values;
 }
 
+/// Where the loop's last whole chunk of that many iterations ends.
+Value LoopBuilder::endOfMultiple(Value from, int64_t multiple) {
+  Value to = loop.getUpperBound();
+  Value extent = arith::SubIOp::create(builder, loc, to, from);
+  Value rest = arith::RemUIOp::create(builder, loc, extent, constant(multiple));
+  return arith::SubIOp::create(builder, loc, to, rest);
+}
+
+/// What is gathered from, as a type that knows of the strides of 1. (A cast
+/// would be folded away.)
+IRMapping LoopBuilder::mapUnitStrides() {
+  IRMapping mapping;
+  if (!unitStrides)
+    return mapping;
+  for (memref::LoadOp load : body.getStridedGathers()) {
+    auto line = memref::ExtractStridedMetadataOp::create(builder, loc,
+                                                         load.getMemRef());
+    SmallVector<OpFoldResult> strides = line.getConstifiedMixedStrides();
+    for (auto [index, stride] : llvm::zip_equal(load.getIndices(), strides))
+      if (!loop.isDefinedOutsideOfLoop(index))
+        stride = builder.getIndexAttr(1);
+    mapping.map(load.getMemRef(), memref::ReinterpretCastOp::create(
+                                      builder, loc, line.getBaseBuffer(),
+                                      line.getConstifiedMixedOffset(),
+                                      line.getConstifiedMixedSizes(), strides));
+  }
+  return mapping;
+}
+
+/// The loop as it is; where it reduces, several iterations at a time.
+SmallVector<Value> LoopBuilder::buildScalars() {
+  const unsigned count = loop.getNumRegionIterArgs();
+  const IRMapping memrefs = mapUnitStrides();
+  if (count == 0) {
+    IRMapping mapping = memrefs;
+    return Values(builder.clone(*loop, mapping)->getResults());
+  }
+  Value from = loop.getLowerBound(), end = endOfMultiple(from, apart);
+  Values starts(loop.getInitArgs());
+  for (int64_t copy = 1; copy < apart; ++copy)
+    for (unsigned i = 0; i < count; ++i)
+      starts.push_back(arith::ConstantOp::create(
+          builder, loc, cast<TypedAttr>(getNeutral(body.getCombiner(i)))));
+  auto several =
+      scf::ForOp::create(builder, loc, from, end, constant(apart), starts);
+  Values sums;
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(several.getBody());
+    for (int64_t copy = 0; copy < apart; ++copy) {
+      IRMapping mapping = memrefs;
+      mapping.map(loop.getInductionVar(),
+                  arith::AddIOp::create(builder, loc, several.getInductionVar(),
+                                        constant(copy)));
+      mapping.map(loop.getRegionIterArgs(),
+                  several.getRegionIterArgs().slice(copy * count, count));
+      for (Operation &op : loop.getBody()->without_terminator())
+        builder.clone(op, mapping);
+      for (Value sum : loop.getYieldedValues())
+        sums.push_back(mapping.lookupOrDefault(sum));
+    }
+    scf::YieldOp::create(builder, loc, sums);
+  }
+  sums = combineAccumulators(Values(several.getResults()));
+  IRMapping mapping = memrefs;
+  auto rest = cast<scf::ForOp>(builder.clone(*loop, mapping));
+  rest.setLowerBound(end);
+  rest.getInitArgsMutable().assign(sums);
+  return Values(rest.getResults());
+}
+
 SmallVector<Value> LoopBuilder::buildLooped() {
   Value from = loop.getLowerBound(), to = loop.getUpperBound();
   Values carried;
-  auto roundDown = [&](Value start, int64_t multiple) -> Value {
-    Value extent = arith::SubIOp::create(builder, loc, to, start);
-    Value rest =
-        arith::RemUIOp::create(builder, loc, extent, constant(multiple));
-    return arith::SubIOp::create(builder, loc, to, rest);
-  };
   // Sums over dense rows are long: four accumulators hide the latency of
   // adding.
   bool dense = isConstantIntValue(from, 0);
@@ -183,11 +259,11 @@ SmallVector<Value> LoopBuilder::buildLooped() {
       carried.push_back(
           buildSplat(builder, loc, getNeutral(body.getCombiner(i)), lanes));
   if (unroll > 1) {
-    Value end = roundDown(from, unroll * lanes);
+    Value end = endOfMultiple(from, unroll * lanes);
     carried = combineAccumulators(buildChunks(from, end, unroll, carried));
     from = end;
   }
-  Value end = roundDown(from, lanes);
+  Value end = endOfMultiple(from, lanes);
   carried = buildChunks(from, end, 1, carried);
   return buildTail(end, to, carried);
 }
@@ -259,24 +335,23 @@ Value LoopBuilder::buildHasUnitStrides() {
 }
 
 void LoopBuilder::build() {
-  auto inVectors = [&] {
-    if (body.getStridedGathers().empty())
+  auto anyLength = [&] {
+    if (!needsLongRows(body))
       return buildVectors();
     return choose(
-        buildHasUnitStrides(),
-        [&] {
-          unitStrides = true;
-          return buildVectors();
-        },
-        [&] {
-          unitStrides = false;
-          return buildVectors();
-        });
+        buildIsLong(), [&] { return buildVectors(); },
+        [&] { return buildScalars(); });
   };
-  auto oneByOne = [&] { return Values(builder.clone(*loop)->getResults()); };
-  Values results = needsLongRows(body)
-                       ? choose(buildIsLong(), inVectors, oneByOne)
-                       : inVectors();
+  auto withStrides = [&](bool unit) {
+    unitStrides = unit;
+    return anyLength();
+  };
+  Values results =
+      body.getStridedGathers().empty()
+          ? anyLength()
+          : choose(
+                buildHasUnitStrides(), [&] { return withStrides(true); },
+                [&] { return withStrides(false); });
   loop->replaceAllUsesWith(results);
   loop.erase();
 }
@@ -317,7 +392,7 @@ struct Vectorize : tsgu::impl::VectorizeBase<Vectorize> {
           << remark::reason("{0}", whyNot);
       return;
     }
-    int64_t lanes = body->getLanes(vectorBits);
+    int64_t lanes = LoopBuilder::countLanes(*body, vectorBits);
     auto outer = dyn_cast<scf::ForOp>(loop->getParentOp());
     bool longRows = LoopBuilder::needsLongRows(*body);
     LoopBuilder(*body, vectorBits).build();

@@ -28,6 +28,8 @@ public:
                                              mlir::Value given = {});
 
   mlir::scf::ForOp getLoop() const { return loop; }
+  /// Gathers of more lanes are slower than as many loads (up to twice, Zen 5).
+  static constexpr int64_t mostGathered = 8;
   /// Lanes of the widest element type that the loop computes with.
   int64_t getLanes(unsigned vectorBits) const;
   /// The only load of the output and its only store, at the same indices; null

@@ -86,9 +86,7 @@ Value VectorEmitter::emitLanes(memref::LoadOp load) {
 
 /// A load whose place in one dimension is a coordinate: a gather.
 Value VectorEmitter::emitGather(memref::LoadOp load) {
-  // Gathers of more lanes are slower than as many loads (up to twice, Zen 5).
-  constexpr int64_t mostGathered = 8;
-  if (!chunk.mask && chunk.lanes > mostGathered)
+  if (!chunk.mask && chunk.lanes > VectorBody::mostGathered)
     return emitLanes(load);
   Location loc = load.getLoc();
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);

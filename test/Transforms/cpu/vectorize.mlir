@@ -153,18 +153,23 @@ func.func @gather(%lo: index, %hi: index, %crd: memref<?xi32>, %x: memref<?xf64>
 
 // -----
 
-// Where little is computed, short rows are faster one by one.
+// Where little is computed, no more lanes than are gathered at once; short rows
+// are faster without, with four sums that do not wait for each other.
 
 // CHECK-LABEL: func @spmv_row(
 // CHECK:         %[[LENGTH:.*]] = arith.subi
-// CHECK:         %[[LONG:.*]] = arith.cmpi sge, %[[LENGTH]], %c6
+// CHECK:         %[[LONG:.*]] = arith.cmpi sge, %[[LENGTH]], %c8
 // CHECK:         scf.if %[[LONG]]
-// CHECK:           vector.from_elements
+// CHECK:           vector.gather {{.*}} vector<8xf32>
 // CHECK:           vector.reduction
 // CHECK:         } else {
 // CHECK-NOT:       vector
-// CHECK:           scf.for
-// REMARK: [Passed] Vectorize | Category:tsgu | Function=spmv_row | Remark="long rows are computed at vector width", lanes=16
+// CHECK:           %[[SUMS:.*]]:4 = scf.for {{.*}} step %c4 iter_args
+// CHECK:           %[[EVEN:.*]] = arith.addf %[[SUMS]]#0, %[[SUMS]]#2
+// CHECK:           %[[ODD:.*]] = arith.addf %[[SUMS]]#1, %[[SUMS]]#3
+// CHECK:           %[[SUM:.*]] = arith.addf %[[EVEN]], %[[ODD]]
+// CHECK:           scf.for {{.*}} step %c1 iter_args(%{{.*}} = %[[SUM]])
+// REMARK: [Passed] Vectorize | Category:tsgu | Function=spmv_row | Remark="long rows are computed at vector width", lanes=8
 func.func @spmv_row(%lo: index, %hi: index, %crd: memref<?xi64>, %val: memref<?xf32>,
                     %x: memref<?xf32>, %y: memref<f32>)
     attributes {tsgu.kernel, tsgu.output = 5 : i64} {
@@ -210,6 +215,35 @@ func.func @one_column(%lo: index, %hi: index, %crd: memref<?xi32>,
     %e = math.exp %b : f64
     memref.store %e, %S[%kk] : memref<?xf64>
   }
+  return
+}
+
+// -----
+
+// Short rows know the strides of 1, too.
+
+// CHECK-LABEL: func @one_column_row(
+// CHECK:         %[[UNIT:.*]] = arith.cmpi eq
+// CHECK:         scf.if %[[UNIT]]
+// CHECK:           %[[LINE:.*]] = memref.reinterpret_cast {{.*}} to memref<?x1xf64, strided<[1, 1]>>
+// CHECK:           memref.load %[[LINE]]
+// CHECK:         } else {
+// CHECK:           memref.load %{{.*}} : memref<?x1xf64, strided<[?, 1]>>
+func.func @one_column_row(%lo: index, %hi: index, %crd: memref<?xi32>,
+                          %B: memref<?x1xf64, strided<[?, 1]>>, %y: memref<f64>)
+    attributes {tsgu.kernel, tsgu.output = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f64
+  %r = scf.for %kk = %lo to %hi step %c1 iter_args(%acc = %zero) -> (f64) {
+    %k32 = memref.load %crd[%kk] : memref<?xi32>
+    %k64 = arith.extui %k32 : i32 to i64
+    %k = arith.index_cast %k64 : i64 to index
+    %b = memref.load %B[%k, %c0] : memref<?x1xf64, strided<[?, 1]>>
+    %s = arith.addf %acc, %b : f64
+    scf.yield %s : f64
+  }
+  memref.store %r, %y[] : memref<f64>
   return
 }
 
