@@ -52,7 +52,7 @@ Number: TypeAlias = complex  # of which int and float are kinds, to annotations
 
 Factors: TypeAlias = Literal["cholesky", "lu"]
 SquareMethod: TypeAlias = Literal["cg", "minres", "bicgstab", "gmres", "cgs", "cholesky", "lu"]
-Method: TypeAlias = SquareMethod | Literal["triangular", "lsmr"]
+Method: TypeAlias = SquareMethod | Literal["triangular", "lsmr", "qr"]
 Preconditioner: TypeAlias = Literal["jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg"]
 OnFail: TypeAlias = Literal["warn", "raise", "ignore"]
 Progress: TypeAlias = Callable[[int, torch.Tensor], Any]  # (iteration, residuals); True: stop

@@ -20,7 +20,8 @@ from ._typing import OnFail, Progress, SparseMatrix
 
 __all__ = ["SparseGenericLstsq", "sparse_generic_lstsq"]
 
-_Lstsq: TypeAlias = Callable[..., torch.Tensor]  # (A, B) -> X
+_Lstsq: TypeAlias = Literal["lsmr", "qr"] | Callable[..., torch.Tensor]  # (A, B) -> X
+_Adjoint: TypeAlias = Callable[..., torch.Tensor]
 
 _DEFAULTS = {
     "damp": 0.0,
@@ -41,6 +42,28 @@ def _refuse(options, function):
                 f"{name} is an option of our method, which {function!r} would not see: give it "
                 "to your own by functools.partial"
             )
+
+
+def _check_qr(options):
+    """Raises ValueError for options of iterations."""
+    for name in ("damp", "scale_columns", "maxiter", "callback"):
+        if options[name] != _DEFAULTS[name]:
+            raise ValueError(f"'qr' takes no {name}: 'lsmr' does")
+
+
+def _own_maker(lstsq, transpose_lstsq, on_fail, options):
+    """For `run`: a handle of "lsmr" or "qr", by name."""
+    if lstsq not in ("lsmr", "qr"):
+        raise ValueError(f"lstsq must be one of 'lsmr', 'qr' or a callable, not {lstsq!r}")
+    if transpose_lstsq is not None:
+        raise ValueError(f"{lstsq!r} knows its adjoint, and takes no transpose_lstsq")
+    if lstsq == "qr":
+        options = {name: options[name] for name in ("rtol", "atol", "progress")}
+
+    def make(callables):
+        return solver(lstsq, on_fail=on_fail, callables=callables, **options)
+
+    return make
 
 
 def _user_maker(lstsq, transpose_lstsq, pattern, vector, on_fail, options):
@@ -81,14 +104,14 @@ def _lstsq(A, B, lstsq, transpose_lstsq, options, return_info, on_fail):
     pattern, values = parts(A)
     vector = B.dim() < A.dim()
     scale = None
+    if isinstance(lstsq, str) and lstsq == "qr":
+        _check_qr(options)
     if options["scale_columns"] and not options["damp"] and A.shape[-2] < A.shape[-1]:
         # D (A D)^+ B depends on D, which depends on A: gradients go through both.
         options = options | {"scale_columns": False}
         pattern, values, scale = _scaled_columns(pattern, values)
-    if lstsq is None and transpose_lstsq is None:
-
-        def make(callables):
-            return solver("lsmr", on_fail=on_fail, callables=callables, **options)
+    if isinstance(lstsq, str) or (lstsq is None and transpose_lstsq is None):
+        make = _own_maker(lstsq or "lsmr", transpose_lstsq, on_fail, options)
     else:
         make = _user_maker(lstsq, transpose_lstsq, pattern, vector, on_fail, options)
     # Which pseudo-inverse it is, (A^H A)^-1 A^H or A^H (A A^H)^-1, decides the gradient's form.
@@ -108,7 +131,7 @@ class SparseGenericLstsq(Function):
         A: SparseMatrix,
         B: torch.Tensor,
         lstsq: _Lstsq | None = None,
-        transpose_lstsq: _Lstsq | None = None,
+        transpose_lstsq: _Adjoint | None = None,
     ) -> torch.Tensor:
         return _lstsq(A, B, lstsq, transpose_lstsq, _DEFAULTS, False, "warn")
 
@@ -118,7 +141,7 @@ def sparse_generic_lstsq(
     A: SparseMatrix,
     B: torch.Tensor,
     lstsq: _Lstsq | None = None,
-    transpose_lstsq: _Lstsq | None = None,
+    transpose_lstsq: _Adjoint | None = None,
     *,
     damp: float = 0.0,
     scale_columns: bool = False,
@@ -137,7 +160,7 @@ def sparse_generic_lstsq(
     A: SparseMatrix,
     B: torch.Tensor,
     lstsq: _Lstsq | None = None,
-    transpose_lstsq: _Lstsq | None = None,
+    transpose_lstsq: _Adjoint | None = None,
     *,
     damp: float = 0.0,
     scale_columns: bool = False,
@@ -157,7 +180,7 @@ def sparse_generic_lstsq(
     A: SparseMatrix,
     B: torch.Tensor,
     lstsq: _Lstsq | None = None,
-    transpose_lstsq: _Lstsq | None = None,
+    transpose_lstsq: _Adjoint | None = None,
     *,
     damp: float = 0.0,
     scale_columns: bool = False,
@@ -174,19 +197,25 @@ def sparse_generic_lstsq(
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (m, n), tall, wide or square, or a batch
     (b, m, n), or a SciPy array. B:
     strided, (m,) or (m, p); for a batch (b, m) or (b, m, p). X: (n,) or (n, p) alike, of A's
-    dtype. Where several X minimise, the one of smallest norm. By LSMR, which stops when
-    norm(A^H r - damp^2 X) is small beside norm(A) norm(r), r = B - A X, or norm(r) beside norm(B);
-    rtol is by default 1e-5 in single and 1e-8 in double precision. scale_columns: columns of A are
-    scaled to norm 1 meanwhile, which helps where their norms differ; for a wide or rank-deficient A
-    it is another X that has the smallest (scaled) norm.
+    dtype. Where several X minimise, the one of smallest norm.
+
+    lstsq: "lsmr", which is the default, stops when norm(A^H r - damp^2 X) is small beside
+    norm(A) norm(r), r = B - A X, or norm(r) beside norm(B); rtol is by default 1e-5 in single and
+    1e-8 in double precision. scale_columns: columns of A are scaled to norm 1 meanwhile, which
+    helps where their norms differ; for a wide or rank-deficient A it is another X that has the
+    smallest (scaled) norm. "qr" factorises A once for its values, found again by their content: for
+    gradients of any order, further right-hand sides and solves with the same values. X is as
+    accurate as the condition of A allows; `SolveInfo.factors.rank` states the rank, to which a
+    column that is a combination of others, up to max(m, n) roundings, adds nothing. It takes no
+    damp, scale_columns, maxiter and callback. Or any callable `lstsq(A, B) -> X`; its adjoint is
+    `lstsq(A^H, G)`, or an explicit `transpose_lstsq(A, G)`, which gets A itself and has to act as
+    the adjoint.
 
     Differentiable to any order in A and B where A has full column rank (m >= n) or full row rank
-    (m < n), or damp > 0; otherwise backward raises.
+    (m < n), or damp > 0; otherwise backward raises SingularMatrixError, from "qr" with the rank.
 
-    lstsq: instead, any callable `lstsq(A, B) -> X`; its adjoint is `lstsq(A^H, G)`, or an explicit
-    `transpose_lstsq(A, G)`, which gets A itself and has to act as the adjoint.
-
-    on_fail, callback, progress, return_info and errors as for `sparse_generic_solve`.
+    on_fail, callback, progress, return_info and errors as for `sparse_generic_solve`. From "qr"
+    also ValueError for NaN or infinity in A, and SingularMatrixError where no rank can be told.
     """
     A = as_tensor(A)
     check_operands(A, B)

@@ -418,6 +418,7 @@ def calls_of_solves(A):
         "sparse_generic_lstsq": lambda: lstsq(A, B),
         "sparse_generic_lstsq: columns scaled": lambda: lstsq(A, B, scale_columns=True),
         "sparse_generic_lstsq: damped": lambda: lstsq(A, B, damp=0.5),
+        "sparse_generic_lstsq: qr": lambda: lstsq(A, B, "qr"),
         "sparse_generic_lstsq: by a callable": lambda: lstsq(A, B, lstsq=lambda A, B: B),
         "SparseGenericLstsq": lambda: tsgu.SparseGenericLstsq.apply(A, B),
         "cupy.sparse_solve_c4t": lambda: tsgu.cupy.sparse_solve_c4t(A, B),
@@ -434,6 +435,7 @@ def calls_of_solves(A):
         "selected_inverse": lambda: tsgu.selected_inverse(A),
         "selected_inverse: cholesky": lambda: tsgu.selected_inverse(A, "cholesky"),
         "factorize": lambda: tsgu.factorize(A),
+        "factorize: qr": lambda: tsgu.factorize(A, "qr"),
         "Factorization": lambda: tsgu.Factorization(A, "lu"),
     }
     calls |= calls_of_distributions(A)

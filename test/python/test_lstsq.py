@@ -61,14 +61,15 @@ def tight(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", matrices.ALL)
-def test_values_and_gradients(kind, shape, dtype):
+@pytest.mark.parametrize("method", ["lsmr", "qr"])
+def test_values_and_gradients(method, kind, shape, dtype):
     needs = "B" if kind == "csr64" else "A" if kind == "coo" else "AB"
     A = full_rank(kind, *SHAPES[shape], dtype).requires_grad_("A" in needs)
     B = right_side(A).requires_grad_("B" in needs)
     indices = oracle.indices_of(A.detach())
     values = oracle.stored_values(A).requires_grad_("A" in needs)
     dense = B.detach().requires_grad_("B" in needs)
-    X = tsgu.sparse_generic_lstsq(A, B)
+    X = tsgu.sparse_generic_lstsq(A, B, method)
     expected = reference(indices, values, A.shape, dense)
     close(X.detach(), expected.detach(), tight(dtype))
     weight = torch.randn_like(expected)
@@ -81,10 +82,10 @@ def test_values_and_gradients(kind, shape, dtype):
         close(B.grad, dense.grad, 4 * tight(dtype))
 
 
-@pytest.mark.parametrize("damp", [0.0, 0.8])
+@pytest.mark.parametrize("method,damp", [("lsmr", 0.0), ("lsmr", 0.8), ("qr", 0.0)])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", ["csr32", "uncoalesced", "ragged coo"])
-def test_second_derivatives(kind, shape, damp):
+def test_second_derivatives(kind, shape, method, damp):
     A = full_rank(kind, *SHAPES[shape])
     indices = oracle.indices_of(A)
     values = oracle.stored_values(A).requires_grad_()
@@ -92,7 +93,7 @@ def test_second_derivatives(kind, shape, damp):
 
     def ours(v, b):
         options = {"damp": damp, "rtol": 1e-14, "on_fail": "ignore"}
-        return tsgu.sparse_generic_lstsq(rebuild(A, v), b, **options) ** 2
+        return tsgu.sparse_generic_lstsq(rebuild(A, v), b, method, **options) ** 2
 
     oracle.assert_same_derivatives(
         ours,
@@ -105,12 +106,14 @@ def test_second_derivatives(kind, shape, damp):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
-def test_gradcheck_and_gradgradcheck(dtype, shape):
+@pytest.mark.parametrize("method", ["lsmr", "qr"])
+def test_gradcheck_and_gradgradcheck(method, dtype, shape):
     A = full_rank("csr64", *(size // 2 + 1 for size in SHAPES[shape]), dtype)
     operands = A.values().clone().requires_grad_(), right_side(A).requires_grad_()
 
     def solve(values, B):
-        return tsgu.sparse_generic_lstsq(rebuild(A, values), B, rtol=1e-13, on_fail="ignore")
+        options = {"rtol": 1e-13, "on_fail": "ignore"}
+        return tsgu.sparse_generic_lstsq(rebuild(A, values), B, method, **options)
 
     assert torch.autograd.gradcheck(solve, operands, fast_mode=True)
     assert torch.autograd.gradgradcheck(solve, operands, fast_mode=True)
@@ -140,16 +143,17 @@ def deficient(rows, columns, rank):
 
 
 @pytest.mark.parametrize("rows,columns", [(9, 5), (5, 9), (6, 6)])
-def test_rank_deficient_ones_take_the_least_norm_and_have_no_gradient(rows, columns):
+@pytest.mark.parametrize("method", ["lsmr", "qr"])
+def test_rank_deficient_ones_take_the_least_norm_and_have_no_gradient(method, rows, columns):
     A = deficient(rows, columns, 3)
     B = torch.randn(rows, 2, dtype=torch.float64)
     expected = torch.linalg.pinv(A.to_dense(), rtol=1e-9) @ B
-    X, info = tsgu.sparse_generic_lstsq(A, B, return_info=True)
-    assert info.converged and info.method == "lsmr"
+    X, info = tsgu.sparse_generic_lstsq(A, B, method, return_info=True)
+    assert info.converged and info.method == method
     close(X, expected, 1e-6)
     for leaves in ((A.requires_grad_(),), (B.requires_grad_(),), (A, B)):
-        for callables in ((), (lapack_of_rank_3,)):
-            X = tsgu.sparse_generic_lstsq(A, B, *callables)
+        for lstsq in (method, lapack_of_rank_3):
+            X = tsgu.sparse_generic_lstsq(A, B, lstsq)
             with pytest.raises(tsgu.SingularMatrixError, match="rank"):
                 torch.autograd.grad(X, leaves, torch.randn_like(X))
 
@@ -213,14 +217,15 @@ def test_columns_of_very_different_norms(damp):
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-30, 1e30, 1e300])
-def test_scales_of_the_right_hand_side(size):
+@pytest.mark.parametrize("method", ["lsmr", "qr"])
+def test_scales_of_the_right_hand_side(method, size):
     A = full_rank("csr64", 9, 5)
     B = right_side(A)
     expected = torch.linalg.pinv(A.to_dense()) @ B
-    X, info = tsgu.sparse_generic_lstsq(A, B * size, return_info=True)
+    X, info = tsgu.sparse_generic_lstsq(A, B * size, method, return_info=True)
     assert info.converged
     close(X / size, expected, 1e-6)
-    X = tsgu.sparse_generic_lstsq(A, B * 0)
+    X = tsgu.sparse_generic_lstsq(A, B * 0, method)
     assert torch.equal(X, torch.zeros_like(X))
 
 
@@ -282,6 +287,8 @@ def test_callables_that_fail():
             tsgu.sparse_generic_lstsq(A, B, lapack, **option)
     with pytest.raises(TypeError, match="lstsq must be"):
         tsgu.sparse_generic_lstsq(A, B, 3)
+    with pytest.raises(ValueError, match="one of 'lsmr', 'qr' or a callable, not 'lu'"):
+        tsgu.sparse_generic_lstsq(A, B, "lu")
 
 
 # ===-- Outcomes and arguments ----------------------------------------------------===#
@@ -304,28 +311,30 @@ def test_what_does_not_converge():
 
 
 @pytest.mark.parametrize("rows,columns", [(0, 0), (1, 1), (3, 0), (0, 3), (4, 4)])
-def test_small_and_empty(rows, columns):
+@pytest.mark.parametrize("method", ["lsmr", "qr"])
+def test_small_and_empty(method, rows, columns):
     for layout in (torch.sparse_csr, torch.sparse_coo):
         A = (2 * torch.eye(rows, columns, dtype=torch.float64)).to_sparse(layout=layout)
         A.requires_grad_()
         for width in (0, 2):
             B = torch.ones(rows, width, dtype=torch.float64, requires_grad=True)
-            X, info = tsgu.sparse_generic_lstsq(A, B, return_info=True)
+            X, info = tsgu.sparse_generic_lstsq(A, B, method, return_info=True)
             assert X.shape == (columns, width) and info.converged
             assert torch.equal(X, torch.full_like(X, 0.5) if rows else torch.zeros_like(X))
             gradients = torch.autograd.grad(X.sum(), (A, B))
             assert gradients[0]._nnz() == A._nnz() and gradients[1].shape == B.shape
 
 
-def test_zeros():
+@pytest.mark.parametrize("method", ["lsmr", "qr"])
+def test_zeros(method):
     """Without an entry there is nothing to differentiate; stored zeros have no gradient."""
     A = torch.zeros(4, 3, dtype=torch.float64).to_sparse_csr().requires_grad_()
     B = torch.ones(4, 2, dtype=torch.float64)
-    X = tsgu.sparse_generic_lstsq(A, B)
+    X = tsgu.sparse_generic_lstsq(A, B, method)
     assert torch.equal(X, torch.zeros_like(X))
     assert torch.autograd.grad(X.sum(), A)[0]._nnz() == 0
     A = (full_rank("csr64", 4, 3) * 0.0).requires_grad_()
-    X = tsgu.sparse_generic_lstsq(A, B)
+    X = tsgu.sparse_generic_lstsq(A, B, method)
     assert torch.equal(X, torch.zeros_like(X))
     with pytest.raises(tsgu.SingularMatrixError, match="rank"):
         X.sum().backward()

@@ -160,6 +160,7 @@ class Outcome(ctypes.Structure):
         ("factor_flops", ctypes.c_double),
         ("factor_bytes", ctypes.c_int64),
         ("rcond", ctypes.c_double),
+        ("factor_rank", ctypes.c_int64),
     ]
 
 

@@ -36,9 +36,11 @@ class FactorInfo(NamedTuple):
     """The factors of a direct method."""
 
     entries: int  # of the factors, explicit zeros included
-    flops: float | None  # additions and multiplications; None: not known, of "lu"
+    flops: float | None  # additions and multiplications; None: not known, of "lu" and "qr"
     bytes: int  # of memory that they own
-    rcond: float  # an estimate of 1 / cond(A) in the 1-norm, of A with scaled rows and columns
+    # An estimate of 1 / cond(A) in the 1-norm, of A with scaled rows and columns (of "qr": of R).
+    rcond: float
+    rank: int
 
 
 class Outcome(NamedTuple):
@@ -103,7 +105,7 @@ def _read_factors(outcome):
     if not outcome.factor_bytes:
         return None
     entries, flops = int(outcome.factor_entries), outcome.factor_flops or None
-    return FactorInfo(entries, flops, outcome.factor_bytes, outcome.rcond)
+    return FactorInfo(entries, flops, outcome.factor_bytes, outcome.rcond, outcome.factor_rank)
 
 
 # ===-- Callables by id -------------------------------------------------------===#

@@ -17,15 +17,20 @@ from .methods import DIRECT
 _eps = {torch.float32: 2**-23, torch.complex64: 2**-23}
 
 
-def check_square(A):
-    """Raises for the first thing that keeps A from being a square sparse matrix on the CPU."""
+def check_matrix(A):
+    """Raises for the first thing that keeps A from being a sparse matrix on the CPU."""
     if not is_tensor_or_matrix(A):
         raise TypeError(f"A must be a sparse tensor or tsgu.Matrix, not {type(A).__name__}")
     if not is_sparse(A):
         raise TypeError(f"A must be sparse, not {A.layout}: a dense A is A.to_sparse_csr()")
+    check_on_cpu(A)
+
+
+def check_square(A):
+    """Raises for the first thing that keeps A from being a square sparse matrix on the CPU."""
+    check_matrix(A)
     if A.shape[-1] != A.shape[-2]:
         raise ValueError(f"A must be square, and has shape {tuple(A.shape)}")
-    check_on_cpu(A)
 
 
 def parts_of(A: TensorOrMatrix) -> tuple[Pattern, torch.Tensor]:
@@ -33,9 +38,10 @@ def parts_of(A: TensorOrMatrix) -> tuple[Pattern, torch.Tensor]:
     return parts(A) if isinstance(A, torch.Tensor) else (A.pattern, A.values)
 
 
-def check_factorises(method):
-    if method not in DIRECT:
-        choices = ", ".join(map(repr, DIRECT))
+def check_factorises(method, and_also=()):
+    known = (*DIRECT, *and_also)
+    if method not in known:
+        choices = ", ".join(map(repr, known))
         raise ValueError(f"method must be one of {choices}, not {method!r}")
 
 

@@ -10,15 +10,23 @@ from .._patterns.layouts import as_tensor
 from .._patterns.modes import on_indices, outside_graphs
 from .._patterns.tensors import parts
 from .._programs.autograd import operator_on
+from .._runtime.callbacks import Callables
 from .._runtime.dtypes import same_dtype
 from .._runtime.library import keep_next
 from .._typing import Factors, Shape, SparseMatrix, TensorOrMatrix
 from ..sparse_arithmetic import sparse_add
 from ..sparse_logdet import Slogdet, inverse_on, logdet_on, slogdet_on
-from .direct import by_method, check_factorises, check_square, in_graph_or_transform, parts_of
+from .direct import (
+    by_method,
+    check_factorises,
+    check_matrix,
+    check_square,
+    in_graph_or_transform,
+    parts_of,
+)
 from .linear_solve import check_operands
 from .progress import factorising
-from .solver import fixed_solver
+from .solver import fixed_solver, solver
 
 __all__ = ["Factorization", "factorize"]
 
@@ -33,7 +41,7 @@ class Factorization:
     def __init__(
         self,
         A: TensorOrMatrix,
-        method: Factors,
+        method: Factors | Literal["qr"],
         uplo: Literal["lower", "upper"] | None = None,
         progress: bool = False,
     ) -> None:
@@ -52,13 +60,17 @@ class Factorization:
         if in_graph_or_transform(self._values):
             return
         self._kept = keep_next()
-        operator_on("logdet", self._pattern).program.run(
-            (self._pattern,), self._handle, self._values.detach()
+        program, operands = "logdet", ()
+        if self._method == "qr":
+            rows = self._values.new_zeros(*self.shape[:-1], 1)
+            program, operands = self._least_squares(), (rows,)
+        operator_on(program, self._pattern).program.run(
+            (self._pattern,), self._handle, self._values.detach(), *operands
         )
 
     @property
-    def method(self) -> Factors:
-        """ "cholesky" or "lu"."""
+    def method(self) -> Factors | Literal["qr"]:
+        """ "cholesky", "lu" or "qr"."""
         return self._method
 
     @property
@@ -74,9 +86,13 @@ class Factorization:
 
     # ===-- Solves ----------------------------------------------------------------===#
 
+    def _least_squares(self):
+        rows, columns = self._pattern.shape[-2:]
+        return "least_squares" if rows >= columns else "least_squares_row"
+
     def _apply(self, program, B):
         A = unchecked(self._pattern, self._values)
-        check_operands(A, B, square=True)
+        check_operands(A, B, square=self._method != "qr")
         B = same_dtype(A, B)
         run = operator_on(program, self._pattern).call
         if B.dim() < A.dim():
@@ -86,9 +102,10 @@ class Factorization:
     def solve(self, B: torch.Tensor) -> torch.Tensor:
         """X with A X = B, of B's shape: (n,) or (n, p), of a batch (b, n) or (b, n, p).
 
-        Differentiable in A and B to any order.
+        Differentiable in A and B to any order. By "qr" the smallest X for which norm(B - A X) is
+        least, differentiable where A has full rank: otherwise backward raises SingularMatrixError.
         """
-        return self._apply("solve", B)
+        return self._apply(self._least_squares() if self._method == "qr" else "solve", B)
 
     def solve_transposed(self, B: torch.Tensor) -> torch.Tensor:
         """X with A^T X = B, as `solve`."""
@@ -118,6 +135,22 @@ class Factorization:
             return found.movedim(-1, 0).reshape(*sample_shape, *items, n)
 
     # ===-- Numbers ---------------------------------------------------------------===#
+
+    def rank(self) -> int | tuple[int, ...]:
+        """Of A by "qr", of each matrix of a batch; n by the others, which take no other."""
+        *items, rows, columns = self.shape
+        if self._method != "qr":
+            return (columns,) * items[0] if items else columns
+        callables = Callables(outcomes=[])
+        handle = solver("qr", on_fail="ignore", callables=callables)
+        zeros = self._values.detach().new_zeros(*items, rows, 1)
+        operator_on(self._least_squares(), self._pattern).call(
+            (self._pattern,), handle, self._values.detach(), zeros
+        )
+        # Without rows or columns there is nothing to solve.
+        ranks = tuple(outcome.factors.rank for outcome in callables.outcomes)
+        ranks = ranks or (0,) * (items[0] if items else 1)
+        return ranks if items else ranks[0]
 
     def logdet(self) -> torch.Tensor:
         """As `tsgu.logdet`."""
@@ -185,7 +218,7 @@ def _diagonal_of(pattern):
 @outside_graphs
 def factorize(
     A: SparseMatrix,
-    method: Factors | None = None,
+    method: Factors | Literal["qr"] | None = None,
     *,
     uplo: Literal["lower", "upper"] | None = None,
     progress: bool = False,
@@ -195,7 +228,8 @@ def factorize(
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array;
     float32, float64, complex64 or complex128. method: "cholesky" (A Hermitian positive definite,
     both triangles stored) or "lu"; without it Cholesky is tried where A is Hermitian with a
-    positive diagonal. In graphs and transforms, where nothing can be tried, it is LU. uplo: "lower"
+    positive diagonal. In graphs and transforms, where nothing can be tried, it is LU. "qr" takes A
+    of any shape (m, n), for `solve` and `rank` alone. uplo: "lower"
     or "upper" of a Hermitian A of which that triangle, with the diagonal, counts, whatever else is
     stored; gradients are those of its entries, and the inverse's pattern is that of both triangles.
     progress: as in `sparse_generic_solve`.
@@ -204,11 +238,14 @@ def factorize(
     SingularMatrixError for a matrix that is singular or not positive definite, naming a row.
     """
     A = as_tensor(A)
-    check_square(A)
+    check = check_matrix if method == "qr" else check_square
+    check(A)
+    if method == "qr" and uplo is not None:
+        raise ValueError("'qr' takes no uplo, which is of Hermitian matrices")
     if uplo not in (None, "lower", "upper"):
         raise ValueError(f"uplo must be 'lower' or 'upper', not {uplo!r}")
     if method is not None:
-        check_factorises(method)
+        check_factorises(method, and_also=("qr",))
         return Factorization(A, method, uplo, progress)
     whole = _whole(A, uplo)
     return by_method(

@@ -86,7 +86,7 @@ typedef struct tsgu_solver {
   double relaxation;      /* SSOR, in (0, 2); 0: 1 */
   double rtol, atol;      /* norm(b - A x) <= max(rtol norm(b), atol);
                              rtol < 0: 1e-5 for f32 and c64, 1e-8 otherwise.
-                             LU and Cholesky: or, and by default only, a few
+                             LU, Cholesky, QR: or, and by default only, a few
                              rounding errors of |A| |x| + |b| */
   int64_t max_iterations; /* 0: 10 n, at most 100,000 */
   int64_t restart;        /* GMRES; 0: 30 */
@@ -120,12 +120,14 @@ typedef struct tsgu_outcome {
   int64_t on_fail;         /* tsgu_on_fail: what becomes of it if it failed */
   /* Of the factors of a direct method whose solver asks for the history; else
    * 0: their entries, explicit zeros included; additions and multiplications
-   * (0: not known, of TSGU_LU); memory that they own; an estimate of
-   * 1 / (norm(A) norm(A^-1)), 1-norms, of A with rows and columns scaled. */
+   * (0: not known, of TSGU_LU and TSGU_QR); memory that they own; an estimate
+   * of 1 / (norm(A) norm(A^-1)), 1-norms, of A with rows and columns scaled (of
+   * TSGU_QR: of the triangle R, of A as it is); the rank of A. */
   double factor_entries;
   double factor_flops;
   int64_t factor_bytes;
   double rcond;
+  int64_t factor_rank;
 } tsgu_outcome;
 
 /* The caller's side, one table for the process; members may be NULL. They are
@@ -151,7 +153,7 @@ typedef struct tsgu_callbacks {
 } tsgu_callbacks;
 TSGU_API void tsgu_set_callbacks(const tsgu_callbacks *callbacks);
 
-/* x = op(A)^-1 b (for TSGU_LSMR: the least-squares solution) with
+/* x = op(A)^-1 b (for TSGU_LSMR and TSGU_QR: the least-squares solution) with
  * values[stored] (or, on a pattern of rank 3, of all items), b [n, p] or
  * [items, n, p], x alike; of one type, f32, f64, c64 or c128. `guess` 1: x
  * holds where to start. All else as tsgu_program_run; programs with solves do

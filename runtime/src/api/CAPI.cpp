@@ -360,7 +360,7 @@ tsgu_status tsgu_solve(const tsgu_solver *solver, tsgu_mode mode,
     checkApart("values", *values, "x", *x);
     Problem problem;
     problem.kind = solver->method == TSGU_TRIANGULAR ? Problem::Triangular
-                   : solver->method == TSGU_LSMR     ? Problem::LeastSquares
+                   : isLeastSquares(solver->method)  ? Problem::LeastSquares
                                                      : Problem::General;
     problem.mode = static_cast<Mode>(mode);
     problem.solver = solver;

@@ -63,21 +63,25 @@ template <typename T> size_t largestOf(const std::vector<T> &v) {
          v.begin();
 }
 
-/// A lower bound of norm1(M^-1), most often within a factor of 3.
-template <typename T> double normOfInverse(Inverse<T> M, size_t n) {
+} // namespace
+
+template <typename T>
+double
+normOfInverse(const std::function<void(std::vector<T> &, bool)> &multiply,
+              size_t n) {
   std::vector<T> v(n, T(Real<T>(1) / Real<T>(n)));
-  M.multiply(v, false);
+  multiply(v, false);
   double norm = oneNorm(v);
   size_t column = n;
   for (int step = 0; step < 4; ++step) {
     toSigns(v);
-    M.multiply(v, true);
+    multiply(v, true);
     const size_t next = largestOf(v);
     if (next == column)
       break;
     column = next;
     v.assign(n, T(0)), v[column] = T(1);
-    M.multiply(v, false);
+    multiply(v, false);
     const double now = oneNorm(v);
     if (!(now > norm))
       break;
@@ -88,11 +92,9 @@ template <typename T> double normOfInverse(Inverse<T> M, size_t n) {
         Real<T>(1 + double(i) / double(std::max<size_t>(n, 2) - 1));
     v[i] = i % 2 ? -size : size;
   }
-  M.multiply(v, false);
+  multiply(v, false);
   return std::max(norm, 2 * oneNorm(v) / (3 * double(n)));
 }
-
-} // namespace
 
 template <typename T>
 double reciprocalCondition(const Matrix<T> &A,
@@ -108,11 +110,15 @@ double reciprocalCondition(const Matrix<T> &A,
       }
   });
   const double norm = *std::max_element(sums.begin(), sums.end());
-  const double inverse = normOfInverse(Inverse<T>(factors), n);
+  Inverse<T> M(factors);
+  const double inverse = normOfInverse<T>(
+      [&](std::vector<T> &v, bool adjoint) { M.multiply(v, adjoint); }, n);
   return std::isfinite(inverse) ? 1 / (norm * inverse) : 0;
 }
 
 #define INSTANTIATE(T)                                                         \
+  template double normOfInverse(                                               \
+      const std::function<void(std::vector<T> &, bool)> &, size_t);            \
   template double reciprocalCondition(const Matrix<T> &,                       \
                                       const Factorization<T> &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)

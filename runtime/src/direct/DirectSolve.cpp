@@ -13,7 +13,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "base/Callbacks.h"
-#include "base/Parallel.h"
 #include "base/Scratch.h"
 #include "direct/Factorization.h"
 #include "direct/Residual.h"
@@ -25,8 +24,6 @@
 
 namespace tsgu::runtime {
 namespace {
-
-constexpr int64_t panelWidth = residualColumns;
 
 /// The solve of some columns, and how they end.
 template <typename T> class Panel {
@@ -198,22 +195,16 @@ void solveDirectly(const Problem &problem, const Matrix<T> &A,
   const auto factors = factorize(problem.solver->method, A, executor);
   Result result;
   result.begin(b.count);
-  const int64_t panels = (b.count + panelWidth - 1) / panelWidth;
-  // Threads have panels each, or one together.
-  const tsgu_executor inner = panels > 1 ? tsgu_executor{1, nullptr} : executor;
-  parallelFor(executor, panels, [&](int64_t begin, int64_t end) {
-    for (int64_t panel = begin; panel < end; ++panel) {
-      const int64_t first = panel * panelWidth;
-      const int64_t width = std::min(panelWidth, b.count - first);
-      Panel<T>(problem, A, *factors,
-               {b.data + first, b.length, width, b.stride},
-               {x.data + first, x.length, width, x.stride}, inner)
-          .run(result, first);
-    }
-  });
+  forPanels(executor, b.count,
+            [&](int64_t first, int64_t width, const tsgu_executor &inner) {
+              Panel<T>(problem, A, *factors,
+                       {b.data + first, b.length, width, b.stride},
+                       {x.data + first, x.length, width, x.stride}, inner)
+                  .run(result, first);
+            });
   if (problem.solver->report & 4)
     result.factors = {factors->entries(), factors->flops(), factors->bytes(),
-                      reciprocalCondition(A, *factors)};
+                      reciprocalCondition(A, *factors), A.rows()};
   report<T>(problem, A, result);
 }
 

@@ -30,9 +30,6 @@ template <typename R> R scaleOf(R size) {
                   : R(1);
 }
 
-namespace {
-
-/// The size of the largest entry. Throws for one that is not finite.
 template <typename T>
 double largestEntry(const char *name, const Matrix<T> &A) {
   const Layout &csr = A.pattern->csr();
@@ -55,6 +52,8 @@ template <typename T> int exponentOfMatrix(double largest) {
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
   return std::abs(exponent) <= moderate ? 0 : std::clamp(exponent, -room, room);
 }
+
+namespace {
 
 /// A pivot that is small may be so because of the matrix's scales alone, or by
 /// a few rounding errors nothing: the condition tells.
@@ -123,6 +122,8 @@ factorize(int64_t method, const Matrix<T> &A, const tsgu_executor &executor) {
 template float scaleOf(float);
 template double scaleOf(double);
 #define INSTANTIATE(T)                                                         \
+  template double largestEntry(const char *, const Matrix<T> &);               \
+  template int exponentOfMatrix<T>(double);                                    \
   template std::shared_ptr<const Factorization<T>> factorize(                  \
       int64_t, const Matrix<T> &, const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)

@@ -11,6 +11,7 @@
 #include "direct/Determinant.h"
 #include "pattern/Prepared.h"
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -65,6 +66,12 @@ template <typename T>
 std::shared_ptr<const Factorization<T>>
 factorize(int64_t method, const Matrix<T> &A, const tsgu_executor &executor);
 
+/// The size of the largest entry. Throws InvalidArgument for one that is not
+/// finite, in the name of a method.
+template <typename T> double largestEntry(const char *name, const Matrix<T> &A);
+/// Of a matrix with that largest entry: Factorization::exponent.
+template <typename T> int exponentOfMatrix(double largest);
+
 /// Factorisations made in this process.
 uint64_t factorizations();
 void countFactorizations(int64_t more);
@@ -80,6 +87,12 @@ template <typename T> using Factors = std::shared_ptr<Factorization<T>>;
 /// An estimate of 1 / (norm1(R A C) norm1((R A C)^-1)): Condition.cpp.
 template <typename T>
 double reciprocalCondition(const Matrix<T> &A, const Factorization<T> &factors);
+/// A lower bound of norm1(M^-1), most often within a factor of 3, of n x n.
+/// multiply(v, adjoint): v = M^-1 v or M^-H v, in place.
+template <typename T>
+double
+normOfInverse(const std::function<void(std::vector<T> &, bool)> &multiply,
+              size_t n);
 
 /// A power of two that brings `size` to between 1 and 2, unless it is so small
 /// or large that right-hand sides could not be multiplied by it; 1 for 0.

@@ -8,9 +8,11 @@
 #ifndef TSGU_SRC_DIRECT_RESIDUAL_H
 #define TSGU_SRC_DIRECT_RESIDUAL_H
 
+#include "base/Parallel.h"
 #include "pattern/Matrix.h"
 #include "tsgu/tsgu.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace tsgu::runtime {
@@ -35,6 +37,20 @@ inline constexpr int moderate = 40;
 
 /// The most columns of a residual.
 inline constexpr int64_t residualColumns = 16;
+
+/// function(first, width, executor) for panels of so many columns at most,
+/// which threads share out, or work on one together.
+template <typename F>
+void forPanels(const tsgu_executor &executor, int64_t columns, F &&function) {
+  const int64_t panels = (columns + residualColumns - 1) / residualColumns;
+  const tsgu_executor inner = panels > 1 ? tsgu_executor{1, nullptr} : executor;
+  parallelFor(executor, panels, [&](int64_t begin, int64_t end) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+      const int64_t first = panel * residualColumns;
+      function(first, std::min(residualColumns, columns - first), inner);
+    }
+  });
+}
 
 /// r = b - op(A) x, and its norms by column, row by row. `scale`: the inverse
 /// sizes of the rows of op(A). b, x and r are contiguous blocks of `columns`

@@ -43,8 +43,8 @@ void solveNormalByCaller(const Problem &problem, const Matrix<T> &A,
                          Vectors<const T> g, Vectors<T> z,
                          const tsgu_executor &executor);
 
-/// Throws the Singular of a gradient that does not exist.
-[[noreturn]] void failRank(const Problem &problem);
+/// Throws the Singular of a gradient that does not exist. `rank` -1: unknown.
+[[noreturn]] void failRank(const Problem &problem, int64_t rank = -1);
 
 } // namespace tsgu::runtime
 

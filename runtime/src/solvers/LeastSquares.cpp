@@ -108,14 +108,15 @@ void solveLeastSquares(const Problem &problem, const Matrix<T> &A,
 // Normal equations
 //===----------------------------------------------------------------------===//
 
-void failRank(const Problem &problem) {
+void failRank(const Problem &problem, int64_t rank) {
   const char *vectors = problem.mode == Mode::N ? "columns" : "rows";
   fail(Status::Singular,
        "the gradient of a least-squares solution needs a matrix whose ",
        vectors, " are independent, or damping; this one, ",
        problem.pattern->rows(), " x ", problem.pattern->columns(),
-       ", is rank deficient: give damp > 0, or leave out ", vectors,
-       " that depend on others");
+       ", is rank deficient",
+       rank < 0 ? "" : ", of rank " + std::to_string(rank),
+       ": give damp > 0, or leave out ", vectors, " that depend on others");
 }
 
 namespace {

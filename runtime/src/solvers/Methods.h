@@ -38,6 +38,10 @@ inline bool isDirect(int64_t number) {
   return methodAt(number).kind == TSGU_DIRECT;
 }
 
+inline bool isLeastSquares(int64_t number) {
+  return number == TSGU_LSMR || number == TSGU_QR;
+}
+
 } // namespace tsgu::runtime
 
 #endif // TSGU_SRC_SOLVERS_METHODS_H

@@ -48,10 +48,11 @@ const char *whatHappened(int64_t reason) {
 
 std::string whatToTry(const tsgu_solver &solver, int64_t reason) {
   const bool preconditioned = solver.preconditioner != TSGU_NO_PRECONDITIONER;
-  if (isDirect(solver.method) && reason == TSGU_STAGNATED)
+  const bool direct = isDirect(solver.method) || solver.method == TSGU_QR;
+  if (direct && reason == TSGU_STAGNATED)
     return "The matrix is so badly conditioned that refinement does not help; "
            "try double precision or, if it is nearly singular, LSMR";
-  if (isDirect(solver.method) && reason == TSGU_NOT_FINITE)
+  if (direct && reason == TSGU_NOT_FINITE)
     return "Look for NaN and infinity in the right-hand side; if there are "
            "none, the solution is beyond the range of its type";
   switch (reason) {
@@ -152,6 +153,7 @@ tsgu_outcome outcomeOf(const tsgu_solver &solver, Mode mode, int64_t item,
   outcome.factor_flops = result.factors.flops;
   outcome.factor_bytes = result.factors.bytes;
   outcome.rcond = result.factors.rcond;
+  outcome.factor_rank = result.factors.rank;
   return outcome;
 }
 

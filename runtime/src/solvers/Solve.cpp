@@ -71,8 +71,13 @@ static void checkMethod(const Problem &problem) {
         "a solve with a square matrix", squareMethods() + " or CALLBACK");
   case Problem::LeastSquares:
   case Problem::NormalEquations:
-    return require(method == TSGU_LSMR || method == TSGU_CALLBACK,
-                   "least squares", "TSGU_LSMR or TSGU_CALLBACK");
+    require(isLeastSquares(method) || method == TSGU_CALLBACK, "least squares",
+            "TSGU_LSMR, TSGU_QR or TSGU_CALLBACK");
+    if (method == TSGU_QR &&
+        (problem.solver->damp != 0 || problem.solver->scale_columns != 0))
+      fail(Status::InvalidArgument,
+           "solver: QR takes no damp and no scale_columns; append the rows "
+           "damp I to the matrix, or use LSMR");
   }
 }
 
@@ -127,6 +132,8 @@ static void solveItem(const Problem &problem, int64_t item,
     return;
   if (isDirect(problem.solver->method))
     return solveDirectly<T>(problem, A, b, x, executor);
+  if (problem.solver->method == TSGU_QR)
+    return solveByOrthogonalFactors<T>(problem, A, b, x, executor);
   if (problem.kind != Problem::Triangular)
     return solveIteratively<T>(problem, A, b, x, executor);
   const Triangle triangle{problem.solver->upper != 0,

@@ -63,6 +63,12 @@ void solveDirectly(const Problem &problem, const Matrix<T> &A,
                    Vectors<const T> b, Vectors<T> x,
                    const tsgu_executor &executor);
 
+/// Least squares or normal equations by QR (direct/DirectLeastSquares.cpp).
+template <typename T>
+void solveByOrthogonalFactors(const Problem &problem, const Matrix<T> &A,
+                              Vectors<const T> b, Vectors<T> x,
+                              const tsgu_executor &executor);
+
 /// How the items of a batch that were solved together ended: those of every
 /// column converged.
 struct BatchOutcome {

@@ -68,6 +68,37 @@ TEST(FactorizationAllocation, InversesAndHalfSolves) {
   }
 }
 
+/// Of a matrix that lacks rank, which takes a second factorisation.
+TEST(FactorizationAllocation, LeastSquares) {
+  const tsgu_executor serial{1, nullptr};
+  failEach("qr", [&](int64_t k) {
+    const Sparse<double> A(9, 6, [](int64_t i, int64_t j) {
+      return i % 3 == j % 3 ? double((1 + i / 3) * (1 + j / 3)) : 0.0;
+    });
+    std::vector<double> b(A.rows, 1), x(A.columns);
+    const tsgu_solver solver = solverOf(TSGU_QR, -1);
+    runtime::Problem problem;
+    problem.kind = runtime::Problem::LeastSquares;
+    problem.solver = &solver;
+    problem.pattern = reinterpret_cast<runtime::Pattern *>(A.pattern);
+    problem.values = A.values.data(), problem.columns = 1;
+    problem.b = b.data(), problem.bRow = 1;
+    problem.x = x.data(), problem.xRow = 1;
+    const auto all = [&] { runtime::solve(problem, serial); };
+    const tsgu_callbacks none{};
+    tsgu_set_callbacks(&none);
+    untilFailure = k;
+    const bool failed = ranOut(all);
+    const bool reached = untilFailure == 0;
+    untilFailure = -1;
+    EXPECT_TRUE(reached || !failed) << "allocation " << k;
+    if (failed) {
+      EXPECT_FALSE(ranOut(all)) << "after allocation " << k;
+    }
+    return reached;
+  });
+}
+
 TEST(FactorizationAllocation, BatchesInLanes) {
   const tsgu_executor serial{1, nullptr};
   for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY})

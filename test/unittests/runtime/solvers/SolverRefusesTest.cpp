@@ -139,7 +139,7 @@ TEST_F(SolverRefuses, NotSquare) {
   const tsgu_tensor v{two, TSGU_F64, 1, stored, unit},
       bb{right, TSGU_F64, 2, n2, unit}, xx{left, TSGU_F64, 2, n3, unit};
   for (const Choice &choice : choices()) {
-    if (choice.method == TSGU_LSMR)
+    if (choice.method == TSGU_LSMR || choice.method == TSGU_QR)
       continue;
     const tsgu_solver square = choice.solver();
     expect(tsgu_solve(&square, TSGU_N, wide.get(), &v, &bb, &xx, 0, nullptr),
@@ -152,7 +152,7 @@ TEST_F(SolverRefuses, EveryOption) {
   const double nan = std::nan(""), inf = HUGE_VAL;
   const std::vector<std::pair<const char *, Set>> bad{
       {"method is -1", [](auto &s) { s.method = -1; }},
-      {"method is 10", [](auto &s) { s.method = 10; }},
+      {"method is 11", [](auto &s) { s.method = 11; }},
       {"method is 4294967296", [](auto &s) { s.method = int64_t{1} << 32; }},
       {"upper is 2", [](auto &s) { s.upper = 2; }},
       {"unit_diagonal is -1", [](auto &s) { s.unit_diagonal = -1; }},
