@@ -348,6 +348,7 @@ def sparse_generic_solve(
     """
     A = as_tensor(A)
     check_operands(A, B, square=True)
+    check_on_cpu(A, B)
     B = same_dtype(A, B)
     given: dict[str, Any] = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "restart": restart}
     given |= {"preconditioner": preconditioner, "x0": x0, "callback": callback}

@@ -335,3 +335,10 @@ def test_the_native_variant_expands():
     case = make("csr64", FORMS[0])
     mine = SparseMultivariateNormalNative(case.loc, case.A).expand((2,))
     assert mine.batch_shape == (2,) and mine.sample((3,)).shape == (3, 2, 6)
+
+
+@pytest.mark.parametrize("name", ["covariance_matrix", "precision_matrix"])
+def test_what_is_factorised_is_on_the_cpu(name):
+    Q = tsgu.Matrix.of(torch.eye(3).to_sparse_csr()).to("meta")
+    with pytest.raises(TypeError, match="an operand is on meta: move it with"):
+        SparseMultivariateNormal(torch.zeros(3, device="meta"), **{name: Q})

@@ -40,7 +40,13 @@ def test_blocks_run(page):
 
 
 @pytest.mark.parametrize(
-    "command", [["write_pages.py"], ["write_c_api.py"], ["write_coverage.py", TSGU_OPT]]
+    "command",
+    [
+        ["write_pages.py"],
+        ["write_c_api.py"],
+        ["write_coverage.py", TSGU_OPT],
+        ["write_devices.py"],
+    ],
 )
 def test_what_is_generated_is_current(command):
     command = [sys.executable, CHECKOUT / "scripts" / command[0], *command[1:], "--check"]

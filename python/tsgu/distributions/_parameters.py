@@ -7,6 +7,7 @@ import torch
 from .._matrices.matrix import is_hybrid, is_tensor_or_matrix
 from .._patterns.layouts import is_sparse
 from .._runtime import callbacks
+from .._solvers.linear_solve import check_on_cpu
 from .constraints import (
     may_have_nan,
     sparse_lower_cholesky,
@@ -61,6 +62,8 @@ def check_matrix(name, A, n):
         )
     if A.shape[-2:] != (n, n):
         raise ValueError(f"{name} must be ({n}, {n}), as loc is, and has shape {tuple(A.shape)}")
+    if name.endswith("_matrix"):  # which is factorised
+        check_on_cpu(A)
 
 
 def common_batch(given):
