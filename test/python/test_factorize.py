@@ -240,3 +240,28 @@ def test_a_triangle_alone():
         tsgu.factorize(L, "cholesky")
     with pytest.raises(ValueError, match="uplo must be 'lower' or 'upper', not 'L'"):
         tsgu.factorize(L, uplo="L")
+
+
+def test_operands_on_devices():
+    """A tensor on "meta" stands for one on a device: what is told is where it is."""
+    A, B = definite("csr64", 4).detach(), torch.ones(4, 2, dtype=torch.float64)
+    there, values, B_there = (x.to("meta") for x in (A, A.values(), B))
+    calls = [lambda f=f: f(there) for f in (tsgu.logdet, tsgu.slogdet, tsgu.selected_inverse)]
+    calls += [lambda m=m: tsgu.factorize(there, m) for m in (None, "lu", "cholesky", "qr")]
+    calls += [lambda m=m: tsgu.sparse_generic_solve(there, B, m) for m in ("lu", "cholesky")]
+    calls += [
+        lambda: tsgu.factorize(there, "cholesky", uplo="lower"),
+        lambda: tsgu.factorize(tsgu.Matrix(tsgu.Pattern.of(A), values), "lu"),
+        lambda: tsgu.sparse_generic_lstsq(there, B_there, "qr"),
+        lambda: tsgu.sparse_generic_lstsq(A, B_there, "qr"),
+    ]
+    for method in ("lu", "cholesky", "qr"):
+        factors = tsgu.factorize(A, method)
+        calls += [
+            lambda f=f: f(B_there)
+            for f in (factors.solve, factors.solve_transposed, factors.half_solve)
+        ]
+        calls.append(lambda f=factors: f.update(values))
+    for call in calls:
+        with pytest.raises(TypeError, match=r"run on the CPU.* on meta: move it with \.cpu\(\)"):
+            call()

@@ -24,7 +24,7 @@ from .direct import (
     in_graph_or_transform,
     parts_of,
 )
-from .linear_solve import check_operands
+from .linear_solve import check_on_cpu, check_operands
 from .progress import factorising
 from .solver import fixed_solver, solver
 
@@ -93,6 +93,7 @@ class Factorization:
     def _apply(self, program, B):
         A = unchecked(self._pattern, self._values)
         check_operands(A, B, square=self._method != "qr")
+        check_on_cpu(B)
         B = same_dtype(A, B)
         run = operator_on(program, self._pattern).call
         if B.dim() < A.dim():
@@ -185,6 +186,7 @@ class Factorization:
         values: as `tsgu.values` gives those of A. What the pattern says is not found out again.
         This factorisation is left as it is, also where the other one fails.
         """
+        check_on_cpu(values)
         flat = values.reshape(*self._values.shape[:-1], self._given.entries)
         return Factorization(
             matrix_of(self._given, flat, like=self._like), self._method, self._uplo

@@ -130,7 +130,8 @@ def check_on_cpu(*tensors):
     for tensor in tensors:
         if tensor.device.type != "cpu":
             raise TypeError(
-                f"solves run on the CPU, and an operand is on {tensor.device}: move it with .cpu()"
+                f"solves and factorisations run on the CPU, and an operand is on {tensor.device}: "
+                "move it with .cpu(), through which gradients flow"
             )
 
 
