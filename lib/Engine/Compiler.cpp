@@ -77,8 +77,11 @@ struct Compiler::State {
   std::unique_ptr<MLIRContext> context = createContext();
   llvm::StringMap<std::string> programs;
 
+  Expected<OwningOpRef<ModuleOp>> parse(StringRef name);
   Expected<OwningOpRef<ModuleOp>> derive(StringRef path,
                                          bool complexValues = false);
+  Error selectResult(ModuleOp module, StringRef path,
+                     ArrayRef<StringRef> &derivations);
   Error complexify(ModuleOp module, StringRef name);
   Error apply(ModuleOp module, StringRef path, StringRef derivation);
   Expected<OwningOpRef<ModuleOp>>
@@ -156,22 +159,52 @@ Error Compiler::State::complexify(ModuleOp module, StringRef name) {
   return Error::success();
 }
 
-Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path,
-                                                        bool complexValues) {
-  auto [name, rest] = path.split('/');
+Expected<OwningOpRef<ModuleOp>> Compiler::State::parse(StringRef name) {
   auto program = programs.find(name);
   if (program == programs.end())
     return llvm::createStringError("there is no program '" + name + "'");
-  Expected<OwningOpRef<ModuleOp>> module =
-      parseProgram(name, program->second, *context);
+  return parseProgram(name, program->second, *context);
+}
+
+/// Leaves one result, that which the first derivation of the path names.
+Error Compiler::State::selectResult(ModuleOp module, StringRef path,
+                                    ArrayRef<StringRef> &derivations) {
+  SelectResultOptions options;
+  StringRef number = derivations.empty() ? StringRef() : derivations.front();
+  if (!number.consume_front("result") ||
+      number.getAsInteger(10, options.result)) {
+    auto results = (*getProgram(module)).getNumResults();
+    if (results == 1)
+      return Error::success();
+    StringRef name = path.split('/').first;
+    return llvm::createStringError(
+        "'" + path + "': '" + name + "' has " + llvm::Twine(results) +
+        " results; take one of them, as in '" + name + "/result0'");
+  }
+  derivations = derivations.drop_front();
+  PassManager pm(context.get());
+  pm.addPass(createSelectResult(options));
+  Diagnostics diagnostics(*context);
+  if (failed(run(pm, module)))
+    return diagnostics.error("'" + path + "' cannot be derived");
+  return Error::success();
+}
+
+Expected<OwningOpRef<ModuleOp>> Compiler::State::derive(StringRef path,
+                                                        bool complexValues) {
+  auto [name, rest] = path.split('/');
+  Expected<OwningOpRef<ModuleOp>> module = parse(name);
   if (!module)
     return module;
+  SmallVector<StringRef> all;
+  if (path.contains('/'))
+    rest.split(all, '/');
+  ArrayRef<StringRef> derivations = all;
+  if (Error error = selectResult(**module, path, derivations))
+    return error;
   if (complexValues)
     if (Error error = complexify(**module, name))
       return error;
-  SmallVector<StringRef> derivations;
-  if (path.contains('/'))
-    rest.split(derivations, '/');
   for (StringRef derivation : derivations)
     if (Error error = apply(**module, path, derivation))
       return error;
@@ -205,7 +238,7 @@ Error Compiler::addProgram(StringRef name, StringRef text) {
                : llvm::createStringError("there is a program '" + name +
                                          "' with another text: add this one "
                                          "under another name");
-  Expected<OwningOpRef<ModuleOp>> module = state->derive(name);
+  Expected<OwningOpRef<ModuleOp>> module = state->parse(name);
   if (module)
     return Error::success();
   state->programs.erase(name);

@@ -22,7 +22,8 @@ tsgu::parseProgram(StringRef name, StringRef text, MLIRContext &context) {
   if (!module)
     return diagnostics.error("'" + name + "' is not MLIR");
   FailureOr<func::FuncOp> function = getProgram(*module);
-  if (failed(function) || failed(verifyProgram(*function)))
+  if (failed(function) ||
+      failed(verifyProgram(*function, /*severalResults=*/true)))
     return diagnostics.error("'" + name + "' is not a program");
   if (isa<ComplexType>(getElementTypeOrSelf(function->getResultTypes()[0])))
     return llvm::createStringError(

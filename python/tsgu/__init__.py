@@ -17,7 +17,7 @@ from ._patterns.pattern import Pattern
 from ._programs import component_ops as _component_ops  # noqa: F401
 from ._programs.autograd import Operator
 from ._programs.explain import explain
-from ._programs.user_programs import load_program, operator, programs
+from ._programs.user_programs import load_program, load_programs, operator, programs
 from ._runtime.aliases import install_as
 from ._runtime.callbacks import ConvergenceWarning
 from ._runtime.config import __version__, show_config
@@ -80,6 +80,7 @@ __all__ = [
     "gather_mm",
     "install_as",
     "load_program",
+    "load_programs",
     "logdet",
     "operator",
     "programs",

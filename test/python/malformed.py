@@ -199,6 +199,7 @@ WITHOUT_POSITIONS = {
         "show_config",
         "solver",
         "load_program",
+        "load_programs",
         "operator",
         "programs",
     ),

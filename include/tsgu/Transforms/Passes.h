@@ -14,8 +14,10 @@
 namespace tsgu {
 
 /// Checks a function against the grammar of programs, turning named ops into
-/// linalg.generic; emits an error at what does not fit.
-mlir::LogicalResult verifyProgram(mlir::func::FuncOp program);
+/// linalg.generic; emits an error at what does not fit. Passes take programs of
+/// one result; a text may have several.
+mlir::LogicalResult verifyProgram(mlir::func::FuncOp program,
+                                  bool severalResults = false);
 
 #define GEN_PASS_DECL
 #include "tsgu/Transforms/Passes.h.inc"

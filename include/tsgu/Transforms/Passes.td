@@ -90,6 +90,16 @@ def Transpose : Pass<"tsgu-transpose", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def SelectResult : Pass<"tsgu-select-result", "::mlir::ModuleOp"> {
+  let summary = "take one result of a program that has several";
+  let description = [{
+    `@f_result1` has the operands of `@f` and computes its result 1, with
+    nothing that only the others need. All other passes take programs of one
+    result: so those with several have one gradient, batch and kernel for each.
+  }];
+  let options = [Option<"result", "result", "unsigned", "0", "which one">];
+}
+
 def Simplify : Pass<"tsgu-simplify", "::mlir::func::FuncOp"> {
   let summary = "clean up a program: unused and equal ops, elementwise fusion";
   let dependentDialects = ["::mlir::tensor::TensorDialect"];

@@ -100,27 +100,41 @@ static LogicalResult verifyArgument(func::FuncOp program,
   return success();
 }
 
-static LogicalResult verifySignature(func::FuncOp program) {
-  if (program.isExternal() || !program.getBody().hasOneBlock())
-    return program.emitError("a program is one block of ops");
-  if (program.getNumResults() != 1)
-    return program.emitError("a program has one result, not ")
-           << program.getNumResults();
-  for (BlockArgument argument : program.getArguments())
-    if (failed(verifyArgument(program, argument)))
-      return failure();
-  if (failed(verifyType(program, program.getResultTypes()[0], "the result")))
+static LogicalResult verifyResult(func::FuncOp program, unsigned number) {
+  std::string what = program.getNumResults() == 1
+                         ? "the result"
+                         : "result " + std::to_string(number);
+  if (failed(verifyType(program, program.getResultTypes()[number], what)))
     return failure();
-  Value result = program.getBody().front().getTerminator()->getOperand(0);
+  Value result = program.getBody().front().getTerminator()->getOperand(number);
   if (!isSparse(result))
     return success();
   FlatSymbolRefAttr pattern = getPattern(result);
   if (!pattern)
-    return program.emitError("the result is on no argument's pattern: start it "
-                             "from tsgu.zeros_like");
-  if (pattern != program.getResultAttr(0, patternAttr))
-    return program.emitError("the result is on pattern ")
-           << pattern << "; say so with '" << patternAttr << "'";
+    return program.emitError(what)
+           << " is on no argument's pattern: start it from tsgu.zeros_like";
+  if (pattern != program.getResultAttr(number, patternAttr))
+    return program.emitError(what) << " is on pattern " << pattern
+                                   << "; say so with '" << patternAttr << "'";
+  return success();
+}
+
+static LogicalResult verifySignature(func::FuncOp program,
+                                     bool severalResults) {
+  if (program.isExternal() || !program.getBody().hasOneBlock())
+    return program.emitError("a program is one block of ops");
+  const unsigned results = program.getNumResults();
+  if (results == 0)
+    return program.emitError("a program has a result");
+  if (results > 1 && !severalResults)
+    return program.emitError("a program has one result here, not ")
+           << results << ": --tsgu-select-result takes one of them";
+  for (BlockArgument argument : program.getArguments())
+    if (failed(verifyArgument(program, argument)))
+      return failure();
+  for (unsigned number = 0; number < results; ++number)
+    if (failed(verifyResult(program, number)))
+      return failure();
   return success();
 }
 
@@ -294,8 +308,8 @@ static LogicalResult verifyFill(linalg::FillOp fill) {
   return success();
 }
 
-/// All tensors have elements of the result's type, so that one specialisation
-/// retypes them all.
+/// All tensors have elements of the first result's type, so that one
+/// specialisation retypes them all.
 static LogicalResult verifyElements(Operation *op, Type element) {
   for (Value result : op->getResults())
     if (isa<TensorType>(result.getType()) &&
@@ -395,8 +409,8 @@ static LogicalResult verifyOp(Operation *op) {
   return verifyInit(generic);
 }
 
-LogicalResult tsgu::verifyProgram(func::FuncOp program) {
-  if (failed(verifySignature(program)) ||
+LogicalResult tsgu::verifyProgram(func::FuncOp program, bool severalResults) {
+  if (failed(verifySignature(program, severalResults)) ||
       failed(verifySize(program, program.getBody().front(), "its body")) ||
       failed(foldTransposes(program)) || failed(generalizeNamedOps(program)))
     return failure();
@@ -411,7 +425,8 @@ namespace {
 struct VerifyProgram : tsgu::impl::VerifyProgramBase<VerifyProgram> {
   void runOnOperation() override {
     FailureOr<func::FuncOp> program = getProgram(getOperation());
-    if (failed(program) || failed(verifyProgram(*program)))
+    if (failed(program) ||
+        failed(verifyProgram(*program, /*severalResults=*/true)))
       signalPassFailure();
   }
 };

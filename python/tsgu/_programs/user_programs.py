@@ -1,5 +1,6 @@
 """Programs by their names: those of the library, and those that users write."""
 
+import contextlib
 import difflib
 import hashlib
 import pathlib
@@ -18,6 +19,7 @@ _FUNCTION = re.compile(r"func\.func\s+@(\w+)")
 _lock = threading.Lock()
 _texts = {}  # name that runs -> its text
 _current = {}  # name that was given -> the name that runs the newest text
+_results = {}  # name that runs -> how many results its text has, where they are several
 
 
 def operator(path: str) -> Operator:
@@ -26,7 +28,8 @@ def operator(path: str) -> Operator:
     `path` is a name that `tsgu.programs()` lists, or such a name followed by derivations:
     "spmm/vjp0" is the gradient of the product in operand 0, "spmm/jvp1" its tangent along operand
     1, "spmm/batch" the product of a batch of matrices, "spmm/batch/vjp0" the gradient of that,
-    "spmm/transpose" the product with the transpose of the matrix given.
+    "spmm/transpose" the product with the transpose of the matrix given. Of a program with several
+    results, the first derivation is one of them: "name/result1", "name/result1/vjp0".
 
     Raises CompileError where there is no such program, naming those that are spelt alike.
     """
@@ -50,9 +53,20 @@ def programs() -> dict[str, Signature]:
     """A dict of the programs that `tsgu.operator` knows, from name to signature.
 
     Those of the library, and those that `tsgu.load_program` added. `print` shows a signature;
-    its fields are `patterns`, `operands` and `result`.
+    its fields are `patterns`, `operands` and `result`. One with several results has an entry for
+    each, "name/result0" and so on.
     """
-    return {name: program(_current.get(name, name)).signature for name in _names()}
+    return {
+        name + step: program(_current.get(name, name) + step).signature
+        for name in _names()
+        for step in _steps(_current.get(name, name))
+    }
+
+
+def _steps(running):
+    """What leads from a program to each of its results."""
+    count = _results.get(running)
+    return [""] if count is None else [f"/result{k}" for k in range(count)]
 
 
 def load_program(
@@ -74,6 +88,28 @@ def load_program(
     is refused too. Raises CompileError where the program is refused, saying why, where the child's
     program, tsgu-check, is missing, or where the name is taken.
     """
+    loaded = _load(path_or_text, name, replace)
+    if len(loaded) > 1:
+        raise library.CompileError(
+            f"{loaded[0].path.split('/')[0]!r} has {len(loaded)} results: tsgu.load_programs "
+            "returns an operator for each"
+        )
+    return loaded[0]
+
+
+def load_programs(
+    path_or_text: str | PathLike[str], name: str | None = None, *, replace: bool = False
+) -> tuple[Operator, ...]:
+    """As `tsgu.load_program`, of a program that may have several results: an operator for each.
+
+    Each is a program of its own, with the operands of all and with what it needs of the ops, and
+    has gradients, batches and kernels like any other; what two of them need is computed by both.
+    `tsgu.operator` has them as "name/result0", "name/result1" and so on.
+    """
+    return _load(path_or_text, name, replace)
+
+
+def _load(path_or_text, name, replace):
     text = str(path_or_text)
     if isinstance(path_or_text, pathlib.PurePath) or "\n" not in text:
         text = pathlib.Path(path_or_text).read_text()
@@ -86,11 +122,25 @@ def load_program(
         raise ValueError(f"{name!r} is no name for a program: use letters, digits and _")
     with _lock:
         running, known = _add(name, text, replace)
-    loaded = autograd.operator(running)
-    if not known:
-        for operand, reason in loaded.refused.items():
-            warnings.warn(f"{name} has no gradient by {operand}: {reason}", stacklevel=2)
+    loaded = tuple(autograd.operator(running + step) for step in _steps(running))
+    refused = {} if known else {k: v for each in loaded for k, v in each.refused.items()}
+    for operand, reason in refused.items():
+        warnings.warn(f"{name} has no gradient by {operand}: {reason}", stacklevel=3)
     return loaded
+
+
+def _count_results(running):
+    """Keeps how many results a program has, unless it is one."""
+    try:
+        program(running)
+    except library.CompileError as error:
+        if f"as in '{running}/result0'" not in str(error):
+            raise
+        count = 1
+        with contextlib.suppress(library.CompileError):
+            while program(f"{running}/result{count}"):
+                count += 1
+        _results[running] = count
 
 
 def _add(name, text, replace):
@@ -114,6 +164,7 @@ def _add(name, text, replace):
     known = running in _texts
     if not known:
         library.add_program(running, text)
+        _count_results(running)
     _texts[running], _current[name] = text, running
     return running, known
 
@@ -141,6 +192,7 @@ def restored(path, text):
                 f"an operator of a program {name!r} was saved, and {name!r} has another text here"
             )
         library.add_program(name, text)
+        _count_results(name)
         _texts[name] = text
         _current.setdefault(name, name)
     return autograd.operator(path)

@@ -28,7 +28,7 @@ func.func @half_a_pattern(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @P},
 
 // -----
 
-// expected-error @+1 {{a program has one result, not 0}}
+// expected-error @+1 {{a program has a result}}
 func.func @not_a_program(%x: tensor<?xf64>) {
   return
 }

@@ -19,7 +19,7 @@
 // OPERAND: error: has no operand 7 to differentiate by
 // HELD: error: operand 1 holds the result of @softmax; differentiate by the operands that it depends on
 
-// expected-error @+1 {{a program has one result, not 0}}
+// expected-error @+1 {{a program has a result}}
 func.func @not_a_program(%x: tensor<?xf64>) {
   return
 }

@@ -30,9 +30,18 @@ func.func @two_blocks(%x: tensor<?xf64>) -> tensor<?xf64> {
 
 // -----
 
-// expected-error @+1 {{a program has one result, not 2}}
-func.func @two_results(%x: tensor<?xf64>) -> (tensor<?xf64>, tensor<?xf64>) {
-  return %x, %x : tensor<?xf64>, tensor<?xf64>
+// expected-error @+1 {{result 1 must be a ranked tensor, not 'index'}}
+func.func @second_result(%x: tensor<?xf64>) -> (tensor<?xf64>, index) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf64>
+  return %x, %n : tensor<?xf64>, index
+}
+
+// -----
+
+// expected-error @+1 {{a program has a result}}
+func.func @no_result(%x: tensor<?xf64>) {
+  return
 }
 
 // -----
