@@ -119,7 +119,16 @@ def calls():
 
 
 # Functions that take no matrix.
-WITHOUT = {"explain", "install_as", "load_program", "operator", "programs", "show_config", "solver"}
+WITHOUT = {
+    "explain",
+    "install_as",
+    "load_program",
+    "load_programs",
+    "operator",
+    "programs",
+    "show_config",
+    "solver",
+}
 
 
 def missing():

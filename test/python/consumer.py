@@ -125,6 +125,7 @@ def programs(A: tsgu.Matrix, B: torch.Tensor) -> None:
     assert_type(multiply(A.pattern, A.values, B), torch.Tensor)
     multiply(A, B)
     assert_type(tsgu.load_program("program.mlir").refused, dict[str, str])
+    assert_type(tsgu.load_programs("program.mlir"), tuple[tsgu.Operator, ...])
     assert_type(tsgu.programs()["spmm"].operands[0].rank, int)
     tsgu.operator(A)  # error: arg-type
     tsgu.no_such_function()  # error: attr-defined

@@ -36,8 +36,8 @@ struct Target {
 /// derivations: "spmm/batch/vjp0/jvp1" is the tangent, by operand 1, of the
 /// gradient, by operand 0, of the batched product. Of a program with several
 /// results, the first derivation is one of them, "result0" or "result1".
-/// "device/scan" is a library of device kernels. All functions may be called from any thread, and work on
-/// one program at a time.
+/// "device/scan" is a library of device kernels. All functions may be called
+/// from any thread, and work on one program at a time.
 class Compiler {
 public:
   Compiler();
