@@ -34,7 +34,8 @@ struct SelectResult : tsgu::impl::SelectResultBase<SelectResult> {
     const unsigned results = program.getNumResults();
     if (result >= results)
       return program.emitError("has no result ")
-             << result.getValue() << ": it has " << results << ", counted from 0";
+             << result.getValue() << ": it has " << results
+             << ", counted from 0";
     Operation *end = program.getBody().front().getTerminator();
     end->setOperands(end->getOperand(result));
     BitVector others(results, true);
