@@ -31,7 +31,7 @@ operands there, as far as it shows without one; a number names what was seen, be
 |---|---|---|
 """
 TAKEN = "operands of tsgu are dense tensors on the CPU or on a CUDA device"
-REFUSED = "solves run on the CPU"
+REFUSED = "solves and factorisations run on the CPU"
 NOTES = {
     "taken": f'operands on "meta" are refused because "{TAKEN}", by an operator of which '
     "torch's dispatcher has a kernel for CUDA",
