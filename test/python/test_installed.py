@@ -65,20 +65,37 @@ def test_the_installed_tree_beside_the_package(tmp_path):
 
 
 if os.environ.get("TSGU_LONG"):  # builds everything once more: `make test-long`
+    PIP = ["-m", "pip", "--disable-pip-version-check"]
+    CACHED = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
 
-    def test_the_wheel_in_a_fresh_environment(tmp_path):
-        pip = ["-m", "pip", "--disable-pip-version-check"]
-        build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, CHECKOUT]
-        cached = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
-        subprocess.run([sys.executable, *build], check=True, env=os.environ | cached)
-        (wheel,) = tmp_path.glob("tsgu-*.whl")
-        assert wheel.stat().st_size <= 40e6
+    def fresh(tmp_path):
+        """The Python of a new environment, which has torch from this one, and nothing else."""
         venv.create(tmp_path / "venv", with_pip=True)
-        python = tmp_path / "venv/bin/python"
-        install = [*pip, "install", "--no-deps", "--no-index", wheel]
-        subprocess.run([python, *install], check=True, capture_output=True)
         (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
         (packages / "torch.pth").write_text(str(pathlib.Path(torch.__file__).parents[1]))
+        return tmp_path / "venv/bin/python"
+
+    def test_pip_install_in_a_fresh_environment(tmp_path):
+        """With build isolation: pip fetches scikit-build-core and a torch to build with."""
+        python = fresh(tmp_path)
+        install = [*PIP, "install", "--no-deps", CHECKOUT]
+        kept = {name: x for name, x in os.environ.items() if name.startswith(("PIP_", "CCACHE_"))}
+        environment = clean(tmp_path) | kept | CACHED
+        subprocess.run([python, *install], check=True, env=environment, cwd=tmp_path)
+        check(python, tmp_path, "-I")
+
+    def test_the_wheel_in_a_fresh_environment(tmp_path):
+        build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, CHECKOUT]
+        subprocess.run([sys.executable, *build], check=True, env=os.environ | CACHED)
+        (wheel,) = tmp_path.glob("tsgu-*.whl")
+        assert wheel.stat().st_size <= 40e6
+        python = fresh(tmp_path)
+        install = [*PIP, "install", "--no-deps", "--no-index", wheel]
+        subprocess.run([python, *install], check=True, capture_output=True)
+        (compiler,) = (tmp_path / "venv").rglob("libtsgu-compiler.so")
+        shown = ["nm", "-D", "--defined-only", compiler]
+        shown = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+        assert shown.split()[2:] == ["tsgu_compiler_interface"]  # no symbol to meet another LLVM's
         run = check(python, tmp_path, "-I")
         said = subprocess.run(
             [python.with_name("tsgu"), "--version"], check=True, capture_output=True, text=True

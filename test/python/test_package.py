@@ -3,6 +3,7 @@
 import importlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -74,11 +75,15 @@ except tsgu.DeviceError as error:
     assert "install libtsgu-emulator beside libtsgu" in said
 
 
-def test_the_plugin_needs_only_the_stable_abi():
+def needed_by_the_plugin():
     plugin = _library.directory / "libtsgu_torch.so"
-    symbols = subprocess.run(
+    return subprocess.run(
         ["nm", "-D", "--undefined-only", plugin], check=True, capture_output=True, text=True
     ).stdout.split()
+
+
+def test_the_plugin_needs_only_the_stable_abi():
+    symbols = needed_by_the_plugin()
     assert "torch_parallel_for" in symbols
     foreign = [
         name
@@ -87,3 +92,10 @@ def test_the_plugin_needs_only_the_stable_abi():
         or any(part in name for part in ("N2at", "N3c10", "N5torch", "caffe2", "GOMP", "kmpc"))
     ]
     assert not foreign
+
+
+def test_the_plugin_needs_only_what_torch_2_11_exports():
+    lines = pathlib.Path(__file__).with_name("torch-2.11-symbols.txt").read_text().splitlines()
+    exported = {line for line in lines if not line.startswith("#")}
+    of_torch = {name for name in needed_by_the_plugin() if re.match(r"(aoti_)?torch_", name)}
+    assert len(of_torch) > 40 and of_torch <= exported
