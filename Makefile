@@ -36,7 +36,7 @@ demo: build ## learn the edge weights of a finite-element mesh; draws demo/*.png
 	$(PYTHON) examples/demo/demo.py --output demo
 
 gallery: build ## run the worked examples of examples/gallery; draws gallery/*.png
-	@for example in cantilever quasi_harmonic field laplacian attention; do \
+	@for example in cantilever quasi_harmonic field laplacian attention tomography; do \
 	  $(PYTHON) examples/gallery/$$example.py --output gallery || exit; \
 	done
 

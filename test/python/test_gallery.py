@@ -85,3 +85,32 @@ def test_attention(example):
     rows = found["pairs"][0]
     sums = torch.zeros(34).index_add(0, rows, found["weights"])
     torch.testing.assert_close(sums, torch.ones(34))
+
+
+def test_tomography(example):
+    module, found = example("tomography")
+    disc = found["disc"]
+    s = torch.rand(len(disc.triangles), dtype=torch.float64).add(0.5).requires_grad_()
+    # Of each triangle, by the gradients of its three linear functions.
+    corners = torch.from_numpy(disc.points[disc.triangles])
+    linear = torch.cat([torch.ones_like(corners[:, :, :1]), corners], 2)
+    slopes, areas = torch.linalg.inv(linear)[:, 1:], torch.linalg.det(linear).abs() / 2
+    local = (s * areas)[:, None, None] * slopes.mT @ slopes
+    at = torch.from_numpy(disc.triangles).long()
+    rows, columns = at.repeat_interleave(3, 1), at.repeat(1, 3)
+    K = torch.zeros(disc.n + 1, disc.n + 1, dtype=torch.float64)
+    K = K.index_put((rows, columns), local.reshape(-1, 9), accumulate=True)
+    k, electrodes = torch.arange(32), disc.electrodes
+    currents = torch.zeros(disc.n + 1, 32, dtype=torch.float64)
+    currents[electrodes, k], currents[electrodes.roll(-12), k] = 1.0, -1.0
+    u = torch.linalg.lstsq(K, currents, driver="gelsd").solution[electrodes]  # up to a constant
+    pairs = [(e, (e + 1) % 32, c) for e in range(32) for c in range(32)]
+    pairs = [p for p in pairs if not {p[0], p[1]} & {p[2], (p[2] + 12) % 32}]
+    first, second, which = torch.tensor(pairs).T
+    expected = u[first, which] - u[second, which]
+    torch.testing.assert_close(disc.readings(s), expected)
+    (gradient,) = torch.autograd.grad(disc.readings(s).square().sum(), s)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected.square().sum(), s)[0])
+    inside = module.conductivity(disc.centres)
+    assert found["found"][inside < 1].mean() < 0.6 and found["found"][inside > 1].mean() > 1.4
+    assert found["misfits"][-1] < found["misfits"][0] / 50
