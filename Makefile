@@ -95,6 +95,7 @@ docs: build ## pages and Python's copy of the C API that are written from the so
 	$(PYTHON) scripts/write_pages.py
 	$(PYTHON) scripts/write_c_api.py
 	$(PYTHON) scripts/write_coverage.py $(BUILD)/bin/tsgu-opt
+	$(PYTHON) scripts/write_grammar.py $(BUILD)/bin/tsgu-opt
 	$(PYTHON) scripts/write_devices.py
 
 site: build ## the pages and docstrings as a web site, build/site/index.html

@@ -45,6 +45,7 @@ def test_blocks_run(page):
         ["write_pages.py"],
         ["write_c_api.py"],
         ["write_coverage.py", TSGU_OPT],
+        ["write_grammar.py", TSGU_OPT],
         ["write_devices.py"],
     ],
 )

@@ -183,6 +183,12 @@ static bool isComplexArithmetic(Operation &op) {
              complex::NegOp, complex::ConjOp, complex::ConstantOp>(op);
 }
 
+/// Ops of `math` that upstream lowers to nothing.
+static bool hasNoCode(Operation &op) {
+  return isa<math::ClampFOp, math::IPowIOp, math::IsInfOp, math::IsNormalOp>(
+      op);
+}
+
 /// A payload reads its elements, its own values and constants.
 static LogicalResult verifyPayloadOp(GenericOp op, Operation &inner) {
   for (Value operand : inner.getOperands())
@@ -201,6 +207,9 @@ static LogicalResult verifyPayloadOp(GenericOp op, Operation &inner) {
       !(inner.getResult(0).getType().isIntOrIndexOrFloat() ||
         isComplex(inner.getResult(0).getType())))
     return inner.emitError("has no place in a payload");
+  if (hasNoCode(inner))
+    return inner.emitError("has no code: write it with comparisons and "
+                           "arithmetic");
   Value out = op.getBlock()->getArguments().back();
   if (isa<LogAddExpOp>(inner) && !llvm::is_contained(inner.getOperands(), out))
     return inner.emitError("may only reduce: combine it with the output");

@@ -660,7 +660,8 @@ func.func @no_triangle(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4xf
 
 func.func @unknown_pattern(%s: !tsgu.solver {tsgu.name = "solver"}, %D: tensor<4x4xf64>, %B: tensor<4x2xf64>)
     -> tensor<4x2xf64> {
-  %A = sparse_tensor.convert %D : tensor<4x4xf64> to tensor<4x4xf64, #CSR> // expected-error {{has no place in a program}}
+  // expected-error @+1 {{has no place in a program}}
+  %A = sparse_tensor.convert %D : tensor<4x4xf64> to tensor<4x4xf64, #CSR>
   %X = tsgu.solve %s, %A, %B : tensor<4x4xf64, #CSR>, tensor<4x2xf64> -> tensor<4x2xf64>
   return %X : tensor<4x2xf64>
 }
@@ -761,4 +762,24 @@ func.func @two_patterns(%s: !tsgu.solver {tsgu.name = "solver"}, %A: tensor<4x4x
   // expected-error @+1 {{combines sparse tensors on patterns @A and @D}}
   %P = tsgu.selected_product %s, %A, %D : tensor<4x4xf64, #CSR>
   return %P : tensor<4x4xf64, #CSR>
+}
+
+// -----
+
+#x = affine_map<(i) -> (i)>
+
+func.func @no_code(%x: tensor<?xf64>) -> tensor<?xf64> {
+  %c0 = arith.constant 0 : index
+  %low = arith.constant -1.0 : f64
+  %high = arith.constant 1.0 : f64
+  %n = tensor.dim %x, %c0 : tensor<?xf64>
+  %empty = tensor.empty(%n) : tensor<?xf64>
+  %y = linalg.generic {indexing_maps = [#x, #x], iterator_types = ["parallel"]}
+      ins(%x : tensor<?xf64>) outs(%empty : tensor<?xf64>) {
+  ^bb0(%a: f64, %o: f64):
+    // expected-error @+1 {{has no code: write it with comparisons and arithmetic}}
+    %r = math.clampf %a to [%low, %high] : f64
+    linalg.yield %r : f64
+  } -> tensor<?xf64>
+  return %y : tensor<?xf64>
 }
