@@ -45,8 +45,8 @@ ones of two or three dimensions with a `tsgu.pattern`, and solvers. Its body is 
 TABLE = """
 ## Ops of payloads
 
-*absent*: whether the op may stand on a sparse operand without `tsgu.sampled`, because it is known to
-be 0 where an entry is absent (of several operands, where all are). Others are computed at stored
+*absent*: whether the op may stand on a sparse operand without `tsgu.sampled`, because it is known
+to be 0 where an entry is absent (of several operands, where all are). Others are computed at stored
 entries only. *reverse*, *forward*: whether it has a derivative by its first operand. *complex*:
 whether it has a form for complex numbers. Comparisons (`arith.cmpf`), and arithmetic of what
 they give, are part of payloads as well, with derivatives of what is chosen by them.
