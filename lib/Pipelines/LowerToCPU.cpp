@@ -60,6 +60,7 @@ void addOptimizeKernels(OpPassManager &pm, const LoweringOptions &options) {
   jam.derivedIndex = options.derivedIndex;
   jam.vectorBits = options.vectorBits;
   pm.addNestedPass<func::FuncOp>(createRegisterTile(tile));
+  pm.addNestedPass<func::FuncOp>(createSplitSums());
   pm.addNestedPass<func::FuncOp>(createVectorize(vectorize));
   pm.addNestedPass<func::FuncOp>(createJamNonzeros());
   pm.addPass(createJamRows(jam));

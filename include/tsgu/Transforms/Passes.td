@@ -290,6 +290,17 @@ def RegisterTile : Pass<"tsgu-register-tile", "::mlir::func::FuncOp"> {
                            "::tsgu::TsguDialect"];
 }
 
+def SplitSums : Pass<"tsgu-split-sums", "::mlir::func::FuncOp"> {
+  let summary = "sum rows in two chains where accumulators are few";
+  let description = [{
+    A loop over entries that carries one vector or two would wait for each
+    addition. Every second entry is added to accumulators of its own, and both
+    sums at the end of the row.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
 def Vectorize : Pass<"tsgu-vectorize", "::mlir::func::FuncOp"> {
   let summary = "compute innermost loops at vector width";
   let description = [{
