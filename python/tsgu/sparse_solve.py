@@ -329,7 +329,8 @@ def sparse_generic_solve(
     gradients of any order, further right-hand sides and solves with the same values. X is refined
     until norm(b - A x) is a few roundings of norm(|A| |x| + |b|), which is the goal beside those
     that rtol and atol set; so X is as accurate as the condition of A allows. "cholesky" needs both
-    triangles, which have to agree; "lu" is Eigen's SparseLU.
+    triangles, which have to agree; "lu" takes the diagonal for pivots where that is accurate, and
+    otherwise the largest entries, by Eigen's SparseLU.
 
     A callable gets A in the user's layout and B (detached copies, B of as many dimensions as the
     user's) and all other keyword arguments; of a batch one item after the other. Gradients call

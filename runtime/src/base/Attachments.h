@@ -83,7 +83,8 @@ enum class AttachmentKind : uint64_t {
   Elimination = 2,
   LongRows = 3,
   Uses = 4,
-  Lanes = 5
+  Lanes = 5,
+  Pivots = 6
 };
 inline uint64_t attachmentKey(AttachmentKind kind, uint64_t rest) {
   return static_cast<uint64_t>(kind) << 56 | rest;

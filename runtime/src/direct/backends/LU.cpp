@@ -7,12 +7,15 @@
 //
 // What is factorised is M = (P R A C)^T, whose columns are the rows of A, so
 // that a pivot belongs to a row of A; P by Eigen's COLAMD. Partial pivoting:
-// the largest entry that is left of the row.
+// the largest entry that is left of the row. The diagonal is tried first, in an
+// order that suits it: many matrices need no other pivots.
 //
 //===----------------------------------------------------------------------===//
 
 #include "base/Callbacks.h"
 #include "direct/Factorization.h"
+#include "direct/cholesky/Symbolic.h"
+#include "direct/lu/StaticLU.h"
 #include "pattern/Rows.h"
 
 #include <Eigen/SparseLU>
@@ -20,6 +23,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <variant>
 
 namespace tsgu::runtime {
 namespace {
@@ -39,18 +43,31 @@ struct Elimination : Attachment {
   }
 };
 
+/// Rows and columns as they are eliminated together, the diagonal for pivots.
+struct DiagonalPivots : Attachment {
+  Indices order;
+  std::shared_ptr<const lu::Pivots> pivots; ///< NULL: others serve better.
+
+  int64_t bytes() const override {
+    return order.size() * static_cast<int64_t>(sizeof(Index)) +
+           (pivots ? pivots->bytes() : 0);
+  }
+};
+
 /// Eigen's factors, whose analysis is that of all values on a pattern. M comes
 /// in the order of its elimination: for another one, Eigen would write to
 /// memory that it has not checked to be there.
 template <typename T>
 class EigenLU
     : public Eigen::SparseLU<Sparse<T>, Eigen::NaturalOrdering<Index>> {
+  using Base = Eigen::SparseLU<Sparse<T>, Eigen::NaturalOrdering<Index>>;
+
 public:
   void factorize(const Sparse<T> &M, const Elimination &from) {
     this->m_etree = from.tree;
     this->m_analysisIsOk = true;
     this->m_info = Eigen::InvalidInput; // Left so where memory ends at once.
-    Eigen::SparseLU<Sparse<T>, Eigen::NaturalOrdering<Index>>::factorize(M);
+    Base::factorize(M);
     this->m_mat = Sparse<T>(M.rows(), M.cols()); // It keeps a copy.
   }
 
@@ -65,7 +82,16 @@ public:
     return static_cast<int>(this->m_detPermR * this->m_detPermC);
   }
 
-  double entries() const {
+  /// As those of StaticLU.
+  void solve(bool transposed, T *y, int64_t count) const {
+    using Dense = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+    Eigen::Map<Dense> block(y, this->rows(), count);
+    // Its views of the transpose only read, but are not const.
+    auto &own = const_cast<EigenLU &>(*this);
+    block = transposed ? Dense(own.transpose().solve(block))
+                       : Dense(Base::solve(block));
+  }
+  double count() const {
     return static_cast<double>(this->nnzL()) +
            static_cast<double>(this->nnzU());
   }
@@ -160,26 +186,77 @@ template <typename T> std::shared_ptr<Elimination> analyse(const Matrix<T> &A) {
   return made;
 }
 
+template <typename T> bool storesDiagonal(const Matrix<T> &A) {
+  return withRows(A, [&](auto *positions, auto *coordinates) {
+    for (int64_t i = 0; i < A.rows(); ++i)
+      if (!std::binary_search(coordinates + positions[i],
+                              coordinates + positions[i + 1], i))
+        return false;
+    return true;
+  });
+}
+
+/// L and U as if A had an entry across from each that it has.
+lu::Pivots symmetricPivots(const cholesky::Symbolic &symbolic) {
+  using Place = lu::Pivots::Index;
+  const Place n = symbolic.columns();
+  std::vector<std::vector<Place>> above(n);
+  lu::Pivots made;
+  made.placeOf.resize(n);
+  for (Place s = 0; s < symbolic.supernodes(); ++s)
+    for (Place k = symbolic.first[s]; k < symbolic.first[s + 1]; ++k) {
+      made.placeOf[symbolic.order[k]] = k;
+      const auto add = [&](Place row) {
+        made.rowOf.push_back(row), above[row].push_back(k);
+      };
+      made.rowOf.insert(made.rowOf.end(), above[k].begin(), above[k].end());
+      above[k] = {};
+      made.middles.push_back(static_cast<Place>(made.rowOf.size()));
+      for (Place row = k + 1; row < symbolic.first[s + 1]; ++row)
+        add(row);
+      for (const Place row : symbolic.rowsOf(s))
+        add(row);
+      made.starts.push_back(static_cast<Place>(made.rowOf.size()));
+    }
+  made.sign = signOf(made.placeOf);
+  return made;
+}
+
+template <typename T>
+std::shared_ptr<DiagonalPivots> analyseDiagonal(const Matrix<T> &A) {
+  auto made = std::make_shared<DiagonalPivots>();
+  constexpr int64_t many = std::numeric_limits<lu::Pivots::Index>::max() / 4;
+  if (A.rows() > many || !storesDiagonal(A))
+    return made;
+  const auto symbolic = cholesky::analyse(A);
+  const auto entries = static_cast<double>(2 * symbolic->factorEntries);
+  // Its supernodes store zeros.
+  if (2 * symbolic->factorEntries > many ||
+      symbolic->flops > 1.5 * lu::Pivots::mostProducts * entries)
+    return made;
+  made->order.resize(A.rows());
+  std::copy(symbolic->order.begin(), symbolic->order.end(),
+            made->order.begin());
+  checkInterrupt();
+  auto pivots = std::make_shared<lu::Pivots>(
+      symmetricPivots(*symbolic).pruned(columnsOf<T, float>(
+          A, made->order, [](Index, Index, Index) { return 1.0F; })));
+  if (pivots->pay())
+    made->pivots = std::move(pivots);
+  return made;
+}
+
 template <typename T> class LU : public Factorization<T> {
 public:
-  explicit LU(const Matrix<T> &A)
-      : analysis(A.pattern->attachments().template get<Elimination>(
-            attachmentKey(AttachmentKind::Elimination,
-                          static_cast<uint64_t>(A.item) << 8 | TSGU_LU),
-            [&] { return analyse(A); })) {
+  explicit LU(const Matrix<T> &A) {
     setScales(A, *this);
-    factors.factorize(columnsOf<T, T>(A, analysis->order,
-                                      [&](Index i, Index j, Index e) {
-                                        return A.values[e] * this->rowScale[i] *
-                                               this->columnScale[j];
-                                      }),
-                      *analysis);
-    if (factors.info() != Eigen::Success)
-      failAt(A);
+    if (!factoriseByDiagonal(A))
+      factoriseByPivoting(A);
     for (Index k = 0; k < A.rows(); ++k) {
-      const Real<T> pivot = std::abs(factors.pivot(k));
+      const Real<T> pivot =
+          with([&](const auto &by) { return std::abs(by.pivot(k)); });
       if (pivot < this->weakestPivot || this->weakestRow < 0)
-        this->weakestPivot = pivot, this->weakestRow = analysis->order(k);
+        this->weakestPivot = pivot, this->weakestRow = (*order)(k);
     }
   }
 
@@ -187,29 +264,24 @@ public:
   void apply(Mode mode, Vectors<const T> b, Vectors<T> x,
              const tsgu_executor &) const override {
     const bool conjugated = mode == Mode::C;
-    using Dense = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-    Dense from(b.length, b.count), to(b.length, b.count);
+    std::vector<T> y(static_cast<size_t>(b.length * b.count));
     for (Index k = 0; k < b.length; ++k) {
-      const Index i = mode == Mode::N ? analysis->order(k) : k;
+      const Index i = mode == Mode::N ? (*order)(k) : k;
       const Real<T> scale =
           mode == Mode::N ? this->rowScale[i] : this->columnScale[i];
       for (Index j = 0; j < b.count; ++j) {
         const T value = b.row(i)[j] * scale;
-        from(k, j) = conjugated ? conjugate(value) : value;
+        y[j * b.length + k] = conjugated ? conjugate(value) : value;
       }
     }
     checkInterrupt();
-    // Its views of the transpose only read, but are not const.
-    if (mode == Mode::N)
-      to = const_cast<EigenLU<T> &>(factors).transpose().solve(from);
-    else
-      to = factors.solve(from);
+    with([&](const auto &by) { by.solve(mode == Mode::N, y.data(), b.count); });
     for (Index k = 0; k < b.length; ++k) {
-      const Index i = mode == Mode::N ? k : analysis->order(k);
+      const Index i = mode == Mode::N ? k : (*order)(k);
       const Real<T> scale =
           mode == Mode::N ? this->columnScale[i] : this->rowScale[i];
       for (Index j = 0; j < b.count; ++j) {
-        const T value = to(k, j) * scale;
+        const T value = y[j * b.length + k] * scale;
         x.row(i)[j] = conjugated ? conjugate(value) : value;
       }
     }
@@ -217,25 +289,74 @@ public:
 
   Determinant<T> determinant() const override {
     ScaledProduct<T> product;
-    product.multiply(
-        T(Real<T>(factors.permutationSign() * signOf(analysis->order))));
+    const int sign = with([](const auto &by) { return by.permutationSign(); });
+    product.multiply(T(Real<T>(sign * signOf(*order))));
     for (size_t k = 0; k < this->rowScale.size(); ++k) {
-      product.multiply(factors.pivot(static_cast<Index>(k)));
+      product.multiply(with(
+          [&](const auto &by) { return by.pivot(static_cast<Index>(k)); }));
       product.divide(this->rowScale[k]), product.divide(this->columnScale[k]);
     }
     return product.determinant();
   }
 
-  double entries() const override { return factors.entries(); }
+  double entries() const override {
+    return with([](const auto &by) { return by.count(); });
+  }
 
   int64_t bytes() const override {
-    return factors.bytes() +
+    return with([](const auto &by) { return by.bytes(); }) +
            static_cast<int64_t>(this->rowScale.size() * 2 * sizeof(Real<T>));
   }
 
 private:
+  /// What the pattern says, made once.
+  template <typename Made, typename Make>
+  const Made &analysis(const Matrix<T> &A, AttachmentKind kind, Make &&make) {
+    const auto made = A.pattern->attachments().template get<Made>(
+        attachmentKey(kind, static_cast<uint64_t>(A.item) << 8 | TSGU_LU),
+        [&] { return make(A); });
+    order = std::shared_ptr<const Indices>(made, &made->order);
+    return *made;
+  }
+  Sparse<T> scaledColumns(const Matrix<T> &A) const {
+    return columnsOf<T, T>(A, *order, [&](Index i, Index j, Index e) {
+      return A.values[e] * this->rowScale[i] * this->columnScale[j];
+    });
+  }
+
+  /// Whether the diagonal's entries suit as pivots: those that do so do it
+  /// whatever was factorised before.
+  bool factoriseByDiagonal(const Matrix<T> &A) {
+    const auto &from =
+        analysis<DiagonalPivots>(A, AttachmentKind::Pivots, analyseDiagonal<T>);
+    if (!from.pivots)
+      return false;
+    auto made = std::make_unique<lu::StaticLU<T>>(from.pivots);
+    if (!made->factorise(scaledColumns(A)))
+      return false;
+    factors = std::move(made);
+    return true;
+  }
+  void factoriseByPivoting(const Matrix<T> &A) {
+    const auto &from =
+        analysis<Elimination>(A, AttachmentKind::Elimination, analyse<T>);
+    auto made = std::make_unique<EigenLU<T>>();
+    made->factorize(scaledColumns(A), from);
+    if (made->info() != Eigen::Success)
+      failAt(A, *made);
+    factors = std::move(made);
+  }
+
+  /// function(factors), whichever they are.
+  template <typename F> decltype(auto) with(F &&function) const {
+    return std::visit(
+        [&](const auto &of) -> decltype(auto) { return function(*of); },
+        factors);
+  }
+
   /// Only its message says where it ended: at which column, from 1.
-  [[noreturn]] void failAt(const Matrix<T> &A) const {
+  [[noreturn]] void failAt(const Matrix<T> &A,
+                           const EigenLU<T> &factors) const {
     const std::string message = factors.lastErrorMessage();
     const size_t digits = message.find_last_not_of("0123456789") + 1;
     const Index k = std::atoll(message.c_str() + digits);
@@ -248,13 +369,14 @@ private:
       if (std::abs(factors.pivot(earlier)) < nothing)
         at = earlier;
     fail(Status::Singular,
-         "lu: the matrix is singular: ", nameOfRow(A, analysis->order(at)),
+         "lu: the matrix is singular: ", nameOfRow(A, (*order)(at)),
          " is a combination of the rows eliminated before it; try "
          "sparse_generic_lstsq");
   }
 
-  std::shared_ptr<const Elimination> analysis;
-  EigenLU<T> factors;
+  std::shared_ptr<const Indices> order; ///< Rows of A as they are eliminated.
+  std::variant<std::unique_ptr<EigenLU<T>>, std::unique_ptr<lu::StaticLU<T>>>
+      factors;
 };
 
 } // namespace

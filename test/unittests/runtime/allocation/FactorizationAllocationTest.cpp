@@ -41,6 +41,9 @@ template <typename T> void failEachCall(tsgu_method method, int64_t side) {
     const runtime::Matrix<T> matrix{
         reinterpret_cast<runtime::Pattern *>(A.pattern), 0, A.values.data()};
     std::vector<T> inverse(A.values.size()), product(inverse), x(A.rows), y(x);
+    std::vector<T> others = A.values; // On the analysis of the first ones.
+    for (T &value : others)
+      value *= RealOf<T>(1.5);
     const auto all = [&] {
       const auto factors = runtime::factorize(method, matrix, serial);
       factors->selectedInverse(matrix, inverse.data(), serial);
@@ -48,6 +51,8 @@ template <typename T> void failEachCall(tsgu_method method, int64_t side) {
       if (method == TSGU_CHOLESKY)
         factors->halfSolve(runtime::Mode::C, {x.data(), A.rows, 1, 1},
                            {y.data(), A.rows, 1, 1}, serial);
+      runtime::factorize(
+          method, runtime::Matrix<T>{matrix.pattern, 0, others.data()}, serial);
     };
     untilFailure = k;
     const bool failed = ranOut(all);
