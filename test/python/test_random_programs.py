@@ -13,7 +13,7 @@ import torch
 
 import tsgu
 
-COUNT = int(os.environ.get("TSGU_RANDOM_PROGRAMS", "24"))
+COUNT = int(os.environ.get("TSGU_RANDOM_PROGRAMS", "200"))
 SEED = int(os.environ.get("TSGU_RANDOM_SEED", "0"))
 ANYWHERE = {"arith.negf": numpy.negative}
 if os.environ.get("TSGU_DEVICE") != "emulator":  # where they are refused, see test_payloads
@@ -239,6 +239,13 @@ def test_random_programs(seed):
     wanted = program.evaluated(program.values)
     scale = 1 + abs(wanted).max(initial=0)
     numpy.testing.assert_allclose(result.detach().numpy(), wanted, rtol=0, atol=1e-11 * scale)
+
+    # By single precision, whose errors grow with what is summed.
+    single = operator(pattern, *(operand.detach().float() for operand in operands))
+    terms = max(1, program.mask.sum() / max(1, wanted.size)) * 8
+    numpy.testing.assert_allclose(
+        single.double().numpy(), wanted, rtol=0, atol=3e-7 * (scale + 20 * terms)
+    )
 
     # The derivative along a random direction of all operands.
     generator = numpy.random.default_rng(seed)

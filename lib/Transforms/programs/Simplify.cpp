@@ -122,6 +122,18 @@ static GenericOp tidyInputs(GenericOp op) {
   return inputs.size() == count ? op : replaceInputs(op, inputs, maps);
 }
 
+/// Whether the two as one have a sparse tensor, if either is sampled at one's
+/// entries: the producer's result is lost, which may be on its init's pattern.
+static bool keepPattern(GenericOp producer, OpOperand &read) {
+  auto consumer = cast<GenericOp>(read.getOwner());
+  return !isSparse(read.get()) ||
+         llvm::any_of(producer.getDpsInputs(),
+                      [](Value input) { return isSparse(input); }) ||
+         llvm::any_of(consumer->getOpOperands(), [&](OpOperand &other) {
+           return &other != &read && isSparse(other.get());
+         });
+}
+
 /// Whether fusing the producer of a consumer's operand computes nothing twice:
 /// it is elementwise over the same loops and nobody else reads it.
 static bool isWorthFusing(OpOperand &operand) {
@@ -131,6 +143,7 @@ static bool isWorthFusing(OpOperand &operand) {
          producer->hasOneUse() && producer.getNumReductionLoops() == 0 &&
          producer.getNumLoops() == consumer.getNumLoops() &&
          consumer.getMatchingIndexingMap(&operand).isPermutation() &&
+         keepPattern(producer, operand) &&
          linalg::areElementwiseOpsFusable(&operand);
 }
 

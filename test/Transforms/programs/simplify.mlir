@@ -36,6 +36,39 @@ func.func @fuse(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}, %B: tensor<?x?xf6
 
 // -----
 
+#CSR = #sparse_tensor.encoding<{ map = (i, j) -> (i : dense, j : compressed) }>
+#entry = affine_map<(i, j) -> (i, j)>
+
+// What is on a pattern by nothing but where it starts from stays: as one op the two had no pattern.
+// CHECK-LABEL: func.func @keep_pattern(
+// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<?x?xf64, #{{.*}}>) attrs = {tsgu.sampled}
+// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<?x?xf64>) attrs = {tsgu.sampled}
+func.func @keep_pattern(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}, %B: tensor<?x?xf64>) -> tensor<?x?xf64> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f64
+  %zeros = tsgu.zeros_like %A : tensor<?x?xf64, #CSR>
+  %E = linalg.generic {indexing_maps = [#entry, #entry], iterator_types = ["parallel", "parallel"]}
+      ins(%B : tensor<?x?xf64>) outs(%zeros : tensor<?x?xf64, #CSR>) attrs = {tsgu.sampled} {
+  ^bb0(%b: f64, %o: f64):
+    %exp = math.exp %b : f64
+    linalg.yield %exp : f64
+  } -> tensor<?x?xf64, #CSR>
+  %m = tensor.dim %B, %c0 : tensor<?x?xf64>
+  %n = tensor.dim %B, %c1 : tensor<?x?xf64>
+  %empty = tensor.empty(%m, %n) : tensor<?x?xf64>
+  %dense = linalg.fill ins(%zero : f64) outs(%empty : tensor<?x?xf64>) -> tensor<?x?xf64>
+  %Y = linalg.generic {indexing_maps = [#entry, #entry], iterator_types = ["parallel", "parallel"]}
+      ins(%E : tensor<?x?xf64, #CSR>) outs(%dense : tensor<?x?xf64>) attrs = {tsgu.sampled} {
+  ^bb0(%e: f64, %o: f64):
+    %n1 = arith.negf %e : f64
+    linalg.yield %n1 : f64
+  } -> tensor<?x?xf64>
+  return %Y : tensor<?x?xf64>
+}
+
+// -----
+
 #entry = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (i)>
 
