@@ -1,5 +1,7 @@
 """Measures direct solves beside cholespy: the gradient of norm(A^-1 b)^2, A cyclic tridiagonal.
 
+And how much less a column takes of several right-hand sides than alone, on grids, too.
+
 cholespy stands in an autograd Function as sparse_solver has it: the factor is kept and used again
 where indices and values are those of the last matrix. Writes DIRECT.md and direct.json beside this
 file (in quick mode into the build folder).
@@ -24,6 +26,8 @@ warnings.filterwarnings("ignore")
 
 _HERE = Path(__file__).resolve().parent
 _SIZES = (256, 1024, 4096, 16384, 65536)
+_SIDES = (30, 100, 300)
+_COLUMNS = 32
 
 
 class Cholespy(torch.autograd.Function):
@@ -74,6 +78,29 @@ def _matrix(n):
     return torch.sparse_coo_tensor(indices, values, (n, n)).coalesce()
 
 
+def _grid(m):
+    """The five-point Laplacian of m x m points, shifted."""
+    i = torch.arange(m * m).view(m, m)
+    row = torch.cat([i[1:].flatten(), i[:, 1:].flatten()])
+    column = torch.cat([i[:-1].flatten(), i[:, :-1].flatten()])
+    own = i.flatten()
+    indices = torch.stack([torch.cat([own, row, column]), torch.cat([own, column, row])])
+    values = torch.cat([torch.full((m * m,), 4.1), torch.full((2 * row.numel(),), -1.0)]).double()
+    return torch.sparse_coo_tensor(indices, values, (m * m, m * m)).coalesce()
+
+
+def _several(A):
+    """{right-hand sides: call}."""
+    factors = tsgu.factorize(A, "cholesky")
+    B = torch.randn(A.shape[0], _COLUMNS, dtype=torch.float64)
+    b = B[:, :1].contiguous()
+    return {"1": lambda: factors.solve(b), str(_COLUMNS): lambda: factors.solve(B)}
+
+
+def _gain(row):
+    return _COLUMNS * row["times"]["1"]["median"] / row["times"][str(_COLUMNS)]["median"]
+
+
 def _step(solve, A, b):
     return torch.autograd.grad(solve(A, b).square().sum(), (A, b))
 
@@ -115,6 +142,10 @@ def _page(results, goals):
         + [milliseconds(row["times"]["cholespy"]), f"{_ratio(row):.2f}"]
         for row in results["rows"]
     ]
+    gains = [
+        [row["matrix"], *map(milliseconds, row["times"].values()), f"{_gain(row):.1f}"]
+        for row in results["several"]
+    ]
     return f"""\
 # Direct solves beside cholespy
 
@@ -130,7 +161,12 @@ cholespy analyses and factorises, tsgu factorises on the analysis that it keeps 
 {goals_table(goals)}
 ## Steps
 
-{table(["n", "", "tsgu", "cholespy", "cholespy/tsgu"], lines)}"""
+{table(["n", "", "tsgu", "cholespy", "cholespy/tsgu"], lines)}
+## Right-hand sides
+
+A solve by Cholesky's factors, with its residual; `gain`: of a column's time.
+
+{table(["matrix", "1", str(_COLUMNS), "gain"], gains)}"""
 
 
 def main():
@@ -146,15 +182,26 @@ def main():
             times = {name: vars(timing) for name, timing in timings.items()}
             rows.append({"n": n, "what": what, "times": times})
             print(f"{n:>6} {what:<15} cholespy/tsgu {_ratio(rows[-1]):.2f}", flush=True)
+    matrices = {f"cyclic {n:,}": _matrix(n) for n in _SIZES[2:]}
+    matrices |= {f"grid {m}^2": _grid(m) for m in _SIDES}
+    several = []
+    for name, A in matrices.items():
+        timings = interleave(_several(A), 5 if quick else 30)
+        times = {count: vars(timing) for count, timing in timings.items()}
+        several.append({"matrix": name, "times": times})
+        print(f"{name:<15} {_COLUMNS} columns, gain {_gain(several[-1]):.1f}", flush=True)
     versions = {"tsgu": tsgu.__version__, "torch": torch.__version__, "cholespy": "2.2.0"}
-    results = run.facts(arguments.mode, versions, []) | {"rows": rows}
+    results = run.facts(arguments.mode, versions, []) | {"rows": rows, "several": several}
     goals = [
         (f"cholespy / tsgu, {what}, {summary}", [_ratio(r) for r in rows if r["what"] == what])
         for what in ("same values", "changed values")
         for summary in ("worst", "geometric mean")
     ]
     goals = judged(
-        [(text, ratios, ">=", 2, min if "worst" in text else mean) for text, ratios in goals]
+        [
+            *[(text, ratios, ">=", 2, min if "worst" in text else mean) for text, ratios in goals],
+            (f"a column of {_COLUMNS}, mean", [_gain(row) for row in several], ">=", 5, mean),
+        ]
     )
     write("direct", results, _page(results, goals), goals, arguments.build if quick else _HERE)
 

@@ -60,7 +60,13 @@ private:
   }
 
   void scaleColumns() {
-    const std::vector<double> most = largest(b);
+    right = b.data;
+    if (b.stride != b.count) {
+      for (int64_t i = 0; i < b.length; ++i)
+        std::copy_n(b.row(i), b.count, scaledRight + i * b.count);
+      right = scaledRight;
+    }
+    const std::vector<double> most = largest(block(right));
     std::vector<PowerOfTwo<Real<T>>> factor;
     for (int64_t j = 0; j < b.count; ++j) {
       const bool usable = most[j] > 0 && std::isfinite(most[j]);
@@ -68,17 +74,16 @@ private:
       scales[j] = std::abs(by) <= moderate ? 0 : by;
       factor.emplace_back(scales[j]);
     }
-    const bool areScaled = std::any_of(scales.begin(), scales.end(),
-                                       [](int scale) { return scale != 0; });
+    areScaled = std::any_of(scales.begin(), scales.end(),
+                            [](int scale) { return scale != 0; });
     if (!areScaled && x.stride == x.count)
       solution = x.data;
-    right = b.data;
-    if (!areScaled && b.stride == b.count)
+    if (!areScaled)
       return;
-    right = scaledRight;
     for (int64_t i = 0; i < b.length; ++i)
       for (int64_t j = 0; j < b.count; ++j)
-        scaledRight[i * b.count + j] = factor[j](b.row(i)[j]);
+        scaledRight[i * b.count + j] = factor[j](right[i * b.count + j]);
+    right = scaledRight;
   }
 
   void measure(const T *of, Wide<T> *r, std::vector<ResidualNorms> &found) {
@@ -137,6 +142,11 @@ private:
     lost.assign(b.count, 0), overflown.assign(b.count, 0);
     if (solution == x.data)
       return;
+    if (!areScaled) {
+      for (int64_t i = 0; i < b.length; ++i)
+        std::copy_n(solution + i * b.count, b.count, x.row(i));
+      return;
+    }
     for (int64_t i = 0; i < b.length; ++i)
       for (int64_t j = 0; j < b.count; ++j) {
         const T before = solution[i * b.count + j];
@@ -182,6 +192,7 @@ private:
   const T *right = nullptr;
   Wide<T> *residual, *newResidual;
   std::vector<int> scales; ///< Columns are multiplied by 2^scales.
+  bool areScaled = false;
   std::vector<ResidualNorms> norms, newNorms;
   std::vector<char> lost, overflown;
 };

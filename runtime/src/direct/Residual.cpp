@@ -83,7 +83,9 @@ void subtractRows(const System<T> &of, int64_t begin, int64_t end,
   const I *positions =
       static_cast<const I *>(layout.positions) + of.A.item * of.rows();
   const I *coordinates = static_cast<const I *>(layout.coordinates);
-  Squares squares[most];
+  // By columns, which vectors take several of.
+  double residual[most]{}, size[most]{}, right[most]{}, scaledResidual[most]{},
+      scaledSize[most]{};
   InterruptCheck check;
   for (int64_t i = begin; i < end; ++i) {
     Wide<T> rest[most];
@@ -96,36 +98,45 @@ void subtractRows(const System<T> &of, int64_t begin, int64_t end,
       const T entry = of.A.values[entries[e]];
       const auto value =
           static_cast<Wide<T>>(of.mode == Mode::C ? conjugate(entry) : entry);
-      const double size = sizeOf(entry);
+      const double entrySize = sizeOf(entry);
       const T *from = of.x + coordinates[e] * width;
       for (int64_t c = 0; c < width; ++c) {
         rest[c] -= times(value, static_cast<Wide<T>>(from[c]));
-        terms[c] += size * sizeOf(from[c]);
+        terms[c] += entrySize * sizeOf(from[c]);
       }
     }
     const double scaled = of.scale[i];
     for (int64_t c = 0; c < width; ++c) {
       of.r[i * width + c] = rest[c];
-      squares[c] +=
-          {squaredNorm(rest[c] * of.unit), squaredNorm(terms[c] * of.unit),
-           squaredNorm(static_cast<Wide<T>>(of.b[i * width + c]) * of.unit),
-           squaredNorm(rest[c] * scaled), squaredNorm(terms[c] * scaled)};
+      residual[c] += squaredNorm(rest[c] * of.unit);
+      size[c] += squaredNorm(terms[c] * of.unit);
+      right[c] +=
+          squaredNorm(static_cast<Wide<T>>(of.b[i * width + c]) * of.unit);
+      scaledResidual[c] += squaredNorm(rest[c] * scaled);
+      scaledSize[c] += squaredNorm(terms[c] * scaled);
     }
     check.after((positions[i + 1] - positions[i] + 1) * width);
   }
-  std::copy_n(squares, width, sums);
+  for (int64_t c = 0; c < width; ++c)
+    sums[c] = {residual[c], size[c], right[c], scaledResidual[c],
+               scaledSize[c]};
 }
 
 template <typename T>
 void subtractRows(const System<T> &of, int64_t begin, int64_t end,
                   Squares *sums) {
   withIndexType(of.layout().indexType, [&]<typename I>(I) {
-    const bool turned = of.mode != Mode::N, single = of.columns == 1;
-    const auto subtract = single   ? turned ? subtractRows<1, true, I, T>
-                                            : subtractRows<1, false, I, T>
-                          : turned ? subtractRows<0, true, I, T>
-                                   : subtractRows<0, false, I, T>;
-    subtract(of, begin, end, sums);
+    const auto subtract =
+        [&]<int64_t width>(std::integral_constant<int64_t, width>) {
+          return of.mode != Mode::N ? subtractRows<width, true, I, T>
+                                    : subtractRows<width, false, I, T>;
+        };
+    const auto byWidth =
+        of.columns == 1 ? subtract(std::integral_constant<int64_t, 1>())
+        : of.columns == residualColumns
+            ? subtract(std::integral_constant<int64_t, residualColumns>())
+            : subtract(std::integral_constant<int64_t, 0>());
+    byWidth(of, begin, end, sums);
   });
 }
 

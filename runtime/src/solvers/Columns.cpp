@@ -79,6 +79,18 @@ template <typename T> std::vector<double> largest(Vectors<const T> b) {
       for (; i < b.length * parts; ++i)
         SizeBits<R>::raise(lane[i % lanes], data[i]);
       std::copy_n(lane, lanes, most.data());
+    } else if (width == lanes || width == lanes / 2) {
+      const auto raise = [&](auto fixed) TSGU_INLINE {
+        Bits lane[fixed] = {};
+        for (int64_t i = 0; i < b.length; ++i, data += b.stride * parts)
+          for (int64_t j = 0; j < fixed; ++j)
+            SizeBits<R>::raise(lane[j], data[j]);
+        std::copy_n(lane, fixed(), most.data());
+      };
+      if (width == lanes)
+        raise(std::integral_constant<int64_t, lanes>());
+      else
+        raise(std::integral_constant<int64_t, lanes / 2>());
     } else {
       for (int64_t i = 0; i < b.length; ++i, data += b.stride * parts)
         for (int64_t j = 0; j < width; ++j)
