@@ -60,6 +60,7 @@ bench: build $(VENV)/.bench ## measure; BENCH=quick takes minutes instead of an 
 	$(PYTHON) benchmarks/patterns.py --mode $(BENCH)
 	$(PYTHON) benchmarks/levels.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/spgemm.py --mode $(BENCH) --build $(BUILD)
+	$(PYTHON) benchmarks/attention.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/library.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/encoders.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/cholesky.py --mode $(BENCH) --build $(BUILD)
