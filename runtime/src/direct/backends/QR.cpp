@@ -443,9 +443,19 @@ private:
           found.rank() >= before)
         return found;
       before = found.rank();
-      const auto weakest = order.begin() + found.weakest();
-      std::rotate(weakest, weakest + 1, order.end());
+      moveWeakest(found);
     }
+  }
+  /// Behind the live columns, before those that depend on all of them.
+  void moveWeakest(const Orthogonal<T> &of) {
+    const Index weakest = of.weakest();
+    Indices places = of.live;
+    std::erase(places, weakest);
+    places.push_back(weakest);
+    places.insert(places.end(), of.dead.begin(), of.dead.end());
+    for (Index &place : places)
+      place = order[place];
+    order = std::move(places);
   }
 
   Columns<T> scaled(const Source<T> &M, int exponent) {

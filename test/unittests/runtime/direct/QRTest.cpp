@@ -293,10 +293,13 @@ TEST(QRRanks, ThatPivotsDoNotTell) {
 /// Columns before the one that depends on them nearly depend on each other.
 TYPED_TEST(QR, RanksOfManyMatrices) {
   using T = TypeParam;
-  for (unsigned seed = 0; seed < 60; ++seed) {
-    const Sparse<T> A = ofRank<T>(40, 17, 16, seed);
-    EXPECT_EQ(runtime::pseudoInverse(matrixOf(A), serial)->rank, 16) << seed;
-  }
+  constexpr int64_t sizes[][3] = {{40, 17, 16}, {35, 43, 29}, {29, 52, 11}};
+  for (auto [m, n, rank] : sizes)
+    for (unsigned seed = 0; seed < 60; ++seed) {
+      const Sparse<T> A = ofRank<T>(m, n, rank, seed);
+      EXPECT_EQ(runtime::pseudoInverse(matrixOf(A), serial)->rank, rank)
+          << m << " x " << n << ", seed " << seed;
+    }
 }
 
 TEST(QRErrors, InfiniteRightHandSides) {
