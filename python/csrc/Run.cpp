@@ -265,8 +265,18 @@ tsgu::torch_plugin::run(const Program &first, const Program &second,
   const Queue queue(frame.place);
   tsgu_type type = bindOperands(first, operands, operandCount, frame, queue);
   TensorHandle result = runBound(first, frame, 1, operandCount, type, queue);
-  if (!readAlike(first, second))
-    type = bindOperands(second, operands, operandCount, frame, queue);
+  TensorHandle copies[maxOperands];
+  if (!readAlike(first, second)) {
+    // What was copied for the first, as a cotangent that is one number for all
+    // elements, is not copied again.
+    AtenTensorHandle known[maxOperands];
+    for (int32_t k = 0; k < operandCount; ++k) {
+      copies[k] = std::move(frame.copies[k]);
+      const bool dense = first.operands[static_cast<size_t>(k)].pattern < 0;
+      known[k] = dense && copies[k] ? copies[k].get() : operands[k];
+    }
+    type = bindOperands(second, known, operandCount, frame, queue);
+  }
   return {std::move(result),
           runBound(second, frame, 1, operandCount, type, queue)};
 }

@@ -103,11 +103,8 @@ TensorView tsgu::torch_plugin::inspect(AtenTensorHandle tensor,
 
 TensorHandle tsgu::torch_plugin::contiguous(AtenTensorHandle tensor,
                                             const TensorView &view) {
-  if (isStoredByColumns(view))
-    return inRows(view);
-  torch::stable::Tensor dense = torch::stable::contiguous(
-      torch::stable::Tensor(TensorHandle::share(tensor).release()));
-  return TensorHandle::share(dense.get());
+  return isStoredByColumns(view) ? inRows(view)
+                                 : copiedTo(view.place, tensor, view);
 }
 
 /// Asks for huge pages in the part of [data, data + bytes) that consists of

@@ -46,6 +46,8 @@ def step(A, B, weight):
 
 def operands(rows):
     A, B, weight = matrix(rows), *torch.randn(2, rows, p, dtype=dtype)
+    if layout == "expanded":  # as of a sum: a number for all elements, which kernels do not take
+        B, weight = B.clone(), torch.ones((), dtype=dtype).expand(rows, p)
     return A.requires_grad_(), B.requires_grad_(), weight
 
 step(*operands(1000))             # compiles
@@ -58,6 +60,7 @@ print(json.dumps({
     "tensors": sizes(A.detach(), B, weight, result, A.grad, B.grad),
     "entries": rows * per_row,
     "indices": sizes(*indices),
+    "dense": B.numel() * B.element_size(),
 }))
 """
 
@@ -77,3 +80,13 @@ def test_peak_of_a_training_step(layout, dtype, most):
     assert measured["peak"] <= allowed, measured
     # The bound would not hold with one temporary of entries x p.
     assert most * measured["entries"] + SLACK < 4 * 32 * measured["entries"]
+
+
+def test_a_cotangent_of_one_number_is_copied_once():
+    measured = measure(STEP, "expanded", "float64")
+    # It counts among the tensors as if it were whole, and is, while both gradients are computed.
+    allowed = measured["tensors"] + 32 * measured["entries"] + SLACK
+    if os.environ.get("TSGU_DEVICE") == "emulator":
+        allowed += measured["indices"]
+    assert measured["peak"] <= allowed, measured
+    assert 32 * measured["entries"] + SLACK < measured["dense"]  # a second copy would be seen
