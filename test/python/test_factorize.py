@@ -255,7 +255,9 @@ def test_operands_on_devices():
         lambda: tsgu.sparse_generic_lstsq(there, B_there, "qr"),
         lambda: tsgu.sparse_generic_lstsq(A, B_there, "qr"),
     ]
-    for method in ("lu", "cholesky", "qr"):
+    by_qr = tsgu.factorize(A, "qr")
+    calls.append(lambda: by_qr.solve(B_there))
+    for method in ("lu", "cholesky"):
         factors = tsgu.factorize(A, method)
         calls += [
             lambda f=f: f(B_there)

@@ -136,8 +136,9 @@ def test_what_the_object_does_not_do(rows, columns):
     factors = tsgu.factorize(A, "qr")
     B = torch.ones(rows, dtype=torch.float64)
     calls = (factors.logdet, factors.slogdet, factors.selected_inverse, factors.diag_inverse)
-    for call in (*calls, lambda: factors.half_solve(B), lambda: factors.solve_transposed(B)):
-        with pytest.raises(ValueError):
+    calls += tuple(lambda f=f: f(B) for f in (factors.half_solve, factors.solve_transposed))
+    for call in (*calls, factors.sample):
+        with pytest.raises(ValueError, match="'qr' has solve and rank"):
             call()
 
 

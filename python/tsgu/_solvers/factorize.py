@@ -86,11 +86,17 @@ class Factorization:
 
     # ===-- Solves ----------------------------------------------------------------===#
 
+    def _check_not_qr(self):
+        if self._method == "qr":
+            raise ValueError("'qr' has solve and rank: factorize A.mT, or A by 'lu' or 'cholesky'")
+
     def _least_squares(self):
         rows, columns = self._pattern.shape[-2:]
         return "least_squares" if rows >= columns else "least_squares_row"
 
     def _apply(self, program, B):
+        if program != self._least_squares():
+            self._check_not_qr()
         A = unchecked(self._pattern, self._values)
         check_operands(A, B, square=self._method != "qr")
         check_on_cpu(B)
@@ -155,14 +161,17 @@ class Factorization:
 
     def logdet(self) -> torch.Tensor:
         """As `tsgu.logdet`."""
+        self._check_not_qr()
         return logdet_on(self._pattern, self._values, self._handle, self._method)
 
     def slogdet(self) -> Slogdet:
         """As `tsgu.slogdet`."""
+        self._check_not_qr()
         return slogdet_on(self._pattern, self._values, self._handle)
 
     def selected_inverse(self) -> TensorOrMatrix:
         """As `tsgu.selected_inverse`."""
+        self._check_not_qr()
         found = inverse_on(self._pattern, self._values, self._handle)
         return matrix_of(*found, like=self._like)
 
@@ -172,6 +181,7 @@ class Factorization:
         Differentiable once. Raises ValueError where A does not store its diagonal
         (0 in graphs).
         """
+        self._check_not_qr()
         pattern, values = self._pattern, self._values
         element, on_diagonal, items, n = on_indices(lambda: _diagonal_of(pattern))
         adjoint = operator_on("selected_inverse", pattern).call((pattern,), self._handle, values)

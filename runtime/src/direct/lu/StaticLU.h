@@ -15,6 +15,7 @@
 
 #include "base/Callbacks.h"
 #include "base/Numbers.h"
+#include "base/Scratch.h"
 
 #include <cmath>
 #include <limits>
@@ -59,9 +60,12 @@ struct Pivots {
 template <typename T> class StaticLU {
 public:
   using Index = Pivots::Index;
-  explicit StaticLU(std::shared_ptr<const Pivots> by)
-      : by(std::move(by)), entries(this->by->rowOf.size()),
-        pivots(this->by->placeOf.size()) {}
+  explicit StaticLU(std::shared_ptr<const Pivots> known)
+      : by(std::move(known)),
+        numbers(static_cast<int64_t>(by->rowOf.size() + by->placeOf.size())),
+        memory(multiply(numbers, int64_t{sizeof(T)})),
+        pivots(reinterpret_cast<T *>(memory.data())),
+        entries(pivots + by->size()) {}
 
   /// Whether the pivots suit M, which has columns as Eigen has them.
   template <typename Columns> bool factorise(const Columns &M) {
@@ -91,12 +95,8 @@ public:
 
   T pivot(int64_t k) const { return pivots[k]; }
   int permutationSign() const { return by->sign; }
-  double count() const {
-    return static_cast<double>(entries.size() + pivots.size());
-  }
-  int64_t bytes() const {
-    return static_cast<int64_t>((entries.size() + pivots.size()) * sizeof(T));
-  }
+  double count() const { return static_cast<double>(numbers); }
+  int64_t bytes() const { return numbers * int64_t{sizeof(T)}; }
 
 private:
   /// L may have entries so large: then errors grow no more than where a tenth
@@ -107,7 +107,7 @@ private:
     const Index *starts = by->starts.data(), *middles = by->middles.data(),
                 *rows = by->rowOf.data();
     const Real<T> least = std::sqrt(std::numeric_limits<Real<T>>::epsilon());
-    std::vector<T> x(pivots.size());
+    std::vector<T> x(by->placeOf.size());
     InterruptCheck check;
     for (Index k = 0; k < by->size(); ++k) {
       for (auto e = M.outerIndexPtr()[k]; e < M.outerIndexPtr()[k + 1]; ++e)
@@ -140,7 +140,7 @@ private:
 
   /// Whether a solution leaves a residual of a few roundings.
   template <typename Columns> bool isAccurate(const Columns &M) const {
-    std::vector<T> b(pivots.size());
+    std::vector<T> b(by->placeOf.size());
     uint32_t state = 1;
     for (T &value : b) {
       state = state * 1664525U + 1013904223U;
@@ -201,7 +201,9 @@ private:
   }
 
   std::shared_ptr<const Pivots> by;
-  std::vector<T> entries, pivots;
+  const int64_t numbers;
+  const Scratch memory; ///< Which the next factors take when these go.
+  T *const pivots, *const entries;
 };
 
 template <typename Columns> Pivots Pivots::pruned(const Columns &M) const {
