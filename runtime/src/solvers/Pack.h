@@ -16,25 +16,19 @@
 #define TSGU_SRC_SOLVERS_PACK_H
 
 #include "base/Numbers.h"
+#include "base/Simd.h"
 
 #include <utility>
 
 namespace tsgu::runtime {
-
-template <typename R> struct PackOf;
-template <> struct PackOf<float> {
-  typedef float type __attribute__((vector_size(64), aligned(4), may_alias));
-};
-template <> struct PackOf<double> {
-  typedef double type __attribute__((vector_size(64), aligned(8), may_alias));
-};
 
 /// 64 bytes of elements, wherever they begin; complex ones as memory holds
 /// them. One register, or several.
 template <typename T> struct __attribute__((may_alias)) Pack {
   static constexpr int64_t width = 64 / sizeof(T);
   static constexpr size_t parts = 64 / sizeof(Real<T>);
-  typedef typename PackOf<Real<T>>::type Parts;
+  typedef typename Simd<Real<T>, parts>::Loose Parts;
+  static_assert(alignof(Parts) == alignof(Real<T>));
   Parts v;
 
   TSGU_INLINE Pack &operator+=(const Pack &b) { return v += b.v, *this; }

@@ -13,6 +13,7 @@
 #ifndef TSGU_SRC_TRIANGULAR_LANES_H
 #define TSGU_SRC_TRIANGULAR_LANES_H
 
+#include "base/Simd.h"
 #include "triangular/Scalars.h"
 
 #include <cstring>
@@ -66,7 +67,7 @@ template <typename T> struct Lanes {
 template <typename T>
   requires std::is_floating_point_v<T>
 struct Lanes<T> {
-  typedef T Vector __attribute__((vector_size(lanes * sizeof(T))));
+  typedef typename Simd<T, lanes>::Vector Vector;
   Vector v;
 
   TSGU_INLINE inline void zero() { v = Vector{}; }

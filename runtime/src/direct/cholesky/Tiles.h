@@ -16,6 +16,7 @@
 #define TSGU_SRC_DIRECT_CHOLESKY_TILES_H
 
 #include "base/Numbers.h"
+#include "base/Simd.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -67,9 +68,9 @@ template <typename T, int level> struct Tiles {
   static constexpr int64_t step =
       int64_t{lanes} * parts; ///< Of packed columns.
 
-  typedef R Vector __attribute__((vector_size(lanes * sizeof(R))));
-  typedef R Loose __attribute__((vector_size(lanes * sizeof(R)),
-                                 aligned(sizeof(R)), may_alias));
+  typedef typename Simd<R, lanes>::Vector Vector;
+  typedef typename Simd<R, lanes>::Loose Loose;
+  static_assert(alignof(Loose) == alignof(R));
   struct Strip {
     Vector part[parts];
   };

@@ -15,6 +15,7 @@
 #define TSGU_SRC_DIRECT_LANES_LANES_H
 
 #include "base/Numbers.h"
+#include "base/Simd.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -26,16 +27,12 @@ namespace tsgu::runtime::lanewise {
 inline constexpr int64_t width = 8;
 
 template <typename T> struct LaneOf;
-template <> struct LaneOf<float> {
-  typedef float Vector __attribute__((vector_size(32), may_alias));
-  typedef float Loose __attribute__((vector_size(32), aligned(4), may_alias));
-  typedef int32_t Bits __attribute__((vector_size(32), may_alias));
+template <> struct LaneOf<float> : Simd<float, width> {
+  using Bits = Simd<int32_t, width>::Vector;
   static constexpr int32_t sign = INT32_MIN, digits = 23, bias = 127;
 };
-template <> struct LaneOf<double> {
-  typedef double Vector __attribute__((vector_size(64), may_alias));
-  typedef double Loose __attribute__((vector_size(64), aligned(8), may_alias));
-  typedef int64_t Bits __attribute__((vector_size(64), may_alias));
+template <> struct LaneOf<double> : Simd<double, width> {
+  using Bits = Simd<int64_t, width>::Vector;
   static constexpr int64_t sign = INT64_MIN, digits = 52, bias = 1023;
 };
 template <typename T> using Vector = typename LaneOf<T>::Vector;
