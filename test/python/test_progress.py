@@ -11,7 +11,7 @@ import torch
 
 import tsgu
 from tsgu._solvers import progress
-from tsgu.utils import linear_cg
+from tsgu.utils import bicgstab, cgs, gmres, linear_cg, lsmr, minres
 
 TELLING = ["tqdm", "plain"]
 
@@ -197,4 +197,40 @@ def test_a_solver_of_ones_own_gets_the_word(said, at_once):
     assert given == {"progress": True}
     with pytest.raises(TypeError, match="progress is an option of our method"):
         tsgu.sparse_generic_lstsq(chain(5), b, mine, progress=True)
+    assert said() == []
+
+
+@pytest.mark.parametrize("function", [linear_cg, minres, bicgstab, gmres, cgs])
+@pytest.mark.parametrize("kind", ["a matrix", "a closure"])
+def test_functions_of_matrices_and_closures(said, at_once, function, kind):
+    A, b = chain(40), torch.rand(40, dtype=torch.float64)
+
+    def slow(v):
+        time.sleep(0.003)
+        return A @ v
+
+    x = function(A if kind == "a matrix" else slow, b, progress=True)
+    if kind == "a closure":
+        found, name = said(), function.__name__.removeprefix("linear_")
+        assert re.match(rf"{name}: converged, \d+ iterations, residual \d", found[-1])
+        # The last one is that of the solve, up to roundings of its own.
+        residual = torch.linalg.vector_norm(b - A @ x).item()
+        assert abs(float(found[-1].split()[-1]) - residual) < 1e-2 * residual + 1e-12
+    said()
+    function(A if kind == "a matrix" else slow, b)
+    assert said() == []
+
+
+def test_least_squares_of_a_closure(said, at_once):
+    A, b = chain(30), torch.rand(30, dtype=torch.float64)
+
+    def slow(v):
+        time.sleep(0.003)
+        return A @ v
+
+    lsmr(slow, b, slow, 30, progress=True)
+    assert said()[-1].startswith("lsmr: converged, ")
+    lsmr(A, b, progress=True)
+    said()
+    lsmr(slow, b, slow, 30)
     assert said() == []

@@ -122,8 +122,8 @@ class Callables:
     def __init__(self, solve=None, progress=None, outcomes=None):
         if torch.compiler.is_compiling():
             torch._dynamo.graph_break(
-                "a graph cannot hold callables of a solver (a function, a callback, return_info): "
-                "make the handle outside, with tsgu.solver, and call "
+                "a graph cannot hold callables of a solver (a function, a callback, progress, "
+                "return_info): make the handle outside, with tsgu.solver, and call "
                 'tsgu.operator("solve")(pattern, handle, values, B), or allow graph breaks'
             )
         self.solve = solve

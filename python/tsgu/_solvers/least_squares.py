@@ -21,7 +21,7 @@ from .methods import default_tolerance
 from .solver import solver
 
 
-def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0):
+def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0, progress):
     """(x, iterations) of lsmr."""
     vector = b.squeeze()
     if vector.dim() > 1:
@@ -37,26 +37,26 @@ def least_squares(A, b, adjoint, n, damp, tolerance, maxiter, x0):
         if transforming() or B.any():  # b = 0 has the solution 0
             guess = x0.reshape(-1, 1)
     rtol = min(tolerance, default_tolerance(B.dtype))
+    options = {"damp": damp, "rtol": rtol, "maxiter": maxiter, "progress": progress}
     if callable(A):
-        return _least_squares_of_closures(A, adjoint, B, n, damp, rtol, maxiter, guess)
+        return _least_squares_of_closures(A, adjoint, B, n, solver("lsmr", **options), guess)
     A = as_tensor(A)
     pattern, values = parts(A) if is_sparse(A) else dense_parts(A)
 
     def make(callables):
-        return solver("lsmr", damp=damp, rtol=rtol, maxiter=maxiter, callables=callables)
+        return solver("lsmr", callables=callables, **options)
 
     wide = pattern.shape[-2] < pattern.shape[-1]
     name = "least_squares_row" if wide else "least_squares"
-    options = {"name": name, "guess": guess, "nearest": wide and damp == 0}
-    x, info = run(pattern, values, B, make, wants_info=True, **options)
+    how = {"name": name, "guess": guess, "nearest": wide and damp == 0}
+    x, info = run(pattern, values, B, make, wants_info=True, **how)
     return x.squeeze(1), int(info.iterations.max()) if info.iterations.numel() else 0
 
 
-def _least_squares_of_closures(A, adjoint, B, n, damp, rtol, maxiter, guess):
+def _least_squares_of_closures(A, adjoint, B, n, handle, guess):
     if B.requires_grad and torch.is_grad_enabled():
         raise RuntimeError("no gradient goes through closures: pass the matrix, or detach b")
     x = B.new_zeros(n, 1) if guess is None else guess.detach().to(B.dtype).clone()
-    handle = solver("lsmr", damp=damp, rtol=rtol, maxiter=maxiter)
     multiply, adjoint = adjoint, as_tensor(adjoint)
     if is_tensor_or_matrix(adjoint):
         product = sparse_mm if is_sparse(adjoint) else torch.matmul

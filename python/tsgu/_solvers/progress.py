@@ -19,8 +19,8 @@ class _Line:
         self.bar, self.lock = None, threading.Lock()
         self.whole = whole  # a whole call's, which may have several runs
 
-    def show(self, text=None):
-        """Renews the line where that is due."""
+    def show(self, text=None, last=False):
+        """Renews the line where that is due; the last one is left to be read."""
         with self.lock:
             self.text = self.text if text is None else text
             now = time.monotonic()
@@ -33,22 +33,10 @@ class _Line:
                 self.bar.start_t -= now - self.begun
             if self.bar is not None:
                 self.bar.set_description_str(self.text, refresh=False)
-                self.bar.update()  # which writes a few times a second
-            elif self.printed is None or now - self.printed >= _APART:
-                self._print(now)
-
-    def close(self):
-        """Leaves the latest text to be read, where it took long enough."""
-        with self.lock:
-            if self.bar is not None:
-                self.bar.set_description_str(self.text, refresh=False)
-                self.bar.close()
-            elif time.monotonic() - self.begun >= _QUIET:
-                self._print(time.monotonic())
-
-    def _print(self, now):
-        self.printed = now
-        print(f"tsgu: {self.text}, {now - self.begun:.0f} s", file=sys.stderr, flush=True)
+                self.bar.close() if last else self.bar.update()  # which writes a few times a second
+            elif last or self.printed is None or now - self.printed >= _APART:
+                self.printed = now
+                print(f"tsgu: {self.text}, {now - self.begun:.0f} s", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -67,7 +55,7 @@ def _renewed(line):
     finally:
         done.set()
         thread.join()
-        line.close()
+        line.show(last=True)
 
 
 @contextlib.contextmanager
@@ -118,9 +106,9 @@ class Display:
         how = ", ".join(dict.fromkeys(outcome.reasons))
         iterations, residual = outcome.iterations.max().item(), outcome.residuals.max().item()
         count = f"{iterations:,} iterations, " if iterations else ""
-        line.show(f"{self.method}: {how}, {count}residual {residual:.2e}")
+        line.text = f"{self.method}: {how}, {count}residual {residual:.2e}"
         if not line.whole:
-            self.lines.pop(threading.get_ident()).close()
+            self.lines.pop(threading.get_ident()).show(last=True)
 
 
 def around(handle, pattern):

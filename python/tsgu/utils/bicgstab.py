@@ -44,6 +44,8 @@ def bicgstab(
     rhs: torch.Tensor,
     initial_guess: torch.Tensor | None = None,
     settings: BICGSTABSettings = _DEFAULT,
+    *,
+    progress: bool = False,
 ) -> torch.Tensor:
     """The solution of A x = rhs with any square A.
 
@@ -59,6 +61,7 @@ def bicgstab(
     A. settings.precon: a matrix or a function like matmul_closure, or, for a matrix, a name as in
     `sparse_generic_solve`. Differentiable to any order in a matrix A and in rhs, where cotangents
     are solved for to settings.reltol alone; nothing with a gradient goes through a closure.
+    progress: as in `sparse_generic_solve`.
 
     Warns (ConvergenceWarning) where the goal is not reached, and for matvec_max=0. Raises
     RuntimeError for a closure or preconditioner that is neither, or returns another shape or
@@ -72,7 +75,7 @@ def bicgstab(
         raise ValueError(f"settings.matvec_max must be nonnegative or None, and is {most}")
     reltol = below_one(settings.reltol)
     wanted = Wanted(rtol=reltol, atol=settings.abstol, preconditioner=settings.precon)
-    wanted = with_guess(wanted, rhs, initial_guess)
+    wanted = with_guess(wanted._replace(progress=progress), rhs, initial_guess)
     if most == 0:
         return _untouched(rhs, wanted.x0)
     criteria = None if most is None else Criteria(max_products=most)

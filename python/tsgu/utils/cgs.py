@@ -24,6 +24,7 @@ def cgs(
     atol: float | None = None,
     max_iter: int | None = None,
     preconditioner: Preconditioned | None = None,
+    progress: bool = False,
 ) -> torch.Tensor:
     """The solution of A x = rhs with any square A.
 
@@ -33,5 +34,5 @@ def cgs(
     """
     check_operator(matmul_closure, "matmul_closure")
     wanted = _wanted(None, rtol, atol, max_iter, preconditioner)
-    wanted = with_guess(wanted, rhs, initial_guess)
+    wanted = with_guess(wanted._replace(progress=progress), rhs, initial_guess)
     return solve_columns("cgs", matmul_closure, rhs, wanted)

@@ -27,6 +27,7 @@ def gmres(
     max_iter: int | None = None,
     restart: int | None = None,
     preconditioner: Preconditioned | None = None,
+    progress: bool = False,
 ) -> torch.Tensor:
     """The solution of A x = rhs with any square A; `restart` (30) vectors are kept per column.
 
@@ -36,5 +37,5 @@ def gmres(
     """
     check_operator(matmul_closure, "matmul_closure")
     wanted = _wanted(None, rtol, atol, max_iter, restart, preconditioner)
-    wanted = with_guess(wanted, rhs, initial_guess)
+    wanted = with_guess(wanted._replace(progress=progress), rhs, initial_guess)
     return solve_columns("gmres", matmul_closure, rhs, wanted)

@@ -230,6 +230,8 @@ def linear_cg(
     convergence_reduction: Literal["all", "mean"] = "all",
     min_iter: int = 0,
     return_info: Literal[False] = False,
+    *,
+    progress: bool = False,
 ) -> torch.Tensor: ...
 
 
@@ -249,6 +251,7 @@ def linear_cg(
     convergence_reduction: Literal["all", "mean"] = "all",
     min_iter: int = 0,
     return_info: Literal[True],
+    progress: bool = False,
 ) -> tuple[torch.Tensor, CGInfo]: ...
 
 
@@ -268,6 +271,8 @@ def linear_cg(
     convergence_reduction: Literal["all", "mean"] = "all",
     min_iter: int = 0,
     return_info: bool = False,
+    *,
+    progress: bool = False,
 ) -> Any: ...
 
 
@@ -288,6 +293,8 @@ def linear_cg(
     convergence_reduction: Literal["all", "mean"] = "all",
     min_iter: int = 0,
     return_info: bool = False,
+    *,
+    progress: bool = False,
 ) -> Any:
     """The solution of A x = rhs with a Hermitian positive definite A.
 
@@ -307,7 +314,7 @@ def linear_cg(
     Returns x; (x, T) with n_tridiag > 0, the Lanczos matrices, (n_tridiag, ..., r, r), of the first
     n_tridiag columns, where r is at most max_tridiag_iter; (x, info), (x, T, info) with
     return_info=True, a CGInfo. Differentiable to any order in a matrix A and in rhs; for a closure,
-    in rhs alone.
+    in rhs alone. progress: as in `sparse_generic_solve`.
 
     Warns (ConvergenceWarning) where a true residual is above the tolerance. Raises TypeError or
     ValueError for arguments that do not fit, RuntimeError for a closure that is neither or returns
@@ -351,6 +358,7 @@ def linear_cg(
     )
     rtol = below_one(max(tolerance, _NEXT_TO_NOTHING))
     wanted = Wanted(rtol=rtol, maxiter=max(limit, 1), preconditioner=preconditioner)
+    wanted = wanted._replace(progress=progress)
     plain = not (n_tridiag or return_info or any(criteria))
     found = solve_columns(
         "cg",

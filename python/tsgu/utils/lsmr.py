@@ -22,6 +22,8 @@ def lsmr(
     maxiter: int | None = None,
     x0: torch.Tensor | None = None,
     check_nonzero: bool = True,
+    *,
+    progress: bool = False,
 ) -> tuple[torch.Tensor, int]:
     """The x that minimises norm(b - A x)^2 + damp^2 norm(x)^2, and the iterations it took.
 
@@ -32,7 +34,7 @@ def lsmr(
     beside norm(A) norm(b - A x), or norm(b - A x) beside norm(b): at the stricter of min(atol,
     btol) and our default of 1e-5 in single and 1e-8 in double precision. conlim and check_nonzero
     have no effect. Differentiable to any order in a matrix A of full rank, in b, and in x0 where x
-    depends on it.
+    depends on it. progress: as in `sparse_generic_solve`.
 
     Raises RuntimeError where a function is given without Armat or n.
     """
@@ -43,4 +45,4 @@ def lsmr(
             )
         if n is None:
             raise RuntimeError("n, the length of x, is needed with a function A")
-    return least_squares(A, b, Armat, n, damp, min(atol, btol), maxiter, x0)
+    return least_squares(A, b, Armat, n, damp, min(atol, btol), maxiter, x0, progress)

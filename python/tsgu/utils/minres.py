@@ -49,6 +49,8 @@ def minres(
     max_iter: int | None = None,
     preconditioner: Preconditioned | None = None,
     settings: MINRESSettings = _DEFAULT,
+    *,
+    progress: bool = False,
 ) -> torch.Tensor:
     """The solution of (value A + shift I) x = rhs with a Hermitian A, definite or not.
 
@@ -60,12 +62,14 @@ def minres(
     that is stricter. eps is not needed and has no effect. preconditioner: a matrix or a function
     like matmul_closure, Hermitian positive definite, or a name as in `sparse_generic_solve`.
     Differentiable to any order in a matrix A, shifts, value and rhs; for a closure, in rhs alone.
+    progress: as in `sparse_generic_solve`.
 
     Warns (ConvergenceWarning) where the goal is not reached. Raises RuntimeError for a closure
     that is neither, and for NaN.
     """
     check_operator(matmul_closure, "matmul_closure")
     wanted = _wanted(max_iter=max_iter, preconditioner=preconditioner, settings=settings)
+    wanted = wanted._replace(progress=progress)
     if shifts is not None:
         shifts = torch.as_tensor(shifts, dtype=rhs.dtype).reshape(-1)
     x = solve_columns("minres", matmul_closure, rhs, wanted, shifts=shifts, value=value)
