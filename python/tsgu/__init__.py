@@ -1,4 +1,20 @@
-"""tsgu: a sparse compiler with gradients, for PyTorch."""
+"""A sparse compiler with gradients, for PyTorch.
+
+Functions take a tsgu.Matrix, a sparse tensor of torch or an array of SciPy.
+
+matrices       Matrix, Pattern, csr, coo, values
+products       sparse_mm, sparse_mv, sddmm, spgemm, einsum, gather_mm, segment_mm
+elementwise    sparse_add, sparse_mul, sparse_div
+reductions     sparse_sum, sparse_mean, sparse_amax, sparse_amin, sparse_softmax,
+               sparse_log_softmax, sparse_logsumexp, sparse_bidir_logsumexp
+solves         sparse_generic_solve, sparse_triangular_solve, sparse_generic_lstsq, solver,
+               SolveInfo
+factorisations factorize, Factorization, logdet, slogdet, selected_inverse
+programs       operator, Operator, load_program, load_programs, programs
+the process    explain, show_config, install_as
+
+Modules of their own: direct, distributions, encoders, utils, plots, jax, cupy.
+"""
 
 import importlib.util as _util
 import typing as _python_typing

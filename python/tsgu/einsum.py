@@ -408,6 +408,10 @@ def einsum(spec: str, *operands: SparseMatrix) -> Any:
 
     Raises ValueError with a caret under what is wrong with spec, TypeError for other operands,
     NotImplementedError for sparse operands on two patterns that meet in another way.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.einsum("ij,j->i", A, torch.ones(2))
+    tensor([2., 4.])
     """
     operands = tuple(map(as_tensor, operands))
     terms, given = _split(spec)

@@ -106,6 +106,12 @@ def segment_mm(a: torch.Tensor, b: torch.Tensor, seglen_a: torch.Tensor) -> torc
     rows; large ones by torch.mm each.
 
     Raises ValueError for operands and lengths that do not fit, TypeError for other dtypes.
+
+    >>> a, b = torch.ones(3, 2), torch.tensor([[[1.0], [2.0]], [[3.0], [4.0]]])
+    >>> tsgu.segment_mm(a, b, torch.tensor([1, 2]))
+    tensor([[3.],
+            [7.],
+            [7.]])
     """
     _check(a, b, seglen_a, "seglen_a", by_rows=False)
     return _multiply(a, b, _checked_lengths(seglen_a, len(a)))
@@ -120,6 +126,12 @@ def gather_mm(a: torch.Tensor, b: torch.Tensor, idx_b: torch.Tensor) -> torch.Te
 
     Raises ValueError for operands that do not fit, IndexError for an index out of range, TypeError
     for other dtypes.
+
+    >>> a, b = torch.ones(3, 2), torch.tensor([[[1.0], [2.0]], [[3.0], [4.0]]])
+    >>> tsgu.gather_mm(a, b, torch.tensor([0, 1, 0]))
+    tensor([[3.],
+            [7.],
+            [3.]])
     """
     _check(a, b, idx_b, "idx_b", by_rows=True)
     indices = _checked_indices(idx_b, len(b)).to(a.device)

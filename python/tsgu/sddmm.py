@@ -57,6 +57,12 @@ def sddmm(A: Pattern | SparseMatrix, U: torch.Tensor, V: torch.Tensor) -> Tensor
     A's dtype. The result has A's layout and pattern; that of a Pattern is a Matrix.
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt A.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> X = torch.tensor([[1.0], [2.0]])
+    >>> tsgu.sddmm(A, X, X).to_dense()
+    tensor([[ 2.,  0.],
+            [ 2., 12.]])
     """
     if type(A) is Pattern:
         _check_factors(A.shape, U, V)

@@ -64,6 +64,11 @@ def sparse_add(A: SparseMatrix, B: SparseMatrix, *, alpha: Number = 1) -> Tensor
     any order; gradients have the patterns of A and B.
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt one.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_add(A, A.to_sparse_coo()).to_dense()
+    tensor([[4., 0.],
+            [2., 6.]])
     """
     first, second, a, b, like = _two(A, B)
     if not isinstance(alpha, numbers.Number):
@@ -99,6 +104,11 @@ def sparse_mul(A: SparseMatrix, B: SparseMatrix | Number) -> TensorOrMatrix:
     one of them is. Differentiable in both to any order.
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt one.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_mul(A, torch.tensor([10.0, 100.0])).to_dense()
+    tensor([[ 20.,   0.],
+            [ 10., 300.]])
     """
     B = as_tensor(B)
     if type(B) is Matrix or (isinstance(B, torch.Tensor) and is_sparse(B)):
@@ -125,6 +135,11 @@ def sparse_div(A: SparseMatrix, B: torch.Tensor | Number) -> TensorOrMatrix:
     """A divided by B, entry by entry: B is a number, or dense and broadcasts to A's shape.
 
     All else, errors included, is as in sparse_mul.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_div(A, torch.tensor([2.0, 4.0])).to_dense()
+    tensor([[1.0000, 0.0000],
+            [0.5000, 0.7500]])
     """
     A = checked_operand("A", A)
     if _is_number(B):

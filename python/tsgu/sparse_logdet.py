@@ -67,6 +67,10 @@ def logdet(A: SparseMatrix, method: Factors | None = None) -> torch.Tensor:
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt A,
     SingularMatrixError for a matrix that is singular or not positive definite, naming a row.
+
+    >>> A = torch.tensor([[4.0, 1.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.logdet(A).exp().round(decimals=3)
+    tensor(11.)
     """
     A = as_tensor(A)
     check_square(A)
@@ -85,6 +89,11 @@ def slogdet(A: SparseMatrix, method: Factors | None = None) -> Slogdet:
 
     A, method, derivatives and errors are as in `logdet`. The sign is 1 or -1, of a complex A the
     phase, with its derivative.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> sign, logabsdet = tsgu.slogdet(A)
+    >>> (sign * logabsdet.exp()).round(decimals=3)
+    tensor(6.)
     """
     A = as_tensor(A)
     check_square(A)
@@ -110,6 +119,11 @@ def selected_inverse(A: SparseMatrix, method: Factors | None = None) -> TensorOr
     stored. The result is in A's layout; that of an uncoalesced A is coalesced. Differentiable once.
 
     Raises what `logdet` raises; ValueError for a pattern that is not symmetric, naming an entry.
+
+    >>> A = torch.tensor([[4.0, 1.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.selected_inverse(A).to_dense().mul(11).round(decimals=3)
+    tensor([[ 3., -1.],
+            [-1.,  4.]])
     """
     A = as_tensor(A)
     check_square(A)

@@ -53,6 +53,10 @@ def sparse_logsumexp(
     ValueError for entries that are dense blocks, RuntimeError for no dim or one that is repeated,
     IndexError for a dim out of range, TypeError for another dtype, PatternError for a corrupt
     input.
+
+    >>> A = torch.tensor([[7.0, 0.0], [1.0, 1.0]]).to_sparse_csr()
+    >>> tsgu.sparse_logsumexp(A, 1)
+    tensor([7.0009, 1.6931])
     """
     input = as_tensor(input)
     check_matrix(input)
@@ -101,6 +105,10 @@ def sparse_bidir_logsumexp(
     G = max(n, m), whose remainder is -inf. "nested": torch's nested tensor of the two.
     All else, errors included, is as in sparse_logsumexp; ValueError for another output_layout and
     for keepdim with any but "tuple".
+
+    >>> A = torch.tensor([[7.0, 0.0], [0.0, 1.0]]).to_sparse_csr()
+    >>> tsgu.sparse_bidir_logsumexp(A)
+    (tensor([7.0009, 1.3133]), tensor([7.0009, 1.3133]))
     """
     if output_layout not in _LAYOUTS:
         raise ValueError(f"unknown output_layout {output_layout!r}: choose one of {_LAYOUTS}")

@@ -216,6 +216,10 @@ def sparse_generic_lstsq(
 
     on_fail, callback, progress, return_info and errors as for `sparse_generic_solve`. From "qr"
     also ValueError for NaN or infinity in A, and SingularMatrixError where no rank can be told.
+
+    >>> A = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 2.0]]).to_sparse_csr()
+    >>> tsgu.sparse_generic_lstsq(A, torch.tensor([1.0, 3.0, 8.0]), "qr").round(decimals=3)
+    tensor([2., 4.])
     """
     A = as_tensor(A)
     check_operands(A, B)

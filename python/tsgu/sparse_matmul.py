@@ -50,6 +50,11 @@ def sparse_mm(A: SparseMatrix, B: torch.Tensor) -> torch.Tensor:
 
     Raises ValueError for operands that do not fit, TypeError for other dtypes and devices,
     PatternError for a corrupt A.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_mm(A, torch.ones(2, 1))
+    tensor([[2.],
+            [4.]])
     """
     if type(A) is Matrix:
         return product(A, B)
@@ -73,6 +78,10 @@ def sparse_mv(A: SparseMatrix, x: torch.Tensor) -> torch.Tensor:
     """The product A x of a sparse A, (n, m) or (b, n, m), and a dense x, (m,) or (b, m).
 
     The result is dense, (n,) or (b, n). All else, errors included, is as in sparse_mm.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_mv(A, torch.ones(2))
+    tensor([2., 4.])
     """
     if not isinstance(x, torch.Tensor):
         raise ValueError("Both A and x should be instances of torch.Tensor")

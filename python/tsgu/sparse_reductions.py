@@ -44,6 +44,10 @@ def sparse_sum(input: SparseMatrix, dim: Dims, keepdim: bool = False) -> torch.T
     Raises NotImplementedError for another number of dimensions, a dense input and dim 0 of a batch,
     ValueError for entries that are dense blocks, RuntimeError for no dim or one that is repeated,
     IndexError for a dim out of range, PatternError for a corrupt input.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_sum(A, 1)
+    tensor([2., 4.])
     """
     axes, _, result = _sums(input, dim)
     return kept(result, axes) if keepdim else result
@@ -58,6 +62,10 @@ def sparse_mean(
     include_zeros: entries that are not stored count as zeros, as in torch.mean of the dense matrix.
     Otherwise the mean is over what is stored, and NaN where nothing is; duplicates are one entry.
     All else, errors included, is as in sparse_sum.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_mean(A, 1)
+    tensor([1., 2.])
     """
     axes, along, sums = _sums(input, dim)
     stored, count = _row_counts(along)
@@ -102,6 +110,10 @@ def sparse_amax(
     input: as in sparse_sum, real; duplicates are summed first.
 
     Raises as sparse_sum does, TypeError for a complex input, NotImplementedError for two dims.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_amax(A, 1)
+    tensor([2., 3.])
     """
     return _extremum("amax", input, dim, keepdim, include_zeros)
 
@@ -110,5 +122,10 @@ def sparse_amax(
 def sparse_amin(
     input: SparseMatrix, dim: Dims, keepdim: bool = False, include_zeros: bool = True
 ) -> torch.Tensor:
-    """The smallest entries; all else is as in sparse_amax, and a row without entries gives inf."""
+    """The smallest entries; all else is as in sparse_amax, and a row without entries gives inf.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_amin(A, 1)
+    tensor([0., 1.])
+    """
     return _extremum("amin", input, dim, keepdim, include_zeros)

@@ -73,6 +73,10 @@ def sparse_softmax(A: SparseMatrix, dim: int) -> TensorOrMatrix:
 
     Raises ValueError or TypeError for operands that do not fit, IndexError for a dim out of
     range, PatternError for a corrupt A.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_softmax(A, 1).values().round(decimals=3)
+    tensor([1.0000, 0.1190, 0.8810])
     """
     return _softmax("softmax", A, dim)
 
@@ -90,5 +94,9 @@ def sparse_log_softmax(A: SparseMatrix, dim: int) -> TensorOrMatrix:
     """The logarithm of sparse_softmax, without its rounding and underflow.
 
     A, dim, the result and errors are as in sparse_softmax.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_log_softmax(A, 1).values().exp().round(decimals=3)
+    tensor([1.0000, 0.1190, 0.8810])
     """
     return _softmax("log_softmax", A, dim)

@@ -107,6 +107,11 @@ def sparse_triangular_solve(
     Raises ValueError for operands that do not fit, TypeError for other dtypes and devices,
     PatternError for a corrupt A, SingularMatrixError for a zero or missing diagonal entry, naming
     its row.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_triangular_solve(A, torch.tensor([[2.0], [7.0]]), upper=False)
+    tensor([[1.],
+            [2.]])
     """
     A = as_tensor(A)
     _check_triangular(A, B)
@@ -346,6 +351,10 @@ def sparse_generic_solve(
     method for a matrix that is singular to working precision or not positive definite; all name
     the row. ValueError from a direct method for NaN or infinity in A, and from "cholesky" for a
     matrix that is not Hermitian.
+
+    >>> A = torch.tensor([[4.0, 1.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.sparse_generic_solve(A, torch.tensor([6.0, 7.0]), "cg").round(decimals=3)
+    tensor([1., 2.])
     """
     A = as_tensor(A)
     check_operands(A, B, square=True)

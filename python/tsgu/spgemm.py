@@ -59,6 +59,11 @@ def spgemm(A: SparseMatrix, B: SparseMatrix) -> TensorOrMatrix:
     Differentiable in both to any order; gradients have the patterns of A and B.
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt one.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.spgemm(A, A).to_dense()
+    tensor([[4., 0.],
+            [5., 9.]])
     """
     A, B = checked_operand("A", A), checked_operand("B", B)
     (first, a), (second, b) = pattern_and_values(A), pattern_and_values(B)

@@ -25,6 +25,10 @@ def values(A: SparseMatrix) -> torch.Tensor:
     gradient of A is sparse, in A's layout and on A's pattern.
 
     Raises TypeError for what is not sparse, ValueError for a hybrid tensor.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.values(A)
+    tensor([2., 1., 3.])
     """
     A = as_tensor(A)
     if not is_tensor_or_matrix(A):
@@ -71,6 +75,12 @@ def csr(positions: Array, coordinates: Array, values: Array, shape: Shape) -> to
     are int32 or int64, and int64 where only one is.
 
     Raises PatternError where they describe no matrix of this shape, naming the row and column.
+
+    >>> values = torch.tensor([2.0, 1.0, 3.0], requires_grad=True)
+    >>> A = tsgu.csr(torch.tensor([0, 1, 3]), torch.tensor([0, 0, 1]), values, (2, 2))
+    >>> tsgu.sparse_mm(A, torch.ones(2, 1)).sum().backward()
+    >>> values.grad
+    tensor([1., 1., 1.])
     """
     shape, values = _checked_shape(shape), _values_tensor(values)
     positions, coordinates = index_tensor(positions), index_tensor(coordinates)
@@ -100,6 +110,11 @@ def coo(indices: Array, values: Array, shape: Shape) -> torch.Tensor:
     arrays and lists copied.
 
     Raises PatternError where an index lies outside the shape.
+
+    >>> A = tsgu.coo(torch.tensor([[0, 1, 1], [0, 0, 1]]), torch.tensor([2.0, 1.0, 3.0]), (2, 2))
+    >>> A.to_dense()
+    tensor([[2., 0.],
+            [1., 3.]])
     """
     shape, values, indices = _checked_shape(shape), _values_tensor(values), index_tensor(indices)
 

@@ -58,6 +58,10 @@ class Matrix:
 
     Raises TypeError for what is no pattern or tensor, ValueError for another number of values.
     What is wrong with the pattern or the dtype is an error where the matrix is used.
+
+    >>> A = tsgu.Matrix.of(torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse())
+    >>> A @ torch.ones(2)
+    tensor([2., 4.])
     """
 
     __slots__ = ("__weakref__", "_pattern", "_values")

@@ -83,6 +83,11 @@ class Pattern:
     memory that is not torch's own (of NumPy, by DLPack), which is compared at each use. Writes
     to torch's own memory behind its count (through `.data`, `.numpy()` or another process)
     are not: with TSGU_CHECK_PATTERNS=1 in the environment they are PatternErrors.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> pattern = tsgu.Pattern.of(A)
+    >>> pattern.shape, pattern.entries
+    ((2, 2), 3)
     """
 
     # values: those that the uses of a sparse tensor share, kept alive (see _tensors.parts).

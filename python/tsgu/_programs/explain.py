@@ -98,6 +98,10 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     come from caches. Programs of all threads are counted, on the CPU (and not by the emulator).
 
     Raises what the call raises.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> print(tsgu.explain(tsgu.sparse_mm, A, torch.ones(2, 1))[0].program)
+    spmm
     """
     bandwidth = _bandwidth(torch.get_num_threads())
     function(*args, **kwargs)

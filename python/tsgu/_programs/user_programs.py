@@ -32,6 +32,11 @@ def operator(path: str) -> Operator:
     results, the first derivation is one of them: "name/result1", "name/result1/vjp0".
 
     Raises CompileError where there is no such program, naming those that are spelt alike.
+
+    >>> A = torch.tensor([[2.0, 0.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> tsgu.operator("spmm")(A, torch.ones(2, 1))
+    tensor([[2.],
+            [4.]])
     """
     name, slash, derivations = path.partition("/")
     try:
@@ -55,6 +60,9 @@ def programs() -> dict[str, Signature]:
     Those of the library, and those that `tsgu.load_program` added. `print` shows a signature;
     its fields are `patterns`, `operands` and `result`. One with several results has an entry for
     each, "name/result0" and so on.
+
+    >>> print(tsgu.programs()["spmm"])
+    (A: sparse (s0, s1) on A, B: dense (s1, s2)) -> dense (s0, s2)
     """
     return {
         name + step: program(_current.get(name, name) + step).signature

@@ -74,6 +74,9 @@ def install_as(name: Alias) -> None:
 
     Raises ValueError for another name, RuntimeError where the library of that name was imported
     before: code that did so has its functions already.
+
+    >>> tsgu.install_as("torchsparsegradutils")
+    >>> from torchsparsegradutils import sparse_mm
     """
     if name not in _MODULES:
         raise ValueError(f"name must be one of {', '.join(map(repr, _MODULES))}, not {name!r}")

@@ -31,6 +31,9 @@ def show_config() -> Config:
     """Versions, libraries, devices, and the counters of kernels and caches; print it.
 
     A CUDA driver is opened when the first CUDA tensor arrives, and not for this.
+
+    >>> tsgu.show_config()["tsgu"] == tsgu.__version__
+    True
     """
     process, cache = library.counters()
     return Config(

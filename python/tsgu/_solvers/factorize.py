@@ -248,6 +248,11 @@ def factorize(
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt A,
     SingularMatrixError for a matrix that is singular or not positive definite, naming a row.
+
+    >>> A = torch.tensor([[4.0, 1.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> factor = tsgu.factorize(A, "cholesky")
+    >>> factor.solve(torch.tensor([6.0, 7.0])).round(decimals=3)
+    tensor([1., 2.])
     """
     A = as_tensor(A)
     check = check_matrix if method == "qr" else check_square

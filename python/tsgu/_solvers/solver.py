@@ -94,6 +94,12 @@ def solver(
 
     The same handle serves a solve, its adjoint and their derivatives. Do not write to it.
     Raises ValueError for options out of range.
+
+    >>> A = torch.tensor([[4.0, 1.0], [1.0, 3.0]]).to_sparse_csr()
+    >>> handle = tsgu.solver("cg", rtol=1e-6)
+    >>> tsgu.operator("solve")(handle, A, torch.ones(2, 1)).round(decimals=3)
+    tensor([[0.1820],
+            [0.2730]])
     """
     options = Options(
         method=_choose("method", method, METHODS),
