@@ -202,7 +202,9 @@ def test_signatures():
         lsmr: "A b Armat n damp atol btol conlim maxiter x0 check_nonzero",
     }
     for function, expected in names.items():
-        assert " ".join(inspect.signature(function).parameters) == expected
+        parameters = inspect.signature(function).parameters
+        assert " ".join(parameters) == f"{expected} progress"  # which is ours
+        assert parameters["progress"].kind == inspect.Parameter.KEYWORD_ONLY
     assert LinearCGSettings() == (1000, 20, 1e-5, False, False)
     assert MINRESSettings()[:3] == (1000, 1e-4, False)
     assert BICGSTABSettings()[:4] == (None, 1e-8, 1e-6, None)
