@@ -7,7 +7,8 @@ summing, and cannot clone what a CSR tensor is to retain. So sums are made here,
 import torch
 from torch.autograd import Variable
 
-_AccumulateGrad = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
+# Torch 2.14 says that it is there, 2.13 does not.
+_AccumulateGrad = vars(torch._C._functions)["AccumulateGrad"]
 # A gradient passes through these to a leaf whose layout they turn.
 _TURNS = ("TBackward0", "TransposeBackward0", "ConjPhysicalBackward0", "PermuteBackward0")
 _WITHOUT_GRADIENT = {torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc}
