@@ -12,6 +12,8 @@ import re
 import subprocess
 import sys
 
+from written import settle
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "lib" / "Programs"
 PAGE = ROOT / "docs" / "Coverage.md"
@@ -76,10 +78,7 @@ def page(tsgu_opt):
 
 def main(tsgu_opt, check):
     text = page(tsgu_opt)
-    if not check:
-        PAGE.write_text(text)
-    elif not PAGE.exists() or PAGE.read_text() != text:
-        sys.exit(f"{PAGE.relative_to(ROOT)}: not what tsgu-opt does; run 'make docs'")
+    settle(PAGE, text, check, "what tsgu-opt does")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import subprocess
 import sys
 import warnings
 
+from written import settle
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "Devices.md"
 
@@ -244,10 +246,7 @@ def page():
 
 def main(check):
     text = page()
-    if not check:
-        PAGE.write_text(text)
-    elif not PAGE.exists() or PAGE.read_text() != text:
-        sys.exit(f"{PAGE.relative_to(ROOT)}: not what the functions do; run 'make docs'")
+    settle(PAGE, text, check, "what the functions do")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import re
 import subprocess
 import sys
 
+from written import settle
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LLVM = pathlib.Path("/usr/lib/llvm-22")
 PAGE = ROOT / "docs" / "Grammar.md"
@@ -156,10 +158,7 @@ def refusals():
 
 def main(tsgu_opt, check):
     text = HEAD + TABLE + "\n".join([*ops(tsgu_opt), *refusals()])
-    if not check:
-        PAGE.write_text(text)
-    elif not PAGE.exists() or PAGE.read_text() != text:
-        sys.exit(f"{PAGE.relative_to(ROOT)}: not what tsgu-opt does; run 'make docs'")
+    settle(PAGE, text, check, "what tsgu-opt does")
 
 
 if __name__ == "__main__":

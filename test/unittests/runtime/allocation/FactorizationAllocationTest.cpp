@@ -34,6 +34,20 @@ template <typename F> bool ranOut(F &&call) {
   }
 }
 
+/// Whether the k-th allocation of `all` is reached, and so fails; then it is a
+/// typed error, and the call can be made again.
+template <typename F> bool failsAt(int64_t k, const F &all) {
+  untilFailure = k;
+  const bool failed = ranOut(all);
+  const bool reached = untilFailure == 0;
+  untilFailure = -1;
+  EXPECT_TRUE(reached || !failed) << "allocation " << k;
+  if (failed) {
+    EXPECT_FALSE(ranOut(all)) << "after allocation " << k;
+  }
+  return reached;
+}
+
 template <typename T> void failEachCall(tsgu_method method, int64_t side) {
   const tsgu_executor serial{1, nullptr};
   failEach(tsgu_method_name(method), [&](int64_t k) {
@@ -54,15 +68,7 @@ template <typename T> void failEachCall(tsgu_method method, int64_t side) {
       runtime::factorize(
           method, runtime::Matrix<T>{matrix.pattern, 0, others.data()}, serial);
     };
-    untilFailure = k;
-    const bool failed = ranOut(all);
-    const bool reached = untilFailure == 0;
-    untilFailure = -1;
-    EXPECT_TRUE(reached || !failed) << "allocation " << k;
-    if (failed) {
-      EXPECT_FALSE(ranOut(all)) << "after allocation " << k;
-    }
-    return reached;
+    return failsAt(k, all);
   });
 }
 
@@ -92,15 +98,7 @@ TEST(FactorizationAllocation, LeastSquares) {
     const auto all = [&] { runtime::solve(problem, serial); };
     const tsgu_callbacks none{};
     tsgu_set_callbacks(&none);
-    untilFailure = k;
-    const bool failed = ranOut(all);
-    const bool reached = untilFailure == 0;
-    untilFailure = -1;
-    EXPECT_TRUE(reached || !failed) << "allocation " << k;
-    if (failed) {
-      EXPECT_FALSE(ranOut(all)) << "after allocation " << k;
-    }
-    return reached;
+    return failsAt(k, all);
   });
 }
 
@@ -123,15 +121,7 @@ TEST(FactorizationAllocation, BatchesInLanes) {
       const auto all = [&] { runtime::solveBatch(problem, count, serial); };
       const tsgu_callbacks none{};
       tsgu_set_callbacks(&none);
-      untilFailure = k;
-      const bool failed = ranOut(all);
-      const bool reached = untilFailure == 0;
-      untilFailure = -1;
-      EXPECT_TRUE(reached || !failed) << "allocation " << k;
-      if (failed) {
-        EXPECT_FALSE(ranOut(all)) << "after allocation " << k;
-      }
-      return reached;
+      return failsAt(k, all);
     });
 }
 
