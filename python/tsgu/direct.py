@@ -4,7 +4,7 @@ import torch
 from torch.autograd import Function
 
 from ._matrices.constructors import coo
-from ._matrices.matrix import is_tensor_or_matrix
+from ._matrices.kinds import is_tensor_or_matrix
 from ._patterns.layouts import as_tensor, is_sparse
 from ._patterns.modes import outside_graphs
 from ._programs.autograd import operator

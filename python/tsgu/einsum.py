@@ -8,7 +8,8 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from ._matrices.matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of, unchecked
+from ._matrices.kinds import is_hybrid, is_tensor_or_matrix, matrix_of
+from ._matrices.matrix import Matrix, unchecked
 from ._patterns.coalesced import coalesced, summed
 from ._patterns.layouts import as_tensor, is_sparse
 from ._patterns.modes import needs_matrix, on_indices, outside_graphs

@@ -5,7 +5,8 @@ from typing import overload
 
 import torch
 
-from ._matrices.matrix import Matrix, matrix_of, unchecked
+from ._matrices.kinds import matrix_of
+from ._matrices.matrix import Matrix, unchecked
 from ._patterns.coalesced import coalesced
 from ._patterns.layouts import as_tensor, is_sparse
 from ._patterns.modes import outside_graphs

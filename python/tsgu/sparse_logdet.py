@@ -4,7 +4,8 @@ from typing import NamedTuple, overload
 
 import torch
 
-from ._matrices.matrix import Matrix, matrix_of
+from ._matrices.kinds import matrix_of
+from ._matrices.matrix import Matrix
 from ._patterns.coalesced import without_repeats
 from ._patterns.layouts import as_tensor
 from ._patterns.modes import outside_graphs

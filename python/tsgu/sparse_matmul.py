@@ -3,7 +3,8 @@
 import torch
 from torch.autograd import Function
 
-from ._matrices.matrix import Matrix, is_hybrid, is_tensor_or_matrix, product
+from ._matrices.kinds import is_hybrid, is_tensor_or_matrix
+from ._matrices.matrix import Matrix, product
 from ._patterns.layouts import as_tensor, is_sparse
 from ._patterns.modes import outside_graphs
 from ._programs.autograd import operator

@@ -4,7 +4,8 @@ from typing import overload
 
 import torch
 
-from ._matrices.matrix import Matrix, is_hybrid, is_tensor_or_matrix, matrix_of
+from ._matrices.kinds import is_hybrid, is_tensor_or_matrix, matrix_of
+from ._matrices.matrix import Matrix
 from ._patterns.coalesced import coalesced
 from ._patterns.layouts import as_tensor, is_sparse
 from ._patterns.modes import outside_graphs

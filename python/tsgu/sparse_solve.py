@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, overload
 import torch
 from torch.autograd import Function
 
-from ._matrices.matrix import is_hybrid, is_tensor_or_matrix
+from ._matrices.kinds import is_hybrid, is_tensor_or_matrix
 from ._patterns.layouts import as_tensor, is_sparse
 from ._patterns.modes import outside_graphs
 from ._patterns.tensors import parts

@@ -10,7 +10,8 @@ from .._patterns.pattern import COO, Pattern
 from .._patterns.tensors import compressed, from_values, parts
 from .._runtime.writes import count, keep
 from .._typing import Array, Shape, SparseMatrix
-from .matrix import Matrix, is_tensor_or_matrix
+from .kinds import is_tensor_or_matrix
+from .matrix import Matrix
 
 _is_compiling = torch.compiler.is_compiling
 

@@ -11,7 +11,7 @@ from torch.utils._pytree import GetAttrKey, register_pytree_node
 
 from .._patterns.conversions import in_layout, to_scipy
 from .._patterns.layouts import as_tensor, is_sparse
-from .._patterns.modes import needs_matrix, on_indices
+from .._patterns.modes import needs_matrix
 from .._patterns.pattern import Pattern, dumped, loaded
 from .._patterns.pattern import restored as restored_pattern
 from .._patterns.tensors import compressed, from_values, parts
@@ -291,7 +291,7 @@ class Matrix:
     def __rmatmul__(self, B: SparseArray) -> "Matrix": ...
 
     def __rmatmul__(self, B: SparseMatrix) -> Any:
-        if is_sparse_matrix(B):
+        if _is_sparse_matrix(B):
             return _sparse_product(B, self)
         if isinstance(B, torch.Tensor) and B.layout is torch.strided and B.dim() > 1:
             return product(self.mT, B.mT).mT
@@ -457,11 +457,16 @@ def _arithmetic(name, *operands, **options):
 
 
 def _sparse_product(A, B):
-    if not is_sparse_matrix(B):
+    if not _is_sparse_matrix(B):
         raise TypeError(f"a tsgu.Matrix multiplies by a torch.Tensor, not by {type(B).__name__}")
     from ..spgemm import spgemm
 
     return spgemm(A, B)
+
+
+def _is_sparse_matrix(A):
+    A = as_tensor(A)
+    return isinstance(A, (torch.Tensor, Matrix)) and is_sparse(A)
 
 
 def _refuse_shapes(A, B):
@@ -469,40 +474,3 @@ def _refuse_shapes(A, B):
         f"A of shape {tuple(A.shape)} and B of shape {tuple(B.shape)} have no product: B must have "
         f"shape ({A.shape[-1]},), ({A.shape[-1]}, p), or beside a batch (b, {A.shape[-1]}, p)"
     )
-
-
-# ===-- Kinds ----------------------------------------------------------------------===#
-
-
-def is_sparse_matrix(A):
-    """Whether it is a Matrix, a sparse tensor of torch or a sparse array of SciPy."""
-    A = as_tensor(A)
-    return is_tensor_or_matrix(A) and is_sparse(A)
-
-
-def is_tensor_or_matrix(A):
-    return isinstance(A, (torch.Tensor, Matrix))
-
-
-def is_hybrid(A):
-    """Whether entries are dense blocks."""
-    if type(A) is Matrix:
-        return False
-    return on_indices(A.dense_dim) != 0  # transforms' wrappers of sparse tensors fail
-
-
-def of_torch(A, layout):
-    """What to write for a Matrix where only a tensor of torch will do, as the end of an error."""
-    return f": write A.to_torch({layout})" if type(A) is Matrix else ""
-
-
-def matrix_among(matrices):
-    """One of them that is a Matrix, or None."""
-    return next((A for A in matrices if type(A) is Matrix), None)
-
-
-def matrix_of(pattern, values, like=None, is_read=False):
-    """As from_values; a Matrix where `like` is one, and where no sparse tensor can be."""
-    if type(like) is Matrix or needs_matrix(values):
-        return unchecked(pattern, values)
-    return from_values(pattern, values, is_read)

@@ -3,7 +3,7 @@
 import operator
 
 from .._patterns.layouts import is_sparse
-from .matrix import is_hybrid, is_tensor_or_matrix
+from .kinds import is_hybrid, is_tensor_or_matrix
 
 
 def check_matrix(A):

@@ -163,7 +163,7 @@ class Operator:
 
     def _of_matrices(self, arguments):
         """The same of matrices, from which patterns and values are taken."""
-        from .._matrices.matrix import is_tensor_or_matrix, matrix_of
+        from .._matrices.kinds import is_tensor_or_matrix, matrix_of
 
         operands, found = [*arguments], {}  # pattern -> (operand's name, matrix, its pattern)
         for k, info in enumerate(self.signature.operands):

@@ -2,7 +2,7 @@
 
 import torch
 
-from .._matrices.matrix import is_tensor_or_matrix
+from .._matrices.kinds import is_tensor_or_matrix
 from .._patterns.coalesced import without_repeats
 from .._patterns.layouts import is_sparse
 from .._patterns.modes import needs_matrix, transforming

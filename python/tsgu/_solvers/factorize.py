@@ -4,7 +4,8 @@ from typing import Literal
 
 import torch
 
-from .._matrices.matrix import matrix_of, unchecked
+from .._matrices.kinds import matrix_of
+from .._matrices.matrix import unchecked
 from .._patterns.coalesced import without_repeats
 from .._patterns.layouts import as_tensor
 from .._patterns.modes import on_indices, outside_graphs

@@ -7,7 +7,8 @@ from torch._C._functorch import is_batchedtensor as is_mapped
 from torch._C._functorch import is_functorch_wrapped_tensor as is_wrapped
 from torch.autograd import forward_ad
 
-from .._matrices.matrix import Matrix, is_tensor_or_matrix
+from .._matrices.kinds import is_tensor_or_matrix
+from .._matrices.matrix import Matrix
 from .._patterns.layouts import as_tensor
 from .._patterns.pattern import Pattern
 from .._patterns.tensors import parts

@@ -2,7 +2,7 @@
 
 import torch
 
-from .._matrices.matrix import is_tensor_or_matrix
+from .._matrices.kinds import is_tensor_or_matrix
 from .._patterns.layouts import as_tensor
 from .._patterns.tensors import parts
 from .._runtime.callbacks import with_gradients

@@ -4,7 +4,7 @@ import functools
 
 import torch
 
-from .._matrices.matrix import is_tensor_or_matrix
+from .._matrices.kinds import is_tensor_or_matrix
 from .._patterns.layouts import is_sparse as is_sparse
 from .._patterns.modes import transforming as transforming
 from .._patterns.pattern import Pattern

@@ -4,7 +4,7 @@ import warnings
 
 import torch
 
-from .._matrices.matrix import is_hybrid, is_tensor_or_matrix
+from .._matrices.kinds import is_hybrid, is_tensor_or_matrix
 from .._patterns.layouts import is_sparse
 from .._runtime import callbacks
 from .._solvers.linear_solve import check_on_cpu

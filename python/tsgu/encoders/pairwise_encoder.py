@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import torch
 from torch import nn
 
-from .._matrices.matrix import matrix_of
+from .._matrices.kinds import matrix_of
 from .._patterns.modes import outside_graphs
 from .._patterns.pattern import Pattern
 from .._typing import Device, Shape

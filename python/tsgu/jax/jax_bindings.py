@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from .._matrices.constructors import coo, csr
-from .._matrices.matrix import of_torch
+from .._matrices.kinds import of_torch
 from .._patterns.pattern import Pattern
 from .._runtime.callbacks import level
 from .._runtime.optional import is_installed, load

@@ -9,7 +9,8 @@ from typing import Any, overload
 
 import torch
 
-from .._matrices.matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
+from .._matrices.kinds import is_tensor_or_matrix, matrix_among, matrix_of
+from .._matrices.matrix import Matrix
 from .._patterns.layouts import BLOCKED, BY_COLUMNS, as_tensor, is_sparse
 from .._patterns.modes import on_indices, outside_graphs
 from .._patterns.pattern import CSR, TRANSPOSED, Pattern

@@ -10,7 +10,8 @@ from typing import overload
 
 import torch
 
-from .._matrices.matrix import Matrix, is_tensor_or_matrix, matrix_among, matrix_of
+from .._matrices.kinds import is_tensor_or_matrix, matrix_among, matrix_of
+from .._matrices.matrix import Matrix
 from .._patterns.conversions import compressed_rows, in_layout, row_positions
 from .._patterns.layouts import as_tensor
 from .._patterns.modes import on_indices, outside_graphs
