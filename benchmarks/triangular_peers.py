@@ -144,7 +144,7 @@ class Packed:
     """tsgu.sparse_triangular_solve of a matrix whose values have been the same for a while."""
 
     name = "packed"
-    _BEFORE = 60  # solves; at the 48th they are packed
+    _BEFORE = 100  # solves; at the 48th they are packed, for nothing if fewer than 32 follow
 
     def prepare(self, system):
         matrix = system.matrix

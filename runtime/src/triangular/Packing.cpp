@@ -146,7 +146,7 @@ void solveTriangle(const Matrix<T> &A, Triangle triangle, Mode mode,
   enum Way : int32_t { Threads, OneThread, OneShot };
   const bool tries = direction.packed.load(std::memory_order_relaxed);
   const int32_t way =
-      tries ? direction.choice.next(3, executor.threads) : int32_t{Threads};
+      tries ? direction.choice.next(3, executor.threads, x) : int32_t{Threads};
   const Clock::time_point begin = Clock::now();
   if (way == OneShot) {
     uses->serve(transposed);

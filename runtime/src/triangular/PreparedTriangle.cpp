@@ -100,7 +100,7 @@ void PreparedTriangle<T>::apply(Mode mode, Vectors<const T> in, Vectors<T> out,
   enum Way : int32_t { Threads, OneThread, Rows };
   const int32_t ways = sameBitsByRows(solve) ? 3 : 2;
   Choice &choice = choices[mode != Mode::N];
-  const int32_t way = choice.next(ways, executor.threads);
+  const int32_t way = choice.next(ways, executor.threads, out);
   tsgu_executor chosen = executor;
   if (way != Threads)
     chosen.threads = 1;

@@ -11,6 +11,8 @@
 
 #include <array>
 
+#include <sys/mman.h>
+
 using namespace tsgu::runtime;
 
 namespace {
@@ -20,7 +22,8 @@ std::array<int, 3> take(Choice &choice, std::array<int, 3> costs, int calls,
                         int32_t threads) {
   std::array<int, 3> taken{};
   for (int call = 0; call < calls; ++call) {
-    const int32_t way = choice.next(3, threads);
+    const int32_t way =
+        choice.next(3, threads, Vectors<double>{nullptr, 0, 0, 0});
     ++taken[way];
     choice.took(way, std::chrono::microseconds(costs[way]));
   }
@@ -49,6 +52,23 @@ TEST(Choice, BeginsAnewForOtherThreads) {
   Choice choice;
   take(choice, {10, 20, 30}, 100, 2);
   EXPECT_GE(take(choice, {30, 20, 10}, 100, 8)[2], 90);
+}
+
+TEST(Choice, HasMemoryProvidedBeforeItTries) {
+  constexpr int64_t page = 4096, pages = 64;
+  void *fresh = mmap(nullptr, page * pages, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(fresh, MAP_FAILED);
+  auto *data = static_cast<float *>(fresh);
+  data[0] = 3;
+  Choice choice;
+  choice.next(2, 1, Vectors<float>{data, page * pages / 8, 1, 2});
+  std::array<unsigned char, pages> resident{};
+  EXPECT_EQ(mincore(fresh, page * pages, resident.data()), 0);
+  for (const unsigned char here : resident)
+    EXPECT_TRUE(here & 1);
+  EXPECT_EQ(data[0], 3);
+  munmap(fresh, page * pages);
 }
 
 } // namespace
