@@ -49,8 +49,8 @@ def solve(
     """The solution X of A X = B, differentiable in both to any order.
 
     B: strided, (n,) or (n, p); for a batch (b, n) or (b, n, p). method: "cg", "minres", "bicgstab",
-    "gmres", "cgs", "cholesky", "lu", or a callable; without one, what suits A. The options and
-    errors are those of `tsgu.sparse_generic_solve`, where method is called `solve`.
+    "gmres", "cgs", "cholesky", "ldlt", "lu", or a callable; without one, what suits A. The options
+    and errors are those of `tsgu.sparse_generic_solve`, where method is called `solve`.
     """
     return sparse_solve.sparse_generic_solve(A, B, method, **options)
 

@@ -50,8 +50,10 @@ Dims: TypeAlias = int | Sequence[int]
 Device: TypeAlias = torch.device | str
 Number: TypeAlias = complex  # of which int and float are kinds, to annotations
 
-Factors: TypeAlias = Literal["cholesky", "lu"]
-SquareMethod: TypeAlias = Literal["cg", "minres", "bicgstab", "gmres", "cgs", "cholesky", "lu"]
+Factors: TypeAlias = Literal["cholesky", "ldlt", "lu"]
+SquareMethod: TypeAlias = Literal[
+    "cg", "minres", "bicgstab", "gmres", "cgs", "cholesky", "ldlt", "lu"
+]
 Method: TypeAlias = SquareMethod | Literal["triangular", "lsmr", "qr"]
 Preconditioner: TypeAlias = Literal["jacobi", "block_jacobi", "ssor", "ilu0", "ic0", "amg"]
 OnFail: TypeAlias = Literal["warn", "raise", "ignore"]

@@ -59,9 +59,9 @@ def logdet(A: SparseMatrix, method: Factors | None = None) -> torch.Tensor:
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array;
     float32, float64, complex64 or complex128. The result is a number, (b,) of a batch. method:
-    "cholesky" (A Hermitian positive definite, both triangles stored) or "lu"; without it Cholesky
-    is tried where A is Hermitian with a positive diagonal. A is factorised once for its values, for
-    solves and derivatives, too.
+    "cholesky" (A Hermitian positive definite, both triangles stored), "ldlt" (Hermitian) or "lu";
+    without it Cholesky is tried where A is Hermitian with a positive diagonal. A is factorised once
+    for its values, for solves and derivatives, too.
 
     The gradient is A^-H on the pattern of A. Differentiable twice: a third derivative needs entries
     of the inverse beside the pattern, and is a CompileError that says so.

@@ -311,13 +311,14 @@ def sparse_generic_solve(
     batch (b, n) or (b, n, p). X has B's shape and A's dtype.
 
     solve: "cg" (A Hermitian positive definite), "minres" (Hermitian), "bicgstab", "gmres", "cgs";
-    "cholesky" (Hermitian positive definite, both triangles stored) or "lu", which factorise A; one
-    of the functions linear_cg, minres, bicgstab, gmres, cgs of tsgu.utils, whose keyword
-    arguments are then taken; or any callable `solve(A, B, **kwargs) -> X`. Without it, up to
-    n = 1024: "cholesky" where A is Hermitian with a positive diagonal, and "lu" where it is not, or
-    not positive definite. Beyond, and where an option of iterative methods is given: GMRES up to
-    n = 256, then BiCGSTAB, neither of which needs A to be symmetric. In graphs and transforms,
-    where A's values are not known, "lu" stands for "cholesky". SolveInfo.method says which it was.
+    "cholesky" (Hermitian positive definite, both triangles stored), "ldlt" (Hermitian) or "lu",
+    which factorise A; one of the functions linear_cg, minres, bicgstab, gmres, cgs of tsgu.utils,
+    whose keyword arguments are then taken; or any callable `solve(A, B, **kwargs) -> X`. Without
+    it, up to n = 1024: "cholesky" where A is Hermitian with a positive diagonal, and "lu" where it
+    is not, or not positive definite. Beyond, and where an option of iterative methods is given:
+    GMRES up to n = 256, then BiCGSTAB, neither of which needs A to be symmetric. In graphs and
+    transforms, where A's values are not known, "lu" stands for "cholesky". SolveInfo.method says
+    which it was.
 
     Our iterative methods stop when norm(b - A x) <= max(rtol norm(b), atol) in every column of B,
     for the residual recomputed from x; rtol is by default 1e-5 in single and 1e-8 in double
@@ -330,12 +331,12 @@ def sparse_generic_solve(
     gradients, how many there were and the largest residual, of a factorisation its size and for how
     long it has been going; by tqdm where it is installed, otherwise a line every ten seconds.
 
-    "lu" and "cholesky" factorise a matrix once for its values, found again by their content: for
-    gradients of any order, further right-hand sides and solves with the same values. X is refined
-    until norm(b - A x) is a few roundings of norm(|A| |x| + |b|), which is the goal beside those
-    that rtol and atol set; so X is as accurate as the condition of A allows. "cholesky" needs both
-    triangles, which have to agree; "lu" takes the diagonal for pivots where that is accurate, and
-    otherwise the largest entries, by Eigen's SparseLU.
+    "lu", "cholesky" and "ldlt" factorise a matrix once for its values, found again by their
+    content: for gradients of any order, further right-hand sides and solves with the same values. X
+    is refined until norm(b - A x) is a few roundings of norm(|A| |x| + |b|), which is the goal
+    beside those that rtol and atol set; so X is as accurate as the condition of A allows.
+    "cholesky" needs both triangles, which have to agree; "lu" takes the diagonal for pivots where
+    that is accurate, and otherwise the largest entries, by Eigen's SparseLU.
 
     A callable gets A in the user's layout and B (detached copies, B of as many dimensions as the
     user's) and all other keyword arguments; of a batch one item after the other. Gradients call

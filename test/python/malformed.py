@@ -436,11 +436,12 @@ def calls_of_solves(A):
         "selected_inverse": lambda: tsgu.selected_inverse(A),
         "selected_inverse: cholesky": lambda: tsgu.selected_inverse(A, "cholesky"),
         "factorize": lambda: tsgu.factorize(A),
+        "factorize: ldlt": lambda: tsgu.factorize(A, "ldlt"),
         "factorize: qr": lambda: tsgu.factorize(A, "qr"),
         "Factorization": lambda: tsgu.Factorization(A, "lu"),
     }
     calls |= calls_of_distributions(A)
-    for method in ("cg", "bicgstab", "minres", "gmres", "cgs", "lu", "cholesky"):
+    for method in ("cg", "bicgstab", "minres", "gmres", "cgs", "lu", "cholesky", "ldlt"):
         calls[f"sparse_generic_solve: {method}"] = lambda m=method: solve(A, B, m)
     for name in PRECONDITIONERS:
         calls[f"sparse_generic_solve: {name}"] = lambda p=name: solve(A, B, "cg", preconditioner=p)

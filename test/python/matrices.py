@@ -189,12 +189,21 @@ def right_side(A, columns=2):
     return torch.randn(*A.shape[:-1], columns, dtype=A.dtype)
 
 
-def definite(kind, n, dtype=torch.float64, per_row=2):
-    """A Hermitian positive definite matrix, or a ragged batch, of a kind of ALL."""
+def indefinite(kind, n, dtype=torch.float64):
+    """As `definite`, with an eigenvalue of each sign for each row of their signs."""
+    return definite(kind, n, dtype, signs=-1)
+
+
+def definite(kind, n, dtype=torch.float64, per_row=2, signs=1):
+    """A Hermitian positive definite matrix, or a ragged batch, of a kind of ALL.
+
+    signs: of every second row's diagonal.
+    """
     A = invertible("ragged coo" if kind in BATCHES else "coo", n, dtype, per_row)
     dense = A.to_dense() / 4
     stored = dense != 0
     dense = dense + dense.mH + 8 * torch.eye(n, dtype=dtype)
+    dense.diagonal(dim1=-2, dim2=-1)[..., 1::2] *= signs
     if kind not in BATCHES:
         sparse = dense.to_sparse_coo()
         if kind == "uncoalesced":  # every entry in two halves, the last first

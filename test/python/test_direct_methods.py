@@ -1,4 +1,4 @@
-"""The direct methods of a solve, "lu" and "cholesky": values, derivatives, factors, outcomes."""
+"""The direct methods of a solve: values, derivatives, factors, outcomes."""
 
 import functools
 import warnings
@@ -13,12 +13,13 @@ import oracle
 import tsgu
 from matrices import definite, right_side
 
-METHODS = ["lu", "cholesky"]
+METHODS = ["lu", "cholesky", "ldlt"]
 DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
 
 
 def matrix_for(method, kind, n, dtype=torch.float64):
-    return definite(kind, n, dtype) if method == "cholesky" else matrices.invertible(kind, n, dtype)
+    make = {"lu": matrices.invertible, "cholesky": definite, "ldlt": matrices.indefinite}[method]
+    return make(kind, n, dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -69,7 +70,7 @@ def test_in_transforms(method):
 
     many = values * (1 + torch.arange(3.0, dtype=torch.float64)[:, None])
     tangents = values.cos(), B.cos()
-    if method == "cholesky":  # along which A stays what it is
+    if method != "lu":  # along which A stays what it is
         tangents = 0.5 * values, B.cos()
     for transform in (
         lambda f: torch.func.hessian(f)(values, B),
@@ -95,9 +96,10 @@ def test_any_pattern(n, density, seed, method):
     generator = torch.Generator().manual_seed(seed)
     indices = matrices.random_indices(n, n, density, generator=generator)
     values = torch.randn(indices.shape[1], dtype=torch.float64, generator=generator)
-    if method == "cholesky":
+    if method != "lu":
         indices = torch.cat([indices, indices.flip(0)], 1)
         values = torch.cat([values, values])
+    if method == "cholesky":
         values = torch.where(indices[0] == indices[1], values.abs() * 10, values)
     A = torch.sparse_coo_tensor(indices, values, (n, n))
     dense, B = A.to_dense(), torch.ones(n, 2, dtype=torch.float64)
@@ -221,7 +223,7 @@ def test_not_for_least_squares(method):
         )
 
 
-@pytest.mark.parametrize("method", ["lu", "cholesky"])
+@pytest.mark.parametrize("method", METHODS)
 def test_what_factors_are_like(method):
     n = 40  # of equal diagonal, so that no scaling changes the condition
     A = (
@@ -230,10 +232,11 @@ def test_what_factors_are_like(method):
     sparse, b = A.to_sparse_csr(), torch.ones(n, dtype=torch.float64)
     _, info = tsgu.sparse_generic_solve(sparse, b, method, return_info=True)
     factors = info.factors
-    least = 2 * n - 1 if method == "cholesky" else 3 * n - 2
+    least = 3 * n - 2 if method == "lu" else 2 * n - 1
     assert least <= factors.entries <= 8 * n
     assert factors.bytes >= 8 * factors.entries
     assert (factors.flops is None) == (method == "lu")
+    assert factors.inertia == (None if method == "lu" else (n, 0, 0))
     exact = 1 / (torch.linalg.matrix_norm(A, 1) * torch.linalg.matrix_norm(A.inverse(), 1))
     assert exact * (1 - 1e-12) <= factors.rcond <= 3 * exact  # of a lower bound of the inverse
     assert "rcond" in repr(info)

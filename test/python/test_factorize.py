@@ -7,10 +7,10 @@ from run_tools import measure
 import matrices
 import oracle
 import tsgu
-from matrices import definite, invertible
+from matrices import definite, indefinite, invertible
 
 DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
-METHODS = {"lu": invertible, "cholesky": definite}
+METHODS = {"lu": invertible, "cholesky": definite, "ldlt": indefinite}
 
 
 def factorizations():
@@ -61,6 +61,8 @@ def test_what_has_no_half_solves():
     A = definite("coo", 5)
     with pytest.raises(ValueError, match='use "cholesky"'):
         tsgu.factorize(A, "lu").half_solve(torch.ones(5, dtype=torch.float64))
+    with pytest.raises(ValueError, match='indefinite matrix does not have; use "cholesky"'):
+        tsgu.factorize(A, "ldlt").half_solve(torch.ones(5, dtype=torch.float64))
     factors = tsgu.factorize(A.requires_grad_(), "cholesky")
     with pytest.raises(tsgu.CompileError, match="no derivative by its matrix"):
         factors.half_solve(torch.ones(5, dtype=torch.float64))
@@ -200,7 +202,7 @@ def test_ten_thousand_factorisations_in_flat_memory():
     assert grown < 4 << 20
 
 
-@pytest.mark.parametrize("method", [None, "cholesky", "lu"])
+@pytest.mark.parametrize("method", [None, "cholesky", "ldlt", "lu"])
 @pytest.mark.parametrize("uplo", ["lower", "upper"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
 @pytest.mark.parametrize("kind", matrices.ALL)
@@ -247,8 +249,8 @@ def test_operands_on_devices():
     A, B = definite("csr64", 4).detach(), torch.ones(4, 2, dtype=torch.float64)
     there, values, B_there = (x.to("meta") for x in (A, A.values(), B))
     calls = [lambda f=f: f(there) for f in (tsgu.logdet, tsgu.slogdet, tsgu.selected_inverse)]
-    calls += [lambda m=m: tsgu.factorize(there, m) for m in (None, "lu", "cholesky", "qr")]
-    calls += [lambda m=m: tsgu.sparse_generic_solve(there, B, m) for m in ("lu", "cholesky")]
+    calls += [lambda m=m: tsgu.factorize(there, m) for m in (None, "lu", "cholesky", "ldlt", "qr")]
+    calls += [lambda m=m: tsgu.sparse_generic_solve(there, B, m) for m in METHODS]
     calls += [
         lambda: tsgu.factorize(there, "cholesky", uplo="lower"),
         lambda: tsgu.factorize(tsgu.Matrix(tsgu.Pattern.of(A), values), "lu"),
@@ -257,7 +259,7 @@ def test_operands_on_devices():
     ]
     by_qr = tsgu.factorize(A, "qr")
     calls.append(lambda: by_qr.solve(B_there))
-    for method in ("lu", "cholesky"):
+    for method in METHODS:
         factors = tsgu.factorize(A, method)
         calls += [
             lambda f=f: f(B_there)

@@ -7,11 +7,11 @@ from run_tools import run_script
 import matrices
 import oracle
 import tsgu
-from matrices import definite, invertible
+from matrices import definite, indefinite, invertible
 
 DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
 WIDE = [torch.float64, torch.complex128]
-METHODS = {"lu": invertible, "cholesky": definite, None: definite}
+METHODS = {"lu": invertible, "cholesky": definite, "ldlt": indefinite, None: definite}
 
 
 def dense_of(A, values):
@@ -44,7 +44,7 @@ def assert_first_order(function, reference, A, terms=1 << 12):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", matrices.ALL)
 def test_logdet_and_slogdet(kind, dtype, method):
-    A = METHODS[method](kind, 6, dtype)
+    A = METHODS[method](kind, 8 if method == "ldlt" else 6, dtype)  # its determinant is positive
     if A.is_complex() or method != "lu":
         assert_first_order(lambda A: [tsgu.logdet(A, method)], lambda A, v: [logdet_of(A, v)], A)
     # A cotangent of a real determinant's sign has no effect in either.
@@ -84,12 +84,12 @@ def test_a_matrix_without_rows():
 def test_beyond_the_range_of_numbers():
     n = 400
     A = tsgu.csr(range(n + 1), range(n), torch.full((n,), 1e-30).double(), (n, n))
-    for method in ("lu", "cholesky"):
+    for method in ("lu", "cholesky", "ldlt"):
         oracle.assert_close(tsgu.logdet(A, method), n * torch.tensor(1e-30).double().log())
 
 
 @pytest.mark.parametrize("dtype", WIDE)
-@pytest.mark.parametrize("method", ["lu", "cholesky"])
+@pytest.mark.parametrize("method", ["lu", "cholesky", "ldlt"])
 @pytest.mark.parametrize("kind", ["csr64", "coo", "uncoalesced", "ragged coo"])
 def test_second_order(kind, method, dtype):
     A = METHODS[method](kind, 4, dtype)
@@ -109,14 +109,14 @@ def test_second_order(kind, method, dtype):
     )
 
 
-@pytest.mark.parametrize("method", ["lu", "cholesky"])
+@pytest.mark.parametrize("method", ["lu", "cholesky", "ldlt"])
 @pytest.mark.parametrize("dtype", WIDE)
 def test_gradcheck(dtype, method):
     A = METHODS[method]("coo", 4, dtype)
     pattern = tsgu.Pattern.of(A)
     handle = tsgu.solver(method)
     values = oracle.stored_values(A)
-    if method == "cholesky":  # perturbations keep the matrix Hermitian
+    if method != "lu":  # perturbations keep the matrix Hermitian
         scale = torch.ones(4, dtype=torch.float64)
 
         def function(scale):
@@ -152,7 +152,8 @@ def inverse_of(A, values):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", [kind for kind in matrices.ALL if "uncoalesced" not in kind])
 def test_selected_inverse(kind, dtype):
-    for method, A in (("lu", symmetric(kind, 6, dtype)), ("cholesky", definite(kind, 6, dtype))):
+    for method, make in (("lu", symmetric), ("cholesky", definite), ("ldlt", indefinite)):
+        A = make(kind, 6, dtype)
 
         def values_of(A, method=method):
             found = tsgu.selected_inverse(A, method)
@@ -266,7 +267,7 @@ def made():
 
 
 @pytest.mark.parametrize("limit", ["0", "1000000"])
-@pytest.mark.parametrize("method", ["lu", "cholesky"])
+@pytest.mark.parametrize("method", ["lu", "cholesky", "ldlt"])
 def test_of_all_orders_and_solves_together(method, limit):
     script = f"""
 sign, log = tsgu.slogdet(A, {method!r})

@@ -161,6 +161,7 @@ class Outcome(ctypes.Structure):
         ("factor_bytes", ctypes.c_int64),
         ("rcond", ctypes.c_double),
         ("factor_rank", ctypes.c_int64),
+        ("factor_negative", ctypes.c_int64),
     ]
 
 

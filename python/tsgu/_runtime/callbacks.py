@@ -41,6 +41,8 @@ class FactorInfo(NamedTuple):
     # An estimate of 1 / cond(A) in the 1-norm, of A with scaled rows and columns (of "qr": of R).
     rcond: float
     rank: int
+    # (positive, negative, zero) eigenvalues of A by "cholesky" and "ldlt"; None: not known.
+    inertia: tuple[int, int, int] | None
 
 
 class Outcome(NamedTuple):
@@ -105,7 +107,9 @@ def _read_factors(outcome):
     if not outcome.factor_bytes:
         return None
     entries, flops = int(outcome.factor_entries), outcome.factor_flops or None
-    return FactorInfo(entries, flops, outcome.factor_bytes, outcome.rcond, outcome.factor_rank)
+    rank, negative = outcome.factor_rank, outcome.factor_negative
+    inertia = (rank - negative, negative, 0) if negative >= 0 else None
+    return FactorInfo(entries, flops, outcome.factor_bytes, outcome.rcond, rank, inertia)
 
 
 # ===-- Callables by id -------------------------------------------------------===#

@@ -71,7 +71,7 @@ class Factorization:
 
     @property
     def method(self) -> Factors | Literal["qr"]:
-        """ "cholesky", "lu" or "qr"."""
+        """ "cholesky", "ldlt", "lu" or "qr"."""
         return self._method
 
     @property
@@ -240,10 +240,10 @@ def factorize(
 
     A: COO (coalesced or not), CSR, CSC, BSR or BSC, (n, n), or a batch (b, n, n), or a SciPy array;
     float32, float64, complex64 or complex128. method: "cholesky" (A Hermitian positive definite,
-    both triangles stored) or "lu"; without it Cholesky is tried where A is Hermitian with a
-    positive diagonal. In graphs and transforms, where nothing can be tried, it is LU. "qr" takes A
-    of any shape (m, n), for `solve` and `rank` alone. uplo: "lower"
-    or "upper" of a Hermitian A of which that triangle, with the diagonal, counts, whatever else is
+    both triangles stored), "ldlt" (Hermitian, likewise) or "lu"; without it Cholesky is tried where
+    A is Hermitian with a positive diagonal. In graphs and transforms, where nothing can be tried,
+    it is LU. "qr" takes A of any shape (m, n), for `solve` and `rank` alone. uplo: "lower" or
+    "upper" of a Hermitian A of which that triangle, with the diagonal, counts, whatever else is
     stored; gradients are those of its entries, and the inverse's pattern is that of both triangles.
     progress: as in `sparse_generic_solve`.
 

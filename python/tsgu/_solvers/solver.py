@@ -81,16 +81,16 @@ def solver(
 ) -> torch.Tensor:
     """A solver handle: an int64 tensor that the programs with solves take as an operand.
 
-    method: "triangular", "cg", "bicgstab", "minres", "gmres", "cgs", "lsmr", "lu", "cholesky" or
-    "qr" (least squares). A solve stops when norm(b - A x) <= max(rtol norm(b), atol) in every
-    column; rtol is by default 1e-5 in single and 1e-8 in double precision. lu, cholesky and qr stop
-    when the residual is as small as rounding makes it. maxiter: by default 10 n. preconditioner:
-    None, "jacobi", "block_jacobi" (with block_size, 8), "ssor" (with relaxation, 1), "ilu0", "ic0"
-    or "amg". restart, 30, belongs to gmres, damp and scale_columns to lsmr, upper and unitriangular
-    (ones, and no stored diagonal) to triangular. on_fail: "warn", "raise" (ConvergenceError) or
-    "ignore". callback(iteration, residuals) is called after every iteration, also of adjoint
-    solves, and stops the solve where it returns True; such a solve did not converge. progress=True
-    shows solves that last, as `sparse_generic_solve` does.
+    method: "triangular", "cg", "bicgstab", "minres", "gmres", "cgs", "lsmr", "lu", "cholesky",
+    "ldlt" or "qr" (least squares). A solve stops when norm(b - A x) <= max(rtol norm(b), atol) in
+    every column; rtol is by default 1e-5 in single and 1e-8 in double precision. lu, cholesky, ldlt
+    and qr stop when the residual is as small as rounding makes it. maxiter: by default 10 n.
+    preconditioner: None, "jacobi", "block_jacobi" (with block_size, 8), "ssor" (with relaxation,
+    1), "ilu0", "ic0" or "amg". restart, 30, belongs to gmres, damp and scale_columns to lsmr, upper
+    and unitriangular (ones, and no stored diagonal) to triangular. on_fail: "warn", "raise"
+    (ConvergenceError) or "ignore". callback(iteration, residuals) is called after every iteration,
+    also of adjoint solves, and stops the solve where it returns True; such a solve did not
+    converge. progress=True shows solves that last, as `sparse_generic_solve` does.
 
     The same handle serves a solve, its adjoint and their derivatives. Do not write to it.
     Raises ValueError for options out of range.

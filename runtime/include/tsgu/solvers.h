@@ -86,7 +86,7 @@ typedef struct tsgu_solver {
   double relaxation;      /* SSOR, in (0, 2); 0: 1 */
   double rtol, atol;      /* norm(b - A x) <= max(rtol norm(b), atol);
                              rtol < 0: 1e-5 for f32 and c64, 1e-8 otherwise.
-                             LU, Cholesky, QR: or, and by default only, a few
+                             direct methods: or, and by default only, a few
                              rounding errors of |A| |x| + |b| */
   int64_t max_iterations; /* 0: 10 n, at most 100,000 */
   int64_t restart;        /* GMRES; 0: 30 */
@@ -122,12 +122,15 @@ typedef struct tsgu_outcome {
    * 0: their entries, explicit zeros included; additions and multiplications
    * (0: not known, of TSGU_LU and TSGU_QR); memory that they own; an estimate
    * of 1 / (norm(A) norm(A^-1)), 1-norms, of A with rows and columns scaled (of
-   * TSGU_QR: of the triangle R, of A as it is); the rank of A. */
+   * TSGU_QR: of the triangle R, of A as it is); the rank of A; the negative
+   * ones among its eigenvalues (-1: not known; of TSGU_CHOLESKY and
+   * TSGU_LDLT it is). */
   double factor_entries;
   double factor_flops;
   int64_t factor_bytes;
   double rcond;
   int64_t factor_rank;
+  int64_t factor_negative;
 } tsgu_outcome;
 
 /* The caller's side, one table for the process; members may be NULL. They are

@@ -215,7 +215,8 @@ void solveDirectly(const Problem &problem, const Matrix<T> &A,
             });
   if (problem.solver->report & 4)
     result.factors = {factors->entries(), factors->flops(), factors->bytes(),
-                      reciprocalCondition(A, *factors), A.rows()};
+                      reciprocalCondition(A, *factors), A.rows(),
+                      factors->negative()};
   report<T>(problem, A, result);
 }
 

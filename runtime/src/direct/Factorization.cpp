@@ -66,7 +66,7 @@ void requireRegular(const Method &method, const Matrix<T> &A,
   if (reciprocalCondition(A, factors) >= double(Limits::epsilon()))
     return;
   const std::string row = nameOfRow(A, factors.weakestRow);
-  if (method.needs == Method::Hermitian)
+  if (method.needs == Method::Definite)
     fail(Status::Singular, method.name,
          ": the matrix is not positive definite to working precision: all but ",
          factors.weakestPivot, " of the diagonal of ", row,

@@ -28,6 +28,8 @@ public:
   /// multiplications; 0: not known.
   virtual double entries() const { return 0; }
   virtual double flops() const { return 0; }
+  /// Negative eigenvalues of A; -1: not known.
+  virtual int64_t negative() const { return -1; }
 
   /// values[e] = conj((A^-1)(j, i)) for the e-th stored entry (i, j) of A's
   /// item, from 0: A^-H on A's pattern. Unless a method does better, by solves

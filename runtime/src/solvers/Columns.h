@@ -30,7 +30,7 @@ struct Result {
     double entries = 0, flops = 0;
     int64_t bytes = 0;
     double rcond = 0;
-    int64_t rank = 0;
+    int64_t rank = 0, negative = -1;
   } factors;
 
   void begin(int64_t columns);

@@ -16,7 +16,7 @@ namespace tsgu::runtime {
 
 /// A line of tsgu/Methods.def.
 struct Method {
-  enum Needs : uint8_t { Any, Hermitian };
+  enum Needs : uint8_t { Any, Hermitian, Definite };
   const char *enumerator, *name, *title;
   tsgu_kind kind = TSGU_OTHER;
   Needs needs = Any;

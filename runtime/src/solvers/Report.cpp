@@ -154,6 +154,7 @@ tsgu_outcome outcomeOf(const tsgu_solver &solver, Mode mode, int64_t item,
   outcome.factor_bytes = result.factors.bytes;
   outcome.rcond = result.factors.rcond;
   outcome.factor_rank = result.factors.rank;
+  outcome.factor_negative = result.factors.negative;
   return outcome;
 }
 

@@ -20,7 +20,7 @@ namespace tsgu::test {
 
 inline const char *const methodNames[] = {
     "Triangular", "CG",       "BiCGSTAB", "MINRES",   "GMRES", "CGS",
-    "LSMR",       "Callback", "LU",       "Cholesky", "QR"};
+    "LSMR",       "Callback", "LU",       "Cholesky", "QR",    "LDLT"};
 inline const char *const preconditionerNames[] = {
     "", "Jacobi", "BlockJacobi", "SSOR", "ILU0", "IC0", "AMG"};
 
@@ -44,11 +44,8 @@ struct Choice {
 
 /// Every method, and every preconditioner with every method that takes it.
 inline std::vector<Choice> choices() {
-  std::vector<Choice> all{{TSGU_TRIANGULAR, 0},
-                          {TSGU_LSMR, 0},
-                          {TSGU_LU, 0},
-                          {TSGU_CHOLESKY, 0},
-                          {TSGU_QR, 0}};
+  std::vector<Choice> all{{TSGU_TRIANGULAR, 0}, {TSGU_LSMR, 0}, {TSGU_LU, 0},
+                          {TSGU_CHOLESKY, 0},   {TSGU_LDLT, 0}, {TSGU_QR, 0}};
   for (int64_t method = TSGU_CG; method <= TSGU_CGS; ++method)
     for (int64_t preconditioner = 0; preconditioner <= TSGU_AMG;
          ++preconditioner)

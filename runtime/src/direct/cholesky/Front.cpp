@@ -14,6 +14,7 @@
 #include "direct/cholesky/Front.h"
 #include "base/Parallel.h"
 
+#include <atomic>
 #include <cmath>
 
 namespace tsgu::runtime::cholesky {
@@ -23,8 +24,13 @@ namespace {
 template <typename T> struct Block {
   const Front<T> &front;
   int64_t begin, count;
-  Real<T> *packed;
+  Real<T> *packed, *right; ///< L, and L J.
 
+  /// By which column j of L is made.
+  Real<T> factor(int64_t j) const {
+    const Real<T> inverse = front.inverse[begin + j];
+    return front.sign ? inverse * front.sign[begin + j] : inverse;
+  }
   int64_t rows() const { return front.rows() - begin; }
   Real<T> *column(int64_t j) const { return front.column(begin + j) + begin; }
 };
@@ -39,6 +45,9 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
   static TSGU_INLINE inline R *strip(const Block<T> &of, int64_t s) {
     return of.packed + s * step * of.count;
   }
+  static TSGU_INLINE inline R *rightStrip(const Block<T> &of, int64_t s) {
+    return of.right + s * step * of.count;
+  }
   static TSGU_INLINE inline int64_t strips(int64_t rows) {
     return (rows + lanes - 1) / lanes;
   }
@@ -51,8 +60,20 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
                            {other, 1, step, lanes}, count);
   }
 
+  static TSGU_INLINE inline void pack(const Block<T> &of, int64_t s, int64_t j,
+                                      const Strip &values) {
+    Tile::store(strip(of, s) + j * step, lanes, values);
+    if (of.right == of.packed)
+      return;
+    Strip right = values;
+    TSGU_UNROLLED
+    for (int p = 0; p < parts; ++p)
+      right.part[p] *= of.front.sign[of.begin + j];
+    Tile::store(rightStrip(of, s) + j * step, lanes, right);
+  }
+
   /// Makes L of columns [j, j + count) of some strips, which are packed up to
-  /// column j. `triangle` has their rows of L, `inverse` their diagonal's.
+  /// column j. `triangle` has their rows of L J, `inverse` their factors.
   template <int n, int columns>
   static TSGU_INLINE inline void
   finish(const Block<T> &of, Strip (&acc)[n][columns], int64_t s, int64_t j,
@@ -66,7 +87,7 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
         TSGU_UNROLLED
         for (int i = 0; i < n; ++i) {
           Tile::store(to + (s + i) * lanes, imaginary, acc[i][c]);
-          Tile::store(strip(of, s + i) + (j + c) * step, lanes, acc[i][c]);
+          pack(of, s + i, j + c, acc[i][c]);
         }
       }
   }
@@ -87,41 +108,44 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
 
   template <int n, int columns>
   static TSGU_INLINE inline void eliminateStrips(const Block<T> &of, int64_t s,
-                                                 int64_t j, int64_t count,
-                                                 const R *inverse) {
+                                                 int64_t j, int64_t count) {
     Strip acc[n][columns];
     loadTile(acc, of.column(j) + s * lanes, of.front.panelStep(),
              of.front.rows(), count);
-    const R *other = strip(of, j / lanes) + j % lanes;
+    const R *other = rightStrip(of, j / lanes) + j % lanes;
     subtractPacked(of, acc, s, other, j);
     R copy[columns];
     TSGU_UNROLLED
     for (int c = 0; c < columns; ++c)
-      copy[c] = c < count ? inverse[c] : R(0);
+      copy[c] = c < count ? of.factor(j + c) : R(0);
     finish(of, acc, s, j, count, other + j * step, copy);
   }
 
-  /// Cholesky of the square at row `at` of a strip's columns.
-  static TSGU_INLINE inline Stop factorise(R *square, int64_t count,
-                                           R *inverse) {
+  /// L J of the square at row `at` of a strip's columns. `sign`: null unless
+  /// pivots may be negative.
+  static TSGU_INLINE inline Stop factorise(R *square, int64_t count, R *inverse,
+                                           R *sign) {
     TSGU_ROLLED
     for (int64_t k = 0; k < count; ++k) {
       R *const column = square + k * step;
       const R pivot = column[k];
-      if (!(pivot > 0))
+      R of = 1;
+      if (sign)
+        of = sign[k] = pivot < 0 ? R(-1) : R(1);
+      if (!(of * pivot > 0))
         return {k, double(pivot)};
-      const R by = R(1) / std::sqrt(pivot);
+      const R by = R(1) / std::sqrt(of * pivot);
       inverse[k] = by;
       for (int64_t i = k; i < count; ++i)
         for (int64_t p = 0; p < parts; ++p)
           column[p * lanes + i] *= by;
       for (int64_t j = k + 1; j < count; ++j) {
         R *const to = square + j * step;
-        const R re = column[j];
+        const R re = of * column[j];
         for (int64_t i = j; i < count; ++i)
           to[i] -= column[i] * re;
         if constexpr (parts == 2) {
-          const R im = column[lanes + j];
+          const R im = of * column[lanes + j];
           for (int64_t i = j; i < count; ++i) {
             to[i] -= column[lanes + i] * im;
             to[lanes + i] -= column[lanes + i] * re;
@@ -141,15 +165,18 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
     Strip acc[1][columns];
     loadTile(acc, of.column(j) + s * lanes, of.front.panelStep(),
              of.front.rows(), count);
-    subtractPacked(of, acc, s, strip(of, s) + at, j);
+    subtractPacked(of, acc, s, rightStrip(of, s) + at, j);
     alignas(64) R square[columns * step], by[columns] = {};
     TSGU_UNROLLED
     for (int c = 0; c < columns; ++c)
       Tile::store(square + c * step, lanes, acc[0][c]);
-    const Stop stop = factorise(square + at, count, by);
+    R *const sign = of.front.sign ? of.front.sign + of.begin + j : nullptr;
+    const Stop stop = factorise(square + at, count, by, sign);
     if (stop.column >= 0)
       return {of.begin + j + stop.column, stop.pivot};
     std::copy_n(by, count, inverse);
+    for (int64_t c = 0; c < count; ++c)
+      by[c] = of.factor(j + c);
     finish(of, acc, s, j, count, square + at, by);
     return {};
   }
@@ -163,8 +190,7 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
         stop = diagonalTile<columns>(of, j, count);
         if (stop.column < 0)
           for (int64_t s = j / lanes + 1; s < last; ++s)
-            eliminateStrips<1, columns>(of, s, j, count,
-                                        of.front.inverse + of.begin + j);
+            eliminateStrips<1, columns>(of, s, j, count);
       });
     }
     return stop;
@@ -175,8 +201,7 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
     for (int64_t j = 0; j < of.count; j += block) {
       const int64_t count = std::min<int64_t>(block, of.count - j);
       Tile::withColumns(count, [&]<int columns>() TSGU_INLINE {
-        eliminateStrips<n, columns>(of, s, j, count,
-                                    of.front.inverse + of.begin + j);
+        eliminateStrips<n, columns>(of, s, j, count);
       });
     }
   }
@@ -189,6 +214,36 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
     if constexpr (n > 1)
       if (s < end)
         below<1>(of, s);
+  }
+
+  /// Whether no number is larger than L's may be; none that is not one is.
+  static TSGU_INLINE inline bool isSmall(const Block<T> &of, int64_t s,
+                                         int64_t end) {
+    int large = 0;
+    for (const R *at = strip(of, s); at < strip(of, end); ++at)
+      large |= !(std::abs(*at) <= R(mostOfL));
+    return large == 0;
+  }
+  static TSGU_INLINE inline bool isSmallOnDiagonal(const Block<T> &of) {
+    int large = 0;
+    // With what of the rows below is in the last strip.
+    const int64_t rows = strips(of.count) * lanes;
+    for (int64_t j = 0; j < of.count; ++j)
+      for (int64_t i = j; i < rows; ++i)
+        for (int64_t p = 0; p < parts; ++p)
+          large |= !(std::abs(strip(
+                         of, i / lanes)[j * step + p * lanes + i % lanes]) <=
+                     R(mostOfL));
+    return large == 0;
+  }
+
+  static TSGU_INLINE inline void packAll(const Block<T> &of) {
+    for (int64_t s = 0; s < of.rows() / lanes; ++s)
+      for (int64_t j = 0; j < of.count; ++j) {
+        Strip values;
+        Tile::load(values, of.column(j) + s * lanes, of.front.rows());
+        pack(of, s, j, values);
+      }
   }
 
   /// One tile of columns from j on, of which `count` are there.
@@ -205,7 +260,7 @@ template <typename T, int level> struct Elimination : Tiles<T, level> {
     for (int i = 0; i < n; ++i)
       Tile::zero(acc[i][c]);
     else loadTile(acc, to, apart, imaginary, count);
-    subtractPacked(of, acc, s, strip(of, j / lanes) + j % lanes, of.count);
+    subtractPacked(of, acc, s, rightStrip(of, j / lanes) + j % lanes, of.count);
     TSGU_UNROLLED
     for (int c = 0; c < block; ++c)
       if (c < count)
@@ -297,37 +352,107 @@ template <typename T> struct Updates {
 
 } // namespace
 
+namespace {
+
+/// L of a block's columns, packed; whether it is as small as it may be.
+template <typename T>
+Stop eliminateBlock(const Block<T> &of, bool &small,
+                    const tsgu_executor &executor) {
+  Stop stop;
+  int64_t lanes = 1;
+  const bool asked = of.front.sign;
+  small = true;
+  atLevel([&]<int level>() TSGU_INLINE {
+    stop = Elimination<T, level>::diagonal(of);
+    lanes = Elimination<T, level>::lanes;
+    if (asked && stop.column < 0)
+      small = Elimination<T, level>::isSmallOnDiagonal(of);
+  });
+  if (stop.column >= 0 || !small)
+    return stop;
+  const int64_t first = (of.count + lanes - 1) / lanes;
+  const int64_t strips = of.rows() / lanes - first;
+  constexpr int64_t piece = 24;
+  std::atomic<bool> large{false};
+  parallelFor(executor, (strips + piece - 1) / piece,
+              [&](int64_t task, int64_t end) {
+                const int64_t from = first + task * piece;
+                const int64_t to = first + std::min(end * piece, strips);
+                atLevel([&]<int level>() TSGU_INLINE {
+                  Elimination<T, level>::below(of, from, to);
+                  if (asked && !Elimination<T, level>::isSmall(of, from, to))
+                    large.store(true, std::memory_order_relaxed);
+                });
+              });
+  small = !large.load();
+  return stop;
+}
+
+template <typename T>
+void updateRest(const Block<T> &of, bool fresh, const tsgu_executor &executor) {
+  const Front<T> &front = of.front;
+  if (front.height > front.width)
+    Updates<T>{of, true, fresh && of.begin == 0}.all(
+        front.skipped(), front.skipped() + front.restRows(), executor);
+}
+
+/// What a block leaves of the columns after it.
+template <typename T>
+void updateAfter(const Block<T> &of, bool fresh,
+                 const tsgu_executor &executor) {
+  if (const int64_t next = of.begin + of.count; next < of.front.width)
+    Updates<T>{of, false, false}.all(next, of.front.width, executor);
+  updateRest(of, fresh, executor);
+}
+
+} // namespace
+
 template <typename T>
 Stop eliminate(const Front<T> &front, bool fresh, Real<T> *packed,
                const tsgu_executor &executor) {
   for (int64_t begin = 0; begin < front.width; begin += blockColumns) {
     const Block<T> of{front, begin, std::min(blockColumns, front.width - begin),
-                      packed};
-    Stop stop;
-    int64_t lanes = 1;
-    atLevel([&]<int level>() TSGU_INLINE {
-      stop = Elimination<T, level>::diagonal(of);
-      lanes = Elimination<T, level>::lanes;
-    });
+                      packed, packed};
+    bool small;
+    const Stop stop = eliminateBlock(of, small, executor);
     if (stop.column >= 0)
       return stop;
-    const int64_t first = (of.count + lanes - 1) / lanes;
-    const int64_t strips = of.rows() / lanes - first;
-    constexpr int64_t piece = 24;
-    parallelFor(
-        executor, (strips + piece - 1) / piece, [&](int64_t task, int64_t end) {
-          atLevel([&]<int level>() TSGU_INLINE {
-            Elimination<T, level>::below(of, first + task * piece,
-                                         first + std::min(end * piece, strips));
-          });
-        });
-    if (const int64_t next = begin + of.count; next < front.width)
-      Updates<T>{of, false, false}.all(next, front.width, executor);
-    if (front.height > front.width)
-      Updates<T>{of, true, fresh && begin == 0}.all(
-          front.skipped(), front.skipped() + front.restRows(), executor);
+    updateAfter(of, fresh, executor);
   }
   return {};
+}
+
+template <typename T>
+int64_t eliminateIndefinite(const Front<T> &front, Basis<T> basis, bool fresh,
+                            Real<T> *packed, const tsgu_executor &executor) {
+  const int64_t size = packedSize<T>(front.width, front.height);
+  Real<T> *const right = packed + size, *const before = right + size;
+  const int64_t step = front.panelStep();
+  for (int64_t begin = 0; begin < front.width; begin += blockColumns) {
+    const int64_t count = std::min(blockColumns, front.width - begin);
+    const Block<T> of{front, begin, count, packed, right};
+    std::copy_n(front.column(begin), count * step, before);
+    bool small;
+    if (eliminateBlock(of, small, executor).column < 0 && small) {
+      updateAfter(of, fresh, executor);
+      continue;
+    }
+    std::copy_n(before, count * step, front.column(begin));
+    const int64_t left = eliminateByPivots(front, begin, basis);
+    const int64_t end = front.width - left;
+    for (int64_t b = begin; b < end; b += blockColumns) {
+      const Block<T> made{front, b, std::min(blockColumns, end - b), packed,
+                          right};
+      atLevel([&]<int level>()
+                  TSGU_INLINE { Elimination<T, level>::packAll(made); });
+      updateRest(made, fresh, executor);
+    }
+    if (fresh && end == 0 && front.height > front.width)
+      std::fill_n(front.rest, front.restSize(), Real<T>(0));
+    std::fill_n(front.column(end), left * step, Real<T>(0));
+    return left;
+  }
+  return 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -406,7 +531,9 @@ void addChild(const Front<T> &front, const Front<T> &child,
   template void addChild(const Front<T> &, const Front<T> &,                   \
                          std::span<const int32_t>, std::vector<Run> &);        \
   template Stop eliminate(const Front<T> &, bool, Real<T> *,                   \
-                          const tsgu_executor &);
+                          const tsgu_executor &);                              \
+  template int64_t eliminateIndefinite(const Front<T> &, Basis<T>, bool,       \
+                                       Real<T> *, const tsgu_executor &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime::cholesky

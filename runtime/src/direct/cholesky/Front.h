@@ -24,7 +24,8 @@ namespace tsgu::runtime::cholesky {
 template <typename T> struct Front {
   int64_t width, height;
   Real<T> *panel, *rest;
-  Real<T> *inverse; ///< Of the diagonal of L, with room for 8 more.
+  Real<T> *inverse;        ///< Of the diagonal of L, with room for 8 more.
+  Real<T> *sign = nullptr; ///< J of L J L^H; null: ones.
 
   int64_t rows() const { return padded<T>(height); }
   int64_t panelStep() const { return partsOf<T> * rows(); }
@@ -63,6 +64,32 @@ void findRuns(std::span<const int32_t> places, int64_t from,
 template <typename T>
 void addChild(const Front<T> &front, const Front<T> &child,
               std::span<const int32_t> places, std::vector<Run> &runs);
+
+/// Packs for an indefinite front: L, L J, and columns as they were.
+inline constexpr int64_t packsOfIndefinite = 3;
+
+/// What was made of a front's own columns before they were eliminated: column k
+/// was source[k]; then, where sine[k] is not 0, columns k and k + 1 were turned
+/// by [cosine, -conj(sine); sine, cosine].
+template <typename T> struct Basis {
+  int32_t *source;
+  Real<T> *cosine;
+  T *sine;
+};
+
+/// L and J, by pivots on the diagonal in their order where L stays small, or
+/// chosen among the front's columns. Columns without an acceptable one are the
+/// last, cleared, and nothing of them is in `rest`; their number.
+template <typename T>
+int64_t eliminateIndefinite(const Front<T> &front, Basis<T> basis, bool fresh,
+                            Real<T> *packed, const tsgu_executor &executor);
+
+/// The same for columns from `begin` on, alone: no others, and not `rest`.
+template <typename T>
+int64_t eliminateByPivots(const Front<T> &front, int64_t begin, Basis<T> basis);
+
+/// The size that entries of L may have unless their columns are as small.
+inline constexpr int mostOfL = 4;
 
 /// L in the panel, and in `rest`, unless `fresh` says that nothing is there
 /// yet, what is left. The column that has no positive pivot, with the pivot, or

@@ -18,11 +18,12 @@
 #include "direct/cholesky/Stack.h"
 
 #include <cstring>
+#include <numeric>
 
 namespace tsgu::runtime::cholesky {
 
 template <typename T>
-Factor<T>::Factor(std::shared_ptr<const Symbolic> of)
+Factor<T>::Factor(std::shared_ptr<const Symbolic> of, bool isIndefinite)
     : symbolic(std::move(of)) {
   const Index count = symbolic->supernodes();
   starts.reserve(count + 1), starts.push_back(0);
@@ -33,13 +34,23 @@ Factor<T>::Factor(std::shared_ptr<const Symbolic> of)
             multiply(multiply(symbolic->width(s), partsOf<T>), rows)));
   }
   values = blockOf<Real<T>>(starts.back());
-  inverse.resize(symbolic->columns());
+  const auto columns = static_cast<size_t>(symbolic->columns());
+  inverse.resize(columns);
+  if (!isIndefinite)
+    return;
+  sign.resize(columns), source.resize(columns);
+  cosine.resize(columns), sine.resize(columns);
+  isTurned.resize(count), left.resize(count);
 }
 
 template <typename T> int64_t Factor<T>::bytes() const {
   return values.bytes() +
-         static_cast<int64_t>(inverse.capacity() * sizeof(Real<T>) +
-                              starts.capacity() * sizeof(int64_t));
+         static_cast<int64_t>(
+             (inverse.capacity() + sign.capacity() + cosine.capacity()) *
+                 sizeof(Real<T>) +
+             sine.capacity() * sizeof(T) +
+             (source.capacity() + left.capacity()) * sizeof(Index) +
+             isTurned.capacity() + starts.capacity() * sizeof(int64_t));
 }
 
 namespace {
@@ -111,7 +122,8 @@ private:
     int64_t held = 0;
     for (Index s = begin; s < end; ++s) {
       room.packed = std::max(
-          room.packed, packedSize<T>(symbolic.width(s), symbolic.height(s)));
+          room.packed, packedSize<T>(symbolic.width(s), symbolic.height(s)) *
+                           (factor.isIndefinite() ? packsOfIndefinite : 1));
       if (staysHere(s, end))
         room.rests = std::max(room.rests, held += sizeOf(s));
       for (const Index c : symbolic.childrenOf(s))
@@ -138,14 +150,33 @@ private:
         if (c >= begin)
           stack.pop(symbolic.atEnd[c], sizeOf(c));
       const bool small = front.width * front.height * front.height < 1 << 20;
-      Stop stop = eliminate(front, symbolic.childrenOf(s).empty(), pack,
-                            small ? tsgu_executor{1, nullptr} : executor);
+      Stop stop = eliminateFront(s, front, pack,
+                                 small ? tsgu_executor{1, nullptr} : executor);
       if (stop.column >= 0) {
         stop.column += symbolic.first[s];
         return stop;
       }
       check.after(front.width * front.height);
     }
+    return {};
+  }
+
+  Stop eliminateFront(Index s, const Front<T> &front, Real<T> *pack,
+                      const tsgu_executor &executor) {
+    const bool fresh = symbolic.childrenOf(s).empty();
+    if (!factor.isIndefinite())
+      return eliminate(front, fresh, pack, executor);
+    const Index first = symbolic.first[s];
+    const Basis<T> basis{factor.source.data() + first,
+                         factor.cosine.data() + first,
+                         factor.sine.data() + first};
+    std::iota(basis.source, basis.source + front.width, 0);
+    std::fill_n(basis.cosine, front.width, Real<T>(1));
+    std::fill_n(basis.sine, front.width, T(0));
+    factor.left[s] = static_cast<Index>(
+        eliminateIndefinite(front, basis, fresh, pack, executor));
+    for (int64_t k = 0; k < front.width; ++k)
+      factor.isTurned[s] |= basis.source[k] != k || basis.sine[k] != T(0);
     return {};
   }
 

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Takahashi's recurrence (1973) by fronts, from the root down. For columns J of
-// a front and the rows R after them, Z = (L L^H)^-1 has
-//   Z_RJ = -Z_RR Y,  Z_JJ = V^H V - Z_JR Y,  V = L_JJ^-1,  Y = L_RJ V,
+// a front and the rows R after them, Z = (L J L^H)^-1 has
+//   Z_RJ = -Z_RR Y,  Z_JJ = V^H J V - Z_JR Y,  V = L_JJ^-1,  Y = L_RJ V,
 // and Z_RR is part of what the parent's front has, all of it and both triangles
 // while its children need it.
 //
@@ -41,6 +41,9 @@ template <typename T> struct Columns {
   Real<T> *packed, *V;
 
   int64_t count() const { return end - begin; }
+  bool isNegative(int64_t j) const {
+    return front.sign && front.sign[begin + j] < 0;
+  }
   /// Numbers that a row of V has.
   int64_t across() const { return padded<T>(count()); }
   int64_t step() const { return partsOf<T> * across(); }
@@ -217,7 +220,15 @@ template <typename T, int level> struct Inversion : Tiles<T, level> {
       multiply<1>(of, s);
   }
 
-  /// V^H V - Z_JR Y in a strip of rows.
+  static TSGU_INLINE inline void negate(Strip (&acc)[1][block]) {
+    TSGU_UNROLLED
+    for (int c = 0; c < block; ++c)
+      TSGU_UNROLLED
+    for (int p = 0; p < parts; ++p)
+      acc[0][c].part[p] = -acc[0][c].part[p];
+  }
+
+  /// V^H J V - Z_JR Y in a strip of rows.
   static TSGU_INLINE inline void square(const Columns<T> &of, int64_t s) {
     const int64_t rows = of.Z.rows, there = of.count() - s * lanes;
     for (int64_t j = 0; j < of.count(); j += block) {
@@ -226,9 +237,20 @@ template <typename T, int level> struct Inversion : Tiles<T, level> {
       for (int c = 0; c < block; ++c)
         Tile::zero(acc[0][c]);
       // Of the conjugate.
-      Tile::subtractProducts(acc,
-                             {of.V + s * lanes, lanes, of.step(), of.across()},
-                             {of.V + j, 1, of.step(), of.across()}, of.count());
+      for (int64_t k = 0; k < of.count();) {
+        const int64_t begin = k;
+        const bool isNegative = of.isNegative(k);
+        while (k < of.count() && of.isNegative(k) == isNegative)
+          ++k;
+        const R *const V = of.V + begin * of.step();
+        if (isNegative)
+          negate(acc);
+        Tile::subtractProducts(acc,
+                               {V + s * lanes, lanes, of.step(), of.across()},
+                               {V + j, 1, of.step(), of.across()}, k - begin);
+        if (isNegative)
+          negate(acc);
+      }
       TSGU_UNROLLED
       for (int c = 0; c < block; ++c)
         acc[0][c].part[0] = -acc[0][c].part[0];
@@ -427,7 +449,58 @@ private:
            solved + partsOf<T> * padded<T>(end - j) * padded<T>(front.height)},
           small ? serial : executor);
     }
+    if (factor.isIndefinite() && factor.isTurned[s])
+      turnBack(s, Z);
     write(s, Z);
+  }
+
+  /// Z <- Q Z Q^H for the supernode's own rows and columns.
+  void turnBack(Index s, Whole<T> Z) const {
+    const Index first = symbolic.first[s], width = symbolic.width(s);
+    const Index *const source = factor.source.data() + first;
+    const int64_t height = symbolic.height(s);
+    for (Index k = 0; k < width; ++k)
+      if (const T sine = factor.sine[first + k]; sine != T(0))
+        turnBack(Z, k, height, factor.cosine[first + k], sine);
+    std::vector<Real<T>> before(width * Z.step());
+    std::copy_n(Z.column(0), width * Z.step(), before.data());
+    for (Index k = 0; k < width; ++k)
+      std::copy_n(before.data() + k * Z.step(), Z.step(), Z.column(source[k]));
+    for (int64_t j = 0; j < height; ++j)
+      for (int64_t p = 0; p < partsOf<T>; ++p) {
+        Real<T> *const rows = Z.column(j) + p * Z.rows;
+        std::copy_n(rows, width, before.data());
+        for (Index k = 0; k < width; ++k)
+          rows[source[k]] = before[k];
+      }
+  }
+
+  /// Columns k and k + 1, then rows.
+  static void turnBack(Whole<T> Z, Index k, int64_t height, Real<T> cosine,
+                       T sine) {
+    const auto get = [&](int64_t i, int64_t j) {
+      const Real<T> *const at = Z.column(j) + i;
+      if constexpr (isComplex<T>)
+        return T(at[0], at[Z.rows]);
+      else
+        return *at;
+    };
+    const auto set = [&](int64_t i, int64_t j, T value) {
+      Real<T> *const at = Z.column(j) + i;
+      *at = std::real(value);
+      if constexpr (isComplex<T>)
+        at[Z.rows] = std::imag(value);
+    };
+    for (int64_t i = 0; i < height; ++i) {
+      const T a = get(i, k), b = get(i, k + 1);
+      set(i, k, a * cosine - times(b, sine));
+      set(i, k + 1, times(a, conjugate(sine)) + b * cosine);
+    }
+    for (int64_t j = 0; j < height; ++j) {
+      const T a = get(k, j), b = get(k + 1, j);
+      set(k, j, a * cosine - times(conjugate(sine), b));
+      set(k + 1, j, times(sine, a) + b * cosine);
+    }
   }
 
   /// What A's pattern has of the front's columns.

@@ -7,15 +7,15 @@
 //
 // -Z K Z on a pattern is the tangent of the selected inverse Z of A + e K. K is
 // the sum of a Hermitian and of a skew part, K^H = s K, for each of which
-// A + e K = L(e) L(s e)^H, so that one half of each front is enough. With X'
-// for tangents, a front has
-//   L11' = L11 F(L11^-1 F11' L11^-H),  F: the lower triangle, half the
-//   diagonal, L21' = (F21' - s L21 L11'^H) L11^-H, F22' - L21' L21^H - s L21
-//   L21'^H for its parent,
+// A + e K = L(e) J L(s e)^H, so that one half of each front is enough. With X'
+// for tangents, a front, turned by its Q, has
+//   L11' = L11 F(L11^-1 F11' L11^-H) J,  F: the lower triangle, half the
+//   diagonal, L21' = (F21' - s L21 J L11'^H) L11^-H J, F22' - L21' J L21^H
+//   - s L21 J L21'^H for its parent,
 // and then, with V = L11^-1 and Y = L21 V, from the root down
 //   Y' = (L21' - Y L11') V,  V' = -V L11' V,
 //   Z21' = -Z22' Y - Z22 Y',
-//   Z11' = s V'^H V + V^H V' - s Z21'^H Y - Z21^H Y'.
+//   Z11' = s V'^H J V + V^H J V' - s Z21'^H Y - Z21^H Y'.
 //
 //===----------------------------------------------------------------------===//
 
@@ -121,6 +121,34 @@ private:
     return L;
   }
 
+  bool isTurned(Index s) const {
+    return factor.isIndefinite() && factor.isTurned[s];
+  }
+  /// Q.
+  Dense<T> basisOf(Index s) const {
+    const Index first = symbolic.first[s], w = symbolic.width(s);
+    Dense<T> Q = Dense<T>::Zero(w, w);
+    for (Index k = 0; k < w; ++k)
+      Q(factor.source[first + k], k) = T(1);
+    for (Index k = 0; k < w; ++k) {
+      const T sine = factor.sine[first + k];
+      if (sine == T(0))
+        continue;
+      const Real<T> cosine = factor.cosine[first + k];
+      const Dense<T> a = Q.col(k), b = Q.col(k + 1);
+      Q.col(k) = a * T(cosine) + b * sine;
+      Q.col(k + 1) = b * T(cosine) - a * conjugate(sine);
+    }
+    return Q;
+  }
+  /// J.
+  Eigen::Matrix<T, Eigen::Dynamic, 1> signsOf(Index s) const {
+    Eigen::Matrix<T, Eigen::Dynamic, 1> J(symbolic.width(s));
+    for (Index k = 0; k < symbolic.width(s); ++k)
+      J(k) = factor.isNegative(symbolic.first[s] + k) ? T(-1) : T(1);
+    return J;
+  }
+
   /// What is below the diagonal, on the other side too.
   void mirror(Eigen::Ref<Dense<T>> square) const {
     for (Eigen::Index j = 0; j < square.cols(); ++j)
@@ -148,23 +176,32 @@ private:
 
     Dense<T> square = front.topLeftCorner(w, w);
     mirror(square);
+    if (isTurned(s)) {
+      const Dense<T> Q = basisOf(s);
+      square = (Q.adjoint() * square * Q).eval();
+      front.bottomLeftCorner(m, w) = (front.bottomLeftCorner(m, w) * Q).eval();
+    }
+    const auto signs = signsOf(s);
+    const auto J = signs.asDiagonal();
     L11.solveInPlace(square);
     L11.adjoint().template solveInPlace<Eigen::OnTheRight>(square);
     square.diagonal() /= T(2);
     square.template triangularView<Eigen::StrictlyUpper>().setZero();
     Dense<T> &tangent = panels[s];
     tangent.resize(w + m, w);
-    tangent.topRows(w) = L11 * square;
+    tangent.topRows(w) = L11 * (square * J).eval();
     auto below = tangent.bottomRows(m);
     below = front.bottomLeftCorner(m, w);
-    below.noalias() -= sign * (L21 * tangent.topRows(w).adjoint());
+    const Dense<T> L21J = L21 * J;
+    below.noalias() -= sign * (L21J * tangent.topRows(w).adjoint());
     L11.adjoint().template solveInPlace<Eigen::OnTheRight>(below);
+    below = (below * J).eval();
 
     Dense<T> &rest = rests[s];
     rest = front.bottomRightCorner(m, m);
     auto lower = rest.template triangularView<Eigen::Lower>();
-    lower -= below * L21.adjoint();
-    lower -= sign * (L21 * below.adjoint());
+    lower -= below * L21J.adjoint();
+    lower -= sign * (L21J * below.adjoint());
   }
 
   void invert(Index s) {
@@ -201,10 +238,17 @@ private:
     here.Z.topRightCorner(w, m) = Z21.adjoint();
     here.tangent.bottomLeftCorner(m, w) = Z21t;
     here.tangent.topRightCorner(w, m) = sign * Z21t.adjoint();
-    here.Z.topLeftCorner(w, w) = V.adjoint() * V - Z21.adjoint() * Y;
+    const Dense<T> JV = signsOf(s).asDiagonal() * V;
+    here.Z.topLeftCorner(w, w) = V.adjoint() * JV - Z21.adjoint() * Y;
     here.tangent.topLeftCorner(w, w) =
-        sign * (Vt.adjoint() * V - Z21t.adjoint() * Y) + V.adjoint() * Vt -
+        sign * (Vt.adjoint() * JV - Z21t.adjoint() * Y) + JV.adjoint() * Vt -
         Z21.adjoint() * Yt;
+    if (isTurned(s))
+      for (Dense<T> *of : {&here.Z, &here.tangent}) {
+        const Dense<T> Q = basisOf(s);
+        of->leftCols(w) = (of->leftCols(w) * Q.adjoint()).eval();
+        of->topRows(w) = (Q * of->topRows(w)).eval();
+      }
     write(s);
     waiting[s] = static_cast<Index>(symbolic.childrenOf(s).size());
     if (waiting[s] == 0)

@@ -298,11 +298,60 @@ template <typename T, int level> struct Substitution : Tiles<T, level> {
     }
   }
 
+  //===-- Pivots that were not taken in order
+  //-----------------------------------------------===//
+
+  /// Rows k and k + 1 by Q^H, or by Q: of conjugated vectors, where it is
+  /// forward, if there are several.
+  TSGU_INLINE void turnRows(R *row, R cosine, T sine, bool isForward) const {
+    const R re = isForward ? -std::real(sine) : std::real(sine);
+    const R im = (isForward ? -std::imag(sine) : std::imag(sine)) *
+                 (isForward && width > 1 ? R(-1) : R(1));
+    R *const next = row + step;
+    for (int64_t j = 0; j < width; ++j) {
+      const R a = row[j], b = next[j];
+      if constexpr (parts == 1) {
+        row[j] = a * cosine - b * re, next[j] = b * cosine + a * re;
+      } else {
+        const R ai = row[width + j], bi = next[width + j];
+        row[j] = a * cosine - (b * re + bi * im);
+        row[width + j] = ai * cosine - (bi * re - b * im);
+        next[j] = b * cosine + (a * re - ai * im);
+        next[width + j] = bi * cosine + (a * im + ai * re);
+      }
+    }
+  }
+
+  void turn(Index s, bool isForward) const {
+    const Index first = symbolic.first[s], count = symbolic.width(s);
+    R *const own = y + first * step;
+    if (isForward)
+      permute(s, own, isForward);
+    for (Index k = 0; k < count; ++k)
+      if (factor.sine[first + k] != T(0))
+        turnRows(own + k * step, factor.cosine[first + k],
+                 factor.sine[first + k], isForward);
+    if (!isForward)
+      permute(s, own, isForward);
+  }
+
+  void permute(Index s, R *own, bool isForward) const {
+    const Index count = symbolic.width(s);
+    const Index *const source = factor.source.data() + symbolic.first[s];
+    std::copy_n(own, count * step, memory);
+    for (Index k = 0; k < count; ++k)
+      std::copy_n(memory + (isForward ? source[k] : k) * step, step,
+                  own + (isForward ? k : source[k]) * step);
+  }
+
   TSGU_INLINE void run(bool isForward) const {
     InterruptCheck check;
     const Index count = symbolic.supernodes();
     for (Index k = 0; k < count; ++k) {
       const Index s = isForward ? k : count - 1 - k;
+      const bool isTurned = factor.isIndefinite() && factor.isTurned[s];
+      if (isTurned && isForward)
+        turn(s, true);
       if (width == 1) {
         isForward ? forwardOne(s) : backwardOne(s);
       } else {
@@ -312,6 +361,8 @@ template <typename T, int level> struct Substitution : Tiles<T, level> {
         for (; at < width; at += lanes)
           isForward ? forward<1>(s, at) : backward<1>(s, at);
       }
+      if (isTurned && !isForward)
+        turn(s, false);
       check.after(int64_t{symbolic.width(s)} * symbolic.height(s) * width);
     }
   }

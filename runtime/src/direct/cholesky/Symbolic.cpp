@@ -64,19 +64,21 @@ Entries entriesOf(Index n, const I *positions, const I *coordinates) {
   return made;
 }
 
+template <typename T> Entries entriesOf(const Matrix<T> &A) {
+  return withRows(A, [&](auto *positions, auto *coordinates) {
+    return entriesOf(static_cast<Index>(A.rows()), positions, coordinates);
+  });
+}
+
 /// Takes the tree over.
 void setTree(const std::vector<Supernode> &nodes, Symbolic &to) {
-  to.first.assign(1, 0), to.rowStarts.assign(1, 0);
+  to.first.assign(1, 0);
   to.childStarts.assign(nodes.size() + 1, 0);
   for (const Supernode &node : nodes) {
     to.first.push_back(to.first.back() + node.columns);
-    to.rowStarts.push_back(to.rowStarts.back() + node.below);
     to.parent.push_back(node.parent);
     if (node.parent >= 0)
       ++to.childStarts[node.parent + 1];
-    const int64_t w = node.columns;
-    to.factorEntries += w * (w + 1) / 2 + w * node.below;
-    to.flops += flopsOf(node.columns, node.below);
   }
   for (size_t s = 0; s < nodes.size(); ++s)
     to.childStarts[s + 1] += to.childStarts[s];
@@ -90,14 +92,15 @@ void setTree(const std::vector<Supernode> &nodes, Symbolic &to) {
     to.atEnd[s] = to.parent[s] >= 0 && !to.atEnd[to.parent[s]];
 }
 
-/// Lists the rows of fronts, where children's rows go, and where entries of A.
-void setRows(const Entries &from, Symbolic &to) {
+/// Lists the rows of fronts, `below` in all or so, where children's rows go,
+/// and where entries of A.
+void setRows(const Entries &from, int64_t below, Symbolic &to) {
   const Index n = to.columns();
   std::vector<Index> place(n), local(n), of(n, -1);
   for (Index k = 0; k < n; ++k)
     place[to.order[k]] = k;
-  to.rows.reserve(to.rowStarts.back() + 1); // An address, also of none.
-  to.rows.resize(to.rowStarts.back()), to.relative.resize(to.rows.size());
+  to.rows.reserve(below + 1), to.relative.reserve(below); // An address, too.
+  to.rowStarts.assign(1, 0);
   to.entryStarts.assign(1, 0);
   to.entryStarts.reserve(n + 1);
   to.entryRows.reserve(from.pairs.size() / 2 + n);
@@ -105,22 +108,28 @@ void setRows(const Entries &from, Symbolic &to) {
   InterruptCheck check;
   for (Index s = 0; s < to.supernodes(); ++s) {
     const Index begin = to.first[s], end = to.first[s + 1];
-    Index *const rows = to.rows.data() + to.rowStarts[s];
-    Index *last = rows;
+    const int64_t start = to.rowStarts.back();
     auto meet = [&](Index row) {
       if (row >= end && std::exchange(of[row], s) != s)
-        *last++ = row;
+        to.rows.push_back(row);
     };
     for (const Index c : to.childrenOf(s))
-      for (const Index row : to.rowsOf(c))
-        meet(row);
+      for (int64_t r = to.rowStarts[c]; r < to.rowStarts[c + 1]; ++r)
+        meet(to.rows[r]);
     for (Index k = begin; k < end; ++k) {
       const Index vertex = to.order[k];
       for (int64_t e = from.graph.starts[vertex];
            e < from.graph.starts[vertex + 1]; ++e)
         meet(place[from.graph.neighbours[e]]);
     }
+    Index *const rows = to.rows.data() + start;
+    Index *const last = to.rows.data() + to.rows.size();
     std::sort(rows, last);
+    to.relative.resize(to.rows.size());
+    to.rowStarts.push_back(static_cast<int64_t>(to.rows.size()));
+    const int64_t w = end - begin, m = last - rows;
+    to.factorEntries += w * (w + 1) / 2 + w * m;
+    to.flops += flopsOf(static_cast<Index>(w), static_cast<Index>(m));
     for (Index k = begin; k < end; ++k)
       local[k] = k - begin;
     for (const Index *row = rows; row < last; ++row)
@@ -174,11 +183,7 @@ std::shared_ptr<const Symbolic> analyse(const Matrix<T> &A) {
                " rows has more than are factorised, ",
                std::numeric_limits<Index>::max() / 2);
         auto made = std::make_shared<Symbolic>();
-        const auto n = static_cast<Index>(A.rows());
-        const Entries entries =
-            withRows(A, [&](auto *positions, auto *coordinates) {
-              return entriesOf(n, positions, coordinates);
-            });
+        const Entries entries = entriesOf(A);
         checkInterrupt();
         made->order = orderByDegree(entries.graph);
         checkInterrupt();
@@ -186,13 +191,50 @@ std::shared_ptr<const Symbolic> analyse(const Matrix<T> &A) {
             findSupernodes(entries.graph, made->order, made->taskStarts);
         checkInterrupt();
         setTree(nodes, *made);
-        setRows(entries, *made);
+        int64_t below = 0;
+        for (const Supernode &node : nodes)
+          below += node.below;
+        setRows(entries, below, *made);
         return made;
       });
 }
 
+template <typename T>
+std::shared_ptr<const Symbolic> moveColumns(const Matrix<T> &A,
+                                            const Symbolic &from,
+                                            const std::vector<Index> &of) {
+  std::vector<std::vector<Index>> columns(from.supernodes());
+  for (const bool isMoved : {false, true}) // Those behind its own.
+    for (Index s = 0; s < from.supernodes(); ++s)
+      for (Index k = from.first[s]; k < from.first[s + 1]; ++k)
+        if ((of[k] != s) == isMoved)
+          columns[of[k]].push_back(from.order[k]);
+  auto made = std::make_shared<Symbolic>();
+  std::vector<Index> places(from.supernodes() + 1);
+  for (Index s = 0; s < from.supernodes(); ++s) {
+    places[s + 1] = places[s] + (columns[s].empty() ? 0 : 1);
+    made->order.insert(made->order.end(), columns[s].begin(), columns[s].end());
+  }
+  std::vector<Supernode> nodes;
+  for (Index s = 0; s < from.supernodes(); ++s) {
+    Index parent = from.parent[s];
+    while (parent >= 0 && columns[parent].empty())
+      parent = from.parent[parent];
+    if (!columns[s].empty())
+      nodes.push_back({static_cast<Index>(columns[s].size()), 0,
+                       parent < 0 ? -1 : places[parent]});
+  }
+  for (const Index start : from.taskStarts)
+    made->taskStarts.push_back(places[start]);
+  setTree(nodes, *made);
+  setRows(entriesOf(A), static_cast<int64_t>(from.rows.size()), *made);
+  return made;
+}
+
 #define INSTANTIATE(T)                                                         \
-  template std::shared_ptr<const Symbolic> analyse(const Matrix<T> &);
+  template std::shared_ptr<const Symbolic> analyse(const Matrix<T> &);         \
+  template std::shared_ptr<const Symbolic> moveColumns(                        \
+      const Matrix<T> &, const Symbolic &, const std::vector<Index> &);
 TSGU_FOR_VALUE_TYPES(INSTANTIATE)
 
 } // namespace tsgu::runtime::cholesky

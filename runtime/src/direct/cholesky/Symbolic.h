@@ -78,6 +78,11 @@ struct Symbolic : Attachment {
     return {children.data() + childStarts[s],
             children.data() + childStarts[s + 1]};
   }
+  /// The row of A at a place of supernode s's front.
+  Index rowAt(Index s, Index place) const {
+    const Index w = width(s);
+    return order[place < w ? first[s] + place : rows[rowStarts[s] + place - w]];
+  }
   int64_t bytes() const override;
 };
 
@@ -107,6 +112,13 @@ double flopsOf(Index columns, Index below);
 /// for a matrix with more rows than 32 bits can count.
 template <typename T>
 std::shared_ptr<const Symbolic> analyse(const Matrix<T> &A);
+
+/// The analysis with column k of L in supernode of[k], its own or one of those
+/// above it.
+template <typename T>
+std::shared_ptr<const Symbolic> moveColumns(const Matrix<T> &A,
+                                            const Symbolic &from,
+                                            const std::vector<Index> &of);
 
 } // namespace tsgu::runtime::cholesky
 

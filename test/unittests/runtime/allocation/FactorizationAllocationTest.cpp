@@ -51,7 +51,8 @@ template <typename F> bool failsAt(int64_t k, const F &all) {
 template <typename T> void failEachCall(tsgu_method method, int64_t side) {
   const tsgu_executor serial{1, nullptr};
   failEach(tsgu_method_name(method), [&](int64_t k) {
-    const Sparse<T> A = grid<T>(side, 0.1);
+    // Of L D L^T pivots that are chosen, and columns that are moved.
+    const Sparse<T> A = grid<T>(side, method == TSGU_LDLT ? -3.999 : 0.1);
     const runtime::Matrix<T> matrix{
         reinterpret_cast<runtime::Pattern *>(A.pattern), 0, A.values.data()};
     std::vector<T> inverse(A.values.size()), product(inverse), x(A.rows), y(x);
@@ -73,7 +74,7 @@ template <typename T> void failEachCall(tsgu_method method, int64_t side) {
 }
 
 TEST(FactorizationAllocation, InversesAndHalfSolves) {
-  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY}) {
+  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY, TSGU_LDLT}) {
     failEachCall<double>(method, 7);
     failEachCall<std::complex<float>>(method, 4);
   }

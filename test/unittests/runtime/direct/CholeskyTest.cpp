@@ -11,92 +11,24 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KrylovMatrices.h"
-#include "direct/Factorization.h"
-#include "direct/cholesky/Symbolic.h"
-
-#include <Eigen/Dense>
+#include "HermitianShapes.h"
 
 #include <atomic>
 #include <cstring>
 #include <utility>
 
 using namespace tsgu::test;
-namespace runtime = tsgu::runtime;
-
 namespace {
 
-template <typename T>
-using Dense = Eigen::Matrix<LongOf<T>, Eigen::Dynamic, Eigen::Dynamic>;
-
-template <typename T> runtime::Matrix<T> matrixOf(const Sparse<T> &A) {
-  return {reinterpret_cast<runtime::Pattern *>(A.pattern), 0, A.values.data()};
-}
-
-template <typename T>
-Dense<T> denseOf(const Sparse<T> &A, const std::vector<T> &values) {
-  Dense<T> dense = Dense<T>::Zero(A.rows, A.columns);
-  for (int64_t i = 0; i < A.rows; ++i)
-    for (int32_t e = A.positions[i]; e < A.positions[i + 1]; ++e)
-      dense(i, A.coordinates[e]) = LongOf<T>(values[e]);
-  return dense;
-}
-
-const tsgu_executor serial{1, nullptr};
-const tsgu_executor reversed{5, [](int64_t count, tsgu_task task, void *to) {
-                               for (int64_t i = count; i-- > 0;)
-                                 task(to, i, i + 1);
-                             }};
-
-template <typename T> T conjugateOf(T value) {
-  return runtime::conjugate(value);
-}
-
-/// Where `stored` says so, Hermitian, with a diagonal that dominates.
-template <typename T, typename F>
-Sparse<T> hermitianWhere(int64_t n, unsigned seed, F &&stored) {
-  Random<T> random(seed);
-  std::vector<std::vector<T>> values(n, std::vector<T>(n));
-  std::vector<RealOf<T>> sums(n, 1);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < i; ++j)
-      if (stored(i, j)) {
-        values[i][j] = random(), values[j][i] = conjugateOf(values[i][j]);
-        sums[i] += std::abs(values[i][j]), sums[j] += std::abs(values[i][j]);
-      }
-  return Sparse<T>(n, n, [&](int64_t i, int64_t j) {
-    return i == j ? T(sums[i]) : values[i][j];
-  });
-}
-
-/// By name: a grid, arrows in both directions, a band, a cycle, blocks apart, a
-/// dense matrix.
+/// With diagonals that dominate.
 template <typename T> std::vector<Sparse<T>> shapes() {
-  std::vector<Sparse<T>> made;
-  const auto add = [&](int64_t n, auto &&stored) {
-    made.push_back(hermitianWhere<T>(n, unsigned(n), stored));
-  };
-  add(169, [](int64_t i, int64_t j) {
-    return std::abs(i / 13 - j / 13) + std::abs(i % 13 - j % 13) == 1;
-  });
-  add(60, [](int64_t, int64_t j) { return j == 0; });
-  add(60, [](int64_t i, int64_t) { return i == 59; });
-  add(120, [](int64_t i, int64_t j) { return i - j <= 9; });
-  add(90, [](int64_t i, int64_t j) { return (i - j) % 88 == 1; });
-  add(70, [](int64_t i, int64_t j) { return i / 7 == j / 7; });
-  add(40, [](int64_t, int64_t) { return false; });
-  add(150, [](int64_t, int64_t) { return true; });
-  return made;
+  return shapesWith<T>([](int64_t, RealOf<T> sum) { return sum; });
 }
 
 template <typename T> class CholeskyOf : public ::testing::Test {};
 using Types =
     ::testing::Types<float, double, std::complex<float>, std::complex<double>>;
 TYPED_TEST_SUITE(CholeskyOf, Types);
-
-template <typename T> double epsilon() {
-  return std::numeric_limits<RealOf<T>>::epsilon();
-}
 
 TYPED_TEST(CholeskyOf, ShapesOfTrees) {
   using T = TypeParam;
@@ -170,7 +102,7 @@ TYPED_TEST(CholeskyOf, TasksGiveTheSameBits) {
       EXPECT_LE(double(std::abs(wide[i] - LongOf<T>(unit[i]))),
                 100 * epsilon<T>());
       for (int32_t e = A.positions[i]; e < A.positions[i + 1]; ++e)
-        Dz[A.coordinates[e]] += conjugateOf(D[e]) * z[i]; // D^H z.
+        Dz[A.coordinates[e]] += runtime::conjugate(D[e]) * z[i]; // D^H z.
     }
     factors->apply(runtime::Mode::N, {Dz.data(), n, 1, 1}, {w.data(), n, 1, 1},
                    serial);

@@ -328,7 +328,7 @@ TEST_P(Both, OfABatchTheItemIsNamed) {
 
 TEST(DirectSolver, DoesNoLeastSquares) {
   const Sparse<double> A(2, 3, [](int64_t, int64_t) { return 1.0; });
-  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY})
+  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY, TSGU_LDLT})
     EXPECT_EQ(solve(solverOf(method), TSGU_N, A, {1, 1}, 1).status,
               TSGU_INVALID_ARGUMENT);
 }

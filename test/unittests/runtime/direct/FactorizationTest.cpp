@@ -53,6 +53,14 @@ template <typename T>
 Sparse<T> matrixFor(tsgu_method method, int64_t n, unsigned seed) {
   if (method == TSGU_CHOLESKY)
     return hermitian<T>(n, seed, double(n) / 2 + 2);
+  if (method == TSGU_LDLT) {
+    Sparse<T> A = hermitian<T>(n, seed, double(n) / 2 + 2);
+    for (int64_t i = 0; i < n; i += 3)
+      for (int32_t e = A.positions[i]; e < A.positions[i + 1]; ++e)
+        if (A.coordinates[e] == i)
+          A.values[e] = -A.values[e];
+    return A;
+  }
   Random<T> random(seed);
   return Sparse<T>(n, n, [&](int64_t i, int64_t j) {
     const T value = random.engine() % 4 == 0 ? random() : T(0);
@@ -66,7 +74,7 @@ using Types =
 TYPED_TEST_SUITE(Factors, Types);
 
 template <typename T, typename F> void forMatrices(F &&function) {
-  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY})
+  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY, TSGU_LDLT})
     for (int64_t n : {1, 2, 5, 16, 50})
       for (unsigned seed : {1u, 2u, 3u}) {
         SCOPED_TRACE(testing::Message() << tsgu_method_name(method)
@@ -104,7 +112,7 @@ TYPED_TEST(Factors, Determinant) {
 
 TYPED_TEST(Factors, DeterminantBeyondTheRangeOfNumbers) {
   using T = TypeParam;
-  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY})
+  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY, TSGU_LDLT})
     for (double size : {1e-25, 1e25}) {
       Sparse<T> A = matrixFor<T>(method, 50, 4);
       for (T &value : A.values)
@@ -228,7 +236,7 @@ TYPED_TEST(Factors, OfOneItemOfABatch) {
   values.insert(values.end(), A.values.begin(), A.values.end());
   const runtime::Matrix<T> second{reinterpret_cast<runtime::Pattern *>(pattern),
                                   1, values.data()};
-  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY}) {
+  for (tsgu_method method : {TSGU_LU, TSGU_CHOLESKY, TSGU_LDLT}) {
     std::vector<T> found(stored), expected(stored);
     const auto factors = runtime::factorize(method, second, serial);
     const auto alone = runtime::factorize(method, matrixOf(A), serial);
