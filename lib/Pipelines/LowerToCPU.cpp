@@ -56,11 +56,15 @@ void addOptimizeKernels(OpPassManager &pm, const LoweringOptions &options) {
   tile.vectorBits = options.vectorBits;
   VectorizeOptions vectorize;
   vectorize.vectorBits = options.vectorBits;
+  JamDiagonalsOptions diagonals;
+  diagonals.derivedIndex = options.derivedIndex;
+  diagonals.vectorBits = options.vectorBits;
   JamRowsOptions jam;
   jam.derivedIndex = options.derivedIndex;
   jam.vectorBits = options.vectorBits;
   pm.addNestedPass<func::FuncOp>(createRegisterTile(tile));
   pm.addNestedPass<func::FuncOp>(createSplitSums());
+  pm.addPass(createJamDiagonals(diagonals));
   pm.addNestedPass<func::FuncOp>(createVectorize(vectorize));
   pm.addNestedPass<func::FuncOp>(createJamNonzeros());
   pm.addPass(createJamRows(jam));
@@ -106,7 +110,7 @@ struct CommandLine : PassPipelineOptions<CommandLine> {
       llvm::cl::desc("sets of dimensions that are mostly empty, by pattern")};
   ListOption<int64_t> blocks{
       *this, "blocks",
-      llvm::cl::desc("rows + 256 * columns of dense blocks, by pattern")};
+      llvm::cl::desc("rows + 256 * columns of blocks, by pattern")};
   Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::init(512),
                               llvm::cl::desc("bits of a vector register")};
 

@@ -126,7 +126,8 @@ def Specialize : Pass<"tsgu-specialize", "::mlir::ModuleOp"> {
     ListOption<"widths", "widths", "int64_t", "extents by symbol, 0: dynamic">,
     ListOption<"hollow", "hollow", "int64_t", "sets of dimensions by pattern">,
     ListOption<"blocks", "blocks", "int64_t",
-               "rows + 256 * columns of blocks by pattern, 0: there are none">];
+               "rows + 256 * columns of blocks by pattern (no columns: of "
+               "diagonals), 0: there are none">];
 }
 
 def ExpandConjugated : Pass<"tsgu-expand-conjugated", "::mlir::func::FuncOp"> {
@@ -326,10 +327,33 @@ def JamNonzeros : Pass<"tsgu-jam-nonzeros", "::mlir::func::FuncOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def JamDiagonals : Pass<"tsgu-jam-diagonals", "::mlir::ModuleOp"> {
+  let summary = "compute the rows of a block of diagonals in lanes";
+  let description = [{
+    Rows of a kernel with `tsgu.blocks` of no columns are taken so many at a
+    time. Where all have entries on the same diagonals, by the positions of a
+    layout of these, which become an argument, each row is a lane: what it reads
+    of a dense operand is next to what the row before it reads, columns are
+    those of the diagonals, and values are transposed within registers. Other
+    rows are computed one by one, as all were before, and so are all where the
+    stride of a dense operand is not 1. Each row is summed in the same order
+    either way, by the parts that `--tsgu-vectorize` makes.
+  }];
+  let options = [
+    Option<"derivedIndex", "derived-index", "unsigned", "32",
+           "bits of positions and coordinates of blocks">,
+    Option<"vectorBits", "vector-bits", "unsigned", "512",
+           "bits of a vector register">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def JamRows : Pass<"tsgu-jam-rows", "::mlir::ModuleOp"> {
   let summary = "compute the rows of a block side by side";
   let description = [{
-    Rows of a kernel with `tsgu.blocks` are taken so many at a time. Where a
+    Rows of a kernel with dense `tsgu.blocks` are taken so many at a time. Where a
     block of rows is full, by the positions of a layout of blocks, which become
     an argument, loops over entries run for all its rows together: what depends
     on the column is loaded once, columns are those of the blocks. Other rows

@@ -10,15 +10,6 @@
 using namespace mlir;
 using namespace tsgu;
 
-Value tsgu::loadIndex(OpBuilder &builder, Location loc, Value indices,
-                      Value at) {
-  Value value = memref::LoadOp::create(builder, loc, indices, at);
-  if (value.getType().isInteger(32))
-    value = arith::ExtUIOp::create(builder, loc, builder.getI64Type(), value);
-  return arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
-                                    value);
-}
-
 void BlockEmitter::emit(int64_t first, int64_t count) {
   rows.assign(count, IRMapping());
   shifts.clear();

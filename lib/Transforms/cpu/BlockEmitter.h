@@ -8,6 +8,7 @@
 #ifndef TSGU_TRANSFORMS_CPU_BLOCKEMITTER_H
 #define TSGU_TRANSFORMS_CPU_BLOCKEMITTER_H
 
+#include "cpu/BlockRows.h"
 #include "cpu/RowBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -15,21 +16,11 @@
 
 namespace tsgu {
 
-/// An element of positions or coordinates, none of which is negative.
-mlir::Value loadIndex(mlir::OpBuilder &builder, mlir::Location loc,
-                      mlir::Value indices, mlir::Value at);
-
 /// Writes the rows of a full block, or some of them, side by side.
 class BlockEmitter {
 public:
-  /// What is known of the block of rows, at the builder's place.
-  struct Bounds {
-    mlir::Value row, begin, length; ///< Of the first row; its entries.
-    mlir::Value first, last;        ///< The nodes of its blocks.
-  };
-
   BlockEmitter(RowBody &body, int64_t blockColumns, mlir::Value columns,
-               const Bounds &bounds, mlir::OpBuilder &builder)
+               const BlockRows::Bounds &bounds, mlir::OpBuilder &builder)
       : body(body), blockColumns(blockColumns), columns(columns),
         bounds(bounds), builder(builder), loc(columns.getLoc()) {}
 
@@ -59,7 +50,7 @@ private:
   RowBody &body;
   const int64_t blockColumns;
   const mlir::Value columns; ///< Coordinates of blocks.
-  const Bounds bounds;
+  const BlockRows::Bounds bounds;
   mlir::OpBuilder &builder;
   mlir::Location loc;
   llvm::SmallVector<mlir::IRMapping> rows;

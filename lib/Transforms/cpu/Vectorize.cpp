@@ -41,29 +41,16 @@ class LoopBuilder {
 public:
   LoopBuilder(const VectorBody &body, unsigned vectorBits)
       : body(body), loop(body.getLoop()), builder(loop), loc(loop.getLoc()),
-        vectorBits(vectorBits), lanes(countLanes(body, vectorBits)) {}
+        vectorBits(vectorBits), lanes(body.getChunk(vectorBits)) {}
 
   void build();
-
-  /// At most as many as are gathered at once, where little else is done.
-  static int64_t countLanes(const VectorBody &body, unsigned vectorBits) {
-    const int64_t all = body.getLanes(vectorBits);
-    return needsLongRows(body) ? std::min(all, VectorBody::mostGathered) : all;
-  }
-  /// Whether only long rows are worth the gathers.
-  static bool needsLongRows(const VectorBody &body) {
-    return body.getGathers() && !body.hasMathCalls();
-  }
-  /// From how many entries on they are: with one, and with several.
-  static constexpr int64_t longRow = 8, longRowOfSeveral = 64;
 
 private:
   using Values = SmallVector<Value>;
 
   /// Unrolling beyond this costs more in instruction fetches than it saves.
   static constexpr int64_t maxChunks = 32;
-  /// Sums of their own that a short row has.
-  static constexpr int64_t apart = 4;
+  static constexpr int64_t apart = VectorBody::apart;
 
   Value constant(int64_t value) {
     return arith::ConstantIndexOp::create(builder, loc, value);
@@ -253,7 +240,7 @@ SmallVector<Value> LoopBuilder::buildLooped() {
   // adding.
   bool dense = isConstantIntValue(from, 0);
   bool reduces = loop.getNumRegionIterArgs() != 0;
-  int64_t unroll = dense && reduces && !needsLongRows(body) ? 4 : 1;
+  int64_t unroll = dense && reduces && !body.needsLongRows() ? 4 : 1;
   for (int64_t copy = 0; copy < unroll; ++copy)
     for (unsigned i = 0; i < loop.getNumRegionIterArgs(); ++i)
       carried.push_back(
@@ -313,9 +300,8 @@ SmallVector<Value> LoopBuilder::choose(Value condition,
 Value LoopBuilder::buildIsLong() {
   Value count = arith::SubIOp::create(builder, loc, loop.getUpperBound(),
                                       loop.getLowerBound());
-  return arith::CmpIOp::create(
-      builder, loc, arith::CmpIPredicate::sge, count,
-      constant(body.getGathers() > 1 ? longRowOfSeveral : longRow));
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, count,
+                               constant(body.getLongRow()));
 }
 
 Value LoopBuilder::buildHasUnitStrides() {
@@ -336,7 +322,7 @@ Value LoopBuilder::buildHasUnitStrides() {
 
 void LoopBuilder::build() {
   auto anyLength = [&] {
-    if (!needsLongRows(body))
+    if (!body.needsLongRows())
       return buildVectors();
     return choose(
         buildIsLong(), [&] { return buildVectors(); },
@@ -369,7 +355,9 @@ struct Vectorize : tsgu::impl::VectorizeBase<Vectorize> {
       return;
     SmallVector<scf::ForOp> loops;
     getOperation().walk([&](scf::ForOp loop) {
-      if (loop.getBody()->getOps<LoopLikeOpInterface>().empty())
+      bool innermost = true;
+      loop.getBody()->walk([&](LoopLikeOpInterface) { innermost = false; });
+      if (innermost)
         loops.push_back(loop);
     });
     for (scf::ForOp loop : loops)
@@ -392,9 +380,9 @@ struct Vectorize : tsgu::impl::VectorizeBase<Vectorize> {
           << remark::reason("{0}", whyNot);
       return;
     }
-    int64_t lanes = LoopBuilder::countLanes(*body, vectorBits);
+    int64_t lanes = body->getChunk(vectorBits);
     auto outer = dyn_cast<scf::ForOp>(loop->getParentOp());
-    bool longRows = LoopBuilder::needsLongRows(*body);
+    bool longRows = body->needsLongRows();
     LoopBuilder(*body, vectorBits).build();
     if (outer)
       hoistInvariants(kernel, outer, /*maxVectors=*/16);

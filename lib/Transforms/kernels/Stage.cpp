@@ -345,7 +345,7 @@ void Staging::markBlocks(func::FuncOp kernel, GenericOp op,
     if (!blocks)
       return;
     int64_t shape[] = {blocks.getInt() & 255, blocks.getInt() >> 8};
-    if (rows > columns)
+    if (rows > columns && shape[1] > 0) // A diagonal is one either way.
       std::swap(shape[0], shape[1]);
     if (shape[0] > 1)
       kernel->setAttr(blocksAttr, builder.getDenseI64ArrayAttr(shape));

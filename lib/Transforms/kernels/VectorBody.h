@@ -49,6 +49,19 @@ public:
   /// Whether it calls functions that cost more than loading their arguments.
   bool hasMathCalls() const { return mathCalls; }
 
+  /// Whether only long rows are worth the gathers.
+  bool needsLongRows() const { return gathers && !mathCalls; }
+  /// From how many entries on they are: with one, and with several.
+  int64_t getLongRow() const { return gathers > 1 ? 64 : 8; }
+  /// Iterations at once: at most as many as are gathered, where little else is
+  /// done.
+  int64_t getChunk(unsigned vectorBits) const {
+    const int64_t all = getLanes(vectorBits);
+    return needsLongRows() ? std::min(all, mostGathered) : all;
+  }
+  /// Sums of their own that a short row has.
+  static constexpr int64_t apart = 4;
+
 private:
   friend class VectorEmitter;
   bool analyzeLoad(Kernel kernel, mlir::memref::LoadOp load,

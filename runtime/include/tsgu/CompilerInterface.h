@@ -99,7 +99,8 @@ typedef struct tsgu_specialization {
                          coordinates of the dimensions in the set m, most are in
                          no entry, so that levels are better compressed there */
   uint16_t blocks[8]; /* the same. Rows of its dense blocks + 256 * columns;
-                         0: it is not made of blocks */
+                         0 columns: of blocks of diagonals; 0: it is not made
+                         of blocks */
 } tsgu_specialization;
 
 typedef struct tsgu_compiler {

@@ -23,9 +23,15 @@ namespace tsgu {
 /// `coordinates` what they are. Singleton, each parent has one node, and there
 /// are coordinates alone. With a block, a node stands for so many coordinates
 /// that follow one another, and has its number among such blocks for a
-/// coordinate.
+/// coordinate. Diagonal, nodes below a block are its diagonals, of one entry
+/// for each of its coordinates; a node has the coordinate of the first of them.
 struct Level {
-  enum Kind : uint8_t { Dense = 0, Compressed = 1, Singleton = 2 };
+  enum Kind : uint8_t {
+    Dense = 0,
+    Compressed = 1,
+    Singleton = 2,
+    Diagonal = 3
+  };
   int32_t dimension = 0;
   Kind kind = Dense;
   int32_t block = 1;
@@ -36,7 +42,9 @@ struct Level {
 /// Outermost first: {0 dense, 1 compressed} is CSR, {1 dense, 0 compressed}
 /// CSC, {0 compressed, 1 compressed} DCSR, three compressed ones CSF, {0 dense
 /// by 3, 1 compressed by 3} BSR. Of blocks, values are those of one block after
-/// the other, each by the coordinates within it in the order of the levels.
+/// the other, each by the coordinates within it in the order of the levels. {0
+/// dense by 8, 1 diagonal}: where eight rows are those of a banded matrix, each
+/// has the columns of the one before, moved by one.
 using Levels = std::vector<Level>;
 
 /// The levels of the layout in which a pattern keeps its entries: all but the
@@ -79,8 +87,11 @@ inline bool hasBlocks(std::span<const Level> levels) {
 /// The same levels with a node for each coordinate.
 inline Levels withoutBlocks(std::span<const Level> levels) {
   Levels single(levels.begin(), levels.end());
-  for (Level &level : single)
+  for (Level &level : single) {
     level.block = 1;
+    if (level.kind == Level::Diagonal)
+      level.kind = Level::Compressed;
+  }
   return single;
 }
 
@@ -95,8 +106,8 @@ inline bool inOrder(std::span<const Level> levels) {
 
 /// "0 dense, 1 compressed", "0 dense by 3, 1 compressed by 3".
 inline std::string print(std::span<const Level> levels) {
-  static constexpr const char *kinds[] = {" dense", " compressed",
-                                          " singleton"};
+  static constexpr const char *kinds[] = {" dense", " compressed", " singleton",
+                                          " diagonal"};
   std::string text;
   for (const Level &level : levels) {
     text += (text.empty() ? "" : ", ") + std::to_string(level.dimension) +

@@ -48,7 +48,8 @@ struct PatternInfo {
 };
 
 /// The storage of a pattern by levels, one for each dimension. The last one is
-/// not dense, nor is any after a compressed one; only the last is a singleton.
+/// not dense, nor is any after a compressed one; only the last is a singleton
+/// or of diagonals.
 struct LayoutInfo {
   int32_t pattern = 0;
   Levels levels;

@@ -34,7 +34,7 @@ struct FieldInfo {
 constexpr ElementType lastOf(ElementType) {
   return static_cast<ElementType>(typeCount - 1);
 }
-constexpr Level::Kind lastOf(Level::Kind) { return Level::Singleton; }
+constexpr Level::Kind lastOf(Level::Kind) { return Level::Diagonal; }
 constexpr Buffer::Kind lastOf(Buffer::Kind) { return Buffer::Scratch; }
 constexpr Argument::Role lastOf(Argument::Role) {
   return Argument::LongPositions;

@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Rows of a block are gone through side by side: the least column that one of
-// them has next begins the next block.
+// them has next begins the next block. Of diagonals, columns count from that
+// which the main diagonal of the block has in a row.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +25,8 @@ namespace {
 template <typename From, typename I, typename P> class Builder {
 public:
   Builder(const Layout &single, int64_t rows, BlockShape block)
-      : single(single), rows(rows), block(block),
+      : single(single), rows(rows), block{block.rows, width(block)},
+        slope(block.isOfDiagonals() ? 1 : 0),
         positions(static_cast<const From *>(single.positions)),
         coordinates(static_cast<const From *>(single.coordinates)),
         next(block.rows) {}
@@ -58,6 +60,7 @@ public:
   }
 
 private:
+  static int32_t width(BlockShape block) { return std::max(block.columns, 1); }
   static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
   void fill() {
@@ -91,7 +94,7 @@ private:
           int64_t least = std::numeric_limits<int64_t>::max();
           for (int64_t i = 0; i < count; ++i)
             if (next[i] < begin[i + 1])
-              least = std::min<int64_t>(least, coordinates[next[i]]);
+              least = std::min(least, columnOf(next[i], i));
           if (least == std::numeric_limits<int64_t>::max())
             break;
           const int64_t column = least / block.columns;
@@ -99,17 +102,23 @@ private:
           visitBlock(column);
           for (int64_t i = 0; i < count; ++i)
             for (int64_t &k = next[i];
-                 k < begin[i + 1] && coordinates[k] < first + block.columns;
+                 k < begin[i + 1] && columnOf(k, i) < first + block.columns;
                  ++k)
-              visitEntry(i, coordinates[k] - first, k);
+              visitEntry(i, columnOf(k, i) - first, k);
         }
         endRow();
       }
   }
 
+  /// Of an entry of row i of its block; a diagonal's is that of the first row.
+  int64_t columnOf(int64_t entry, int64_t i) const {
+    return static_cast<int64_t>(coordinates[entry]) - slope * i;
+  }
+
   const Layout &single;
   const int64_t rows;
   const BlockShape block;
+  const int64_t slope;
   const From *const positions, *const coordinates;
   std::vector<int64_t> next; ///< Entry of each row of the block.
   OwnedLayout made;

@@ -1,4 +1,4 @@
-//===- Blocks.cpp - Where a pattern is made of dense blocks ---------------===//
+//===- Blocks.cpp - Of which blocks a pattern is made ---------------------===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,9 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Rows with the same columns are computed together: what belongs to a column is
-// loaded once for all of them. Blocks that are not full are found by kernels,
-// which take their rows one by one; few may be. What is told here selects
-// kernels: it depends on the pattern alone.
+// loaded once for all of them. Where each row has the columns of the one before
+// moved by one, rows are the lanes of vectors. Blocks that are not full are
+// found by kernels, which take their rows one by one; few may be. What is told
+// here selects kernels: it depends on the pattern alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,6 +21,9 @@
 namespace tsgu::runtime {
 
 static constexpr int64_t largestBlock = 8;
+/// Rows of a block of diagonals, and the entries in such blocks: 1 of so many.
+static constexpr int32_t diagonalRows = 8;
+static constexpr int64_t fewestInDiagonals = 2;
 /// At most this part of the entries is in rows of blocks that are not full.
 static constexpr int64_t mostPadded = 8;
 /// Fewer entries are gone through in no time.
@@ -40,8 +44,10 @@ public:
 
   BlockShape run() const {
     BlockShape block;
-    if (looksAlike() && (block.rows = findRows()) > 1)
+    if (looksAlike(0) && (block.rows = findRows()) > 1)
       block.columns = findColumns(block.rows);
+    else if (looksAlike(1) && hasDiagonals())
+      block = {diagonalRows, 0};
     return block;
   }
 
@@ -51,22 +57,23 @@ private:
   }
   bool isFew(int64_t entries) const { return entries <= stored / mostPadded; }
 
-  /// Whether the next row has the same columns.
-  bool isAlike(int64_t row) const {
+  /// Whether the next row has the same columns, or those moved by one.
+  bool isAlike(int64_t row, I moved = 0) const {
     return length(row) == length(row + 1) &&
            std::equal(coordinates + positions[row],
                       coordinates + positions[row + 1],
-                      coordinates + positions[row + 1]);
+                      coordinates + positions[row + 1],
+                      [moved](I a, I b) { return a + moved == b; });
   }
 
-  bool looksAlike() const {
+  bool looksAlike(I moved) const {
     int64_t looked = 0, alike = 0;
     for (uint64_t i = 0; rows > 1 && i < samples; ++i) {
       const uint64_t fraction = (i * 0x9E3779B97F4A7C15u) >> 32;
       const int64_t row =
           mulDiv(rows - 1, static_cast<int64_t>(fraction), int64_t(1) << 32);
       looked += length(row) > 0;
-      alike += length(row) > 0 && isAlike(row);
+      alike += length(row) > 0 && isAlike(row, moved);
     }
     return alike > looked / leastAlike;
   }
@@ -124,6 +131,22 @@ private:
               blockColumns - 1)
         return false;
     return true;
+  }
+
+  /// Whether blocks of diagonals have most entries.
+  bool hasDiagonals() const {
+    int64_t inDiagonals = 0;
+    for (int64_t item = 0; item < rows; item += rowsOfItem)
+      for (int64_t row = 0; row + diagonalRows <= rowsOfItem;
+           row += diagonalRows) {
+        const int64_t first = item + row, last = first + diagonalRows - 1;
+        int64_t r = first;
+        while (r < last && isAlike(r, 1))
+          ++r;
+        if (r == last)
+          inDiagonals += positions[last + 1] - positions[first];
+      }
+    return inDiagonals > stored / fewestInDiagonals;
   }
 
   const int64_t stored, rows, rowsOfItem;

@@ -24,9 +24,12 @@ struct UpperLevel {
   bool isCompressed() const { return nodes >= 0; }
 };
 
-/// How many rows and columns stand together.
+/// How many rows and columns stand together. No columns: rows whose diagonals
+/// are the same, each of which has the columns of the one before moved by one.
 struct BlockShape {
   int32_t rows = 1, columns = 1;
+
+  bool isOfDiagonals() const { return columns == 0; }
 };
 
 /// A pattern's entries in the order of a layout's levels. The last one is
@@ -34,8 +37,9 @@ struct BlockShape {
 /// batched CSR layout are the rows of all items, one after the other, and
 /// positions count from the first item's first entry. Of blocks, coordinates
 /// and positions are those of blocks, and each has all its elements in the
-/// permutation, -1 for one that the pattern has not. Where the last level is a
-/// singleton, rows are the parents of the compressed one before it, of which
+/// permutation, -1 for one that the pattern has not; a diagonal's coordinate is
+/// negative where only later rows of the block have it. Where the last level is
+/// a singleton, rows are the parents of the compressed one before it, of which
 /// `upper` has the coordinates.
 struct Layout {
   ElementType indexType = ElementType::I32;

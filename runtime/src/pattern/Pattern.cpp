@@ -52,7 +52,9 @@ void Pattern::checkLevels(std::span<const Level> levels) const {
              (level.kind == Level::Dense && i + 1 < count &&
               (i == 0 || levels[i - 1].kind == Level::Dense)) ||
              (level.kind == Level::Singleton && paired && i == 2 &&
-              level.dimension != 0 && levels[1].kind == Level::Compressed));
+              level.dimension != 0 && levels[1].kind == Level::Compressed) ||
+             (level.kind == Level::Diagonal && i > 0 && level.block == 1 &&
+              levels[i - 1].block > 1));
     valid &= level.block > 0;
     for (int32_t outer = 0; level.block > 1 && outer + 1 < count; ++outer)
       valid &= i + 2 >= count && levels[outer].kind == Level::Dense;
@@ -62,7 +64,8 @@ void Pattern::checkLevels(std::span<const Level> levels) const {
          " has no layout {", print(levels), "}: levels are its dimensions, ",
          "dense ones before compressed ones, of which there is one at least, ",
          "and a singleton where coordinates tell it; the last two may have ",
-         "blocks where only one is compressed");
+         "blocks where only one is compressed, or the last one diagonals of ",
+         "blocks of the one before");
 }
 
 const Pattern::MadeLayout *Pattern::find(std::span<const Level> levels,
@@ -79,9 +82,10 @@ OwnedLayout Pattern::make(std::span<const Level> levels, const Layout *single,
                           bool permuted) const {
   if (single) {
     const Level *last = &levels.back();
-    return layoutByBlocks(*single, extents[last[-1].dimension],
-                          {last[-1].block, last->block}, derivedIndexType(),
-                          permuted);
+    return layoutByBlocks(
+        *single, extents[last[-1].dimension],
+        {last[-1].block, last->kind == Level::Diagonal ? 0 : last->block},
+        derivedIndexType(), permuted);
   }
   if (!spread && std::ranges::equal(levels, transposedLevels(dims)))
     return transpose(canonical, items(), rows(), columns());

@@ -72,7 +72,8 @@ public:
   /// Made at its first use. Throws InvalidArgument for levels that are not all
   /// of the pattern's dimensions, with a compressed one at the end and after
   /// each compressed one. Only the last two may have blocks, and only where
-  /// they alone may be compressed. A permutation for these is made if needed.
+  /// they alone may be compressed, and diagonals only below blocks. A
+  /// permutation for these is made if needed.
   const Layout &layout(std::span<const Level> levels, bool permuted = true);
   /// Rows and columns exchanged.
   const Layout &transposed();
@@ -83,8 +84,8 @@ public:
   /// may be a singleton. Of a pattern on a device nothing is known.
   uint8_t hollow();
   /// The blocks of which the pattern is made, but for few entries: the largest
-  /// ones that are full. One by one where there are none, and for a pattern on
-  /// a device.
+  /// ones that are full, or those of diagonals, of most entries. One by one
+  /// where there are none, and for a pattern on a device.
   BlockShape blocks();
 
   /// The layouts in the memory of a device. The emulator's memory is the

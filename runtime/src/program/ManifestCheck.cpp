@@ -147,6 +147,11 @@ private:
                                            isDense(info.levels[rank - 2]))),
               "a layout of pattern ", name, " has blocks, {",
               tsgu::print(info.levels), "}, other than of rows and columns");
+      require(info.levels[level].kind != Level::Diagonal ||
+                  (level + 1 == rank && block == 1 &&
+                   info.levels[level - 1].block > 1),
+              "a layout of pattern ", name, " has diagonals, {",
+              tsgu::print(info.levels), "}, of no blocks");
     }
     require(info.indexType == ElementType::I32 ||
                 info.indexType == ElementType::I64,
@@ -166,7 +171,7 @@ private:
     require(in(argument.level, levels) &&
                 levels[argument.level].kind != Level::Dense &&
                 ((argument.level > 0 &&
-                  levels[argument.level].kind == Level::Compressed) ||
+                  levels[argument.level].kind != Level::Singleton) ||
                  argument.role == Argument::Coordinates),
             stage.name, " has indices of level ", argument.level, " of {",
             tsgu::print(levels), "}, which has none");

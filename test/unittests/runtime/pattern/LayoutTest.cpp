@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -201,8 +202,12 @@ TEST(Layout, Singletons) {
        {Levels{
             {1, Level::Dense}, {2, Level::Compressed}, {0, Level::Singleton}},
         Levels{{0, Level::Dense}, {1, Level::Dense}, {2, Level::Singleton}},
+        Levels{{0, Level::Dense}, {1, Level::Singleton}, {2, Level::Singleton}},
+        Levels{{0, Level::Dense}, {1, Level::Dense}, {2, Level::Diagonal}},
         Levels{
-            {0, Level::Dense}, {1, Level::Singleton}, {2, Level::Singleton}}})
+            {0, Level::Dense, 8}, {1, Level::Diagonal}, {2, Level::Diagonal}},
+        Levels{
+            {0, Level::Dense}, {1, Level::Dense, 8}, {2, Level::Diagonal, 2}}})
     EXPECT_THROW(pattern->layout(levels), Error) << print(levels);
 
   entries.all.push_back({89, 1, 1});
@@ -333,6 +338,61 @@ TEST(Layout, BlocksOfAnySize) {
   }
 }
 
+/// The diagonals of each block of rows, and which rows of it have an entry
+/// there.
+TEST(Layout, Diagonals) {
+  std::mt19937 random(8);
+  for (const auto &[shape, count] :
+       {std::pair<std::vector<int64_t>, size_t>{{40, 30}, 300},
+        {{19, 70}, 500},
+        {{8, 8}, 64 * 9},
+        {{5, 5}, 0},
+        {{0, 4}, 0},
+        {{3, 20, 17}, 200}}) {
+    const Entries entries = randomEntries(random, shape, count);
+    const Owned pattern = entries.pattern();
+    const size_t last = shape.size() - 1;
+    for (const auto [rows, columns] :
+         {std::pair(last - 1, last), {last, last - 1}})
+      for (int64_t height : {2, 8}) {
+        Levels levels = canonicalLevels(entries.rank());
+        levels[last - 1] = {static_cast<int32_t>(rows), Level::Dense,
+                            static_cast<int32_t>(height)};
+        levels[last] = {static_cast<int32_t>(columns), Level::Diagonal};
+        SCOPED_TRACE(print(levels));
+        // By block of rows and column in its first row: entries by row.
+        const int64_t blocks = (shape[rows] + height - 1) / height;
+        const int64_t items = last > 1 ? shape[0] : 1;
+        std::map<std::pair<int64_t, int64_t>, std::vector<int32_t>> expected;
+        for (size_t k = 0; k < entries.all.size(); ++k) {
+          const Entry &entry = entries.all[k];
+          const int64_t item = last > 1 ? entry[0] : 0;
+          const int64_t i = entry[rows] % height;
+          auto &diagonal = expected[{item * blocks + entry[rows] / height,
+                                     entry[columns] - i}];
+          diagonal.resize(static_cast<size_t>(height), -1);
+          diagonal[static_cast<size_t>(i)] = static_cast<int32_t>(k);
+        }
+        const Layout &layout = pattern->layout(levels);
+        ASSERT_EQ(layout.rows, items * blocks);
+        ASSERT_EQ(layout.stored,
+                  static_cast<int64_t>(expected.size()) * height);
+        const auto *coordinates =
+            static_cast<const int32_t *>(layout.coordinates);
+        const auto *order = static_cast<const int32_t *>(layout.permutation);
+        int64_t node = 0;
+        for (const auto &[place, diagonal] : expected) {
+          EXPECT_LE(layout.position(place.first), node);
+          EXPECT_GT(layout.position(place.first + 1), node);
+          EXPECT_EQ(coordinates[node], place.second);
+          for (int32_t entry : diagonal)
+            EXPECT_EQ(*order++, entry);
+          ++node;
+        }
+      }
+  }
+}
+
 /// What kernels need of blocks is made first, without a permutation.
 TEST(Layout, BlocksWithoutPermutation) {
   std::mt19937 random(6);
@@ -392,6 +452,35 @@ TEST(Blocks, LargestOnesThatAreFull) {
   const BlockShape found = Entries{{100, 100}, full}.pattern()->blocks();
   EXPECT_EQ(std::pair(found.rows, found.columns), std::pair(8, 5))
       << "four rows are left";
+}
+
+TEST(Blocks, DiagonalsOfMostEntries) {
+  // Lines of a grid with neighbours before and behind, above and below.
+  auto blocks = [](int64_t lines, int64_t length, int64_t items = 0) {
+    Entries entries{{lines * length, lines * length}, {}};
+    if (items > 0)
+      entries.shape.insert(entries.shape.begin(), items);
+    for (int64_t item = 0; item < std::max<int64_t>(items, 1); ++item)
+      for (int64_t row = 0; row < lines * length; ++row)
+        for (int64_t move :
+             {-length, int64_t(-1), int64_t(0), int64_t(1), length}) {
+          const int64_t column = row + move;
+          const bool inLine = column / length == row / length;
+          if (column < 0 || column >= lines * length ||
+              (!inLine && std::abs(move) == 1))
+            continue;
+          entries.all.push_back(items > 0 ? Entry{item, row, column}
+                                          : Entry{row, column, 0});
+        }
+    const BlockShape found = entries.pattern()->blocks();
+    return std::pair(found.rows, found.columns);
+  };
+  EXPECT_EQ(blocks(40, 50), std::pair(8, 0));
+  EXPECT_EQ(blocks(40, 50, 3), std::pair(8, 0));
+  EXPECT_EQ(blocks(1, 4000), std::pair(8, 0)) << "a band";
+  EXPECT_EQ(blocks(100, 19), std::pair(8, 0)) << "half of them";
+  EXPECT_EQ(blocks(150, 13), std::pair(1, 1)) << "fewer";
+  EXPECT_EQ(blocks(4, 50), std::pair(1, 1)) << "small";
 }
 
 TEST(Hollow, RowsAndColumns) {

@@ -126,6 +126,7 @@ TEST(Manifest, References) {
       [](Manifest &m) { m.layouts[0].levels[1].kind = Level::Dense; },
       [](Manifest &m) { m.layouts[0].levels[0].dimension = -1; },
       [](Manifest &m) { m.layouts[0].levels[1].block = 0; },
+      [](Manifest &m) { m.layouts[0].levels[1].kind = Level::Diagonal; },
       [](Manifest &m) { m.layouts[0].levels[0].block = 3; }, // It weighs rows.
       [](Manifest &m) {
         m.layouts[0].levels = {{0, Level::Compressed},
