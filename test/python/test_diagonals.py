@@ -122,6 +122,19 @@ def test_grids_have_the_bits_of_single_rows(name, lacking, dtype):
     assert_bits_of_single_rows(without(indices, lacking), shape, dtype)
 
 
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("count", range(4, 27))
+def test_sampled_products_of_rows_of_any_length(count, dtype):
+    indices, shape = band(count)
+    indices = without(indices, 20)
+    values, x = values_of(indices, dtype).requires_grad_(), torch.randn(shape[1], 1, dtype=dtype)
+    y = tsgu.operator("spmm")(tsgu.Pattern.coo(indices, shape, coalesced=True), values, x)
+    g = torch.randn(shape[0], 1, dtype=dtype)
+    poison(indices.shape[1], dtype=dtype)
+    (actual,) = torch.autograd.grad(y, values, g)
+    assert torch.equal(actual, g[indices[0], 0] * x[indices[1], 0])
+
+
 @pytest.mark.parametrize("rows", [1201, 1207, 1208])
 def test_rows_that_fill_no_block_and_empty_ones(rows):
     indices, shape = band(6, rows)

@@ -334,10 +334,10 @@ def JamDiagonals : Pass<"tsgu-jam-diagonals", "::mlir::ModuleOp"> {
     time. Where all have entries on the same diagonals, by the positions of a
     layout of these, which become an argument, each row is a lane: what it reads
     of a dense operand is next to what the row before it reads, columns are
-    those of the diagonals, and values are transposed within registers. Other
-    rows are computed one by one, as all were before, and so are all where the
-    stride of a dense operand is not 1. Each row is summed in the same order
-    either way, by the parts that `--tsgu-vectorize` makes.
+    those of the diagonals, and values, loaded or stored, are transposed within
+    registers. Other rows are computed one by one, as all were before, and so
+    are all where the stride of a dense operand is not 1. Each row is summed in
+    the same order either way, by the parts that `--tsgu-vectorize` makes.
   }];
   let options = [
     Option<"derivedIndex", "derived-index", "unsigned", "32",

@@ -174,7 +174,7 @@ BlockRows::Split BlockRows::split(RowNest &nest, OpBuilder &builder,
 }
 
 void BlockRows::prefetch(OpBuilder &builder, Value memory, Value begin,
-                         Value end) {
+                         Value end, bool isWrite) {
   constexpr int64_t line = 8 * 64;
   Location loc = memory.getLoc();
   Type element = cast<MemRefType>(memory.getType()).getElementType();
@@ -185,7 +185,7 @@ void BlockRows::prefetch(OpBuilder &builder, Value memory, Value begin,
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   memref::PrefetchOp::create(builder, loc, memory, loop.getInductionVar(),
-                             /*isWrite=*/false, /*localityHint=*/3,
+                             isWrite, /*localityHint=*/3,
                              /*isDataCache=*/true);
 }
 

@@ -59,7 +59,8 @@ public:
   Bounds locate(RowNest &nest, mlir::Value number, mlir::OpBuilder &builder);
   /// Asks for what an argument has from one index to another.
   static void prefetch(mlir::OpBuilder &builder, mlir::Value memory,
-                       mlir::Value begin, mlir::Value end);
+                       mlir::Value begin, mlir::Value end,
+                       bool isWrite = false);
 
   Kernel kernel;
   Stage &stage;

@@ -75,9 +75,10 @@ bool DiagonalBody::visit(Operation &op) {
   if (auto load = dyn_cast<memref::LoadOp>(op))
     return visitLoad(load);
   if (auto store = dyn_cast<memref::StoreOp>(op))
-    return store->getBlock() == nest.body() &&
-           !indices.contains(store.getValueToStore()) &&
-           visitAccess(store.getMemRef(), store.getIndices());
+    return !indices.contains(store.getValueToStore()) &&
+           visitAccess(store.getMemRef(), store.getIndices()) &&
+           (kindOf(store.getIndices()[0]) == Entry) ==
+               (store->getBlock() != nest.body());
   if (!isPure(&op) || op.getNumRegions() != 0)
     return false;
   auto isIndex = [&](Value v) { return indices.contains(v); };
@@ -133,8 +134,8 @@ std::optional<DiagonalBody> DiagonalBody::analyze(const BlockRows &rows,
     return std::nullopt;
   if (!entries->needsLongRows())
     return refuse("little depends on the column");
-  if (loop.getNumRegionIterArgs() == 0)
-    return refuse("entries are stored");
+  if ((loop.getNumResults() == 0) != bool(entries->getOutputStore()))
+    return refuse("entries are stored and reduced at once");
   for (auto [i, init] : llvm::enumerate(loop.getInitArgs()))
     if (entries->getKind(i) != vector::CombiningKind::ADD ||
         !startsNeutral(entries->getCombiner(i), init))

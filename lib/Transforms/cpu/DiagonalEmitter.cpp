@@ -19,9 +19,10 @@
 using namespace mlir;
 using namespace tsgu;
 
-int64_t DiagonalEmitter::getAhead(memref::LoadOp load) {
+int64_t DiagonalEmitter::getAhead(Value values) {
   constexpr int64_t bytes = 8192;
-  return 8 * bytes / load.getType().getIntOrFloatBitWidth();
+  return 8 * bytes /
+         cast<MemRefType>(values.getType()).getElementTypeBitWidth();
 }
 
 /// A value in all lanes.
@@ -63,9 +64,13 @@ std::pair<Value, Value> DiagonalEmitter::getLine(Value memref,
 void DiagonalEmitter::emit(Operation &op) {
   auto isVarying = [&](Value value) { return body.isVarying(value); };
   if (auto store = dyn_cast<memref::StoreOp>(op)) {
+    Value value = widen(store.getValueToStore());
+    if (store->getBlock() == loop.getBody()) {
+      stored[store].push_back(value);
+      return;
+    }
     auto [line, first] = getLine(store.getMemRef(), store.getIndices());
-    vector::StoreOp::create(builder, loc, widen(store.getValueToStore()), line,
-                            first);
+    vector::StoreOp::create(builder, loc, value, line, first);
   } else if (llvm::none_of(op.getOperands(), isVarying) ||
              body.kindOf(op.getResult(0))) {
     builder.clone(op, scalars);
@@ -89,6 +94,18 @@ Value DiagonalEmitter::shuffle(Value a, Value b, ArrayRef<int64_t> mask) {
   return vector::ShuffleOp::create(builder, loc, a, b, mask);
 }
 
+/// How many values are transposed at once.
+static int64_t getUnit(MemRefType type) {
+  const int64_t unit = 128 / type.getElementTypeBitWidth();
+  return unit == 2 || unit == 4 ? unit : 1;
+}
+
+/// The first entry of a row.
+Value DiagonalEmitter::locate(int64_t row) {
+  return add(block.begin,
+             arith::MulIOp::create(builder, loc, block.length, constant(row)));
+}
+
 /// So many values from one on, of a row and of each `step` rows further, side
 /// by side.
 Value DiagonalEmitter::loadRows(memref::LoadOp load, Value from, int64_t first,
@@ -96,11 +113,8 @@ Value DiagonalEmitter::loadRows(memref::LoadOp load, Value from, int64_t first,
   auto type = VectorType::get({count}, load.getType());
   Values parts;
   for (int64_t row = first; row < lanes; row += step) {
-    Value shift =
-        arith::MulIOp::create(builder, loc, block.length, constant(row));
-    Value at = add(add(block.begin, shift), from);
-    parts.push_back(
-        vector::LoadOp::create(builder, loc, type, load.getMemRef(), at));
+    parts.push_back(vector::LoadOp::create(builder, loc, type, load.getMemRef(),
+                                           add(locate(row), from)));
   }
   for (; parts.size() > 1; count *= 2) {
     auto mask = llvm::to_vector(llvm::seq<int64_t>(0, 2 * count));
@@ -111,13 +125,10 @@ Value DiagonalEmitter::loadRows(memref::LoadOp load, Value from, int64_t first,
   return parts[0];
 }
 
-/// Two or four entries of all rows, by entries. Lanes are moved within units of
-/// so many, as processors like it.
-SmallVector<Value> DiagonalEmitter::loadTile(memref::LoadOp load, Value from,
-                                             int64_t count) {
-  Values rows;
-  for (int64_t first = 0; first < count; ++first)
-    rows.push_back(loadRows(load, from, first, count, count));
+/// From vectors of rows, by entries, to vectors of entries, by rows, or back:
+/// two or four, in units of so many lanes, as processors like it.
+SmallVector<Value> DiagonalEmitter::transpose(ArrayRef<Value> from) {
+  const auto count = static_cast<int64_t>(from.size());
   /// Of both vectors, in turns, `part` lanes from the same ones of each unit.
   auto interleave = [&](Value a, Value b, int64_t first, int64_t part) {
     SmallVector<int64_t> mask;
@@ -130,52 +141,80 @@ SmallVector<Value> DiagonalEmitter::loadTile(memref::LoadOp load, Value from,
     return shuffle(a, b, mask);
   };
   if (count == 2)
-    return {interleave(rows[0], rows[1], 0, 1),
-            interleave(rows[0], rows[1], 1, 1)};
-  Values entries;
+    return {interleave(from[0], from[1], 0, 1),
+            interleave(from[0], from[1], 1, 1)};
+  Values to;
   for (int64_t half : {0, 2}) {
-    Value low = interleave(rows[0], rows[1], half, 1);
-    Value high = interleave(rows[2], rows[3], half, 1);
+    Value low = interleave(from[0], from[1], half, 1);
+    Value high = interleave(from[2], from[3], half, 1);
     for (int64_t first : {0, 2})
-      entries.push_back(interleave(low, high, first, 2));
+      to.push_back(interleave(low, high, first, 2));
   }
-  return entries;
+  return to;
+}
+
+/// Two or four entries of all rows.
+SmallVector<Value> DiagonalEmitter::loadTile(memref::LoadOp load, Value from,
+                                             int64_t count) {
+  Values rows;
+  for (int64_t first = 0; first < count; ++first)
+    rows.push_back(loadRows(load, from, first, count, count));
+  return transpose(rows);
+}
+
+/// Stores entries of all rows, all of those that are loaded at once or one.
+void DiagonalEmitter::storeTile(memref::StoreOp store, Value from,
+                                ArrayRef<Value> entries) {
+  const auto count = static_cast<int64_t>(entries.size());
+  prefetch(store.getMemRef(), from, count, /*isWrite=*/true);
+  Values rows = count == 1 ? Values(entries) : transpose(entries);
+  for (int64_t row = 0; row < lanes; ++row) {
+    Value at = add(locate(row), from);
+    Value unit = rows[row % count];
+    if (count == 1) {
+      memref::StoreOp::create(
+          builder, loc, vector::ExtractOp::create(builder, loc, unit, row),
+          store.getMemRef(), at);
+      continue;
+    }
+    unit = vector::ExtractStridedSliceOp::create(
+        builder, loc, unit, ArrayRef<int64_t>{row / count * count},
+        ArrayRef<int64_t>{count}, ArrayRef<int64_t>{1});
+    vector::StoreOp::create(builder, loc, unit, store.getMemRef(), at);
+  }
 }
 
 /// Asks for as many values as the entries of all rows have, some way ahead:
 /// rows are several streams close to each other, which no processor sees
 /// coming.
-void DiagonalEmitter::prefetch(memref::LoadOp load, Value from, int64_t count) {
-  const int64_t line = 8 * 64 / load.getType().getIntOrFloatBitWidth();
+void DiagonalEmitter::prefetch(Value values, Value from, int64_t count,
+                               bool isWrite) {
+  const int64_t line =
+      8 * 64 / cast<MemRefType>(values.getType()).getElementTypeBitWidth();
   Value all = arith::MulIOp::create(builder, loc, from, constant(lanes));
-  Value begin = add(add(block.begin, all), constant(getAhead(load)));
+  Value begin = add(add(block.begin, all), constant(getAhead(values)));
   for (int64_t at = 0; at < count * lanes; at += line)
-    memref::PrefetchOp::create(builder, loc, load.getMemRef(),
-                               add(begin, constant(at)),
-                               /*isWrite=*/false,
+    memref::PrefetchOp::create(builder, loc, values, add(begin, constant(at)),
+                               isWrite,
                                /*localityHint=*/3,
                                /*isDataCache=*/true);
 }
 
 SmallVector<Value> DiagonalEmitter::loadEntries(memref::LoadOp load, Value from,
                                                 int64_t count) {
-  prefetch(load, from, count);
-  const int64_t unit = 128 / load.getType().getIntOrFloatBitWidth();
+  prefetch(load.getMemRef(), from, count, /*isWrite=*/false);
+  const int64_t unit = getUnit(load.getMemRefType());
   Values entries;
   while (static_cast<int64_t>(entries.size()) < count) {
     Value at = add(from, constant(entries.size()));
-    const bool whole = count - static_cast<int64_t>(entries.size()) >= unit;
-    if (whole && (unit == 2 || unit == 4)) {
+    if (unit > 1 && count - static_cast<int64_t>(entries.size()) >= unit) {
       llvm::append_range(entries, loadTile(load, at, unit));
       continue;
     }
     Values single;
-    for (int64_t row = 0; row < lanes; ++row) {
-      Value shift =
-          arith::MulIOp::create(builder, loc, block.length, constant(row));
-      single.push_back(memref::LoadOp::create(
-          builder, loc, load.getMemRef(), add(add(block.begin, shift), at)));
-    }
+    for (int64_t row = 0; row < lanes; ++row)
+      single.push_back(memref::LoadOp::create(builder, loc, load.getMemRef(),
+                                              add(locate(row), at)));
     entries.push_back(vector::FromElementsOp::create(
         builder, loc, VectorType::get({lanes}, load.getType()), single));
   }
@@ -209,20 +248,24 @@ SmallVector<Value> DiagonalEmitter::emitEntries(Value from, int64_t count,
     for (auto [sum, value] : llvm::zip_equal(own, loop.getYieldedValues()))
       sum = widen(value);
   }
+  for (auto &[store, entries] : stored)
+    storeTile(cast<memref::StoreOp>(store), from, entries);
+  stored.clear();
   return results;
 }
 
 /// The row's entries up to one, as many at a time as there are sums.
-SmallVector<Value> DiagonalEmitter::emitChunks(Value end,
+SmallVector<Value> DiagonalEmitter::emitChunks(Value from, Value end,
+                                               int64_t count,
                                                ArrayRef<Value> sums) {
-  const int64_t count = sums.size() / loop.getNumRegionIterArgs();
   auto chunks =
-      scf::ForOp::create(builder, loc, constant(0), end, constant(count), sums);
+      scf::ForOp::create(builder, loc, from, end, constant(count), sums);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(chunks.getBody());
-  scf::YieldOp::create(builder, loc,
-                       emitEntries(chunks.getInductionVar(), count,
-                                   Values(chunks.getRegionIterArgs())));
+  Values next = emitEntries(chunks.getInductionVar(), count,
+                            Values(chunks.getRegionIterArgs()));
+  if (!next.empty()) // Without results it has a terminator.
+    scf::YieldOp::create(builder, loc, next);
   return Values(chunks.getResults());
 }
 
@@ -277,18 +320,20 @@ SmallVector<Value> DiagonalEmitter::emitSums(int64_t parts, bool restInParts) {
   Value rest =
       arith::RemUIOp::create(builder, loc, block.length, constant(parts));
   Value whole = arith::SubIOp::create(builder, loc, block.length, rest);
-  sums = emitChunks(whole, sums);
+  sums = emitChunks(constant(0), whole, parts, sums);
   if (restInParts)
     return combine(emitRest(whole, rest, sums));
-  sums = combine(sums);
-  auto singles =
-      scf::ForOp::create(builder, loc, whole, block.length, constant(1), sums);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(singles.getBody());
-  scf::YieldOp::create(builder, loc,
-                       emitEntries(singles.getInductionVar(), 1,
-                                   Values(singles.getRegionIterArgs())));
-  return Values(singles.getResults());
+  return emitChunks(whole, block.length, 1, combine(sums));
+}
+
+/// Stores entries, as many at a time as are transposed.
+void DiagonalEmitter::emitStored() {
+  const int64_t count = getUnit(body.entries.getOutputStore().getMemRefType());
+  Value rest =
+      arith::RemUIOp::create(builder, loc, block.length, constant(count));
+  Value whole = arith::SubIOp::create(builder, loc, block.length, rest);
+  emitChunks(constant(0), whole, count, {});
+  emitChunks(whole, block.length, 1, {});
 }
 
 Value DiagonalEmitter::buildIsLong() {
@@ -305,6 +350,10 @@ void DiagonalEmitter::emit() {
       continue;
     if (&op != loop) {
       emit(op);
+      continue;
+    }
+    if (loop.getNumResults() == 0) {
+      emitStored();
       continue;
     }
     SmallVector<Type> types;

@@ -30,7 +30,7 @@ public:
   void emit();
 
   /// How far ahead values are asked for.
-  static int64_t getAhead(mlir::memref::LoadOp load);
+  static int64_t getAhead(mlir::Value values);
 
 private:
   using Values = llvm::SmallVector<mlir::Value>;
@@ -52,18 +52,25 @@ private:
                       mlir::ArrayRef<int64_t> mask);
   mlir::Value loadRows(mlir::memref::LoadOp load, mlir::Value from,
                        int64_t first, int64_t step, int64_t count);
+  mlir::Value locate(int64_t row);
+  Values transpose(mlir::ArrayRef<mlir::Value> from);
   Values loadTile(mlir::memref::LoadOp load, mlir::Value from, int64_t count);
-  void prefetch(mlir::memref::LoadOp load, mlir::Value from, int64_t count);
+  void storeTile(mlir::memref::StoreOp store, mlir::Value from,
+                 mlir::ArrayRef<mlir::Value> entries);
+  void prefetch(mlir::Value values, mlir::Value from, int64_t count,
+                bool isWrite);
   Values loadEntries(mlir::memref::LoadOp load, mlir::Value from,
                      int64_t count);
   Values emitEntries(mlir::Value from, int64_t count,
                      mlir::ArrayRef<mlir::Value> sums);
-  Values emitChunks(mlir::Value end, mlir::ArrayRef<mlir::Value> sums);
+  Values emitChunks(mlir::Value from, mlir::Value end, int64_t count,
+                    mlir::ArrayRef<mlir::Value> sums);
   Values emitRest(mlir::Value from, mlir::Value rest,
                   mlir::ArrayRef<mlir::Value> sums);
   Values emitSums(int64_t parts, bool restInParts);
   Values combine(Values sums);
   mlir::Value buildIsLong();
+  void emitStored();
 
   const DiagonalBody &body;
   mlir::scf::ForOp loop; ///< Through the entries of a row.
@@ -74,6 +81,7 @@ private:
   mlir::Location loc;
   mlir::IRMapping scalars; ///< Indices are the first row's.
   llvm::DenseMap<mlir::Value, mlir::Value> vectors;
+  llvm::SmallMapVector<mlir::Operation *, Values, 1> stored; ///< Entries.
 };
 
 } // namespace tsgu

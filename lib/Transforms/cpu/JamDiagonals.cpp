@@ -40,13 +40,17 @@ static void prefetchOthers(BlockRows &rows, const DiagonalBody &body,
     return arith::ConstantIndexOp::create(builder, loc, value);
   };
   builder.setInsertionPointToStart(split.branch.elseBlock());
-  for (memref::LoadOp load : body.values) {
-    Value shift = constant(DiagonalEmitter::getAhead(load));
+  auto prefetch = [&](Value values, bool isWrite) {
+    Value shift = constant(DiagonalEmitter::getAhead(values));
     BlockRows::prefetch(
-        builder, load.getMemRef(),
+        builder, values,
         arith::AddIOp::create(builder, loc, split.block.begin, shift),
-        arith::AddIOp::create(builder, loc, split.block.end, shift));
-  }
+        arith::AddIOp::create(builder, loc, split.block.end, shift), isWrite);
+  };
+  for (memref::LoadOp load : body.values)
+    prefetch(load.getMemRef(), /*isWrite=*/false);
+  if (memref::StoreOp store = body.entries.getOutputStore())
+    prefetch(store.getMemRef(), /*isWrite=*/true);
   builder.setInsertionPoint(split.branch);
   RowNest nest = body.nest;
   Value last = arith::SubIOp::create(builder, loc, rows.blocks, constant(1));

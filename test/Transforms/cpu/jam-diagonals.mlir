@@ -55,6 +55,18 @@
 // DOUBLE-COUNT-8: vector.load {{.*}} : memref<?xf64>, vector<2xf64>
 
 // TRANSPOSED:  [Passed] JamDiagonals {{.*}} Function=spmm_vjp1_k0 | {{.*}}Layout="1 dense by 8, 0 diagonal"
-// SAMPLED:     [Missed] JamDiagonals {{.*}} Function=spmm_vjp0_k0 | Reason="entries are stored"
+
+// Entries that are stored are transposed to rows.
+// SAMPLED:     [Passed] JamDiagonals {{.*}} Function=spmm_vjp0_k0
+// SAMPLED-LABEL: func.func @spmm_vjp0_k0(
+// SAMPLED:       scf.if
+// SAMPLED-COUNT-4: arith.mulf {{.*}} : vector<8xf32>
+// SAMPLED:         memref.prefetch {{.*}}, write
+// SAMPLED-COUNT-8: vector.shuffle
+// SAMPLED-COUNT-8: vector.store {{.*}} : memref<?xf32>, vector<4xf32>
+// SAMPLED-COUNT-8: memref.store {{.*}} : memref<?xf32>
+// SAMPLED:       } else {
+// SAMPLED:         memref.prefetch {{.*}}, write
+
 // WIDE:        [Missed] JamDiagonals {{.*}} Function=spmm_k0 | Reason="a row has several columns"
 // AMAX:        [Missed] JamDiagonals {{.*}} Function=amax_k0 | Reason="it has no loop over rows that reads columns"
