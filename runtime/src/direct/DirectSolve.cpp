@@ -214,9 +214,9 @@ void solveDirectly(const Problem &problem, const Matrix<T> &A,
                   .run(result, first);
             });
   if (problem.solver->report & 4)
-    result.factors = {factors->entries(), factors->flops(), factors->bytes(),
-                      reciprocalCondition(A, *factors), A.rows(),
-                      factors->negative()};
+    result.factors = {factors->entries(), factors->flops(),
+                      factors->bytes(),   reciprocalCondition(A, *factors),
+                      A.rows(),           factors->negative()};
   report<T>(problem, A, result);
 }
 
