@@ -65,12 +65,12 @@ public:
   }
 
   void halfSolve(Mode mode, Vectors<const T> b, Vectors<T> x,
-                 const tsgu_executor &) const override {
+                 const tsgu_executor &executor) const override {
     const typename HermitianFactors<T>::Rows rows(b.length, b.count,
                                                   mode == Mode::T);
     const bool forward = mode == Mode::N;
     this->read(rows, b, forward);
-    substitute(this->factor, forward, rows.y, rows.width);
+    substitute(this->factor, forward, rows.y, rows.width, executor);
     this->write(rows, x, !forward);
   }
 

@@ -73,13 +73,13 @@ template <typename T> class HermitianFactors : public Factorization<T> {
 public:
   // The inverse is Hermitian, and that of A^T its conjugate.
   void apply(Mode mode, Vectors<const T> b, Vectors<T> x,
-             const tsgu_executor &) const override {
+             const tsgu_executor &executor) const override {
     const Rows rows(b.length, b.count, mode == Mode::T);
     read(rows, b, true);
-    substitute(factor, true, rows.y, rows.width);
+    substitute(factor, true, rows.y, rows.width, executor);
     multiplyByJ(rows);
     rows.conjugateSeveral();
-    substitute(factor, false, rows.y, rows.width);
+    substitute(factor, false, rows.y, rows.width, executor);
     write(rows, x, true);
   }
 

@@ -66,7 +66,7 @@ Stop factorise(Factor<T> &factor, const T *values,
 /// conjugated ones.
 template <typename T>
 void substitute(const Factor<T> &factor, bool forward, Real<T> *y,
-                int64_t width);
+                int64_t width, const tsgu_executor &executor);
 
 /// values[e] = conj((A^-1)(j, i)) for the entries (i, j) of A's pattern, from
 /// the item's first on; `scale` as above.

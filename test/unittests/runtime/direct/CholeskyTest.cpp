@@ -159,6 +159,43 @@ Sparse<double> cube(int64_t m, double shift) {
   return A;
 }
 
+/// Fronts above the tasks that threads share out, of one column and of several.
+TYPED_TEST(CholeskyOf, SolvesWithLargeFrontsGiveTheSameBits) {
+  using T = TypeParam;
+  const Sparse<double> real = cube(24, 0.1);
+  Sparse<T> A;
+  A.rows = A.columns = real.rows;
+  for (int64_t i = 0; i < real.rows; ++i, A.endRow())
+    for (int32_t e = real.positions[i]; e < real.positions[i + 1]; ++e) {
+      const int64_t j = real.coordinates[e];
+      T value(RealOf<T>(real.values[e]));
+      if constexpr (runtime::isComplex<T>)
+        value += T(0, RealOf<T>(0.2 * double((i > j) - (i < j))));
+      A.add(j, value);
+    }
+  A.close();
+  const auto symbolic = runtime::cholesky::analyse(matrixOf(A));
+  int large = 0;
+  for (auto s = symbolic->taskStarts.back(); s < symbolic->supernodes(); ++s)
+    large += int64_t{symbolic->width(s)} * symbolic->below(s) >= 1 << 16;
+  EXPECT_GT(large, 1);
+  for (tsgu_method method : {TSGU_CHOLESKY, TSGU_LDLT}) {
+    const auto factors = runtime::factorize(method, matrixOf(A), serial);
+    for (int64_t p : {1, 3}) {
+      const std::vector<T> b = Random<T>(9).block(A.rows * p);
+      std::vector<T> x(b.size()), again(x);
+      for (const auto &[executor, to] :
+           {std::pair{&serial, &x}, {&reversed, &again}})
+        factors->apply(runtime::Mode::N, {b.data(), A.rows, p, p},
+                       {to->data(), A.rows, p, p}, *executor);
+      EXPECT_EQ(std::memcmp(x.data(), again.data(), x.size() * sizeof(T)), 0);
+      const auto y = A.apply(TSGU_N, {x.begin(), x.end()}, p);
+      for (size_t k = 0; k < b.size(); ++k)
+        EXPECT_LE(double(std::abs(y[k] - LongOf<T>(b[k]))), 1e4 * epsilon<T>());
+    }
+  }
+}
+
 std::atomic<int> asked{0};
 
 TEST(Cholesky, IsInterruptedBetweenFronts) {
