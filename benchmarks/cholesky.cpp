@@ -94,7 +94,8 @@ struct Case {
   Pattern *pattern;
   Matrix<double> A;
   std::shared_ptr<const cholesky::Symbolic> symbolic;
-  std::unique_ptr<cholesky::Factor<double>> factor;
+  /// L L^T, and L J L^T.
+  std::unique_ptr<cholesky::Factor<double>> factor, indefinite;
   std::vector<double> ones;
   Lower permuted; ///< Its lower triangle in our order.
   std::unique_ptr<EigenLLT> eigen;
@@ -103,7 +104,7 @@ struct Case {
   ~Case() {
     if (cholmod)
       Cholmod::get()->freeFactor(&cholmod, &Cholmod::get()->common);
-    factor.reset();
+    factor.reset(), indefinite.reset();
     pattern->release();
   }
 
@@ -167,22 +168,29 @@ EXPORTED double bench_cholesky_fact(Case *of, int which) {
   }
 }
 
-EXPORTED int bench_cholesky_factorise(Case *of, int threads) {
-  if (!of->factor)
-    of->factor = std::make_unique<cholesky::Factor<double>>(of->symbolic);
+static cholesky::Stop factorise(Case *of,
+                                std::unique_ptr<cholesky::Factor<double>> &to,
+                                bool isIndefinite, int threads) {
+  if (!to)
+    to = std::make_unique<cholesky::Factor<double>>(of->symbolic, isIndefinite);
   setThreads(threads);
-  return cholesky::factorise(*of->factor, of->A.values, of->ones,
-                             executorOr(nullptr))
-             .column < 0;
+  return cholesky::factorise(*to, of->A.values, of->ones, executorOr(nullptr));
+}
+EXPORTED int bench_cholesky_factorise(Case *of, int threads) {
+  return factorise(of, of->factor, false, threads).column < 0;
+}
+EXPORTED int bench_ldlt_factorise(Case *of) {
+  return factorise(of, of->indefinite, true, 1).column < 0;
 }
 /// Of the factor, on the pattern: one value for each entry.
 EXPORTED void bench_cholesky_invert(Case *of, double *values, int threads) {
   setThreads(threads);
   cholesky::invertSelected(*of->factor, of->ones, values, executorOr(nullptr));
 }
-EXPORTED void bench_cholesky_solve(Case *of, double *y) {
-  cholesky::substitute(*of->factor, true, y, 1);
-  cholesky::substitute(*of->factor, false, y, 1);
+EXPORTED void bench_cholesky_solve(Case *of, double *y, int threads) {
+  setThreads(threads);
+  for (const bool forward : {true, false})
+    cholesky::substitute(*of->factor, forward, y, 1, executorOr(nullptr));
 }
 
 EXPORTED int bench_eigen_factorise(Case *of) {

@@ -1,6 +1,7 @@
 """Measures direct solves beside cholespy: the gradient of norm(A^-1 b)^2, A cyclic tridiagonal.
 
-And how much less a column takes of several right-hand sides than alone, on grids, too.
+And how much less a column takes of several right-hand sides than alone, on grids, too; and L D L^T
+beside LU on indefinite matrices.
 
 cholespy stands in an autograd Function as sparse_solver has it: the factor is kept and used again
 where indices and values are those of the last matrix. Writes DIRECT.md and direct.json beside this
@@ -89,6 +90,42 @@ def _grid(m):
     return torch.sparse_coo_tensor(indices, values, (m * m, m * m)).coalesce()
 
 
+def _shifted(m, shift):
+    """As _grid, with eigenvalues from about -shift on."""
+    A = _grid(m)
+    diagonal = A.indices()[0] == A.indices()[1]
+    values = A.values() - (shift + 0.1) * diagonal
+    return torch.sparse_coo_tensor(A.indices(), values, A.shape, is_coalesced=True)
+
+
+def _saddle(m):
+    """Stokes' equations on m x m cells: two velocities, and pressures without a diagonal."""
+    n = m * m
+    i = torch.arange(n).view(m, m)
+    parts = [(_grid(m).indices() + k * n, _grid(m).values()) for k in (0, 1)]
+    for k, (ahead, behind) in enumerate(((i[1:], i[:-1]), (i[:, 1:], i[:, :-1]))):
+        for cell, sign in ((i, 1.0), (behind, -1.0)):
+            velocity = (i if sign > 0 else ahead).flatten() + k * n
+            pressure = cell.flatten() + 2 * n
+            values = torch.full((velocity.numel(),), sign).double()
+            both = torch.stack([velocity, pressure])
+            parts += [(both, values), (both.flip(0), values)]
+    indices, values = (torch.cat(each, -1) for each in zip(*parts, strict=True))
+    return torch.sparse_coo_tensor(indices, values, (3 * n, 3 * n)).coalesce()
+
+
+def _indefinite(A):
+    """{method: call} of a factorisation for new values, and a solve."""
+    pattern, values, b = tsgu.Pattern.of(A), A.values(), torch.ones(len(A)).double()
+    factors = (1 + k / 1e6 for k in itertools.count())
+
+    def step(method):
+        matrix = tsgu.Matrix(pattern, values * next(factors))
+        return tsgu.sparse_generic_solve(matrix, b, method, on_fail="raise")
+
+    return {method: (lambda method=method: step(method)) for method in ("ldlt", "lu")}
+
+
 def _several(A):
     """{right-hand sides: call}."""
     factors = tsgu.factorize(A, "cholesky")
@@ -136,6 +173,10 @@ def _ratio(row):
     return row["times"]["cholespy"]["median"] / row["times"]["tsgu"]["median"]
 
 
+def _by_lu(row):
+    return row["times"]["lu"]["median"] / row["times"]["ldlt"]["median"]
+
+
 def _page(results, goals):
     lines = [
         [f"{row['n']:,}", row["what"], milliseconds(row["times"]["tsgu"])]
@@ -145,6 +186,10 @@ def _page(results, goals):
     gains = [
         [row["matrix"], *map(milliseconds, row["times"].values()), f"{_gain(row):.1f}"]
         for row in results["several"]
+    ]
+    indefinite = [
+        [row["matrix"], *map(milliseconds, row["times"].values()), f"{_by_lu(row):.2f}"]
+        for row in results["indefinite"]
     ]
     return f"""\
 # Direct solves beside cholespy
@@ -166,7 +211,13 @@ cholespy analyses and factorises, tsgu factorises on the analysis that it keeps 
 
 A solve by Cholesky's factors, with its residual; `gain`: of a column's time.
 
-{table(["matrix", "1", str(_COLUMNS), "gain"], gains)}"""
+{table(["matrix", "1", str(_COLUMNS), "gain"], gains)}
+## Indefinite matrices
+
+A factorisation for new values and a solve: grids of m x m points with eigenvalues below 0, and
+Stokes' equations on m x m cells.
+
+{table(["matrix", "ldlt", "lu", "lu/ldlt"], indefinite)}"""
 
 
 def main():
@@ -190,8 +241,25 @@ def main():
         times = {count: vars(timing) for count, timing in timings.items()}
         several.append({"matrix": name, "times": times})
         print(f"{name:<15} {_COLUMNS} columns, gain {_gain(several[-1]):.1f}", flush=True)
+    indefinite = []
+    for name, A in {
+        "grid 100^2 - 0.05": _shifted(100, 0.05),
+        "grid 300^2 - 0.05": _shifted(300, 0.05),
+        "grid 100^2 - 2.7": _shifted(100, 2.7),
+        "grid 300^2 - 2.7": _shifted(300, 2.7),
+        "Stokes 30^2": _saddle(30),
+        "Stokes 100^2": _saddle(100),
+    }.items():
+        timings = interleave(_indefinite(A), 3 if quick else 15)
+        times = {method: vars(timing) for method, timing in timings.items()}
+        indefinite.append({"matrix": name, "times": times})
+        print(f"{name:<18} lu/ldlt {_by_lu(indefinite[-1]):.1f}", flush=True)
     versions = {"tsgu": tsgu.__version__, "torch": torch.__version__, "cholespy": "2.2.0"}
-    results = run.facts(arguments.mode, versions, []) | {"rows": rows, "several": several}
+    results = (
+        run.facts(arguments.mode, versions, [])
+        | {"rows": rows, "several": several}
+        | {"indefinite": indefinite}
+    )
     goals = [
         (f"cholespy / tsgu, {what}, {summary}", [_ratio(r) for r in rows if r["what"] == what])
         for what in ("same values", "changed values")
@@ -200,6 +268,7 @@ def main():
     goals = judged(
         [
             *[(text, ratios, ">=", 2, min if "worst" in text else mean) for text, ratios in goals],
+            ("lu / ldlt, mean", [_by_lu(row) for row in indefinite], ">=", 1, mean),
             (f"a column of {_COLUMNS}, mean", [_gain(row) for row in several], ">=", 5, mean),
         ]
     )
