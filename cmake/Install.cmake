@@ -46,7 +46,7 @@ if(TSGU_BUILD_COMPILER)
 endif()
 
 # The public headers: the C API, its C++ face, and what these include.
-foreach(header tsgu.h tsgu.hpp solvers.h Methods.def CompilerInterface.h Error.h)
+foreach(header tsgu.h tsgu.hpp outputs.h solvers.h Methods.def CompilerInterface.h Error.h)
   install(FILES ${PROJECT_SOURCE_DIR}/runtime/include/tsgu/${header}
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tsgu COMPONENT development)
 endforeach()

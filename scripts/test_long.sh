@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 worst=0
 note() { local status=$?; ((status > worst)) && worst=$status; return 0; }
 
-GTEST_REPEAT=${TSGU_REPEAT:-20} GTEST_SHUFFLE=1 \
+TSGU_LONG=1 GTEST_REPEAT=${TSGU_REPEAT:-20} GTEST_SHUFFLE=1 \
   ctest --test-dir "$build" --output-on-failure || note
 TSGU_LONG=1 "$python" -m pytest || note
 "$python" benchmarks/gpu_report.py --build "$build" >/dev/null || note

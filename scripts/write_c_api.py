@@ -19,6 +19,7 @@ STRUCTS = (
     "tsgu_tensor",
     "tsgu_executor",
     "tsgu_counters",
+    "tsgu_output_counters",
     "tsgu_solver",
     "tsgu_outcome",
     "tsgu_iteration_options",
@@ -55,7 +56,7 @@ import ctypes
 def declared():
     """The definitions of the headers by kind and name, as clang reads them."""
     command = ["clang-22", "-x", "c", "-fsyntax-only", "-Xclang", "-ast-dump=json", "-I", HEADERS]
-    command.append(HEADERS / "tsgu" / "tsgu.h")
+    command.append(HEADERS / "tsgu" / "outputs.h")  # includes tsgu.h
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     nodes = json.loads(text)["inner"]
     return {(node["kind"], node.get("name")): node for node in nodes if node.get("inner")}

@@ -7,7 +7,7 @@
 
 #include "Interpreter.h"
 
-#include "tsgu/tsgu.h"
+#include "tsgu/outputs.h"
 
 #include <atomic>
 #include <thread>
@@ -134,8 +134,22 @@ static bool isTrue(const Interpreter &python, void *answer) {
   return yes;
 }
 
-/// Whether torch allocated both tensors. The kernel of an operator whose errors
-/// torch drops: so it runs nothing in which Python would look for signals.
+/// Whether nobody but torch writes to a storage: it allocated it or got it from
+/// us.
+static bool isTorchs(const Interpreter &python, void *storage) {
+  if (isTrue(python, python.callMethod(storage, "resizable", nullptr)))
+    return true;
+  void *data = python.callMethod(storage, "data_ptr", nullptr);
+  if (!data)
+    return false;
+  const long address = python.asLong(data);
+  python.decrease(data);
+  return tsgu_output_is(reinterpret_cast<const void *>(address)) != 0;
+}
+
+/// Whether torch owns the memory of both tensors. The kernel of an operator
+/// whose errors torch drops: so it runs nothing in which Python would look for
+/// signals.
 extern "C" TSGU_API bool tsgu_torch_owns(void *positions, void *coordinates) {
   const Interpreter *python = current.load();
   for (void *tensor : {positions, coordinates}) {
@@ -144,9 +158,9 @@ extern "C" TSGU_API bool tsgu_torch_owns(void *positions, void *coordinates) {
                         : nullptr;
     if (!storage)
       return false;
-    void *answer = python->callMethod(storage, "resizable", nullptr);
+    const bool torchs = isTorchs(*python, storage);
     python->decrease(storage);
-    if (!isTrue(*python, answer))
+    if (!torchs)
       return false;
   }
   return true;

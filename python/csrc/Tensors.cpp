@@ -10,14 +10,13 @@
 #include "Queue.h"
 #include "Transposed.h"
 
+#include "tsgu/outputs.h"
+
 #include <torch/csrc/stable/ops.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 using namespace tsgu::torch_plugin;
 
@@ -107,25 +106,6 @@ TensorHandle tsgu::torch_plugin::contiguous(AtenTensorHandle tensor,
                                  : copiedTo(view.place, tensor, view);
 }
 
-/// Asks for huge pages in the part of [data, data + bytes) that consists of
-/// whole ones. Advice only: failure changes nothing.
-static void adviseHugePages(void *data, int64_t bytes) {
-#if defined(__linux__)
-  constexpr int64_t worthwhile = int64_t(4) << 20;
-  constexpr uintptr_t page = uintptr_t(2) << 20;
-  if (bytes < worthwhile)
-    return;
-  uintptr_t first = reinterpret_cast<uintptr_t>(data);
-  uintptr_t begin = (first + page - 1) & ~(page - 1);
-  uintptr_t end = (first + static_cast<uintptr_t>(bytes)) & ~(page - 1);
-  if (begin < end)
-    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
-#else
-  (void)data;
-  (void)bytes;
-#endif
-}
-
 /// On a device torch may have failed for other reasons, which it only prints.
 [[noreturn]] static void failToAllocate(Place place, int32_t rank,
                                         const int64_t *shape) {
@@ -139,6 +119,39 @@ static void adviseHugePages(void *data, int64_t bytes) {
   fail(ErrorKind::Memory, text + ") on " + place.name());
 }
 
+/// A tensor on memory of results before it, which goes back with its storage;
+/// none where there is no memory.
+static TensorHandle onKeptMemory(tsgu_type type, int32_t rank,
+                                 const int64_t *shape, const int64_t *strides,
+                                 int64_t bytes) {
+  static const int32_t strided = aoti_torch_layout_strided();
+  void *data = nullptr;
+  if (tsgu_output_allocate(bytes, &data) != TSGU_OK)
+    return {};
+  AtenTensorHandle handle = nullptr;
+  const auto end = [](void *memory, void *) { tsgu_output_free(memory); };
+  constexpr int32_t anyIndex = -1; // With the CPU's, 0, torch refuses memory.
+  if (torch_from_blob(data, rank, shape, strides, /*storage_offset=*/0,
+                      dtypes()[type], Place().deviceType(), anyIndex, &handle,
+                      strided, /*opaque_metadata=*/nullptr, 0, end,
+                      /*deleter_ctx=*/nullptr) != 0)
+    tsgu_output_free(data);
+  return TensorHandle(handle);
+}
+
+/// A tensor on torch's own memory; none where there is none.
+static TensorHandle onTorchsMemory(Place place, tsgu_type type, int32_t rank,
+                                   const int64_t *shape,
+                                   const int64_t *strides) {
+  AtenTensorHandle handle = nullptr;
+  // Shapes are inferred, not given, so that only the memory can be at fault.
+  if (aoti_torch_empty_strided(rank, shape, strides, dtypes()[type],
+                               place.deviceType(), place.deviceIndex(),
+                               &handle) != 0)
+    return {};
+  return TensorHandle(handle);
+}
+
 TensorHandle tsgu::torch_plugin::allocate(Place place, tsgu_type type,
                                           int32_t rank, const int64_t *shape,
                                           TensorView &view) {
@@ -149,24 +162,29 @@ TensorHandle tsgu::torch_plugin::allocate(Place place, tsgu_type type,
     if (__builtin_mul_overflow(elements, shape[d], &elements))
       failToAllocate(place, rank, shape);
   }
-  AtenTensorHandle handle = nullptr;
-  // Shapes are inferred, not given, so that only the memory can be at fault.
-  if (aoti_torch_empty_strided(rank, shape, strides, dtypes()[type],
-                               place.deviceType(), place.deviceIndex(),
-                               &handle) != 0)
+  int64_t bytes;
+  if (__builtin_mul_overflow(elements, elementSize(type), &bytes))
     failToAllocate(place, rank, shape);
-  TensorHandle tensor(handle);
+  // Users resize index tensors, and others look at whose memory these have.
+  const bool kept =
+      place.isCPU() && isFloat(type) && bytes >= TSGU_OUTPUT_LEAST;
+  TensorHandle tensor = kept
+                            ? onKeptMemory(type, rank, shape, strides, bytes)
+                            : onTorchsMemory(place, type, rank, shape, strides);
+  if (!tensor)
+    failToAllocate(place, rank, shape);
   view.place = place;
   view.type = type;
   view.rank = rank;
   int64_t *sizes = nullptr, *steps = nullptr;
-  checkTorch(aoti_torch_get_sizes(handle, &sizes), "read a shape");
-  checkTorch(aoti_torch_get_strides(handle, &steps), "read strides");
-  checkTorch(aoti_torch_get_data_ptr(handle, &view.data), "read a pointer");
+  checkTorch(aoti_torch_get_sizes(tensor.get(), &sizes), "read a shape");
+  checkTorch(aoti_torch_get_strides(tensor.get(), &steps), "read strides");
+  checkTorch(aoti_torch_get_data_ptr(tensor.get(), &view.data),
+             "read a pointer");
   view.shape = sizes;
   view.strides = steps;
-  if (place.isCPU())
-    adviseHugePages(view.data, elements * elementSize(type));
+  if (place.isCPU() && !kept)
+    tsgu_advise_huge(view.data, bytes);
   return tensor;
 }
 

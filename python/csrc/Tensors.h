@@ -92,9 +92,9 @@ inline tsgu_tensor toTensor(const TensorView &view) {
 /// The same elements with all strides contiguous: a copy where they are not.
 TensorHandle contiguous(AtenTensorHandle tensor, const TensorView &view);
 
-/// A tensor whose memory is not yet initialised. On the CPU in huge pages where
-/// it is large: first-touch faults on 4 KiB pages cost more than the kernel
-/// itself.
+/// A tensor whose memory is not yet initialised. On the CPU large ones of
+/// values get that of results before them (outputs.h), others huge pages:
+/// first-touch faults cost more than the kernel itself.
 TensorHandle allocate(Place place, tsgu_type type, int32_t rank,
                       const int64_t *shape, TensorView &view);
 

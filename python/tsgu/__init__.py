@@ -11,7 +11,7 @@ solves         sparse_generic_solve, sparse_triangular_solve, sparse_generic_lst
                SolveInfo
 factorisations factorize, Factorization, logdet, slogdet, selected_inverse
 programs       operator, Operator, load_program, load_programs, programs
-the process    explain, show_config, install_as
+the process    explain, show_config, empty_cache, install_as
 
 Modules of their own: direct, distributions, encoders, utils, plots, jax, cupy.
 """
@@ -36,7 +36,7 @@ from ._programs.explain import explain
 from ._programs.user_programs import load_program, load_programs, operator, programs
 from ._runtime.aliases import install_as
 from ._runtime.callbacks import ConvergenceWarning
-from ._runtime.config import __version__, show_config
+from ._runtime.config import __version__, empty_cache, show_config
 from ._runtime.library import (
     BreakdownError,
     CallbackError,
@@ -91,6 +91,7 @@ __all__ = [
     "coo",
     "csr",
     "einsum",
+    "empty_cache",
     "explain",
     "factorize",
     "gather_mm",

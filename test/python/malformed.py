@@ -190,6 +190,7 @@ WITHOUT_POSITIONS = {
     *("BreakdownError", "CallbackError", "CompileError", "ConvergenceError", "ConvergenceWarning"),
     *("DeviceError", "PatternError", "SingularMatrixError", "SolveInfo", "__version__", "utils"),
     *(
+        "empty_cache",
         "explain",
         "plots.convergence",
         "plots.roofline",

@@ -48,7 +48,7 @@ def _say(operand, values, pattern):
     known = _seen.get(id(source))
     if known is None or known[0]() is not source or known[1:3] != (address, writes):
         reference = weakref.ref(source, _writes.removing(_seen, id(source)))
-        counted = writes is not None and values.untyped_storage().resizable() and not _CHECKING
+        counted = writes is not None and library.owns(values, values) and not _CHECKING
         known = _seen[id(source)] = reference, address, writes, next(_numbers), counted
     *_, number, sure = known
     if sure and address not in _writes.counting:

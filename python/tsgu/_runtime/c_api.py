@@ -116,6 +116,18 @@ class Counters(ctypes.Structure):
     ]
 
 
+class OutputCounters(ctypes.Structure):
+    """tsgu_output_counters"""
+
+    _fields_ = [
+        ("reused", ctypes.c_uint64),
+        ("mapped", ctypes.c_uint64),
+        ("lent", ctypes.c_int64),
+        ("kept", ctypes.c_int64),
+        ("limit", ctypes.c_int64),
+    ]
+
+
 class Solver(ctypes.Structure):
     """tsgu_solver"""
 

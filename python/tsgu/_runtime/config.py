@@ -35,7 +35,7 @@ def show_config() -> Config:
     >>> tsgu.show_config()["tsgu"] == tsgu.__version__
     True
     """
-    process, cache = library.counters()
+    (process, cache), outputs = library.counters(), library.output_counters()
     return Config(
         {
             "tsgu": __version__,
@@ -52,6 +52,11 @@ def show_config() -> Config:
             "patterns alive": process.patterns,
             "pattern bytes": process.pattern_bytes,
             "scratch bytes": process.scratch_bytes,
+            "output bytes lent": outputs.lent,
+            "output bytes kept": outputs.kept,
+            "output limit": outputs.limit,
+            "outputs on fresh memory": outputs.mapped,
+            "outputs on memory kept": outputs.reused,
             "solver analyses": process.analyses,
             "preconditioner setups": process.setups,
             "factorizations": process.factorizations,
@@ -71,3 +76,17 @@ def show_config() -> Config:
             "pattern cache limit": cache.limit,
         }
     )
+
+
+def empty_cache() -> None:
+    """Gives back to the system the memory that results left and that is kept for the next ones.
+
+    Results of 1 MiB and more on the CPU get memory of results before them, for fresh pages cost
+    more than a product. At most TSGU_OUTPUT_CACHE_BYTES are kept (of the environment; an eighth of
+    the machine's memory where it is not set), and the system takes them where memory is short.
+
+    >>> tsgu.empty_cache()
+    >>> tsgu.show_config()["output bytes kept"]
+    0
+    """
+    library.runtime.tsgu_outputs_release()

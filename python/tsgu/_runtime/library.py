@@ -116,6 +116,8 @@ _declare(runtime, "tsgu_string_free", None, ctypes.c_void_p)
 _declare(runtime, "tsgu_trace_start", ctypes.c_int)
 _declare(runtime, "tsgu_trace_stop", ctypes.c_int, ctypes.POINTER(ctypes.c_void_p))
 _declare(runtime, "tsgu_get_counters", None, ctypes.POINTER(c_api.Counters))
+_declare(runtime, "tsgu_get_output_counters", None, ctypes.POINTER(c_api.OutputCounters))
+_declare(runtime, "tsgu_outputs_release", None)
 _POINTER = ctypes.c_void_p
 _declare(runtime, "tsgu_iteration_start", ctypes.c_int, *[_POINTER] * 6)
 _declare(runtime, "tsgu_iteration_next", ctypes.c_int, *[_POINTER] * 4)
@@ -184,7 +186,7 @@ _with_gil = ctypes.PyDLL(str(directory / f"libtsgu_torch{_SUFFIX}"))
 _raise_kept = _with_gil.tsgu_torch_raise_kept
 _raise_kept.restype = None
 
-# Whether torch allocated the memory of both tensors.
+# Whether torch owns the memory of both tensors: it allocated it or got it from us.
 owns = _with_gil.tsgu_torch_owns
 owns.argtypes, owns.restype = (ctypes.py_object, ctypes.py_object), ctypes.c_bool
 
@@ -269,6 +271,13 @@ def counters():
     runtime.tsgu_get_counters(ctypes.byref(process))
     plugin.tsgu_torch_cache_counters(ctypes.byref(cache))
     return process, cache
+
+
+def output_counters():
+    """Those of the memory that results leave to the next ones."""
+    outputs = c_api.OutputCounters()
+    runtime.tsgu_get_output_counters(ctypes.byref(outputs))
+    return outputs
 
 
 def set_sweeper(function):

@@ -7,9 +7,11 @@
 
 #include "base/Memory.h"
 
+#include <cstdlib>
 #include <new>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace tsgu::runtime {
 
@@ -48,6 +50,17 @@ void adviseHuge(void *data, int64_t bytes) noexcept {
 #else
   (void)data, (void)bytes;
 #endif
+}
+
+int64_t cacheLimit(const char *variable, int64_t parts) {
+  if (const char *given = secure_getenv(variable)) {
+    char *end = nullptr;
+    const long long bytes = std::strtoll(given, &end, 10);
+    if (end != given && *end == '\0' && bytes >= 0)
+      return bytes;
+  }
+  const int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGE_SIZE);
+  return pages > 0 && size > 0 ? pages / parts * size : int64_t{1} << 30;
 }
 
 } // namespace tsgu::runtime

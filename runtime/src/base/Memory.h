@@ -49,6 +49,10 @@ template <typename T> Block blockOf(int64_t count) {
 /// where there are enough of them to matter (4 MiB). Only a hint.
 void adviseHuge(void *data, int64_t bytes) noexcept;
 
+/// How many bytes a cache may keep: what a variable of the environment says,
+/// otherwise one part in `parts` of the machine's memory.
+int64_t cacheLimit(const char *variable, int64_t parts);
+
 } // namespace tsgu::runtime
 
 #endif // TSGU_SRC_BASE_MEMORY_H

@@ -6,13 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "pattern/PreparedCache.h"
+#include "base/Memory.h"
 #include "pattern/Prepared.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <mutex>
-
-#include <unistd.h>
 
 namespace tsgu::runtime {
 
@@ -75,18 +73,9 @@ struct PreparedCache::Entry {
   }
 };
 
-static int64_t limitOfBytes() {
-  if (const char *given = secure_getenv("TSGU_PREPARED_CACHE_BYTES")) {
-    char *end = nullptr;
-    const long long bytes = std::strtoll(given, &end, 10);
-    if (end != given && *end == '\0' && bytes >= 0)
-      return bytes;
-  }
-  const int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGE_SIZE);
-  return pages > 0 && size > 0 ? pages / 16 * size : int64_t{1} << 30;
+PreparedCache::PreparedCache() {
+  count.limit = cacheLimit("TSGU_PREPARED_CACHE_BYTES", 16);
 }
-
-PreparedCache::PreparedCache() { count.limit = limitOfBytes(); }
 
 /// Never destroyed: patterns may go later.
 PreparedCache &PreparedCache::get() {
