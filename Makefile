@@ -59,6 +59,7 @@ bench: build $(VENV)/.bench ## measure; BENCH=quick takes minutes instead of an 
 	$(PYTHON) benchmarks/triangular.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/patterns.py --mode $(BENCH)
 	$(PYTHON) benchmarks/levels.py --mode $(BENCH) --build $(BUILD)
+	$(PYTHON) benchmarks/outputs.py --mode $(BENCH)
 	$(PYTHON) benchmarks/spgemm.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/attention.py --mode $(BENCH) --build $(BUILD)
 	$(PYTHON) benchmarks/library.py --mode $(BENCH) --build $(BUILD)

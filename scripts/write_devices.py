@@ -122,6 +122,7 @@ def calls():
 
 # Functions that take no matrix.
 WITHOUT = {
+    "empty_cache",
     "explain",
     "install_as",
     "load_program",
