@@ -89,6 +89,16 @@ private:
       for (int64_t row = 0; row < rows; row += block.rows) {
         const From *begin = positions + item + row;
         const int64_t count = std::min<int64_t>(block.rows, rows - row);
+        if (isOfDiagonals(begin, count)) {
+          const int64_t length = begin[1] - begin[0];
+          for (int64_t k = begin[0]; k < begin[1]; ++k) {
+            visitBlock(coordinates[k]);
+            for (int64_t i = 0; i < count; ++i)
+              visitEntry(i, 0, k + i * length);
+          }
+          endRow();
+          continue;
+        }
         std::copy_n(begin, count, next.begin());
         for (;;) {
           int64_t least = std::numeric_limits<int64_t>::max();
@@ -108,6 +118,23 @@ private:
         }
         endRow();
       }
+  }
+
+  /// Whether all rows of a block are on the same diagonals, as most are where
+  /// there are such blocks.
+  bool isOfDiagonals(const From *begin, int64_t count) const {
+    const auto length = begin[1] - begin[0];
+    if (slope == 0 || count < block.rows ||
+        begin[count] - begin[0] != count * length)
+      return false;
+    for (int64_t i = 1; i < count; ++i)
+      if (begin[i + 1] - begin[i] != length ||
+          !std::equal(coordinates + begin[0], coordinates + begin[1],
+                      coordinates + begin[i], [i](From first, From here) {
+                        return here - first == static_cast<From>(i);
+                      }))
+        return false;
+    return true;
   }
 
   /// Of an entry of row i of its block; a diagonal's is that of the first row.

@@ -348,10 +348,21 @@ TEST(Layout, Diagonals) {
         {{8, 8}, 64 * 9},
         {{5, 5}, 0},
         {{0, 4}, 0},
-        {{3, 20, 17}, 200}}) {
-    const Entries entries = randomEntries(random, shape, count);
-    const Owned pattern = entries.pattern();
+        {{3, 20, 17}, 200},
+        {{100, 110}, 0},
+        {{2, 50, 60}, 0}}) {
+    Entries entries = randomEntries(random, shape, count);
     const size_t last = shape.size() - 1;
+    if (count == 0) // Three diagonals, of which some rows lack one.
+      for (int64_t item = 0; item < (last > 1 ? shape[0] : 1); ++item)
+        for (int64_t row = 0; row < shape[last - 1]; ++row)
+          for (int64_t move : {-1, 3, 4})
+            if (const int64_t column = row + move; column >= 0 &&
+                                                   column < shape[last] &&
+                                                   (row % 19 != 0 || move == 3))
+              entries.all.push_back(last > 1 ? Entry{item, row, column}
+                                             : Entry{row, column, 0});
+    const Owned pattern = entries.pattern();
     for (const auto [rows, columns] :
          {std::pair(last - 1, last), {last, last - 1}})
       for (int64_t height : {2, 8}) {
