@@ -299,7 +299,6 @@ static LoweringOptions getOptions(const tsgu_specialization &specialization,
                         std::end(specialization.hollow));
   options.blocks.assign(std::begin(specialization.blocks),
                         std::end(specialization.blocks));
-  options.exchangeOnly = specialization.target != TSGU_TARGET_CPU;
   options.vectorBits = target.vectorBits;
   options.alignment = specialization.alignment;
   return options;
@@ -322,7 +321,8 @@ static std::string describe(tsgu_target target, const Target &host) {
 /// are not there.
 static Error checkDeviceStages(StringRef path, const Manifest &manifest) {
   for (const Stage &stage : manifest.stages) {
-    if (!stage.isKernel() && stage.step.name != StepInfo::permuteValues)
+    if (!stage.isKernel() && stage.step.name != StepInfo::permuteValues &&
+        stage.step.name != StepInfo::fill)
       return llvm::createStringError(
           "'" + path + "' has the step " + stage.step.name +
           ", which has no code for devices yet; move its operands to the CPU");

@@ -35,12 +35,10 @@ void addLowerToKernels(OpPassManager &pm, const LoweringOptions &options) {
   specialize.widths.assign(options.widths.begin(), options.widths.end());
   specialize.hollow.assign(options.hollow.begin(), options.hollow.end());
   specialize.blocks.assign(options.blocks.begin(), options.blocks.end());
-  SelectLayoutOptions layout;
-  layout.exchangeOnly = options.exchangeOnly;
   pm.addNestedPass<func::FuncOp>(createExpandConjugated());
   pm.addPass(createSpecialize(specialize));
   pm.addNestedPass<func::FuncOp>(createExpandLogSumExp());
-  pm.addNestedPass<func::FuncOp>(createSelectLayout(layout));
+  pm.addNestedPass<func::FuncOp>(createSelectLayout());
   pm.addPass(createStage());
   pm.addNestedPass<func::FuncOp>(createLowerSampled());
   pm.addPass(createSparsificationAndBufferizationPass());

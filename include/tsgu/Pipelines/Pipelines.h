@@ -24,7 +24,6 @@ struct LoweringOptions {
   unsigned derivedIndex = 32;
   std::vector<int64_t> widths;
   std::vector<int64_t> hollow, blocks;
-  bool exchangeOnly = false; ///< Of layouts: as devices have them.
   unsigned vectorBits = 512;
   unsigned alignment = 16;
 };

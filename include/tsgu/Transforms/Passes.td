@@ -162,10 +162,6 @@ def SelectLayout : Pass<"tsgu-select-layout", "::mlir::func::FuncOp"> {
     program was specialised to a pattern that is mostly empty there. A remark
     tells the choice.
   }];
-  let options = [
-    Option<"exchangeOnly", "exchange-only", "bool", "false",
-           "no other order than with the last two dimensions exchanged: devices "
-           "have no other">];
 }
 
 def Stage : Pass<"tsgu-stage", "::mlir::ModuleOp"> {

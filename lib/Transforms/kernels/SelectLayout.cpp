@@ -137,8 +137,7 @@ void SelectLayout::selectSparse(GenericOp op, Value tensor, AffineMap sparse,
     }
     if (isSparse(op.getDpsInits()[0]))
       break;
-  } while (std::next_permutation(
-      order.begin() + (exchangeOnly ? order.size() - 2 : 0), order.end()));
+  } while (std::next_permutation(order.begin(), order.end()));
   for (const Level &level : schedule.levels)
     schedule.loops.push_back(loopOf(sparse, level.dimension));
 }

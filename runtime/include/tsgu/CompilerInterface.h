@@ -95,12 +95,12 @@ typedef struct tsgu_specialization {
   uint8_t target;     /* tsgu_target */
   uint8_t alignment;  /* devices: bytes (4, 8 or 16) to which all rows of dense
                          operands are aligned and of which they are made up */
-  uint8_t hollow[8];  /* by pattern; on devices 0. Bit m: of the tuples of
-                         coordinates of the dimensions in the set m, most are in
-                         no entry, so that levels are better compressed there */
-  uint16_t blocks[8]; /* the same. Rows of its dense blocks + 256 * columns;
-                         0 columns: of blocks of diagonals; 0: it is not made
-                         of blocks */
+  uint8_t hollow[8];  /* by pattern. Bit m: of the tuples of coordinates of the
+                         dimensions in the set m, most are in no entry, so that
+                         levels are better compressed there */
+  uint16_t blocks[8]; /* by pattern; on devices 0. Rows of its dense blocks +
+                         256 * columns; 0 columns: of blocks of diagonals; 0: it
+                         is not made of blocks */
 } tsgu_specialization;
 
 typedef struct tsgu_compiler {

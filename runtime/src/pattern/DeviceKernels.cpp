@@ -26,6 +26,7 @@ namespace {
 enum Library {
   Check,
   Copy,
+  Fill,
   Permute,
   Rows,
   Scan,
@@ -35,8 +36,9 @@ enum Library {
   Libraries
 };
 constexpr const char *libraryPaths[Libraries] = {
-    "device/check", "device/copy", "device/permute", "device/rows",
-    "device/scan",  "device/sort", "device/split",   "device/sum"};
+    "device/check",   "device/copy",  "device/fill",
+    "device/permute", "device/rows",  "device/scan",
+    "device/sort",    "device/split", "device/sum"};
 
 constexpr int64_t blockThreads = 256;
 constexpr int64_t tileSize = 2048; ///< Of scan and sort.
@@ -273,6 +275,19 @@ void permuteOn(Device &device, void *stream, const Layout &layout,
                           to.itemBytes / elementSize},
                          count);
           });
+}
+
+void fillOn(Device &device, void *stream, uint64_t bits, int64_t elementSize,
+            ItemValues to, int64_t rows, int64_t width, int64_t stride,
+            int64_t items) {
+  const Calls call(device, stream, ElementType::I32);
+  inParts(to, to, items, [&](ItemValues, ItemValues target, int64_t count) {
+    call.forEach(Fill, elementSize == 4 ? "fill4" : "fill8",
+                 multiply(rows, width),
+                 {target.data, static_cast<int64_t>(bits), rows, width, stride,
+                  to.itemBytes / elementSize},
+                 count);
+  });
 }
 
 void sumEntriesOn(Device &device, void *stream, const EntrySums &sums,

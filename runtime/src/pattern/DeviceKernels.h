@@ -72,6 +72,12 @@ void permuteOn(Device &device, void *stream, const Layout &layout,
                int64_t elementSize, ItemValues from, ItemValues to,
                int64_t items);
 
+/// Sets `rows` rows of `width` elements of 4 or 8 bytes, `stride` elements
+/// apart, to these bits, for each item.
+void fillOn(Device &device, void *stream, uint64_t bits, int64_t elementSize,
+            ItemValues to, int64_t rows, int64_t width, int64_t stride,
+            int64_t items);
+
 /// to[s] = the sum of the values of the entries that name element s, in their
 /// order, for each item.
 void sumEntriesOn(Device &device, void *stream, const EntrySums &sums,

@@ -12,11 +12,11 @@
 #include "device/Device.h"
 #include "pattern/Layout.h"
 
-#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <vector>
 
 namespace tsgu::runtime {
 
@@ -24,7 +24,18 @@ namespace tsgu::runtime {
 struct DeviceLayout {
   Layout layout;
   DeviceBlock positions, coordinates, permutation;
+  DeviceBlock upperPositions[2], upperCoordinates[2];
+
+  int64_t bytes() const {
+    int64_t sum = positions.bytes() + coordinates.bytes() + permutation.bytes();
+    for (int level = 0; level < 2; ++level)
+      sum += upperPositions[level].bytes() + upperCoordinates[level].bytes();
+    return sum;
+  }
 };
+
+/// A copy of a canonical layout that a device has, on the host. Waits.
+OwnedLayout readLayout(Device &device, void *stream, const Layout &canonical);
 
 /// The entries that name each stored element, 64-bit numbers.
 struct EntrySums {
@@ -49,36 +60,47 @@ struct Split {
 /// finish with the others. Depends on the pattern alone.
 int64_t splitLength(int64_t rows, int64_t stored);
 
-/// The layouts of a pattern on one device, and their long rows. Each is
-/// computed on the device at its first use, on the stream, and waited for.
-/// Thread-safe.
+/// The layouts of a pattern on one device, and their long rows. Each is made at
+/// its first use, on the stream, and waited for: with rows and columns
+/// exchanged on the device, by other levels on the host. Thread-safe.
 class DeviceLayouts {
 public:
-  /// `csr` has pointers to the device's memory, which somebody keeps.
-  DeviceLayouts(Device &device, const Layout &csr, int64_t items, int64_t rows,
-                int64_t columns)
-      : device(device), canonical(csr), items(items), rows(rows),
-        columns(columns) {}
+  /// `csr` has pointers to the device's memory, which somebody keeps; `derived`
+  /// is the index type of other layouts.
+  DeviceLayouts(Device &device, const Layout &csr,
+                std::span<const int64_t> shape, ElementType derived);
 
   Device &on() const { return device; }
-  /// The canonical layout, or that with rows and columns exchanged.
-  const Layout &layout(std::span<const Level> levels, void *stream);
+  /// Throws InvalidArgument for levels with blocks.
+  const Layout &layout(std::span<const Level> levels, void *stream) {
+    return made(levels, stream).memory.layout;
+  }
   const Split &split(std::span<const Level> levels, void *stream);
 
   /// Memory owned.
   int64_t bytes() const { return owned.load(std::memory_order_relaxed); }
 
 private:
-  const Layout &transposed(void *stream);
+  /// In a list that only grows.
+  struct Made {
+    Levels levels;
+    DeviceLayout memory;
+    std::atomic<const Split *> splitReady{nullptr};
+    std::unique_ptr<Split> split;
+    std::unique_ptr<Made> next;
+  };
+  Made *find(std::span<const Level> levels) const;
+  Made &made(std::span<const Level> levels, void *stream);
+  DeviceLayout make(std::span<const Level> levels, void *stream) const;
+  DeviceLayout makeOnHost(std::span<const Level> levels, void *stream) const;
 
   Device &device;
+  const std::vector<int64_t> shape;
+  const ElementType derived;
   const Layout canonical;
-  const int64_t items, rows, columns;
   ForkSafeMutex computing;
-  std::atomic<const DeviceLayout *> transposedReady{nullptr};
-  std::unique_ptr<DeviceLayout> transposedMemory;
-  std::array<std::atomic<const Split *>, 2> splitReady{};
-  std::array<std::unique_ptr<Split>, 2> splits;
+  std::unique_ptr<Made> latest; ///< The canonical one at the end.
+  std::atomic<Made *> ready;
   std::atomic<int64_t> owned{0};
 };
 

@@ -75,6 +75,8 @@ void Pattern::copyFrom(const Place &place, Pattern &host) {
   }
   setCanonical(csr.indexType, devicePositions.data(), deviceCoordinates.data(),
                csr.stored);
+  constexpr int pairedSet = 1 << 7; // Of layouts that devices do not keep.
+  hollowSets = host.hollow() & ~pairedSet;
 }
 
 Pattern *Pattern::fromCSROn(const Place &place, int32_t rank,
@@ -104,6 +106,7 @@ Pattern *Pattern::fromCSROn(const Place &place, int32_t rank,
       made.devicePositions = joinItemsOn(place.device, place.stream(), csr);
     made.setCanonical(own, made.devicePositions.data(),
                       made.deviceCoordinates.data(), stored);
+    made.findHollowOn(place);
     return pattern.release();
   }
   const int64_t size = elementSize(type);
@@ -146,6 +149,7 @@ Pattern *Pattern::fromCOOOn(const Place &place, int32_t rank,
         positionsFromRowsOn(place.device, place.stream(), coo);
     made.setCanonical(own, made.devicePositions.data(),
                       made.deviceCoordinates.data(), stored);
+    made.findHollowOn(place);
     return pattern.release();
   }
   std::vector<std::vector<char>> host;

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "pattern/Pattern.h"
+#include "program/DeviceLaunch.h"
 
 namespace tsgu::runtime {
 
@@ -59,14 +60,16 @@ static int64_t countFilled(const Layout &csr, int32_t dimension, int32_t rank,
   return count;
 }
 
-bool Pattern::isHollow(int32_t dimension) const {
+template <typename F>
+bool Pattern::isHollow(int32_t dimension, F &&onHost) const {
   const int64_t extent = extents[dimension];
   if (extent < leastExtent || stored() / mostEntries >= extent)
     return false;
   if (stored() <= extent / mostFilled)
     return true;
-  return withIndexType(canonical.indexType, [&]<typename I>(I) {
-    return countFilled<I>(canonical, dimension, dims, extent, rows()) <=
+  const Layout &layout = onHost();
+  return withIndexType(layout.indexType, [&]<typename I>(I) {
+    return countFilled<I>(layout, dimension, dims, extent, rows()) <=
            extent / mostFilled;
   });
 }
@@ -83,18 +86,32 @@ bool Pattern::isHollow(int32_t a, int32_t b) const {
          (stored() < pairs && std::min(extents[a], extents[b]) >= leastOfPair);
 }
 
-uint8_t Pattern::hollow() {
-  const int known = hollowSets.load(std::memory_order_relaxed);
-  if (known >= 0)
-    return static_cast<uint8_t>(known);
+template <typename F> int Pattern::findHollow(F &&onHost) const {
   int found = paired << 7;
-  for (int32_t a = 0; !home && a < dims; ++a) {
-    found |= isHollow(a) << (1 << a);
+  for (int32_t a = 0; a < dims; ++a) {
+    found |= isHollow(a, onHost) << (1 << a);
     for (int32_t b = 0; dims == 3 && b < a; ++b)
       found |= isHollow(a, b) << (1 << a | 1 << b);
   }
-  hollowSets.store(found, std::memory_order_relaxed);
-  return static_cast<uint8_t>(found);
+  return found;
+}
+
+uint8_t Pattern::hollow() {
+  int known = hollowSets.load(std::memory_order_relaxed);
+  if (known < 0) {
+    known = findHollow([&]() -> const Layout & { return canonical; });
+    hollowSets.store(known, std::memory_order_relaxed);
+  }
+  return static_cast<uint8_t>(known);
+}
+
+void Pattern::findHollowOn(const Place &place) {
+  OwnedLayout host;
+  hollowSets = findHollow([&]() -> const Layout & {
+    if (!host.layout.positions)
+      host = readLayout(place.device, place.stream(), canonical);
+    return host.layout;
+  });
 }
 
 } // namespace tsgu::runtime

@@ -150,8 +150,9 @@ DeviceLayouts &Pattern::layoutsOn(Device &device) {
     const Layout &rowsOfItems = csr();
     std::lock_guard lock(making);
     if (!placed)
-      placed = std::make_unique<DeviceLayouts>(device, rowsOfItems, items(),
-                                               rows(), columns());
+      placed = std::make_unique<DeviceLayouts>(
+          device, rowsOfItems, std::span(extents, static_cast<size_t>(dims)),
+          derivedIndexType());
     placedReady.store(placed.get(), std::memory_order_release);
   }
   return *placed;

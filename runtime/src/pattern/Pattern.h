@@ -81,7 +81,7 @@ public:
   /// Bit m: of the tuples of coordinates of the dimensions in the set m, most
   /// are in no entry. The set of all three stands for something else: the first
   /// coordinate and one of the others tell the third, so that the last level
-  /// may be a singleton. Of a pattern on a device nothing is known.
+  /// may be a singleton.
   uint8_t hollow();
   /// The blocks of which the pattern is made, but for few entries: the largest
   /// ones that are full, or those of diagonals, of most entries. One by one
@@ -163,7 +163,10 @@ private:
     OwnedLayout owned;
     std::unique_ptr<MadeLayout> next;
   };
-  bool isHollow(int32_t dimension) const;
+  template <typename F> bool isHollow(int32_t dimension, F &&onHost) const;
+  template <typename F> int findHollow(F &&onHost) const;
+  /// When the pattern is made on a device: later nothing may be waited for.
+  void findHollowOn(const struct Place &place);
   bool isHollow(int32_t a, int32_t b) const;
   const MadeLayout *find(std::span<const Level> levels, bool permuted) const;
   void checkLevels(std::span<const Level> levels) const;

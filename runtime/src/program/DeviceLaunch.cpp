@@ -24,6 +24,14 @@
 namespace tsgu::runtime {
 namespace {
 
+const Layout &layoutFor(const Place &place, const Plan &plan,
+                        const Arguments &arguments, int32_t layout) {
+  const LayoutInfo &info = plan.manifest().layouts[layout];
+  return arguments.patterns[info.pattern]
+      ->layoutsOn(place.device)
+      .layout(info.levels, place.stream());
+}
+
 const Split &splitFor(const Place &place, const Plan &plan,
                       const Arguments &arguments, int32_t layout) {
   const LayoutInfo &info = plan.manifest().layouts[layout];
@@ -33,8 +41,8 @@ const Split &splitFor(const Place &place, const Plan &plan,
 }
 
 /// The sizes that only a device's patterns have.
-Binding bindSplits(const Place &place, const Plan &plan, Binding binding,
-                   const Arguments &arguments) {
+Binding bindPatterns(const Place &place, const Plan &plan, Binding binding,
+                     const Arguments &arguments) {
   const std::vector<Symbol> &symbols = plan.manifest().symbols;
   for (size_t i = 0; i < symbols.size(); ++i) {
     if (symbols[i].chunksOf >= 0)
@@ -43,6 +51,9 @@ Binding bindSplits(const Place &place, const Plan &plan, Binding binding,
     if (symbols[i].longRowsOf >= 0)
       binding.sizes[i] =
           splitFor(place, plan, arguments, symbols[i].longRowsOf).longRows;
+    if (symbols[i].nodesOf >= 0)
+      binding.sizes[i] =
+          layoutFor(place, plan, arguments, symbols[i].nodesOf).upper[0].nodes;
   }
   return binding;
 }
@@ -81,7 +92,13 @@ private:
     if (!stage.step->runOn)
       fail(Status::InvalidArgument, plan.manifest().program, " has a step, ",
            stage.step->name, ", that runs on the CPU: move its operands there");
-    stage.step->runOn({stage, place, frame, first, items});
+    stage.step->runOn({{plan.manifest(), stage.stage->step},
+                       stage,
+                       binding,
+                       place,
+                       frame,
+                       first,
+                       items});
   }
 
   const Layout &layout(int32_t index) const { return frame.layout(index); }
@@ -91,6 +108,10 @@ private:
     if (argument.layout < 0)
       return frame.data(argument.slot, item);
     const Layout &l = layout(argument.layout);
+    if (argument.upper >= 0) {
+      const UpperLevel &level = l.upper[argument.upper];
+      return argument.coordinates ? level.coordinates : level.positions;
+    }
     auto split = [&]() -> const Split & {
       return splitFor(place, plan, arguments, argument.layout);
     };
@@ -117,6 +138,11 @@ private:
   /// Elements from the first to the last that an argument has for one item.
   int64_t elementsOf(const StagePlan &stage, size_t index) const {
     const Argument &argument = stage.stage->arguments[index];
+    if (const int32_t upper = stage.arguments[index].upper; upper >= 0) {
+      const UpperLevel &level = layout(argument.layout).upper[upper];
+      return argument.role == Argument::Coordinates ? level.nodes
+                                                    : level.parents + 1;
+    }
     auto split = [&]() -> const Split & {
       return splitFor(place, plan, arguments, argument.layout);
     };
@@ -274,7 +300,7 @@ uint8_t alignmentOf(const Signature &signature, const Binding &binding,
 
 void launchOn(const Place &place, const Plan &plan, const Binding &given,
               const Arguments &arguments, const tsgu_tensor &result) {
-  const Binding binding = bindSplits(place, plan, given, arguments);
+  const Binding binding = bindPatterns(place, plan, given, arguments);
   Frame frame(plan, binding, arguments, result, &place);
   const int64_t bytes = frame.scratchBytes();
   char *scratch = allocate(place, multiply(bytes, binding.items()));

@@ -231,7 +231,6 @@ void Program::launchAt(const Place &place, const Binding &binding,
   Key key = keyOf(binding);
   key.target = static_cast<uint8_t>(place.device.target());
   key.alignment = alignmentOf(signature, binding, arguments, result);
-  key.hollow = {};
   key.blocks = {};
   const Plan &plan = planFor(key);
   if (!plan.isForDevice())

@@ -50,9 +50,9 @@ private:
     ElementType valueType, indexType, derivedIndexType;
     std::array<uint16_t, maxSymbols> widths;
     uint8_t target = TSGU_TARGET_CPU;
-    uint8_t alignment = 0;                      ///< On devices.
-    std::array<uint8_t, maxPatterns> hollow{};  ///< On the CPU.
-    std::array<uint16_t, maxPatterns> blocks{}; ///< The same.
+    uint8_t alignment = 0; ///< On devices.
+    std::array<uint8_t, maxPatterns> hollow{};
+    std::array<uint16_t, maxPatterns> blocks{}; ///< On the CPU.
   };
   struct Entry {
     Entry(const Key &key, const tsgu_object &object) : key(key), plan(object) {}

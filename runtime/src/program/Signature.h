@@ -37,7 +37,7 @@ struct Binding {
   ElementType valueType = ElementType::F64;
   ElementType indexType = ElementType::I32;
   ElementType derivedIndexType = ElementType::I32;
-  std::array<uint8_t, maxPatterns> hollow{};  ///< By pattern, on the host.
+  std::array<uint8_t, maxPatterns> hollow{};  ///< By pattern.
   std::array<uint16_t, maxPatterns> blocks{}; ///< As tsgu_specialization's.
 
   int64_t items() const { return batch < 0 ? 1 : batch; }

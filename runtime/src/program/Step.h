@@ -80,7 +80,9 @@ struct HostStep {
 
 /// One run for many items, to be put on a device's stream.
 struct DeviceStep {
+  StepView view;
   const StagePlan &plan;
+  const Binding &binding;
   const Place &place;
   Frame &frame;
   int64_t first, items;

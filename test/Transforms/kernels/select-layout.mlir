@@ -9,8 +9,6 @@
 // RUN: tsgu-opt %programs/entry_products.mlir --remarks-filter=tsgu \
 // RUN:   --pass-pipeline='builtin.module(tsgu-differentiate{wrt=2},tsgu-specialize{hollow=232},func.func(tsgu-select-layout))' 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=PAIRED
-// RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize{hollow=72},func.func(tsgu-select-layout{exchange-only}))' \
-// RUN:   --split-input-file --remarks-filter=tsgu 2>&1 | FileCheck %s --check-prefix=DEVICE
 // RUN: tsgu-opt %s --pass-pipeline='builtin.module(tsgu-specialize,func.func(tsgu-select-layout))' \
 // RUN:   --split-input-file --remarks-filter=tsgu 2>&1 | FileCheck %s
 
@@ -49,7 +47,6 @@
 // CHECK-SAME:    Reason="d0, d1 index the output: their iterations write different elements", Remark=parallel
 // CHECK:       remark: [Passed] SelectLayout {{.*}} Function=dense | Layout=dense,
 // CHECK:       remark: [Passed] SelectLayout {{.*}} Function=second_mode | Layout="1 dense, 0 dense, 2 compressed",
-// DEVICE:      remark: [Missed] SelectLayout {{.*}} Function=second_mode | Layout="0 dense, 1 compressed, 2 compressed",
 // CHECK-LABEL: func.func @total(
 // CHECK:         tsgu.partition = 0 : i64
 func.func @total(%A: tensor<?x?xf64, #CSR> {tsgu.pattern = @A}) -> tensor<f64> {

@@ -134,6 +134,64 @@ TEST_F(DevicePattern, HasTheHostsLayouts) {
     }
 }
 
+TEST_F(DevicePattern, HasTheHostsLayoutsByLevels) {
+  const auto dense = Level::Dense, compressed = Level::Compressed;
+  const std::vector<Levels> ofMatrix{{{0, compressed}, {1, compressed}},
+                                     {{1, compressed}, {0, compressed}}};
+  const std::vector<Levels> ofTensor{
+      {{0, compressed}, {1, compressed}, {2, compressed}},
+      {{0, dense}, {1, compressed}, {2, compressed}},
+      {{2, compressed}, {0, compressed}, {1, compressed}},
+      {{1, dense}, {0, dense}, {2, compressed}}};
+  for (int64_t items : {0, 4})
+    for (int64_t stored : {0, 90}) {
+      auto arrays = randomArrays<int32_t>(items, 300, 40, stored, random);
+      const Owned device = arrays.onDevice(place), host = arrays.onHost();
+      DeviceLayouts &layouts = device->layoutsOn(place.device);
+      const int64_t before = layouts.bytes();
+      for (const Levels &levels : items ? ofTensor : ofMatrix) {
+        SCOPED_TRACE(print(levels));
+        const Layout &expected = host->layout(levels);
+        const Layout &found = layouts.layout(levels, nullptr);
+        expectSame(found, expected);
+        EXPECT_EQ(&layouts.layout(levels, nullptr), &found) << "made once";
+        for (int64_t k = 0; k < stored * std::max<int64_t>(items, 1); ++k)
+          EXPECT_EQ(found.permutationOf(k), expected.permutationOf(k));
+        for (int level = 0; level < 2; ++level) {
+          const UpperLevel &a = found.upper[level], &b = expected.upper[level];
+          EXPECT_EQ(a.parents, b.parents);
+          ASSERT_EQ(a.nodes, b.nodes);
+          for (int64_t node = 0; node < b.nodes; ++node)
+            EXPECT_EQ(found.at(a.coordinates, node),
+                      expected.at(b.coordinates, node));
+          EXPECT_EQ(a.positions == nullptr, b.positions == nullptr);
+          for (int64_t parent = 0; b.positions && parent <= b.parents; ++parent)
+            EXPECT_EQ(found.at(a.positions, parent),
+                      expected.at(b.positions, parent));
+        }
+      }
+      EXPECT_GE(layouts.bytes(), before + stored);
+      EXPECT_THROW(
+          layouts.layout(Levels{{0, dense, 2}, {1, compressed, 2}}, nullptr),
+          Error);
+    }
+}
+
+TEST_F(DevicePattern, KnowsWhereItIsHollow) {
+  // Most rows are empty, or most columns, told by sizes alone or by a count.
+  for (auto [rows, columns, used, stored] :
+       {std::array<int64_t, 4>{4000, 30, 4000, 300},
+        {4000, 30, 400, 3000},
+        {4000, 30, 3000, 3000},
+        {400, 4000, 400, 2000}}) {
+    auto arrays = randomArrays<int32_t>(0, used, columns, stored, random);
+    arrays.shape[0] = rows;
+    arrays.positions.resize(static_cast<size_t>(rows + 1),
+                            static_cast<int32_t>(stored));
+    EXPECT_EQ(arrays.onDevice(place)->hollow(), arrays.onHost()->hollow());
+  }
+}
+
 TEST_F(DevicePattern, OwnsItsArrays) {
   auto expectOwn = [&]<typename I>(I) {
     for (int64_t items : {0, 3}) {

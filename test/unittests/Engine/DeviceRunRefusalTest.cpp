@@ -328,7 +328,7 @@ TEST_F(Refusals, OfProcessesForkedWhileAPatternIsTransposed) {
   tsgu_pattern *pattern = patternOf(matrix);
   const Operation operation = spmmVJP1(pattern, matrix, 4);
   emulateLibraries();
-  emulateProgram("spmm/vjp1", 4);
+  emulateProgram("spmm/vjp1", 4, pattern);
   cuda.setRunner([](const StandInLaunch &launch) {
     if (launch.kernel == "make_keys") {
       isTransposing = true;

@@ -18,9 +18,9 @@ class Threads : public DeviceRuns {};
 
 TEST_F(Threads, ComputeOnceWhatAPatternNeeds) {
   const TestMatrix matrix;
-  emulateProgram("spmm/vjp1", 4);
   runKernels();
   tsgu_pattern *pattern = patternOf(matrix);
+  emulateProgram("spmm/vjp1", 4, pattern);
   constexpr int count = 8;
   std::vector<std::unique_ptr<Queue>> queues;
   std::vector<Operation> operations;

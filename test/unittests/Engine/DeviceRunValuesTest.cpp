@@ -23,7 +23,7 @@ protected:
 
   std::vector<float> ran(const Operation &operation, const TestMatrix &matrix,
                          int64_t width, int64_t items = 1) {
-    emulateProgram(operation.path, width);
+    emulateProgram(operation.path, width, operation.pattern);
     expectAsManifest(operation, matrix, width, items, 1);
     const float *data = operation.result.data;
     return {data, data + operation.result.elements()};
@@ -89,6 +89,28 @@ TEST_F(DeviceValues, OfProductsWithTheTranspose) {
     EXPECT_EQ(ran(many, matrix, 4, 3), transposedProductOf(matrix, many, 4, 3));
     tsgu_pattern_release(pattern);
   }
+}
+
+TEST_F(DeviceValues, OfMostlyEmptyRows) {
+  TestMatrix matrix;
+  matrix.rows = 4000;
+  matrix.positions.resize(4001, matrix.positions.back());
+  tsgu_pattern *pattern = patternOf(matrix);
+  auto ran = [&](const Operation &operation) {
+    emulateProgram(operation.path, 4, pattern);
+    std::fill_n(operation.result.data, operation.result.elements(), 7.0f);
+    expectSuccess(operation);
+    const float *data = operation.result.data;
+    return std::vector<float>(data, data + operation.result.elements());
+  };
+  const Operation one = spmm(pattern, matrix, 4);
+  EXPECT_EQ(ran(one), productOf(matrix, one, 4, 1));
+  EXPECT_EQ(cuda.launches().back().kernel, "spmm_k0") << "rows are not cut";
+  const Operation many = manySpmm(pattern, matrix, 4);
+  EXPECT_EQ(ran(many), productOf(matrix, many, 4, 3));
+  const Operation transposed = spmmVJP1(pattern, matrix, 4);
+  EXPECT_EQ(ran(transposed), transposedProductOf(matrix, transposed, 4, 1));
+  tsgu_pattern_release(pattern);
 }
 
 TEST_F(DeviceValues, OfProductsAtStoredEntries) {

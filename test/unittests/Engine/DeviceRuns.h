@@ -17,6 +17,7 @@
 #include "../runtime/device/StandInCuda.h"
 #include "base/CompilerLibrary.h"
 #include "device/Device.h"
+#include "pattern/Pattern.h"
 #include "tsgu/tsgu.h"
 
 #include <gtest/gtest.h>
@@ -218,7 +219,7 @@ struct Operation {
 /// What the runtime has compiled for an operation: `width` is that of the
 /// dense operands, by which kernels are specialised up to 256.
 inline const tsgu_object &objectFor(const std::string &path, int64_t width,
-                                    tsgu_target target) {
+                                    tsgu_target target, tsgu_pattern *pattern) {
   tsgu_program *program = nullptr;
   EXPECT_EQ(tsgu_program_open(path.c_str(), &program), TSGU_OK);
   const Manifest signature = runtime::signatureOf(path);
@@ -230,14 +231,16 @@ inline const tsgu_object &objectFor(const std::string &path, int64_t width,
       alignment = std::min(alignment, (16 | 4 * uint64_t(width)) &
                                           -(16 | 4 * uint64_t(width)));
     }
-  return runtime::compile(path, {TSGU_F32,
-                                 TSGU_I32,
-                                 TSGU_I32,
-                                 widths.data(),
-                                 static_cast<uint32_t>(widths.size()),
-                                 static_cast<uint8_t>(target),
-                                 static_cast<uint8_t>(alignment),
-                                 {}});
+  return runtime::compile(
+      path, {TSGU_F32,
+             TSGU_I32,
+             TSGU_I32,
+             widths.data(),
+             static_cast<uint32_t>(widths.size()),
+             static_cast<uint8_t>(target),
+             static_cast<uint8_t>(alignment),
+             {reinterpret_cast<runtime::Pattern *>(pattern)->hollow()},
+             {}});
 }
 
 //===----------------------------------------------------------------------===//
@@ -250,15 +253,16 @@ inline std::map<const void *, const tsgu_object *> &emulated() {
   return table;
 }
 
-inline void emulateProgram(const std::string &path, int64_t width) {
-  emulated()[objectFor(path, width, deviceTarget).image] =
-      &objectFor(path, width, TSGU_TARGET_EMULATOR);
+inline void emulateProgram(const std::string &path, int64_t width,
+                           tsgu_pattern *pattern) {
+  emulated()[objectFor(path, width, deviceTarget, pattern).image] =
+      &objectFor(path, width, TSGU_TARGET_EMULATOR, pattern);
 }
 
 inline void emulateLibraries() {
   for (const char *path :
-       {"device/check", "device/copy", "device/permute", "device/rows",
-        "device/scan", "device/sort", "device/split"}) {
+       {"device/check", "device/copy", "device/fill", "device/permute",
+        "device/rows", "device/scan", "device/sort", "device/split"}) {
     auto compiled = [&](tsgu_target target) -> const tsgu_object & {
       return runtime::compile(path, {TSGU_F32,
                                      TSGU_I32,

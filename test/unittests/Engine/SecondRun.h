@@ -37,7 +37,8 @@ struct ExpectedLaunches {
                    int64_t cut)
       : matrix(matrix), operation(operation), memory(memory), width(width),
         items(items), cut(cut) {
-    const tsgu_object &object = objectFor(operation.path, width, deviceTarget);
+    const tsgu_object &object =
+        objectFor(operation.path, width, deviceTarget, operation.pattern);
     manifest = Manifest::parse(object.manifest, object.manifest_size);
   }
 

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "base/Parallel.h"
+#include "pattern/DeviceKernels.h"
 #include "pattern/Matrix.h"
 #include "pattern/Ranges.h"
 #include "program/Step.h"
@@ -18,6 +19,7 @@
 
 #include <cstring>
 #include <limits>
+#include <vector>
 
 namespace tsgu::runtime {
 
@@ -68,30 +70,53 @@ static void fill(char *to, int64_t count, int64_t size, uint64_t bits) {
       std::memcpy(to + i * size, &bits, size);
 }
 
-static void run(const HostStep &call) {
-  const BufferInfo info = call.view.written(0);
-  const int32_t sign = call.view.info.numbers[0];
-  const uint64_t bits = sign == 0 ? 0 : infinity(info.type, sign < 0);
-  const int64_t size = call.plan.elementSize;
-  const int64_t *strides = call.frame.strides(call.plan.writes[0]);
-  const size_t rank = info.shape.size();
-  // Runs of elements that lie one after the other, and where each begins.
-  int64_t runs = 1, length = 1;
-  size_t inner = rank;
-  while (inner > 0 && (inner == rank || strides[inner - 1] == length))
-    length *= call.binding.sizes[info.shape[--inner]];
-  for (size_t d = 0; d < inner; ++d)
-    runs *= call.binding.sizes[info.shape[d]];
-  auto begin = [&](int64_t run) {
+static uint64_t bitsOf(const StepView &view) {
+  const int32_t sign = view.info.numbers[0];
+  return sign == 0 ? 0 : infinity(view.written(0).type, sign < 0);
+}
+
+/// The output as runs of elements that lie one after the other.
+class Runs {
+public:
+  Runs(const BufferInfo &info, const Binding &binding, const int64_t *strides)
+      : strides(strides) {
+    for (int32_t symbol : info.shape)
+      extents.push_back(binding.sizes[symbol]);
+    outer = extents.size();
+    while (outer > 0 &&
+           (outer == extents.size() || strides[outer - 1] == length))
+      length *= extents[--outer];
+    for (size_t d = 0; d < outer; ++d)
+      count *= extents[d];
+  }
+
+  /// Elements before a run.
+  int64_t begin(int64_t run) const {
     int64_t offset = 0;
-    for (size_t d = inner; d-- > 0;) {
-      const int64_t extent = call.binding.sizes[info.shape[d]];
-      offset += run % extent * strides[d];
-      run /= extent;
+    for (size_t d = outer; d-- > 0;) {
+      offset += run % extents[d] * strides[d];
+      run /= extents[d];
     }
     return offset;
-  };
-  const int64_t count = runs * length;
+  }
+  /// So many runs follow one another at equal distances.
+  int64_t rows() const { return outer > 0 ? extents[outer - 1] : 1; }
+  int64_t stride() const { return outer > 0 ? strides[outer - 1] : 0; }
+
+  int64_t count = 1, length = 1;
+
+private:
+  std::vector<int64_t> extents;
+  const int64_t *strides;
+  size_t outer;
+};
+
+static void run(const HostStep &call) {
+  const uint64_t bits = bitsOf(call.view);
+  const int64_t size = call.plan.elementSize;
+  const Runs runs(call.view.written(0), call.binding,
+                  call.frame.strides(call.plan.writes[0]));
+  const int64_t length = runs.length, count = runs.count * length;
   const int64_t parts = std::max<int64_t>(
       1, partsOf(count, work(call.view, call.binding), call.executor.threads));
   const Ranges ranges(count, parts);
@@ -102,10 +127,21 @@ static void run(const HostStep &call) {
     while (at < end) {
       const int64_t within = at % length;
       const int64_t next = std::min(end - at, length - within);
-      fill(to + (begin(at / length) + within) * size, next, size, bits);
+      fill(to + (runs.begin(at / length) + within) * size, next, size, bits);
       at += next;
     }
   });
+}
+
+static void runOn(const DeviceStep &call) {
+  const int32_t slot = call.plan.writes[0];
+  const int64_t size = call.plan.elementSize;
+  const Runs runs(call.view.written(0), call.binding, call.frame.strides(slot));
+  for (int64_t run = 0; run < runs.count; run += runs.rows())
+    fillOn(call.place.device, call.place.stream(), bitsOf(call.view), size,
+           {call.frame.data(slot, call.first) + runs.begin(run) * size,
+            call.frame.itemBytes(slot)},
+           runs.rows(), runs.length, runs.stride(), call.items);
 }
 
 const Step steps::fill = {.name = StepInfo::fill,
@@ -115,6 +151,7 @@ const Step steps::fill = {.name = StepInfo::fill,
                           .check = check,
                           .print = print,
                           .work = work,
-                          .run = run};
+                          .run = run,
+                          .runOn = runOn};
 
 } // namespace tsgu::runtime
