@@ -12,8 +12,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "device/Device.h"
 #include "pattern/Pattern.h"
-#include "program/DeviceLaunch.h"
 
 namespace tsgu::runtime {
 
