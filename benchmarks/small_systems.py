@@ -1,9 +1,11 @@
-"""Measures batches of small systems on one pattern beside SciPy's splu and dense torch.
+"""Measures batches of small systems on one pattern beside SciPy's splu, dense torch and KLU.
 
 Values are new at each step; the gradient of norm(A^-1 b)^2 in the values and in b is taken. Writes
-SMALL.md and small.json beside this file (in quick mode into the build folder).
+SMALL.md and small.json beside this file (in quick mode into the build folder). KLU is opened if
+libklu.so.1 is installed.
 """
 
+import ctypes
 import itertools
 import os
 from pathlib import Path
@@ -24,13 +26,14 @@ from report import command_line, facts, goals_table, judged, mean, milliseconds,
 _HERE = Path(__file__).resolve().parent
 _ITEMS = 1000
 _ROWS = (16, 32, 64, 128)
-_PEERS = ("SciPy", "dense torch")
+_PEERS = ("SciPy", "dense torch", "KLU")
 
 
 class Systems:
     """About eight entries in a row at random, symmetric, the diagonal large enough for Cholesky."""
 
-    def __init__(self, n, method, dtype):
+    def __init__(self, n, method, dtype, library):
+        self.library = library
         stored = torch.rand(n, n) < 4 / n
         stored = stored | stored.T | torch.eye(n, dtype=torch.bool)
         self.A = tsgu.Matrix.of(stored.to(dtype).to_sparse_csr())
@@ -71,18 +74,39 @@ class Systems:
             of_values[item] = -y[self.row] * x[self.column]
         return torch.from_numpy(of_values), torch.from_numpy(of_b)
 
-    def calls(self):
+    def klu(self, values):
+        """One analysis and one order of pivots for all items, in a loop of C++."""
+        of_values, of_b = torch.empty_like(values), torch.empty_like(self.b)
+        starts = np.searchsorted(self.row, np.arange(self.n + 1)).astype(np.int32)
+        coordinates = self.column.astype(np.int32)
+        arrays = [ctypes.c_void_p(a.ctypes.data) for a in (starts, coordinates)]
+        numbers = [ctypes.c_void_p(t.data_ptr()) for t in (values, self.b, of_values, of_b)]
+        if not self.library.bench_klu(self.n, *arrays, ctypes.c_int64(_ITEMS), *numbers):
+            return None
+        return of_values, of_b
+
+    def ways(self):
         ways = {"tsgu": self.tsgu, "SciPy": self.scipy, "dense torch": self.dense}
+        if self.b.dtype is torch.float64 and self.klu(self.values) is not None:
+            ways["KLU"] = self.klu
+        return ways
+
+    def calls(self):
+        ways = self.ways()
         return {name: lambda way=way: way(self.new_values()) for name, way in ways.items()}
 
     def check(self):
         ours, dtype = self.tsgu(self.values.clone()), self.values.dtype
         tolerance = 1e-11 if dtype is torch.float64 else 1e-3
-        for way in (self.scipy, self.dense):
+        for way in list(self.ways().values())[1:]:
             for left, right in zip(ours, way(self.values.clone()), strict=True):
                 error = ((left - right).abs().max() / right.abs().max()).item()
                 if not error < tolerance:
                     raise SystemExit(f"n = {self.n}: gradients differ by {error:.1e}")
+
+
+def _faster(row, peer):
+    return f"{_ratio(row, peer):.1f}" if peer in row["times"] else ""
 
 
 def _ratio(row, peer):
@@ -92,8 +116,11 @@ def _ratio(row, peer):
 def _page(results, goals):
     lines = [
         [f"{row['n']}", row["method"], row["type"], f"{row['entries']}"]
-        + [milliseconds(row["times"][name]) for name in ("tsgu", *_PEERS)]
-        + [f"{_ratio(row, peer):.1f}" for peer in _PEERS]
+        + [
+            milliseconds(row["times"][name]) if name in row["times"] else ""
+            for name in ("tsgu", *_PEERS)
+        ]
+        + [_faster(row, peer) for peer in _PEERS]
         for row in results["rows"]
     ]
     header = ["n", "method", "type", "entries", "tsgu", *_PEERS]
@@ -106,7 +133,9 @@ def _page(results, goals):
 values and in b, forward and backward, one right-hand side each. Candidates take turns in one
 process, their gradients compared first; milliseconds, best / median, ratios of medians. `SciPy` is
 a loop over `scipy.sparse.linalg.splu`, which factorises once for the solve and its adjoint; `dense
-torch` is `torch.linalg.solve` on the matrices made dense. What is freed stays with the process.
+torch` is `torch.linalg.solve` on the matrices made dense; `KLU`, on one thread and in double
+precision, a loop over its refactorisation, solve and transposed solve in C++, with the pivots of
+the first matrix. What is freed stays with the process.
 
 ## Goals
 
@@ -121,27 +150,40 @@ def main():
     quick = arguments.mode == "quick"
     torch.manual_seed(0)
     keep_memory()
+    library = ctypes.CDLL(str(arguments.build / "lib" / "libtsgu_bench.so"))
     run, rows = Run(), []
     cases = itertools.product(
         _ROWS[::2] if quick else _ROWS, ("cholesky", "lu"), (torch.float64, torch.float32)
     )
     for n, method, dtype in cases:
-        systems = Systems(n, method, dtype)
+        systems = Systems(n, method, dtype, library)
         systems.check()
         timings = interleave(systems.calls(), 5 if quick else 20, {"SciPy": 0.02})
         times = {name: vars(timing) for name, timing in timings.items()}
         entries, name = systems.A.pattern.entries, str(dtype).removeprefix("torch.")
         rows.append({"n": n, "method": method, "type": name, "entries": entries, "times": times})
-        ratios = ", ".join(f"{peer}/tsgu {_ratio(rows[-1], peer):.1f}" for peer in _PEERS)
+        ratios = ", ".join(f"{peer}/tsgu {_faster(rows[-1], peer)}" for peer in _PEERS)
         print(f"{n:>4} {method:<8} {name}: {ratios}", flush=True)
     versions = {"tsgu": tsgu.__version__, "torch": torch.__version__, "SciPy": scipy.__version__}
-    results = run.facts(arguments.mode, versions, []) | {"rows": rows}
+    absent = [] if any("KLU" in row["times"] for row in rows) else ["KLU: not installed"]
+    results = run.facts(arguments.mode, versions, absent) | {"rows": rows}
     of_64 = [row for row in rows if row["n"] == 64 or quick]
     goals = judged(
         [
             (f"SciPy / tsgu, n = 64, {method}", ratios, ">=", 50, min)
             for method in ("cholesky", "lu")
             if (ratios := [_ratio(row, "SciPy") for row in of_64 if row["method"] == method])
+        ]
+        + [
+            (f"KLU / tsgu, n = 64, {method}", ratios, ">=", 5, min)
+            for method in ("cholesky", "lu")
+            if (
+                ratios := [
+                    _ratio(row, "KLU")
+                    for row in of_64
+                    if row["method"] == method and "KLU" in row["times"]
+                ]
+            )
         ]
         + [
             (

@@ -51,6 +51,7 @@ Device: TypeAlias = torch.device | str
 Number: TypeAlias = complex  # of which int and float are kinds, to annotations
 
 Factors: TypeAlias = Literal["cholesky", "ldlt", "lu"]
+Backend: TypeAlias = Literal["tsgu", "cholmod", "klu", "pardiso", "umfpack"]
 SquareMethod: TypeAlias = Literal[
     "cg", "minres", "bicgstab", "gmres", "cgs", "cholesky", "ldlt", "lu"
 ]
@@ -73,6 +74,7 @@ class SolveOptions(TypedDict, total=False):
     x0: torch.Tensor | None
     callback: Progress | None
     progress: bool
+    backend: Backend
     on_fail: OnFail
 
 

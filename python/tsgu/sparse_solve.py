@@ -23,10 +23,18 @@ from ._solvers.linear_solve import (
     run,
     same_dtype,
 )
-from ._solvers.methods import DIRECT, Wanted, check_direct, check_keywords, recognise
+from ._solvers.methods import Wanted, by_backend, check_direct, check_keywords, is_direct, recognise
 from ._solvers.solver import SolveInfo, fixed_solver
 from ._solvers.user_solve import UserSolve
-from ._typing import OnFail, Preconditioned, Progress, SparseMatrix, SquareMethod, TensorOrMatrix
+from ._typing import (
+    Backend,
+    OnFail,
+    Preconditioned,
+    Progress,
+    SparseMatrix,
+    SquareMethod,
+    TensorOrMatrix,
+)
 
 __all__ = [
     "SparseGenericSolve",
@@ -161,7 +169,7 @@ def _own_plan(solve, transpose_solve, kwargs, given, n):
     if wanted is None:  # what a function of ours does itself
         return None
     wanted = wanted._replace(**given)
-    if method in DIRECT:
+    if is_direct(method):
         check_direct(method, wanted)
     # Only those with a name have a transpose: others are the function's own affair.
     if callable(solve) and not isinstance(wanted.preconditioner, (str, type(None))):
@@ -258,6 +266,7 @@ def sparse_generic_solve(
     x0: torch.Tensor | None = None,
     callback: Progress | None = None,
     progress: bool = False,
+    backend: Backend = "tsgu",
     return_info: Literal[False] = False,
     on_fail: OnFail = "warn",
     **kwargs: Any,
@@ -279,6 +288,7 @@ def sparse_generic_solve(
     x0: torch.Tensor | None = None,
     callback: Progress | None = None,
     progress: bool = False,
+    backend: Backend = "tsgu",
     return_info: Literal[True],
     on_fail: OnFail = "warn",
     **kwargs: Any,
@@ -300,6 +310,7 @@ def sparse_generic_solve(
     x0: torch.Tensor | None = None,
     callback: Progress | None = None,
     progress: bool = False,
+    backend: Backend = "tsgu",
     return_info: bool = False,
     on_fail: OnFail = "warn",
     **kwargs: Any,
@@ -338,6 +349,11 @@ def sparse_generic_solve(
     "cholesky" needs both triangles, which have to agree; "lu" takes the diagonal for pivots where
     that is accurate, and otherwise the largest entries, by Eigen's SparseLU.
 
+    backend: whose factorisation it is. "tsgu" is ours; "klu" and "umfpack" (for "lu"), "cholmod"
+    (for "cholesky") and "pardiso" (for both) are other people's libraries, which are opened if they
+    are installed, and otherwise a ValueError. They cannot be interrupted; their solutions are
+    refined and judged as ours are.
+
     A callable gets A in the user's layout and B (detached copies, B of as many dimensions as the
     user's) and all other keyword arguments; of a batch one item after the other. Gradients call
     `solve(A^H, G)`; an explicit `transpose_solve` is called with A itself, and has to act as its
@@ -364,6 +380,7 @@ def sparse_generic_solve(
     given: dict[str, Any] = {"rtol": rtol, "atol": atol, "maxiter": maxiter, "restart": restart}
     given |= {"preconditioner": preconditioner, "x0": x0, "callback": callback}
     given["progress"] = progress or None
+    solve = by_backend(solve, backend)
     given = {name: value for name, value in given.items() if value is not None}
     return _generic_solve(A, B, solve, transpose_solve, kwargs, given, return_info, on_fail)
 

@@ -14,7 +14,7 @@ from .._programs.autograd import operator_on
 from .._runtime.callbacks import Callables
 from .._runtime.dtypes import same_dtype
 from .._runtime.library import keep_next
-from .._typing import Factors, Shape, SparseMatrix, TensorOrMatrix
+from .._typing import Backend, Factors, Shape, SparseMatrix, TensorOrMatrix
 from ..sparse_arithmetic import sparse_add
 from ..sparse_logdet import Slogdet, inverse_on, logdet_on, slogdet_on
 from .direct import (
@@ -26,6 +26,7 @@ from .direct import (
     parts_of,
 )
 from .linear_solve import check_on_cpu, check_operands
+from .methods import by_backend
 from .progress import factorising
 from .solver import fixed_solver, solver
 
@@ -45,13 +46,14 @@ class Factorization:
         method: Factors | Literal["qr"],
         uplo: Literal["lower", "upper"] | None = None,
         progress: bool = False,
+        backend: Backend = "tsgu",
     ) -> None:
-        self._like, self._uplo = A, uplo
+        self._like, self._uplo, self._backend = A, uplo, backend
         self._given, _ = parts_of(A)
         whole = _whole(A, uplo)
         self._pattern, self._values = without_repeats(*parts_of(whole))
         self._method = method
-        self._handle = fixed_solver(method)
+        self._handle = fixed_solver(by_backend(method, backend))
         with factorising(progress, method, self._pattern):
             self._factorise()
 
@@ -65,6 +67,8 @@ class Factorization:
         if self._method == "qr":
             rows = self._values.new_zeros(*self.shape[:-1], 1)
             program, operands = self._least_squares(), (rows,)
+        elif self._backend == "pardiso":  # which tells no determinant
+            program, operands = "solve", (self._values.new_zeros(*self.shape[:-1], 1),)
         operator_on(program, self._pattern).program.run(
             (self._pattern,), self._handle, self._values.detach(), *operands
         )
@@ -75,6 +79,11 @@ class Factorization:
         return self._method
 
     @property
+    def backend(self) -> Backend:
+        """Whose factorisation it is: "tsgu", or a library that was opened for it."""
+        return self._backend
+
+    @property
     def shape(self) -> torch.Size:
         return torch.Size((*self._values.shape[:-1], *self._pattern.shape))
 
@@ -83,7 +92,8 @@ class Factorization:
         return self._values.dtype
 
     def __repr__(self) -> str:
-        return f"Factorization({self._method}, shape={tuple(self.shape)}, dtype={self.dtype})"
+        by = "" if self._backend == "tsgu" else f" by {self._backend}"
+        return f"Factorization({self._method}{by}, shape={tuple(self.shape)}, dtype={self.dtype})"
 
     # ===-- Solves ----------------------------------------------------------------===#
 
@@ -200,7 +210,10 @@ class Factorization:
         check_on_cpu(values)
         flat = values.reshape(*self._values.shape[:-1], self._given.entries)
         return Factorization(
-            matrix_of(self._given, flat, like=self._like), self._method, self._uplo
+            matrix_of(self._given, flat, like=self._like),
+            self._method,
+            self._uplo,
+            backend=self._backend,
         )
 
 
@@ -235,6 +248,7 @@ def factorize(
     *,
     uplo: Literal["lower", "upper"] | None = None,
     progress: bool = False,
+    backend: Backend = "tsgu",
 ) -> Factorization:
     """The `Factorization` of A: solves, determinants, samples and more from one factorisation.
 
@@ -245,10 +259,14 @@ def factorize(
     it is LU. "qr" takes A of any shape (m, n), for `solve` and `rank` alone. uplo: "lower" or
     "upper" of a Hermitian A of which that triangle, with the diagonal, counts, whatever else is
     stored; gradients are those of its entries, and the inverse's pattern is that of both triangles.
-    progress: as in `sparse_generic_solve`.
+    progress: as in `sparse_generic_solve`. backend: whose factorisation it is. "tsgu" is ours;
+    "klu" and "umfpack" (for "lu"), "cholmod" (for "cholesky") and "pardiso" (for both, without
+    determinants) are other people's libraries, which are opened if they are installed; only ours
+    has `half_solve` and `sample`, and only ours can be interrupted.
 
     Raises ValueError or TypeError for operands that do not fit, PatternError for a corrupt A,
-    SingularMatrixError for a matrix that is singular or not positive definite, naming a row.
+    SingularMatrixError for a matrix that is singular or not positive definite, naming a row,
+    ValueError for a backend whose library is not installed, saying how to get it.
 
     >>> A = torch.tensor([[4.0, 1.0], [1.0, 3.0]]).to_sparse_csr()
     >>> factor = tsgu.factorize(A, "cholesky")
@@ -256,6 +274,8 @@ def factorize(
     tensor([1., 2.])
     """
     A = as_tensor(A)
+    if backend != "tsgu":
+        method = by_backend(method, backend).partition(":")[0]
     check = check_matrix if method == "qr" else check_square
     check(A)
     if method == "qr" and uplo is not None:
@@ -264,7 +284,7 @@ def factorize(
         raise ValueError(f"uplo must be 'lower' or 'upper', not {uplo!r}")
     if method is not None:
         check_factorises(method, and_also=("qr",))
-        return Factorization(A, method, uplo, progress)
+        return Factorization(A, method, uplo, progress, backend)
     whole = _whole(A, uplo)
     return by_method(
         *parts_of(whole), None, lambda method: Factorization(A, method, uplo, progress)

@@ -1,9 +1,14 @@
 """Our iterative methods by name and by function, and what a call asks of them."""
 
+import contextlib
+import ctypes
 import difflib
 import functools
 import inspect
 import math
+import os
+import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,7 +24,10 @@ def _of_kind(kind):
     return tuple(name for name, other in zip(METHODS, known, strict=True) if other == kind)
 
 
-DIRECT = _of_kind(c_api.KIND["direct"])
+_FACTORISE = _of_kind(c_api.KIND["direct"])
+# "lu:klu" is LU by KLU, another library's.
+DIRECT = tuple(name for name in _FACTORISE if ":" not in name)
+BACKENDS = tuple(dict.fromkeys(name.partition(":")[2] for name in _FACTORISE if ":" in name))
 SQUARE = (*_of_kind(c_api.KIND["krylov"]), *DIRECT)
 
 _functions = {}  # solver function -> (method, its keyword arguments -> Wanted)
@@ -46,6 +54,41 @@ class Wanted(NamedTuple):
     def members(self):
         """Those that were given."""
         return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def by_backend(method, backend):
+    """The name of `method` by a backend; where no method is named, by the one that it is for."""
+    if backend == "tsgu":
+        return method
+    if backend not in BACKENDS:
+        choices = ", ".join(map(repr, ("tsgu", *BACKENDS)))
+        raise ValueError(f"backend must be one of {choices}, not {backend!r}")
+    own = [name for name in _FACTORISE if name.endswith(f":{backend}")]
+    if method is None:
+        found = own[0]
+    elif isinstance(method, str) and f"{method}:{backend}" in own:
+        found = f"{method}:{backend}"
+    else:
+        choices = " and ".join(repr(name.partition(":")[0]) for name in own)
+        raise ValueError(f"{backend!r} is for the method {choices}, not {method!r}")
+    if backend == "pardiso":
+        _open_mkl()
+    return found
+
+
+@functools.cache
+def _open_mkl():
+    """MKL of the Python environment, which the runtime finds where it is open already."""
+    if os.environ.get("TSGU_LIBRARIES"):
+        return
+    for file in sorted(pathlib.Path(sys.prefix, "lib").glob("libmkl_rt.so.*"), reverse=True):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(str(file))
+            return
+
+
+def is_direct(method):
+    return method in _FACTORISE
 
 
 def check_direct(method, wanted):
@@ -93,7 +136,7 @@ def own_method(method: str, translate: Callable[..., Any]) -> Callable[[F], F]:
 def recognise(solve):
     """(method, translate) of a name or a function of ours, None for a user's callable."""
     if isinstance(solve, str):
-        if solve not in SQUARE:
+        if solve not in SQUARE and not is_direct(solve):
             choices = ", ".join(map(repr, SQUARE))
             raise ValueError(f"solve must be one of {choices} or a callable, not {solve!r}")
         return solve, Wanted

@@ -55,6 +55,17 @@ template <typename T> int exponentOfMatrix(double largest) {
 
 namespace {
 
+/// The one with the largest part in a combination of rows that is all but 0.
+template <typename T>
+int64_t dependentRow(const Matrix<T> &A, const Factorization<T> &factors) {
+  std::vector<T> ones(A.rows(), T(1)), y(A.rows());
+  factors.apply(Mode::T, {ones.data(), A.rows(), 1, 1},
+                {y.data(), A.rows(), 1, 1}, tsgu_executor{});
+  return std::max_element(y.begin(), y.end(),
+                          [](T a, T b) { return std::abs(a) < std::abs(b); }) -
+         y.begin();
+}
+
 /// A pivot that is small may be so because of the matrix's scales alone, or by
 /// a few rounding errors nothing: the condition tells.
 template <typename T>
@@ -65,17 +76,22 @@ void requireRegular(const Method &method, const Matrix<T> &A,
     return;
   if (reciprocalCondition(A, factors) >= double(Limits::epsilon()))
     return;
-  const std::string row = nameOfRow(A, factors.weakestRow);
-  if (method.needs == Method::Definite)
+  const bool isKnown = factors.weakestRow >= 0;
+  const std::string row =
+      nameOfRow(A, isKnown ? factors.weakestRow : dependentRow(A, factors));
+  if (method.needs == Method::Definite && isKnown)
     fail(Status::Singular, method.name,
          ": the matrix is not positive definite to working precision: all but ",
          factors.weakestPivot, " of the diagonal of ", row,
          " is cancelled by the rows eliminated before it; try \"lu\" or, if "
          "the matrix is singular, sparse_generic_lstsq");
+  std::ostringstream pivot;
+  if (isKnown)
+    pivot << " (its pivot is " << factors.weakestPivot << ")";
   fail(Status::Singular, method.name,
        ": the matrix is singular to working precision: ", row,
-       " is all but a combination of other rows (its pivot is ",
-       factors.weakestPivot, "); try sparse_generic_lstsq");
+       " is all but a combination of other rows", pivot.str(),
+       "; try sparse_generic_lstsq");
 }
 
 template <typename T>

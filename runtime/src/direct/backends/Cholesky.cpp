@@ -12,41 +12,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "base/Exponents.h"
 #include "direct/cholesky/Hermitian.h"
 
 namespace tsgu::runtime {
 namespace {
 
 using namespace cholesky;
-
-/// S, by rows of A. `values` are those of A's item alone.
-template <typename T>
-std::vector<Real<T>> scalesOf(const Matrix<T> &A, const Symbolic &symbolic,
-                              const T *values) {
-  std::vector<Real<T>> scale(symbolic.order.size());
-  int64_t first = -1; // Row that is refused.
-  for (size_t k = 0; k < scale.size(); ++k) {
-    const int64_t e = symbolic.entries[symbolic.entryStarts[k]].entry;
-    const Real<T> value = e < 0 ? Real<T>(0) : std::real(values[e]);
-    const int64_t row = symbolic.order[k];
-    if (value > 0)
-      scale[row] = powerOfTwo<Real<T>>(-(exponentOf(value) >> 1));
-    else if (first < 0 || row < first)
-      first = row;
-  }
-  if (first < 0)
-    return scale;
-  const auto k = std::find(symbolic.order.begin(), symbolic.order.end(), first);
-  const int64_t e =
-      symbolic.entries[symbolic.entryStarts[k - symbolic.order.begin()]].entry;
-  fail(Status::Singular,
-       "cholesky: the matrix is not positive definite: ", "the diagonal of ",
-       nameOfRow(A, first), e < 0 ? " is not stored" : " is ",
-       e < 0 ? std::string()
-             : (std::ostringstream() << std::real(values[e])).str(),
-       "; try \"lu\"");
-}
 
 template <typename T> class Cholesky : public HermitianFactors<T> {
 public:
@@ -55,7 +26,7 @@ public:
     const Layout &csr = A.pattern->csr();
     const T *values = A.values + csr.position(A.firstRow());
     auto &scale = this->rowScale;
-    scale = scalesOf(A, *this->factor.symbolic, values);
+    scale = definiteScales("cholesky", A, *this->factor.symbolic, values);
     requireHermitian("cholesky", A, *this->factor.symbolic, scale, values);
     this->columnScale = scale;
     const Stop stop = factorise(this->factor, values, scale, executor);

@@ -15,6 +15,7 @@
 #include "base/Callbacks.h"
 #include "direct/Factorization.h"
 #include "direct/cholesky/Symbolic.h"
+#include "direct/lu/Scales.h"
 #include "direct/lu/StaticLU.h"
 #include "pattern/Rows.h"
 
@@ -104,39 +105,6 @@ public:
                static_cast<int64_t>(sizeof(Index));
   }
 };
-
-/// Powers of two that make the largest entry of each row, then of each column
-/// be between 1 and 2. Throws for a row or column without one.
-template <typename T>
-void setScales(const Matrix<T> &A, Factorization<T> &factors) {
-  const auto n = static_cast<size_t>(A.rows());
-  auto &rows = factors.rowScale, &columns = factors.columnScale;
-  rows.assign(n, 0), columns.assign(n, 0);
-  auto require = [&](bool fits, const char *what, size_t i) {
-    if (fits)
-      return;
-    fail(Status::Singular, "lu: the matrix is singular: ", what, " ", i,
-         ofItem(*A.pattern, A.item),
-         " has no entry other than 0; try sparse_generic_lstsq");
-  };
-  withRows(A, [&](auto *positions, auto *coordinates) {
-    for (size_t i = 0; i < n; ++i) {
-      Real<T> most = 0;
-      for (int64_t e = positions[i]; e < positions[i + 1]; ++e)
-        most = std::max(most, std::abs(A.values[e]));
-      require(most > 0, "row", i);
-      rows[i] = scaleOf(most);
-      for (int64_t e = positions[i]; e < positions[i + 1]; ++e) {
-        Real<T> &size = columns[coordinates[e]];
-        size = std::max(size, std::abs(A.values[e]) * rows[i]);
-      }
-    }
-  });
-  for (size_t j = 0; j < n; ++j) {
-    require(columns[j] > 0, "column", j);
-    columns[j] = scaleOf(columns[j]);
-  }
-}
 
 /// The rows of A from order[0] on as columns; `valueOf` an entry its value.
 template <typename T, typename V, typename F>
@@ -249,7 +217,7 @@ std::shared_ptr<DiagonalPivots> analyseDiagonal(const Matrix<T> &A) {
 template <typename T> class LU : public Factorization<T> {
 public:
   explicit LU(const Matrix<T> &A) {
-    setScales(A, *this);
+    setScales("lu", A, *this);
     if (!factoriseByDiagonal(A))
       factoriseByPivoting(A);
     for (Index k = 0; k < A.rows(); ++k) {

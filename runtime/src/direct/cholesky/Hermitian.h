@@ -8,6 +8,7 @@
 #ifndef TSGU_SRC_DIRECT_CHOLESKY_HERMITIAN_H
 #define TSGU_SRC_DIRECT_CHOLESKY_HERMITIAN_H
 
+#include "base/Exponents.h"
 #include "base/Scratch.h"
 #include "direct/Factorization.h"
 #include "direct/cholesky/Numeric.h"
@@ -19,6 +20,35 @@
 #include <sstream>
 
 namespace tsgu::runtime::cholesky {
+
+/// Powers of two that bring the diagonal to between 1 and 4, by rows of A,
+/// which must be positive. `values` are those of A's item alone.
+template <typename T>
+std::vector<Real<T>> definiteScales(const char *method, const Matrix<T> &A,
+                                    const Symbolic &symbolic, const T *values) {
+  std::vector<Real<T>> scale(symbolic.order.size());
+  int64_t first = -1; // Row that is refused.
+  for (size_t k = 0; k < scale.size(); ++k) {
+    const int64_t e = symbolic.entries[symbolic.entryStarts[k]].entry;
+    const Real<T> value = e < 0 ? Real<T>(0) : std::real(values[e]);
+    const int64_t row = symbolic.order[k];
+    if (value > 0)
+      scale[row] = powerOfTwo<Real<T>>(-(exponentOf(value) >> 1));
+    else if (first < 0 || row < first)
+      first = row;
+  }
+  if (first < 0)
+    return scale;
+  const auto k = std::find(symbolic.order.begin(), symbolic.order.end(), first);
+  const int64_t e =
+      symbolic.entries[symbolic.entryStarts[k - symbolic.order.begin()]].entry;
+  fail(Status::Singular, method,
+       ": the matrix is not positive definite: ", "the diagonal of ",
+       nameOfRow(A, first), e < 0 ? " is not stored" : " is ",
+       e < 0 ? std::string()
+             : (std::ostringstream() << std::real(values[e])).str(),
+       "; try \"lu\"");
+}
 
 /// Throws for the first pair of entries that are not each other's conjugates by
 /// more than refinement makes up for.

@@ -152,7 +152,7 @@ TEST_F(SolverRefuses, EveryOption) {
   const double nan = std::nan(""), inf = HUGE_VAL;
   const std::vector<std::pair<const char *, Set>> bad{
       {"method is -1", [](auto &s) { s.method = -1; }},
-      {"method is 12", [](auto &s) { s.method = 12; }},
+      {"method is 17", [](auto &s) { s.method = 17; }},
       {"method is 4294967296", [](auto &s) { s.method = int64_t{1} << 32; }},
       {"upper is 2", [](auto &s) { s.upper = 2; }},
       {"unit_diagonal is -1", [](auto &s) { s.unit_diagonal = -1; }},

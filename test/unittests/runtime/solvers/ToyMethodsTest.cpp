@@ -126,7 +126,7 @@ TEST(ToyMethods, AreNamedInErrors) {
   EXPECT_EQ(grid.solve(asking(TSGU_INVERSE + 1), TSGU_N),
             TSGU_INVALID_ARGUMENT);
   EXPECT_STREQ(tsgu_last_error(),
-               "solver: method is 14; it must be between 0 and 13");
+               "solver: method is 19; it must be between 0 and 18");
 }
 
 } // namespace
