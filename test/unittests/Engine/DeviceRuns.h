@@ -271,6 +271,7 @@ inline void emulateLibraries() {
                                      0,
                                      static_cast<uint8_t>(target),
                                      0,
+                                     {},
                                      {}});
     };
     emulated()[compiled(deviceTarget).image] = &compiled(TSGU_TARGET_EMULATOR);

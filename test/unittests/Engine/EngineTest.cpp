@@ -38,6 +38,7 @@ struct Specialization {
               static_cast<uint32_t>(this->widths.size()),
               TSGU_TARGET_CPU,
               0,
+              {},
               {}} {}
 };
 

@@ -213,8 +213,8 @@ TEST_F(ProgramTest, RefusesToEmitWhereTheCompilerCannot) {
   tsgu_program *program = nullptr;
   check(tsgu_program_open("spmm", &program));
   const int64_t widths[4] = {};
-  tsgu_specialization wanted{TSGU_F32, TSGU_I32,        TSGU_I32, widths,
-                             4,        TSGU_TARGET_CPU, 0,        {}};
+  tsgu_specialization wanted{TSGU_F32,        TSGU_I32, TSGU_I32, widths, 4,
+                             TSGU_TARGET_CPU, 0,        {},       {}};
   char *object = nullptr;
   uint64_t size = 0;
   EXPECT_EQ(tsgu_program_emit(program, &wanted, nullptr, &object, &size),

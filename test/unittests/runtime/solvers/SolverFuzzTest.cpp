@@ -128,7 +128,9 @@ TEST(SolverFuzz, Iterations) {
                  static_cast<int32_t>(random() % 3) - 1,
                  shifts,
                  random() % 2 ? 0 : 2.0,
-                 0};
+                 0,
+                 {},
+                 {}};
     tsgu_iteration *iteration = nullptr;
     if (tsgu_iteration_start(&solver, &options, system.bTensor(),
                              system.xTensor(), nullptr,
