@@ -129,8 +129,9 @@ TEST(SolverFuzz, Iterations) {
                  shifts,
                  random() % 2 ? 0 : 2.0,
                  0,
-                 {},
-                 {}};
+                 0,
+                 0,
+                 0};
     tsgu_iteration *iteration = nullptr;
     if (tsgu_iteration_start(&solver, &options, system.bTensor(),
                              system.xTensor(), nullptr,
