@@ -86,6 +86,8 @@ FreeList &freeList() {
   return list;
 }
 
+[[gnu::constructor]] void prepareForks() { freeList(); }
+
 } // namespace
 
 Scratch::Scratch(int64_t bytes) {

@@ -95,9 +95,8 @@ OwnedLayout Pattern::make(std::span<const Level> levels, const Layout *single,
 
 const Layout &Pattern::layout(std::span<const Level> levels, bool permuted) {
   requireHost();
-  static const Levels pairs = pairedLevels();
   if (spread
-          ? paired && std::ranges::equal(levels, pairs)
+          ? paired && std::ranges::equal(levels, pairedLevels())
           : static_cast<int32_t>(levels.size()) == dims && isCanonical(levels))
     return canonical;
   if (const MadeLayout *ready = find(levels, permuted))
@@ -120,10 +119,7 @@ const Layout &Pattern::layout(std::span<const Level> levels, bool permuted) {
   return made->owned.layout;
 }
 
-const Layout &Pattern::transposed() {
-  static const Levels matrix = transposedLevels(2), batch = transposedLevels(3);
-  return layout(dims == 2 ? matrix : batch);
-}
+const Layout &Pattern::transposed() { return layout(transposedLevels(dims)); }
 
 int64_t Pattern::bytes() const {
   const DeviceLayouts *layouts = placedReady.load(std::memory_order_acquire);
