@@ -197,6 +197,8 @@ private:
     L11.adjoint().template solveInPlace<Eigen::OnTheRight>(below);
     below = (below * J).eval();
 
+    if (m == 0)
+      return;
     Dense<T> &rest = rests[s];
     rest = front.bottomRightCorner(m, m);
     auto lower = rest.template triangularView<Eigen::Lower>();
