@@ -15,6 +15,7 @@
 #include "direct/foreign/Library.h"
 
 #include <cstring>
+#include <mutex>
 
 namespace tsgu::runtime {
 namespace {
@@ -166,7 +167,10 @@ public:
     factor = {session.library.copy(analysis->factor, &session.common), release};
     if (!factor)
       this->failStatus(session.common.status(), outOfMemory);
-    session.library.factorize(&lower, factor.get(), &session.common);
+    {
+      std::lock_guard guard(foreign::systemBLAS);
+      session.library.factorize(&lower, factor.get(), &session.common);
+    }
     if (session.common.status() == notDefinite)
       this->failIndefinite(A, factor->minor < n ? factor->order[factor->minor]
                                                 : -1);
@@ -203,6 +207,7 @@ protected:
   void solve(std::vector<W> &y, int64_t count,
              const tsgu_executor &) const override {
     Session session;
+    std::lock_guard guard(foreign::systemBLAS);
     Dense b{factor->n, static_cast<size_t>(count),
             y.size(),  factor->n,
             y.data(),  nullptr,

@@ -105,14 +105,16 @@ public:
         [&] { return analyse(); });
     checkInterrupt();
     const auto *const numbers = numbersOf(this->values.data());
-    int64_t status;
-    if constexpr (kind == 1)
-      status = library.factorComplex(this->starts.data(), this->rows.data(),
+    const int64_t status = [&] {
+      std::lock_guard guard(foreign::systemBLAS);
+      if constexpr (kind == 1)
+        return library.factorComplex(this->starts.data(), this->rows.data(),
                                      numbers, nullptr, analysis->symbolic,
                                      &numeric, control, nullptr);
-    else
-      status = library.factor(this->starts.data(), this->rows.data(), numbers,
+      else
+        return library.factor(this->starts.data(), this->rows.data(), numbers,
                               analysis->symbolic, &numeric, control, nullptr);
+    }();
     try {
       if (status != 0 && status != singular)
         this->failStatus(status, outOfMemory);

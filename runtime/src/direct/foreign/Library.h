@@ -14,6 +14,7 @@
 #ifndef TSGU_SRC_DIRECT_FOREIGN_LIBRARY_H
 #define TSGU_SRC_DIRECT_FOREIGN_LIBRARY_H
 
+#include "base/ForkSafeMutex.h"
 #include "base/Parallel.h"
 
 #include <atomic>
@@ -40,6 +41,10 @@ private:
   const char *method, *name, *remedy;
   void *handle;
 };
+
+/// Held by those who compute with the system's BLAS: several of Debian's
+/// OpenBLAS at once gave CHOLMOD wrong numbers now and then.
+inline ForkSafeMutex systemBLAS;
 
 /// A library's functions, which its constructor finds, at the first request.
 template <typename Functions> const Functions &opened() {
