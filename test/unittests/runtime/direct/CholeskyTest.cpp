@@ -196,32 +196,9 @@ TYPED_TEST(CholeskyOf, SolvesWithLargeFrontsGiveTheSameBits) {
   }
 }
 
-std::atomic<int> asked{0};
-
 TEST(Cholesky, IsInterruptedBetweenFronts) {
   Sparse<double> A = cube(36, 0.1);
-  runtime::factorize(TSGU_CHOLESKY, matrixOf(A), serial); // And analysed.
-  tsgu_callbacks callbacks{};
-  callbacks.interrupted = []() -> int32_t { return ++asked > 1; };
-  for (const tsgu_executor &executor : {serial, reversed}) {
-    A.values[0] += 1, asked = 0;
-    tsgu_set_callbacks(&callbacks);
-    try {
-      runtime::factorize(TSGU_CHOLESKY, matrixOf(A), executor);
-      ADD_FAILURE() << "asked " << asked << " times";
-    } catch (const tsgu::Error &error) {
-      EXPECT_EQ(error.status(), tsgu::Status::Interrupted) << error.what();
-    }
-    const tsgu_callbacks none{};
-    tsgu_set_callbacks(&none);
-    const auto factors = runtime::factorize(TSGU_CHOLESKY, matrixOf(A), serial);
-    std::vector<double> b(A.rows, 1), x(b);
-    factors->apply(runtime::Mode::N, {b.data(), A.rows, 1, 1},
-                   {x.data(), A.rows, 1, 1}, serial);
-    const auto y = A.apply(TSGU_N, {x.begin(), x.end()}, 1);
-    for (const long double value : y)
-      EXPECT_NEAR(double(value), 1, 1e-12);
-  }
+  expectInterrupted(TSGU_CHOLESKY, A, 1);
 }
 
 /// What the pattern alone has on one side is a zero there, and has a value of

@@ -12,7 +12,11 @@
 #include "direct/Factorization.h"
 #include "direct/cholesky/Symbolic.h"
 
+#include "tsgu/Error.h"
+
 #include <Eigen/Dense>
+#include <atomic>
+#include <gtest/gtest.h>
 
 namespace tsgu::test {
 
@@ -78,6 +82,35 @@ std::vector<Sparse<T>> shapesWith(G &&diagonal) {
   add(40, [](int64_t, int64_t) { return false; });
   add(150, [](int64_t, int64_t) { return true; });
   return made;
+}
+
+/// A factorisation of new values is interrupted at the question after so many,
+/// and the next one is right.
+inline void expectInterrupted(tsgu_method method, Sparse<double> &A,
+                              int questions) {
+  static std::atomic<int> left;
+  runtime::factorize(method, matrixOf(A), serial); // And analysed.
+  tsgu_callbacks callbacks{};
+  callbacks.interrupted = []() -> int32_t { return --left < 0; };
+  for (const tsgu_executor &executor : {serial, reversed}) {
+    A.values[0] += 1, left = questions;
+    tsgu_set_callbacks(&callbacks);
+    try {
+      runtime::factorize(method, matrixOf(A), executor);
+      ADD_FAILURE() << left << " of " << questions << " questions left";
+    } catch (const Error &error) {
+      EXPECT_EQ(error.status(), Status::Interrupted) << error.what();
+    }
+    const tsgu_callbacks none{};
+    tsgu_set_callbacks(&none);
+    const auto factors = runtime::factorize(method, matrixOf(A), serial);
+    std::vector<double> b(A.rows, 1), x(b);
+    factors->apply(runtime::Mode::N, {b.data(), A.rows, 1, 1},
+                   {x.data(), A.rows, 1, 1}, serial);
+    const auto y = A.apply(TSGU_N, {x.begin(), x.end()}, 1);
+    for (const long double value : y)
+      EXPECT_NEAR(double(value), 1, 1e-12);
+  }
 }
 
 template <typename T> double epsilon() {

@@ -205,25 +205,9 @@ TEST(LDLT, RefusesWhatHasNoFactors) {
   expectRefused(A, Status::Singular, "row ");
 }
 
-std::atomic<int> asked{0};
-
 TEST(LDLT, IsInterruptedBetweenFronts) {
   Sparse<double> A = grid<double>(300, -3.7);
-  runtime::factorize(TSGU_LDLT, matrixOf(A), serial); // And analysed.
-  tsgu_callbacks callbacks{};
-  callbacks.interrupted = []() -> int32_t { return ++asked > 2; };
-  for (const tsgu_executor &executor : {serial, reversed}) {
-    A.values[0] += 1, asked = 0;
-    tsgu_set_callbacks(&callbacks);
-    try {
-      runtime::factorize(TSGU_LDLT, matrixOf(A), executor);
-      ADD_FAILURE() << "asked " << asked << " times";
-    } catch (const tsgu::Error &error) {
-      EXPECT_EQ(error.status(), tsgu::Status::Interrupted) << error.what();
-    }
-    const tsgu_callbacks none{};
-    tsgu_set_callbacks(&none);
-  }
+  expectInterrupted(TSGU_LDLT, A, 2);
 }
 
 } // namespace

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ErrorTesting.h"
-#include "pattern/Pattern.h"
+#include "pattern/PatternEntries.h"
 #include "pattern/Ranges.h"
 
 #include <gtest/gtest.h>
@@ -20,44 +20,9 @@
 
 using namespace tsgu;
 using namespace tsgu::runtime;
+using namespace tsgu::test;
 
 namespace {
-
-using Entry = std::array<int64_t, 3>;
-using Owned = std::unique_ptr<Pattern, void (*)(Pattern *)>;
-
-struct Entries {
-  std::vector<int64_t> shape;
-  std::vector<Entry> all; ///< In canonical order.
-
-  int32_t rank() const { return static_cast<int32_t>(shape.size()); }
-
-  Owned pattern() const {
-    std::vector<int64_t> coordinates[3];
-    const void *pointers[3];
-    for (int32_t d = 0; d < rank(); ++d) {
-      for (const Entry &entry : all)
-        coordinates[d].push_back(entry[static_cast<size_t>(d)]);
-      pointers[d] = coordinates[d].data();
-    }
-    return {Pattern::fromCOO(rank(), shape.data(), TSGU_I64, pointers,
-                             static_cast<int64_t>(all.size())),
-            [](Pattern *made) { made->release(); }};
-  }
-};
-
-Entries randomEntries(std::mt19937 &random, std::vector<int64_t> shape,
-                      size_t count) {
-  std::set<Entry> entries;
-  for (size_t k = 0; k < count; ++k) {
-    Entry entry{};
-    for (size_t d = 0; d < shape.size(); ++d)
-      entry[d] =
-          static_cast<int64_t>(random() % static_cast<uint64_t>(shape[d]));
-    entries.insert(entry);
-  }
-  return {shape, {entries.begin(), entries.end()}};
-}
 
 /// Reads a layout as its levels say, parent by parent.
 class Walk {
@@ -418,114 +383,6 @@ TEST(Layout, BlocksWithoutPermutation) {
   EXPECT_EQ(layout.stored, bare.stored);
   for (int64_t row = 0; row <= layout.rows; ++row)
     EXPECT_EQ(layout.position(row), bare.position(row));
-}
-
-TEST(Blocks, LargestOnesThatAreFull) {
-  // A node joined with two others, `height` x `width` entries for each; every
-  // `gap`-th block lacks one.
-  auto blocks = [](int64_t nodes, int64_t height, int64_t width, int64_t gap,
-                   int64_t items = 0) {
-    Entries entries{{nodes * height, nodes * width}, {}};
-    if (items > 0)
-      entries.shape.insert(entries.shape.begin(), items);
-    std::set<Entry> all;
-    for (int64_t item = 0; item < std::max<int64_t>(items, 1); ++item)
-      for (int64_t node = 0; node < nodes; ++node)
-        for (int64_t other : {node, (7 * node + 3) % nodes})
-          for (int64_t i = 0; i < height; ++i)
-            for (int64_t j = 0; j < width; ++j) {
-              if (gap > 0 && node % gap == 0 && i == 0 && j == 0)
-                continue;
-              const int64_t row = node * height + i, column = other * width + j;
-              all.insert(items > 0 ? Entry{item, row, column}
-                                   : Entry{row, column, 0});
-            }
-    entries.all.assign(all.begin(), all.end());
-    const BlockShape found = entries.pattern()->blocks();
-    return std::pair(found.rows, found.columns);
-  };
-  EXPECT_EQ(blocks(500, 3, 3, 0), std::pair(3, 3));
-  EXPECT_EQ(blocks(500, 4, 2, 0), std::pair(4, 2));
-  EXPECT_EQ(blocks(500, 8, 8, 0), std::pair(8, 8));
-  EXPECT_EQ(blocks(100, 16, 16, 0), std::pair(8, 8));
-  EXPECT_EQ(blocks(500, 9, 7, 0), std::pair(3, 7));
-  EXPECT_EQ(blocks(1000, 5, 1, 0), std::pair(5, 1));
-  EXPECT_EQ(blocks(5000, 1, 5, 0), std::pair(1, 1)) << "rows differ";
-  EXPECT_EQ(blocks(5000, 1, 1, 0), std::pair(1, 1));
-  EXPECT_EQ(blocks(50, 3, 3, 0), std::pair(1, 1)) << "small";
-  EXPECT_EQ(blocks(500, 3, 3, 10), std::pair(3, 3)) << "a tenth is not full";
-  EXPECT_EQ(blocks(500, 3, 3, 4), std::pair(1, 1)) << "a quarter is not full";
-  EXPECT_EQ(blocks(100, 3, 3, 0, 4), std::pair(3, 3)) << "of a batch";
-  std::vector<Entry> full;
-  for (int64_t i = 0; i < 100; ++i)
-    for (int64_t j = 0; j < 100; ++j)
-      full.push_back({i, j, 0});
-  const BlockShape found = Entries{{100, 100}, full}.pattern()->blocks();
-  EXPECT_EQ(std::pair(found.rows, found.columns), std::pair(8, 5))
-      << "four rows are left";
-}
-
-TEST(Blocks, DiagonalsOfMostEntries) {
-  // Lines of a grid with neighbours before and behind, above and below.
-  auto blocks = [](int64_t lines, int64_t length, int64_t items = 0) {
-    Entries entries{{lines * length, lines * length}, {}};
-    if (items > 0)
-      entries.shape.insert(entries.shape.begin(), items);
-    for (int64_t item = 0; item < std::max<int64_t>(items, 1); ++item)
-      for (int64_t row = 0; row < lines * length; ++row)
-        for (int64_t move :
-             {-length, int64_t(-1), int64_t(0), int64_t(1), length}) {
-          const int64_t column = row + move;
-          const bool inLine = column / length == row / length;
-          if (column < 0 || column >= lines * length ||
-              (!inLine && std::abs(move) == 1))
-            continue;
-          entries.all.push_back(items > 0 ? Entry{item, row, column}
-                                          : Entry{row, column, 0});
-        }
-    const BlockShape found = entries.pattern()->blocks();
-    return std::pair(found.rows, found.columns);
-  };
-  EXPECT_EQ(blocks(40, 50), std::pair(8, 0));
-  EXPECT_EQ(blocks(40, 50, 3), std::pair(8, 0));
-  EXPECT_EQ(blocks(1, 4000), std::pair(8, 0)) << "a band";
-  EXPECT_EQ(blocks(100, 19), std::pair(8, 0)) << "half of them";
-  EXPECT_EQ(blocks(150, 13), std::pair(1, 1)) << "fewer";
-  EXPECT_EQ(blocks(4, 50), std::pair(1, 1)) << "small";
-}
-
-TEST(Hollow, RowsAndColumns) {
-  auto hollow = [](std::vector<int64_t> shape, std::vector<Entry> all) {
-    return Entries{std::move(shape), std::move(all)}.pattern()->hollow();
-  };
-  std::vector<Entry> band, diagonal, wide;
-  for (int64_t i = 0; i < 2000; ++i) {
-    if (i % 10 == 0)
-      for (int64_t j = 0; j < 3; ++j)
-        band.push_back({i, j, 0});
-    diagonal.push_back({i, i, 0});
-    wide.push_back({i / 100, i, 0});
-  }
-  EXPECT_EQ(hollow({2000, 10}, band), 1 << 1);
-  EXPECT_EQ(hollow({2000, 2000}, diagonal), 0);
-  EXPECT_EQ(hollow({2000, 2000}, wide), 1 << 1) << "20 rows of 100";
-  EXPECT_EQ(hollow({2000, 20000}, diagonal), 1 << 2) << "columns";
-  EXPECT_EQ(hollow({500, 500}, {}), 0) << "small";
-  EXPECT_EQ(hollow({5000, 5000}, {}), (1 << 1) + (1 << 2));
-}
-
-TEST(Hollow, PairsOfDimensions) {
-  std::mt19937 random(4);
-  auto hollow = [&](std::vector<int64_t> shape, size_t count) {
-    constexpr uint8_t pairs = 0x7f; // Not what the set of all stands for.
-    return randomEntries(random, std::move(shape), count).pattern()->hollow() &
-           pairs;
-  };
-  EXPECT_EQ(hollow({100, 100, 100}, 2000), 1 << 3 | 1 << 5 | 1 << 6);
-  EXPECT_EQ(hollow({100, 100, 10}, 2000), 1 << 3);
-  EXPECT_EQ(hollow({10, 10, 10}, 20), 0);
-  EXPECT_EQ(hollow({3, 9000, 10}, 200), 1 << 2 | 1 << 3 | 1 << 6);
-  EXPECT_EQ(hollow({2000, 10, 10}, 200), 1 << 1 | 1 << 3 | 1 << 5);
 }
 
 } // namespace
