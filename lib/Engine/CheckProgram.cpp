@@ -1,5 +1,4 @@
-//===- CheckProgram.cpp - Text is read by a child first
-//---------------------===//
+//===- CheckProgram.cpp - Text is read by a child first -------------------===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -51,8 +51,7 @@ static auto withElements(const void *data, tsgu_type type, Body body) {
                           : body(static_cast<const int64_t *>(data));
 }
 
-//===-- Fingerprints
-//-------------------------------------------------------===//
+//===-- Fingerprints ------------------------------------------------------===//
 
 static uint64_t mix(uint64_t hash, uint64_t word) {
   hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
@@ -97,8 +96,7 @@ uint64_t IndexContent::fingerprint() const {
   return hash;
 }
 
-//===-- Comparison with a pattern
-//------------------------------------------===//
+//===-- Comparison with a pattern -----------------------------------------===//
 
 namespace {
 /// The pattern's own layout.
@@ -209,8 +207,7 @@ bool IndexContent::isOf(const CachedPattern &pattern) const {
   });
 }
 
-//===-- Copies on devices
-//--------------------------------------------------===//
+//===-- Copies on devices -------------------------------------------------===//
 
 IndexCopies::IndexCopies(const IndexContent &content) {
   for (int32_t k = 0; k < content.tensorCount(); ++k) {

@@ -346,8 +346,7 @@ std::list<PatternCache::Alias> PatternCache::insert(Alias alias) {
   return removed;
 }
 
-//===-- What nobody else holds
-//---------------------------------------------===//
+//===-- What nobody else holds --------------------------------------------===//
 
 /// Since the last sweep, or since there was anything worth one.
 bool PatternCache::hasDoubled() {
@@ -411,8 +410,7 @@ void PatternCache::drop(const int64_t *entries, int64_t entryCount) {
   sweptEntries = aliases.size();
 }
 
-//===-- Numbers
-//------------------------------------------------------------===//
+//===-- Numbers -----------------------------------------------------------===//
 
 int64_t PatternCache::bytes() const {
   tsgu_counters runtime;

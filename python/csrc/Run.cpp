@@ -15,8 +15,7 @@
 
 using namespace tsgu::torch_plugin;
 
-//===-- Threads
-//------------------------------------------------------------===//
+//===-- Threads -----------------------------------------------------------===//
 
 namespace {
 struct TorchTask {
@@ -50,8 +49,7 @@ void tsgu::torch_plugin::requirePool() {
     fail(ErrorKind::Internal, "torch's thread pool could not run the kernel");
 }
 
-//===-- A run
-//--------------------------------------------------------------===//
+//===-- A run -------------------------------------------------------------===//
 
 namespace {
 /// Everything that must outlive the kernels of one run.
@@ -281,8 +279,7 @@ tsgu::torch_plugin::run(const Program &first, const Program &second,
           runBound(second, frame, 1, operandCount, type, queue)};
 }
 
-//===-- A solve from a guess
-//------------------------------------------------===//
+//===-- A solve from a guess ----------------------------------------------===//
 
 /// An operand of type `type` whose last stride is 1, copied to `copy` if need
 /// be.

@@ -1,5 +1,4 @@
-//===- tsgu-check.cpp - Reads a program where that can do no harm
-//------------===//
+//===- tsgu-check.cpp - Reads a program where that can do no harm ---------===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

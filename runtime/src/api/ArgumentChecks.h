@@ -1,5 +1,4 @@
-//===- ArgumentChecks.h - Do the tensors of a solve fit? -----------*- C++
-//-*-===//
+//===- ArgumentChecks.h - Do the tensors of a solve fit? --------*- C++ -*-===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,5 @@
-//===- EmulatorLibrary.h - libtsgu-emulator, opened when asked for *- C++
-//-*-===//
+//===- EmulatorLibrary.h - The emulator, when asked for ---------*- C++ -*-===//
+//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- LeastSquaresRefinement.cpp - Least squares until it is true
-//------------------===//
+//===- LeastSquaresRefinement.cpp - Least squares until it is true --------===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

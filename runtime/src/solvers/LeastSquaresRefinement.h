@@ -1,5 +1,5 @@
-//===- LeastSquaresRefinement.h - Least squares until it is true ----------*-
-// C++ -*-===//
+//===- LeastSquaresRefinement.h - Refined least squares ---------*- C++ -*-===//
+//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

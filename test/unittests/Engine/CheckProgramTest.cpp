@@ -1,5 +1,4 @@
-//===- CheckProgramTest.cpp - Text that is read by a child first
-//--------------===//
+//===- CheckProgramTest.cpp - Text that is read by a child first ----------===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -68,8 +68,8 @@ struct Threads {
   int before;
 };
 
-/// One matrix's factors. It may crash where another number of threads solves
-/// than has analysed: all that is done with them is done by as many.
+/// One matrix's factors. MKL prepares them for a number of threads: all that is
+/// done with them is done by as many.
 class Handle {
 public:
   /// Real 2 and 11, complex 4 and 13: definite, and any.

@@ -86,8 +86,7 @@ struct Symbolic : Attachment {
   int64_t bytes() const override;
 };
 
-//===-- The steps of the analysis
-//------------------------------------------===//
+//===-- The steps of the analysis -----------------------------------------===//
 
 /// Vertices as they are eliminated, by approximate minimum degree (Amestoy,
 /// Davis, Duff 1996), Eigen's.

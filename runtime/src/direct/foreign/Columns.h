@@ -1,5 +1,5 @@
-//===- Columns.h - Vectors as other people's libraries have them -*- C++
-//-*-===//
+//===- Columns.h - Vectors as libraries of others have them -----*- C++ -*-===//
+//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,5 @@
-//===- Scales.h - Rows and columns with entries of the size of 1 -*- C++
-//-*-===//
+//===- Scales.h - Rows and columns with entries near 1 ----------*- C++ -*-===//
+//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

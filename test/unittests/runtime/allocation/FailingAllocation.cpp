@@ -1,5 +1,4 @@
-//===- FailingAllocation.cpp - Memory that runs out when told to
-//---------------===//
+//===- FailingAllocation.cpp - Memory that runs out when told to ----------===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- FailingAllocation.h - Memory that runs out when told to ---*- C++
-//-*-===//
+//===- FailingAllocation.h - Memory that runs out when told to --*- C++ -*-===//
 //
 // Part of tsgu, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
